@@ -1,0 +1,102 @@
+"""What a detector is: a series goes in, one score a sample comes out. Deciding is not its business."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomscan.errors import AnomscanError
+from anomscan.telemetry.series import Floats, Instants, Series
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a detector can do, as data.
+
+    Parameters
+    ----------
+    multivariate
+        Whether it scores several variables at once.
+    remote
+        Whether scoring leaves this process.
+    contribution
+        Whether it says how much each variable contributed.
+    severity
+        Whether it gives a severity between 0 and 1.
+    max_samples
+        Most samples a call, None where there is no limit.
+    """
+
+    multivariate: bool = True
+    remote: bool = False
+    contribution: bool = False
+    severity: bool = False
+    max_samples: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """One asset's scores, sample by sample.
+
+    Parameters
+    ----------
+    timestamps
+        (n,) datetime64[us]: those of the series.
+    score
+        (n,) float64, higher is stranger, NaN where there is none. A shingle's score stands at its last sample.
+    severity
+        (n,) float64 between 0 and 1, NaN where there is none; None if the detector has no such thing.
+    contribution
+        (n, d) float64; None if the detector has none, or gives it by :meth:`Detector.contributions` alone.
+    is_anomaly
+        (n,) bool: the provider's own verdict, kept beside ours, never in its place.
+    """
+
+    timestamps: Instants
+    score: Floats
+    severity: Floats | None = None
+    contribution: Floats | None = None
+    is_anomaly: NDArray[np.bool_] | None = None
+
+
+class Detector(Protocol):
+    """Scores series. Scoring is pure: same input, same output, whatever else is in the batch."""
+
+    @property
+    def name(self) -> str:
+        """The name it has in the settings."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+
+    @property
+    def trained_through(self) -> np.datetime64 | None:
+        """The last instant its training saw; None where nothing was trained."""
+
+    def score(self, batch: Sequence[Series], shingle: int) -> list[Scores | AnomscanError]:
+        """Score each series of a batch.
+
+        Parameters
+        ----------
+        batch
+            Series whose consecutive rows form the shingles.
+        shingle
+            L, in samples.
+
+        Returns
+        -------
+        One entry a series, in order: its scores, or the error of that asset alone.
+
+        Raises
+        ------
+        AnomscanError
+            Where no asset can be scored at all.
+        """
+
+    def contributions(self, series: Series, rows: NDArray[np.intp], shingle: int) -> Floats | None:
+        """(k, d) float64: what each variable contributed to the scores of k samples; None if it cannot say."""

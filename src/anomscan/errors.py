@@ -1,0 +1,144 @@
+"""Every error anomscan raises on purpose, and the exit code of each.
+
+::
+
+    AnomscanError
+    ├── InputError          2   a file, model or store that cannot be used
+    │   ├── ConfigError     2   settings, flags and how they fit together
+    │   ├── MissingExtra    2   an optional package is not installed
+    │   ├── ModelError      2   a model file: cut off, other version, other dimension
+    │   ├── StoreError      2   a store: other version, damaged, other layout
+    │   └── NoExemplars     2   no asset is fit to train on
+    ├── AssetError          4   one asset failed; the fleet goes on
+    ├── ServiceError        5   a source or service is unreachable, refuses us, or is retired
+    ├── LockedError         6   another run holds the lock
+    └── OutputError         7   the output cannot be written; the old file stays
+
+A message is one line that names the thing; ``hint`` is the way out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the shell sees. Codes 128 + n are those of the signals."""
+
+    DONE = 0
+    BUG = 1
+    INPUT = 2
+    FINDINGS = 3
+    ASSETS_FAILED = 4
+    SERVICE = 5
+    LOCKED = 6
+    OUTPUT = 7
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+#: Which code wins when several hold: trouble outranks findings.
+PRECEDENCE = (
+    ExitCode.INPUT,
+    ExitCode.OUTPUT,
+    ExitCode.LOCKED,
+    ExitCode.SERVICE,
+    ExitCode.ASSETS_FAILED,
+    ExitCode.FINDINGS,
+)
+
+
+def worst(codes: Iterable[ExitCode]) -> ExitCode:
+    """The code that wins among ``codes``; ``DONE`` if there is none.
+
+    >>> worst([ExitCode.FINDINGS, ExitCode.ASSETS_FAILED]).name
+    'ASSETS_FAILED'
+    """
+    present = set(codes)
+    return next((code for code in PRECEDENCE if code in present), ExitCode.DONE)
+
+
+class AnomscanError(Exception):
+    """An expected failure: one line for the user and, where there is one, the way out.
+
+    Parameters
+    ----------
+    message
+        One line naming the thing. Line breaks are folded to spaces.
+    hint
+        What to do about it, one line.
+    """
+
+    exit_code = ExitCode.INPUT
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = _one_line(message)
+        self.hint = _one_line(hint) if hint else None
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class InputError(AnomscanError):
+    """An input file, model or store that cannot be used."""
+
+
+class ConfigError(InputError):
+    """A setting or flag that is wrong, missing or contradicts another."""
+
+
+class MissingExtra(InputError):
+    """An optional package is not installed.
+
+    Parameters
+    ----------
+    feature
+        What needs it, as the user would say it.
+    extra
+        The extra of anomscan that brings it.
+    """
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs the extra '{extra}'", hint=f"pip install 'anomscan[{extra}]'")
+
+
+class ModelError(InputError):
+    """A model file that is cut off, of another version or of another dimension."""
+
+
+class StoreError(InputError):
+    """A store that is damaged, of a newer version, or laid out otherwise."""
+
+
+class NoExemplars(InputError):
+    """No asset is fit to train on."""
+
+
+class AssetError(AnomscanError):
+    """One asset failed; the rest of the fleet goes on."""
+
+    exit_code = ExitCode.ASSETS_FAILED
+
+
+class ServiceError(AnomscanError):
+    """A source or service is unreachable, refuses us, or is retired."""
+
+    exit_code = ExitCode.SERVICE
+
+
+class LockedError(AnomscanError):
+    """Another run holds the lock."""
+
+    exit_code = ExitCode.LOCKED
+
+
+class OutputError(AnomscanError):
+    """The output cannot be written; the old file stays."""
+
+    exit_code = ExitCode.OUTPUT
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

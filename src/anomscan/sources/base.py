@@ -1,0 +1,61 @@
+"""What a source is: a request goes in, rows come out in bounded pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from anomscan.errors import AnomscanError
+from anomscan.telemetry.rows import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of a source.
+
+    Parameters
+    ----------
+    assets
+        The ids wanted; None for all the source has.
+    start, end
+        datetime64[us], UTC, both inclusive; None for no bound.
+    """
+
+    assets: tuple[str, ...] | None = None
+    start: np.datetime64 | None = None
+    end: np.datetime64 | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssetFailure:
+    """One asset that could not be fetched; the others go on."""
+
+    asset: str
+    error: AnomscanError
+
+
+class Source(Protocol):
+    """Yields rows of ``layout.schema`` (see :class:`anomscan.telemetry.rows.Layout`), in any order, in bounded pieces."""
+
+    @property
+    def name(self) -> str:
+        """The name it has in the settings."""
+
+    @property
+    def layout(self) -> Layout:
+        """Cadence and variables."""
+
+    def fetch(self, request: Request) -> Iterator[pa.Table | AssetFailure]:
+        """Stream the rows asked for.
+
+        Raises
+        ------
+        InputError
+            A file that cannot be used, a wrong column, a value that is not a number.
+        ServiceError
+            Unreachable, or refused.
+        """

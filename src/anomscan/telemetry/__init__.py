@@ -1,0 +1,1 @@
+"""What was measured: series, their cadence, and the local store."""

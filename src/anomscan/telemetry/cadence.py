@@ -1,0 +1,108 @@
+"""The step of a series, and how its instants are read and written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from anomscan.errors import ConfigError
+
+_UNITS_US = {"s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "D": 86_400_000_000}
+_DAY_US = _UNITS_US["D"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cadence:
+    """A fixed step between samples.
+
+    Examples
+    --------
+    >>> Cadence.parse("10min").step
+    np.timedelta64(600000000,'us')
+    >>> Cadence.parse("1D").text(np.datetime64("2017-01-01T00:00", "us"))
+    '2017-01-01'
+    >>> Cadence.parse("1h").text(np.datetime64("2017-01-01T05:00", "us"))
+    '2017-01-01T05:00:00Z'
+    """
+
+    name: str
+    step_us: int
+
+    @classmethod
+    def parse(cls, text: str) -> Cadence:
+        """Read ``"1D"``, ``"10min"``, ``"1h"`` or ``"15s"``.
+
+        Raises
+        ------
+        ConfigError
+            If the text is not a whole number of s, min, h or D.
+        """
+        match = re.fullmatch(r"([1-9]\d*)(s|min|h|D)", text)
+        if match is None:
+            raise ConfigError(f"cadence '{text}' is not understood", hint="write it as 1D, 1h, 10min or 15s")
+        return cls(text, int(match[1]) * _UNITS_US[match[2]])
+
+    @property
+    def step(self) -> np.timedelta64:
+        """The step, in microseconds."""
+        return np.timedelta64(self.step_us, "us")
+
+    @property
+    def whole_days(self) -> bool:
+        """Whether samples are dates rather than instants."""
+        return self.step_us % _DAY_US == 0
+
+    def text(self, timestamp: np.datetime64) -> str:
+        """A sample's timestamp as it stands in records: a date, or a UTC instant with Z."""
+        if self.whole_days:
+            return str(np.datetime_as_string(timestamp, unit="D"))
+        return instant_text(timestamp)
+
+
+def instant_text(timestamp: np.datetime64) -> str:
+    """A UTC instant in ISO 8601 with Z, to the second where it has no fraction."""
+    whole = timestamp.astype("datetime64[us]").astype(np.int64) % 1_000_000 == 0
+    return f"{np.datetime_as_string(timestamp, unit='s' if whole else 'us')}Z"
+
+
+def first_instant(text: str) -> np.datetime64:
+    """The instant a user's ``--from`` names: a date begins at its midnight, UTC.
+
+    Raises
+    ------
+    ConfigError
+        If the text is neither a date nor an ISO instant.
+    """
+    return _instant(text)
+
+
+def last_instant(text: str) -> np.datetime64:
+    """The last instant that a user's ``--to``, ``--through`` or ``--as-of`` includes.
+
+    A date includes its whole day; an instant is itself.
+
+    >>> last_instant("2017-01-01")
+    np.datetime64('2017-01-01T23:59:59.999999')
+    """
+    start = _instant(text)
+    return start + np.timedelta64(_DAY_US - 1, "us") if _is_date(text) else start
+
+
+def _is_date(text: str) -> bool:
+    return re.fullmatch(r"\d{4}-\d\d-\d\d", text) is not None
+
+
+def _instant(text: str) -> np.datetime64:
+    from datetime import datetime, timezone
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(
+            f"'{text}' is not a date or an instant", hint="write 2017-01-31 or 2017-01-31T06:00:00Z"
+        ) from None
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(timezone.utc).replace(tzinfo=None)
+    return np.datetime64(moment, "us")

@@ -1,0 +1,50 @@
+"""Rows on their way into the store: one schema for every source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from anomscan.telemetry.cadence import Cadence
+
+ASSET = "asset"
+TIMESTAMP = "timestamp"
+HEALTH = "health"
+ARRIVED_AT = "arrived_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What every row of one source has.
+
+    Parameters
+    ----------
+    cadence
+        The declared step.
+    variables
+        The names of the values, in order.
+    """
+
+    cadence: Cadence
+    variables: tuple[str, ...]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """``asset`` string, ``timestamp`` timestamp[us] (UTC, without zone), ``value:NAME`` float64 each, ``health`` string.
+
+        An empty value is null, a sample without health has a null there; nothing else is null, nothing is NaN or infinite.
+        """
+        return pa.schema(
+            [
+                pa.field(ASSET, pa.string(), nullable=False),
+                pa.field(TIMESTAMP, pa.timestamp("us"), nullable=False),
+                *(pa.field(value_column(name), pa.float64()) for name in self.variables),
+                pa.field(HEALTH, pa.string()),
+            ]
+        )
+
+
+def value_column(variable: str) -> str:
+    """The column that holds a variable; prefixed, so that a variable may be called anything."""
+    return f"value:{variable}"

@@ -1,0 +1,96 @@
+"""One asset's measurements in time order."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomscan.telemetry.cadence import Cadence
+
+Instants = NDArray[np.datetime64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """One asset's samples.
+
+    Parameters
+    ----------
+    asset
+        The asset's id, as text.
+    cadence
+        The declared step; every difference of timestamps is a multiple of it.
+    variables
+        The d names of the columns of ``values``.
+    timestamps
+        (n,) datetime64[us], UTC (midnight where the cadence is whole days), strictly increasing.
+    values
+        (n, d) float64; NaN where a value is empty.
+    health_codes
+        (n,) int32 into ``health_names``; -1 where a sample has no health. All -1 if omitted.
+    health_names
+        The names that occur.
+    arrived_at
+        (n,) datetime64[us], UTC: when each row was learnt. None where that is not known.
+    """
+
+    asset: str
+    cadence: Cadence
+    variables: tuple[str, ...]
+    timestamps: Instants
+    values: Floats
+    health_codes: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    health_names: tuple[str, ...] = ()
+    arrived_at: Instants | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.timestamps)
+        if self.values.shape != (n, len(self.variables)):
+            raise ValueError(f"values {self.values.shape} do not fit {n} timestamps of {len(self.variables)} variables")
+        if len(self.health_codes) != n:
+            object.__setattr__(self, "health_codes", np.full(n, -1, np.int32))
+
+    def __len__(self) -> int:
+        return len(self.timestamps)
+
+    def health(self, row: int) -> str | None:
+        """The health of one sample, None where it has none."""
+        code = int(self.health_codes[row])
+        return None if code < 0 else self.health_names[code]
+
+    def health_in(self, names: Collection[str]) -> NDArray[np.bool_]:
+        """(n,) bool: whose health is one of ``names``; case matters."""
+        wanted = [code for code, name in enumerate(self.health_names) if name in names]
+        return np.isin(self.health_codes, wanted)
+
+    def on_calendar(self) -> Series:
+        """The series laid on its cadence from its first sample to its last.
+
+        A missing sample becomes a row of NaN without health. A series without gaps is returned as it is.
+        """
+        if len(self) == 0:
+            return self
+        step = self.cadence.step
+        places = ((self.timestamps - self.timestamps[0]) // step).astype(np.int64)
+        length = int(places[-1]) + 1
+        if length == len(self):
+            return self
+        values = np.full((length, len(self.variables)), np.nan)
+        values[places] = self.values
+        health_codes = np.full(length, -1, np.int32)
+        health_codes[places] = self.health_codes
+        arrived_at = None
+        if self.arrived_at is not None:
+            arrived_at = np.full(length, np.datetime64("NaT", "us"))
+            arrived_at[places] = self.arrived_at
+        return replace(
+            self,
+            timestamps=self.timestamps[0] + np.arange(length) * step,
+            values=values,
+            health_codes=health_codes,
+            arrived_at=arrived_at,
+        )

@@ -1,0 +1,53 @@
+"""Shingles: L consecutive samples as one vector."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomscan.telemetry.series import Floats
+
+
+def shingles(values: Floats, length: int) -> Floats:
+    """Every window of ``length`` consecutive samples, laid out time-major.
+
+    Parameters
+    ----------
+    values
+        (n, d) float64.
+    length
+        L >= 1 samples.
+
+    Returns
+    -------
+    (max(n - L + 1, 0), L * d) float64. Row i is ``values[i], values[i + 1], ..., values[i + L - 1]``; its score
+    belongs to the sample i + L - 1, its last. The last row holds the newest sample.
+
+    Examples
+    --------
+    >>> shingles(np.arange(4.0).reshape(-1, 1), 3)
+    array([[0., 1., 2.],
+           [1., 2., 3.]])
+    >>> shingles(np.array([[0.0, 10.0], [1.0, 11.0], [2.0, 12.0]]), 2)
+    array([[ 0., 10.,  1., 11.],
+           [ 1., 11.,  2., 12.]])
+    """
+    n, d = values.shape
+    if n < length:
+        return np.empty((0, length * d))
+    windows = np.lib.stride_tricks.sliding_window_view(values, length, axis=0)
+    return np.ascontiguousarray(windows.transpose(0, 2, 1)).reshape(n - length + 1, length * d)
+
+
+def complete(values: Floats, length: int) -> NDArray[np.bool_]:
+    """(n,) bool: the samples whose shingle exists and holds no NaN.
+
+    >>> complete(np.array([[0.0], [1.0], [np.nan], [3.0], [4.0]]), 2)
+    array([False,  True, False, False,  True])
+    """
+    finite = np.isfinite(values).all(axis=1)
+    filled = np.concatenate([[0], np.cumsum(finite)])
+    whole = np.zeros(len(values), bool)
+    if len(values) >= length:
+        whole[length - 1 :] = filled[length:] - filled[:-length] == length
+    return whole
