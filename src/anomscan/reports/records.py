@@ -1,0 +1,285 @@
+"""The result record: one JSON line an asset.
+
+The keys and their order are a format that others read; a change of meaning is a new schema number. Keys that a reader
+does not know are passed over, so that a later anomscan may add some within one number.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anomscan.errors import InputError
+
+SCAN_SCHEMA = "anomscan.scan/1"
+DETECT_SCHEMA = "anomscan.detect/1"
+VERDICTS = ("ok", "anomalous", "warming-up", "skipped", "no-data")
+
+# str.splitlines and some readers of JSON lines break a line at these; inside JSON text an escape means the same.
+_LINE_BREAKS = str.maketrans({char: f"\\u{ord(char):04x}" for char in "\x85\u2028\u2029"})
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """One anomalous sample.
+
+    Parameters
+    ----------
+    timestamp
+        ISO 8601: a date where the cadence is whole days, else a UTC instant with Z.
+    values
+        What was measured, by variable; NaN where a value is empty.
+    health
+        The asset's health at that sample, None where it has none.
+    score, cutoff
+        The score and the cut-off it exceeds.
+    sigma
+        How many standard deviations the score lies above the mean of its window; None where all its scores are equal.
+    in_sample
+        Whether the model was trained on data up to this sample or later.
+    contributions
+        What each variable contributed to the score; empty if the detector cannot say.
+    """
+
+    timestamp: str
+    values: dict[str, float]
+    health: str | None
+    score: float
+    cutoff: float
+    sigma: float | None
+    in_sample: bool
+    contributions: list[tuple[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a run says of one asset.
+
+    Parameters
+    ----------
+    schema
+        ``SCAN_SCHEMA`` or ``DETECT_SCHEMA``.
+    asset, detector
+        The asset's id, as text; the detector's name in the settings.
+    from_, to
+        First and last reported sample, written as timestamps are; None where there is none.
+    spans
+        Merged anomalous days as (start, end), both inclusive, in time order.
+    anomalies
+        The anomalous samples in time order.
+    verdicts
+        How many reported samples had each of ``VERDICTS``.
+    error
+        Why the asset failed, one line; None if it did not.
+    """
+
+    schema: str
+    asset: str
+    detector: str
+    from_: str | None
+    to: str | None
+    spans: list[tuple[str, str]]
+    anomalies: list[Anomaly]
+    verdicts: dict[str, int]
+    error: str | None
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether any day was anomalous."""
+        return bool(self.spans or self.anomalies)
+
+
+def record_line(record: Record) -> str:
+    """The record as one line of JSON, without the line break at its end.
+
+    Floats are the shortest text that reads back to the same number; NaN is null.
+
+    Raises
+    ------
+    ValueError
+        If a number is infinite: JSON has no such number.
+    """
+    fields = {
+        "schema": record.schema,
+        "asset": record.asset,
+        "detector": record.detector,
+        "from": record.from_,
+        "to": record.to,
+        "spans": record.spans,
+        "anomalies": [_anomaly_fields(anomaly) for anomaly in record.anomalies],
+        "verdicts": {verdict: record.verdicts.get(verdict, 0) for verdict in VERDICTS},
+        "error": record.error,
+    }
+    return json.dumps(fields, ensure_ascii=False, allow_nan=False).translate(_LINE_BREAKS)
+
+
+def read_records(source: Path | Iterable[str], *, name: str | None = None) -> Iterator[Record]:
+    """Read records one by one; blank lines are passed over.
+
+    Parameters
+    ----------
+    source
+        A file, or lines of one.
+    name
+        What to call the lines in an error; the file's path by default.
+
+    Raises
+    ------
+    InputError
+        A file that cannot be read; a line that is not JSON, of another or a newer schema, or lacks a key. It names the
+        file and the line.
+    """
+    name = name or (str(source) if isinstance(source, Path) else "the results")
+    lines = _file_lines(source, name) if isinstance(source, Path) else source
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield _record(_Fields.of_line(line, f"{name}, line {number}"))
+
+
+def _anomaly_fields(anomaly: Anomaly) -> dict[str, Any]:
+    return {
+        "timestamp": anomaly.timestamp,
+        "values": {variable: _null(value) for variable, value in anomaly.values.items()},
+        "health": anomaly.health,
+        "score": _null(anomaly.score),
+        "cutoff": _null(anomaly.cutoff),
+        "sigma": _null(anomaly.sigma),
+        "in_sample": anomaly.in_sample,
+        "contributions": [
+            {"variable": variable, "contribution": _null(contribution)}
+            for variable, contribution in anomaly.contributions
+        ],
+    }
+
+
+def _null(number: float | None) -> float | None:
+    return None if number is None or math.isnan(number) else float(number)
+
+
+def _file_lines(path: Path, name: str) -> Iterator[str]:
+    number = 0
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{name}, line {number}: not UTF-8 text") from None
+    except OSError as error:
+        raise InputError(
+            f"{name} cannot be read: {error.strerror}", hint="name the file that 'anomscan scan -o FILE' wrote"
+        ) from None
+
+
+def _record(fields: _Fields) -> Record:
+    schema = fields.get("schema", str)
+    if schema not in (SCAN_SCHEMA, DETECT_SCHEMA):
+        raise fields.wrong_schema(schema)
+    verdicts = fields.inner("verdicts")
+    return Record(
+        schema=schema,
+        asset=fields.get("asset", str),
+        detector=fields.get("detector", str),
+        from_=fields.get("from", str, None),
+        to=fields.get("to", str, None),
+        spans=[_span(fields, span) for span in fields.get("spans", list)],
+        anomalies=[_anomaly(anomaly) for anomaly in fields.inners("anomalies")],
+        verdicts={verdict: verdicts.get(verdict, int) for verdict in VERDICTS},
+        error=fields.get("error", str, None),
+    )
+
+
+def _span(fields: _Fields, span: Any) -> tuple[str, str]:
+    if not (isinstance(span, list) and len(span) == 2 and all(isinstance(end, str) for end in span)):
+        raise fields.error("'spans' holds something else than [start, end]")
+    return span[0], span[1]
+
+
+def _anomaly(fields: _Fields) -> Anomaly:
+    values = fields.inner("values")
+    return Anomaly(
+        timestamp=fields.get("timestamp", str),
+        values={variable: values.number(variable) for variable in values.content},
+        health=fields.get("health", str, None),
+        score=fields.number("score"),
+        cutoff=fields.number("cutoff"),
+        sigma=None if fields.get("sigma", float, None) is None else fields.number("sigma"),
+        in_sample=fields.get("in_sample", bool),
+        contributions=[
+            (each.get("variable", str), each.number("contribution")) for each in fields.inners("contributions")
+        ],
+    )
+
+
+_KINDS = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """A JSON object that knows its place, so that each complaint names it."""
+
+    content: dict[str, Any]
+    place: str
+
+    @classmethod
+    def of_line(cls, line: str, place: str) -> _Fields:
+        try:
+            content = json.loads(line, parse_constant=_refuse_constant)
+        except ValueError as error:
+            detail = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+            cut = "" if line.endswith("\n") else "; the file may have been cut off"
+            raise InputError(f"{place}: not a JSON record: {detail}{cut}") from None
+        if not isinstance(content, dict):
+            raise InputError(f"{place}: not a JSON object")
+        return cls(content, place)
+
+    def get(self, key: str, kind: type, *also: None) -> Any:
+        """The value of a key, which must be there and of that kind (or None, where ``also`` is given)."""
+        if key not in self.content:
+            raise self.error(f"the key '{key}' is missing")
+        value = self.content[key]
+        if value is None and also:
+            return None
+        accepted: tuple[type, ...] = (int, float) if kind is float else (kind,)
+        if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+            raise self.error(f"'{key}' is not {_KINDS[kind]}")
+        return value
+
+    def number(self, key: str) -> float:
+        """A number; NaN for null."""
+        value = self.get(key, float, None)
+        return math.nan if value is None else float(value)
+
+    def inner(self, key: str) -> _Fields:
+        return _Fields(self.get(key, dict), self.place)
+
+    def inners(self, key: str) -> list[_Fields]:
+        items = self.get(key, list)
+        if not all(isinstance(item, dict) for item in items):
+            raise self.error(f"'{key}' holds something else than objects")
+        return [_Fields(item, self.place) for item in items]
+
+    def error(self, what: str) -> InputError:
+        return InputError(f"{self.place}: {what}")
+
+    def wrong_schema(self, schema: str) -> InputError:
+        family, _, number = schema.rpartition("/")
+        if family in ("anomscan.scan", "anomscan.detect") and number.isdecimal() and int(number) > 1:
+            return InputError(
+                f"{self.place}: schema '{schema}' was written by a newer anomscan", hint="upgrade anomscan to read it"
+            )
+        return InputError(f"{self.place}: schema '{schema}' is not {SCAN_SCHEMA} or {DETECT_SCHEMA}")
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")
