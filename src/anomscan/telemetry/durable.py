@@ -1,0 +1,121 @@
+"""Writing a file so that it is there whole, or as it was before."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from anomscan.errors import OutputError
+
+#: How the names of unfinished files begin; a killed writer leaves one behind.
+UNFINISHED = ".anomscan-"
+
+
+@contextmanager
+def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Write a file that takes the place of ``path`` when the block ends, and only if it ends well.
+
+    The bytes go to a temporary file in the same folder (made if it is missing), which is flushed to the disk and then
+    renamed: a reader sees the old file or the new one, also after ``kill -9`` or a power cut. A link is followed, the
+    permissions of an old file are kept, and what is not a regular file (``/dev/null``, a pipe) is written straight to.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written: disk full, no permission, no such place. The old file stays.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "out.txt"
+    >>> with replace_file(target) as file:
+    ...     _ = file.write(b"whole")
+    >>> target.read_bytes()
+    b'whole'
+    """
+    target = Path(os.path.realpath(path))
+    with output_errors(target):
+        special = target.exists() and not target.is_file()
+    if special:
+        with _special(target) as file:
+            yield file
+        return
+    with output_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = target.parent / f"{UNFINISHED}{secrets.token_hex(8)}.tmp"
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    raw = _Sink(descriptor, target)
+    try:
+        file = io.BufferedWriter(raw, 1 << 18)
+        yield file
+        file.flush()
+        with output_errors(target):
+            if target.exists():
+                os.fchmod(descriptor, target.stat().st_mode & 0o7777)
+            os.fsync(descriptor)
+            raw.close()
+            unfinished.replace(target)
+            sync_folder(target.parent)
+    except BaseException:
+        with suppress(OSError):  # the error on its way says what is wrong
+            raw.close()
+            unfinished.unlink()
+        raise
+
+
+@contextmanager
+def output_errors(target: Path) -> Iterator[None]:
+    """Turn an OSError of the block into an OutputError that names ``target``."""
+    try:
+        yield
+    except OSError as error:
+        raise _refusal(target, error) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries to the disk, so that renames in it survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems cannot do this; their renames are as durable as they get.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _special(target: Path) -> Iterator[BinaryIO]:
+    with output_errors(target):
+        raw = _Sink(os.open(target, os.O_WRONLY | os.O_CLOEXEC), target)
+    with raw, io.BufferedWriter(raw) as file:
+        yield file
+
+
+class _Sink(io.FileIO):
+    """A file whose failing writes are OutputErrors; other errors in the writer's block stay what they are."""
+
+    def __init__(self, descriptor: int, target: Path) -> None:
+        super().__init__(descriptor, "wb")
+        self._target = target
+
+    def write(self, data: Any, /) -> int:
+        with output_errors(self._target):
+            return super().write(data)
+
+
+def _refusal(target: Path, error: OSError) -> OutputError:
+    hints = {
+        errno.ENOSPC: "make room or write elsewhere",
+        errno.EDQUOT: "make room or write elsewhere",
+        errno.EISDIR: "name a file, not a folder",
+    }
+    hint = hints.get(error.errno) if error.errno is not None else None
+    return OutputError(f"{target} cannot be written: {error.strerror or error}", hint=hint)
