@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,8 @@ SCAN_SCHEMA = "anomscan.scan/1"
 DETECT_SCHEMA = "anomscan.detect/1"
 VERDICTS = ("ok", "anomalous", "warming-up", "skipped", "no-data")
 
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,6})?Z)?", re.ASCII)
+_SURROGATE = re.compile(r"\\ud[89a-f]", re.IGNORECASE)
 # str.splitlines and some readers of JSON lines break a line at these; inside JSON text an escape means the same.
 _LINE_BREAKS = str.maketrans({char: f"\\u{ord(char):04x}" for char in "\x85\u2028\u2029"})
 
@@ -183,8 +188,8 @@ def _record(fields: _Fields) -> Record:
         schema=schema,
         asset=fields.get("asset", str),
         detector=fields.get("detector", str),
-        from_=fields.get("from", str, None),
-        to=fields.get("to", str, None),
+        from_=_optional_timestamp(fields, "from"),
+        to=_optional_timestamp(fields, "to"),
         spans=[_span(fields, span) for span in fields.get("spans", list)],
         anomalies=[_anomaly(anomaly) for anomaly in fields.inners("anomalies")],
         verdicts={verdict: verdicts.get(verdict, int) for verdict in VERDICTS},
@@ -193,15 +198,20 @@ def _record(fields: _Fields) -> Record:
 
 
 def _span(fields: _Fields, span: Any) -> tuple[str, str]:
-    if not (isinstance(span, list) and len(span) == 2 and all(isinstance(end, str) for end in span)):
+    if not (isinstance(span, list) and len(span) == 2):
         raise fields.error("'spans' holds something else than [start, end]")
-    return span[0], span[1]
+    return fields.timestamp(span[0]), fields.timestamp(span[1])
+
+
+def _optional_timestamp(fields: _Fields, key: str) -> str | None:
+    value = fields.get(key, str, None)
+    return None if value is None else fields.timestamp(value)
 
 
 def _anomaly(fields: _Fields) -> Anomaly:
     values = fields.inner("values")
     return Anomaly(
-        timestamp=fields.get("timestamp", str),
+        timestamp=fields.timestamp(fields.get("timestamp", str)),
         values={variable: values.number(variable) for variable in values.content},
         health=fields.get("health", str, None),
         score=fields.number("score"),
@@ -235,12 +245,14 @@ class _Fields:
     def of_line(cls, line: str, place: str) -> _Fields:
         try:
             content = json.loads(line, parse_constant=_refuse_constant)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             detail = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
             cut = "" if line.endswith("\n") else "; the file may have been cut off"
             raise InputError(f"{place}: not a JSON record: {detail}{cut}") from None
         if not isinstance(content, dict):
             raise InputError(f"{place}: not a JSON object")
+        if _SURROGATE.search(line) and not _encodes(content):
+            raise InputError(f"{place}: holds half a character (a lone surrogate)")
         return cls(content, place)
 
     def get(self, key: str, kind: type, *also: None) -> Any:
@@ -256,9 +268,23 @@ class _Fields:
         return value
 
     def number(self, key: str) -> float:
-        """A number; NaN for null."""
+        """A finite number; NaN for null."""
         value = self.get(key, float, None)
-        return math.nan if value is None else float(value)
+        if value is None:
+            return math.nan
+        if not abs(value) <= sys.float_info.max:
+            raise self.error(f"'{key}' is too large")
+        return float(value)
+
+    def timestamp(self, value: Any) -> str:
+        """A date, or a UTC instant with Z."""
+        if not (isinstance(value, str) and _TIMESTAMP.fullmatch(value)):
+            raise self.error(f"{value!r} is not a date or a UTC instant")
+        try:
+            datetime.fromisoformat(value)
+        except ValueError:
+            raise self.error(f"{value!r} is not on the calendar") from None
+        return value
 
     def inner(self, key: str) -> _Fields:
         return _Fields(self.get(key, dict), self.place)
@@ -279,6 +305,14 @@ class _Fields:
                 f"{self.place}: schema '{schema}' was written by a newer anomscan", hint="upgrade anomscan to read it"
             )
         return InputError(f"{self.place}: schema '{schema}' is not {SCAN_SCHEMA} or {DETECT_SCHEMA}")
+
+
+def _encodes(content: dict[str, Any]) -> bool:
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _refuse_constant(text: str) -> None:

@@ -1,0 +1,178 @@
+"""What a chart shows, apart from how it is drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomscan.reports.records import Anomaly, Record
+from anomscan.reports.scores import ScoreTable
+from anomscan.telemetry.series import Floats, Instants, Series
+
+#: Verdicts worth a mark on the calendar; the others show in the score itself.
+MARKED_VERDICTS = ("warming-up", "skipped", "no-data")
+# A calendar with this many times more places than samples is not worth filling with NaN.
+_SPARSE = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """Values over time, broken by NaN where samples are missing.
+
+    Parameters
+    ----------
+    y
+        (m,) float32 or float64.
+    start, step_ms
+        The first instant (ISO) and the even step between places, in milliseconds.
+    x
+        (m,) float64, milliseconds since 1970, where the places are not even; None where they are.
+    """
+
+    y: NDArray[np.float32] | Floats
+    start: str
+    step_ms: float
+    x: Floats | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Consecutive samples of one verdict, ``start`` and ``end`` inclusive."""
+
+    start: np.datetime64
+    end: np.datetime64
+    samples: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChartData:
+    """One asset's chart.
+
+    Parameters
+    ----------
+    step
+        The step between samples: that of the series, else the smallest seen.
+    values
+        A line for each variable, in order; empty without a series.
+    variables
+        The variables that have a panel: those of the series, else those of the anomalies.
+    score, cutoff
+        Their lines; None without scores.
+    runs
+        By verdict of ``MARKED_VERDICTS``, where it was given.
+    window
+        The stretch to show first: what was reported and a little before it; None where nothing was.
+    """
+
+    record: Record
+    step: np.timedelta64
+    variables: tuple[str, ...]
+    values: dict[str, Line]
+    score: Line | None
+    cutoff: Line | None
+    runs: dict[str, list[Run]]
+    window: tuple[np.datetime64, np.datetime64] | None
+
+
+def instant(timestamp: str) -> np.datetime64:
+    """A record's timestamp as datetime64[us], UTC."""
+    return np.datetime64(timestamp.removesuffix("Z"), "us")
+
+
+def chart_data(series: Series | None, scores: ScoreTable | None, record: Record) -> ChartData:
+    """Gather what one asset's chart shows; either of series and scores may be missing."""
+    step = _step(series, scores, record)
+    values: dict[str, Line] = {}
+    variables = tuple(dict.fromkeys(name for anomaly in record.anomalies for name in anomaly.values))
+    if series is not None and len(series):
+        variables = series.variables
+        lines = _lines(series.timestamps, [series.values[:, i] for i in range(len(variables))], step)
+        values = dict(zip(variables, lines, strict=True))
+    score = cutoff = None
+    if scores is not None:
+        score, cutoff = _lines(scores.timestamps, [scores.score, scores.cutoff], step)
+    return ChartData(
+        record=record,
+        step=step,
+        variables=variables,
+        values=values,
+        score=score,
+        cutoff=cutoff,
+        runs={} if scores is None else _runs(scores, record, step),
+        window=_window(record, step),
+    )
+
+
+def in_span(anomalies: Sequence[Anomaly], span: tuple[str, str]) -> list[Anomaly]:
+    """The anomalies of one span, both ends inclusive."""
+    start, end = instant(span[0]), instant(span[1])
+    return [anomaly for anomaly in anomalies if start <= instant(anomaly.timestamp) <= end]
+
+
+def _step(series: Series | None, scores: ScoreTable | None, record: Record) -> np.timedelta64:
+    if series is not None:
+        return series.cadence.step
+    if scores is not None and len(scores.timestamps) > 1:
+        return np.timedelta64(int(np.diff(scores.timestamps.astype(np.int64)).min()), "us")
+    # Nothing but the record: dates are a day wide; instants have a width that only their series would tell.
+    dates = all(len(end) == len("2017-01-01") for span in record.spans for end in span)
+    return np.timedelta64(86_400 if dates else 1, "s").astype("timedelta64[us]")
+
+
+def _lines(timestamps: Instants, columns: Sequence[Floats], step: np.timedelta64) -> list[Line]:
+    """Lay columns on the calendar, or break them where it is too sparse or the samples do not lie on it."""
+    start = str(timestamps[0])
+    step_ms = float(step / np.timedelta64(1, "ms"))
+    offsets = timestamps - timestamps[0]
+    places = (offsets // step).astype(np.int64)
+    length = int(places[-1]) + 1
+    if length <= _SPARSE * len(timestamps) and not (offsets % step).any():
+        lines = []
+        for column in columns:
+            y = np.full(length, np.nan)
+            y[places] = column
+            lines.append(Line(_compact(y), start, step_ms, None))
+        return lines
+    breaks = np.flatnonzero(np.diff(timestamps) > step) + 1
+    x = timestamps.astype("datetime64[us]").astype(np.int64) / 1000.0
+    x = np.insert(x, breaks, x[breaks])
+    return [Line(_compact(np.insert(column, breaks, np.nan)), start, step_ms, x) for column in columns]
+
+
+def _compact(y: Floats) -> NDArray[np.float32] | Floats:
+    """The same line in half the bytes, where no eye could tell the difference."""
+    narrow = y.astype(np.float32)
+    finite = np.isfinite(y)
+    if not finite.any():
+        return narrow
+    scale = np.ptp(y[finite]) or math.inf
+    return narrow if np.abs(narrow[finite] - y[finite]).max() <= 1e-5 * scale else y
+
+
+def _runs(scores: ScoreTable, record: Record, step: np.timedelta64) -> dict[str, list[Run]]:
+    verdicts = np.array(scores.verdicts)
+    edges = np.flatnonzero((verdicts[1:] != verdicts[:-1]) | (np.diff(scores.timestamps) > step)) + 1
+    runs: dict[str, list[Run]] = {}
+    first_judged = scores.timestamps[0]
+    if record.from_ is not None and instant(record.from_) < first_judged:
+        # The file begins with the first full window; what was reported before it was warming up.
+        start = instant(record.from_)
+        runs["warming-up"] = [Run(start, first_judged - step, int((first_judged - start) // step))]
+    for first, stop in zip([0, *edges], [*edges, len(verdicts)], strict=True):
+        if verdicts[first] in MARKED_VERDICTS:
+            run = Run(scores.timestamps[first], scores.timestamps[stop - 1], int(stop - first))
+            runs.setdefault(str(verdicts[first]), []).append(run)
+    return runs
+
+
+def _window(record: Record, step: np.timedelta64) -> tuple[np.datetime64, np.datetime64] | None:
+    if record.from_ is None or record.to is None:
+        return None
+    start = min([instant(record.from_), *(instant(span[0]) for span in record.spans)])
+    end = max([instant(record.to), *(instant(span[1]) for span in record.spans)])
+    margin = max((end - start) // 50, step)
+    return start - margin, end + margin

@@ -1,0 +1,137 @@
+"""The scores that a scan left beside its records, read back asset by asset."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from anomscan.errors import InputError
+from anomscan.telemetry.series import Floats, Instants
+
+_SCHEMA = pa.schema(
+    [
+        ("asset", pa.string()),
+        ("timestamp", pa.timestamp("us")),
+        ("score", pa.float64()),
+        ("cutoff", pa.float64()),
+        ("verdict", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoreTable:
+    """One asset's scores.
+
+    Parameters
+    ----------
+    asset
+        The asset's id.
+    timestamps
+        (n,) datetime64[us], UTC, strictly increasing: the last sample of each shingle.
+    score, cutoff
+        (n,) float64; NaN where there is none.
+    verdicts
+        The n verdicts, as in the record.
+    """
+
+    asset: str
+    timestamps: Instants
+    score: Floats
+    cutoff: Floats
+    verdicts: tuple[str, ...]
+
+
+class ScoreFile:
+    """A scores file, opened once and asked for one asset after the other.
+
+    The row group read last is kept: asked in the file's own order, each is read once, and memory holds one of them.
+
+    Parameters
+    ----------
+    path
+        ``FILE.scores.parquet``.
+
+    Raises
+    ------
+    InputError
+        If it is not there, is not Parquet (or is cut off), or lacks a column.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file = pq.ParquetFile(path, read_dictionary=["asset", "verdict"])
+        except (pa.ArrowException, OSError) as error:
+            raise self._unusable(error) from None
+        missing = [name for name in _SCHEMA.names if name not in self._file.schema_arrow.names]
+        if missing:
+            raise InputError(
+                f"{path} has no column '{missing[0]}'", hint="name the file that scan wrote beside its results"
+            )
+        self._place = self._file.schema_arrow.names.index("asset")
+        self._held: tuple[int, pa.Table, dict[str, list[slice]]] | None = None
+
+    def of(self, asset: str) -> ScoreTable | None:
+        """The scores of one asset, None if the file has none of it.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged, or a column is of another type.
+        """
+        try:
+            table = pa.concat_tables(self._pieces(asset), promote_options="permissive").cast(_SCHEMA)
+        except (pa.ArrowException, OSError) as error:
+            raise self._unusable(error) from None
+        if table.num_rows == 0:
+            return None
+        return ScoreTable(
+            asset=asset,
+            timestamps=table.column("timestamp").to_numpy(),
+            score=table.column("score").to_numpy(),
+            cutoff=table.column("cutoff").to_numpy(),
+            verdicts=tuple(table.column("verdict").to_pylist()),
+        )
+
+    def _pieces(self, asset: str) -> Iterator[pa.Table]:
+        yield self._file.schema_arrow.empty_table().select(_SCHEMA.names)
+        for group in range(self._file.num_row_groups):
+            if self._may_hold(group, asset):
+                table, places = self._read(group)
+                for place in places.get(asset, []):
+                    yield table.slice(place.start, place.stop - place.start)
+
+    def _may_hold(self, group: int, asset: str) -> bool:
+        statistics = self._file.metadata.row_group(group).column(self._place).statistics
+        if statistics is None or not statistics.has_min_max:
+            return True
+        return bool(statistics.min <= asset <= statistics.max)
+
+    def _read(self, group: int) -> tuple[pa.Table, dict[str, list[slice]]]:
+        if self._held is None or self._held[0] != group:
+            self._held = None
+            table = self._file.read_row_group(group, columns=_SCHEMA.names).combine_chunks()
+            self._held = (group, table, _places(table.column("asset").combine_chunks()))
+        return self._held[1:]
+
+    def _unusable(self, error: Exception) -> InputError:
+        return InputError(f"{self.path} cannot be read as scores: {error}", hint="run the scan again to write it anew")
+
+
+def _places(assets: pa.DictionaryArray) -> dict[str, list[slice]]:
+    """Where each asset's rows lie."""
+    codes = assets.indices.to_numpy()
+    names = assets.dictionary.to_pylist()
+    edges = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]
+    places: dict[str, list[slice]] = {}
+    for start, stop in itertools.pairwise(edges):
+        if stop > start:
+            places.setdefault(names[codes[start]], []).append(slice(start, stop))
+    return places
