@@ -168,9 +168,13 @@ class Settings(_Section):
             name = next(iter(self.sources))
         if name is None:
             known = ", ".join(sorted(self.sources)) or "none"
-            raise ConfigError(f"which source is meant? (in the settings: {known})", hint="name one with --source or [defaults] source")
+            raise ConfigError(
+                f"which source is meant? (in the settings: {known})", hint="name one with --source or [defaults] source"
+            )
         if name not in self.sources:
-            raise ConfigError(f"there is no source '{name}' in the settings", hint=_nearest(name, self.sources, "sources"))
+            raise ConfigError(
+                f"there is no source '{name}' in the settings", hint=_nearest(name, self.sources, "sources")
+            )
         return name, self.sources[name]
 
     def detector(self, name: str | None) -> tuple[str, RcfDetector | RecordedDetector]:
@@ -272,7 +276,9 @@ def _find(file: Path | None, environ: Mapping[str, str], cwd: Path) -> Path | No
         return default if default.is_file() else None
     file = cwd / file
     if not file.is_file():
-        raise ConfigError(f"there is no configuration file {file}", hint="name one with --config; config.example.toml shows every key")
+        raise ConfigError(
+            f"there is no configuration file {file}", hint="name one with --config; config.example.toml shows every key"
+        )
     return file
 
 
@@ -394,7 +400,12 @@ def _keys_beside(location: tuple[int | str, ...], tree: Mapping[str, Any]) -> li
         if kinds:
             models = kinds
             continue
-        inner = [m for model in models if part in model.model_fields for m in _models(model.model_fields[str(part)].annotation)]
+        inner = [
+            m
+            for model in models
+            if part in model.model_fields
+            for m in _models(model.model_fields[str(part)].annotation)
+        ]
         models = inner or models
     return sorted({name for model in models for name in model.model_fields})
 

@@ -3,16 +3,16 @@
 ::
 
     AnomscanError
-    ├── InputError          2   a file, model or store that cannot be used
-    │   ├── ConfigError     2   settings, flags and how they fit together
-    │   ├── MissingExtra    2   an optional package is not installed
-    │   ├── ModelError      2   a model file: cut off, other version, other dimension
-    │   ├── StoreError      2   a store: other version, damaged, other layout
-    │   └── NoExemplars     2   no asset is fit to train on
-    ├── AssetError          4   one asset failed; the fleet goes on
-    ├── ServiceError        5   a source or service is unreachable, refuses us, or is retired
-    ├── LockedError         6   another run holds the lock
-    └── OutputError         7   the output cannot be written; the old file stays
+    ├── InputError             2   a file, model or store that cannot be used
+    │   ├── ConfigError        2   settings, flags and how they fit together
+    │   ├── MissingExtraError  2   an optional package is not installed
+    │   ├── ModelError         2   a model file: cut off, other version, other dimension
+    │   ├── StoreError         2   a store: other version, damaged, other layout
+    │   └── NoExemplarsError   2   no asset is fit to train on
+    ├── AssetError             4   one asset failed; the fleet goes on
+    ├── ServiceError           5   a source or service is unreachable, refuses us, or is retired
+    ├── LockedError            6   another run holds the lock
+    └── OutputError            7   the output cannot be written; the old file stays
 
 A message is one line that names the thing; ``hint`` is the way out.
 """
@@ -89,7 +89,7 @@ class ConfigError(InputError):
     """A setting or flag that is wrong, missing or contradicts another."""
 
 
-class MissingExtra(InputError):
+class MissingExtraError(InputError):
     """An optional package is not installed.
 
     Parameters
@@ -112,7 +112,7 @@ class StoreError(InputError):
     """A store that is damaged, of a newer version, or laid out otherwise."""
 
 
-class NoExemplars(InputError):
+class NoExemplarsError(InputError):
     """No asset is fit to train on."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -95,14 +96,26 @@ def _is_date(text: str) -> bool:
 
 
 def _instant(text: str) -> np.datetime64:
-    from datetime import datetime, timezone
-
     try:
-        moment = datetime.fromisoformat(text)
+        return parse_instant(text)
     except ValueError:
         raise ConfigError(
             f"'{text}' is not a date or an instant", hint="write 2017-01-31 or 2017-01-31T06:00:00Z"
         ) from None
+
+
+def parse_instant(text: str) -> np.datetime64:
+    """Read a date or an ISO 8601 instant; one without an offset is UTC.
+
+    >>> parse_instant("2017-01-01T02:00:00+02:00")
+    np.datetime64('2017-01-01T00:00:00.000000')
+
+    Raises
+    ------
+    ValueError
+        If the text is neither.
+    """
+    moment = datetime.fromisoformat(text)
     if moment.tzinfo is not None:
-        moment = moment.astimezone(timezone.utc).replace(tzinfo=None)
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
     return np.datetime64(moment, "us")

@@ -1,0 +1,115 @@
+"""One asset's scan: what was reported of its days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomscan.backtest.spans import spans
+from anomscan.backtest.verdicts import Judged, Verdict
+from anomscan.errors import ConfigError
+from anomscan.telemetry.series import Floats, Instants, Series
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The days to report; earlier history still fills windows.
+
+    Parameters
+    ----------
+    start, end
+        datetime64[us], both inclusive; None for no bound.
+    days
+        Only so many days up to the asset's last sample.
+
+    Raises
+    ------
+    ConfigError
+        If the stretch is empty by its own words.
+    """
+
+    start: np.datetime64 | None = None
+    end: np.datetime64 | None = None
+    days: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.start is not None and self.end is not None and self.start > self.end:
+            raise ConfigError(f"--from {self.start} lies after --to {self.end}", hint="swap them")
+        if self.days is not None and self.days < 1:
+            raise ConfigError(f"--days {self.days} names no day", hint="give 1 or more")
+        if self.days is not None and self.start is not None:
+            raise ConfigError("--days and --from both say where to begin", hint="give one of them")
+
+    def rows(self, series: Series) -> slice:
+        """The rows of a series that lie in the stretch."""
+        if len(series) == 0:
+            return slice(0, 0)
+        first, last = series.timestamps[0], series.timestamps[-1]
+        end = last if self.end is None else min(self.end, last)
+        start = first if self.start is None else self.start
+        if self.days is not None:
+            # N days end at the last sample: the instant N days before it is just outside.
+            start = end - np.timedelta64(self.days, "D") + np.timedelta64(1, "us")
+        low = int(np.searchsorted(series.timestamps, start, "left"))
+        high = int(np.searchsorted(series.timestamps, end, "right"))
+        return slice(low, max(low, high))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AssetScan:
+    """What a scan found out about one asset.
+
+    Parameters
+    ----------
+    series
+        As it was judged: laid on its calendar, or its rows as they stood.
+    score
+        (n,) float64: NaN where there is none, or where the shingle is not whole.
+    judged
+        Verdict, cut-off and sigma, each (n,).
+    rows
+        The rows reported.
+    full
+        The row of the first day judged from a full window.
+    in_sample
+        (n,) bool: days up to the end of the detector's training.
+    contributions
+        (m, d) float64, one row for each anomalous row reported; None if the detector gives none.
+    severity
+        (n,) float64 as the detector gave it; None if it gives none.
+    """
+
+    series: Series
+    score: Floats
+    judged: Judged
+    rows: slice
+    full: int
+    in_sample: NDArray[np.bool_]
+    contributions: Floats | None = None
+    severity: Floats | None = None
+
+    @property
+    def anomalous(self) -> NDArray[np.intp]:
+        """The rows reported that are anomalous."""
+        return anomalous_rows(self.judged, self.rows)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many reported days have each verdict."""
+        counts = np.bincount(self.judged.verdict[self.rows], minlength=len(Verdict))
+        return {verdict.text: int(counts[verdict]) for verdict in Verdict}
+
+    def spans(self, shingle: int) -> Instants:
+        """(s, 2) datetime64[us]: the anomalous days reported, widened to their shingles and merged on the calendar."""
+        if len(self.series) == 0:
+            return np.empty((0, 2), "datetime64[us]")
+        origin, step = self.series.timestamps[0], self.series.cadence.step
+        places = ((self.series.timestamps[self.anomalous] - origin) // step).astype(np.int64)
+        return np.asarray(origin + spans(places, shingle) * step, "datetime64[us]")
+
+
+def anomalous_rows(judged: Judged, rows: slice) -> NDArray[np.intp]:
+    """The anomalous ones of some rows."""
+    return np.asarray(rows.start + np.flatnonzero(judged.verdict[rows] == Verdict.ANOMALOUS), np.intp)

@@ -1,0 +1,152 @@
+"""The cut-off of each day: mean + k std over the scores of its window."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomscan.telemetry.series import Floats
+
+#: A score this close to the cut-off, relative to the larger of the two, is not above it.
+TOLERANCE = 1e-12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """What a set of scores amounts to, elementwise over any shape.
+
+    Parameters
+    ----------
+    count
+        float64: finite scores.
+    mean
+        float64; 0 where there is none.
+    squares
+        float64: the sum of squared deviations from the mean.
+    low, high
+        float64: smallest and largest; +inf and -inf where there is none.
+    """
+
+    count: Floats
+    mean: Floats
+    squares: Floats
+    low: Floats
+    high: Floats
+
+    @classmethod
+    def of(cls, scores: Floats) -> Moments:
+        """Each score as a set of one; NaN as the empty set."""
+        finite = np.isfinite(scores)
+        return cls(
+            finite.astype(np.float64),
+            np.where(finite, scores, 0.0),
+            np.zeros_like(scores),
+            np.where(finite, scores, np.inf),
+            np.where(finite, scores, -np.inf),
+        )
+
+    def __getitem__(self, place: tuple[slice, slice]) -> Moments:
+        """Those of some places."""
+        return Moments(self.count[place], self.mean[place], self.squares[place], self.low[place], self.high[place])
+
+    def __or__(self, other: Moments) -> Moments:
+        """The union of disjoint sets.
+
+        References
+        ----------
+        Chan, Golub, LeVeque (1979), Updating formulae and a pairwise algorithm for computing sample variances: no
+        difference of large sums is taken, so a constant added to every score costs no precision.
+        """
+        count = self.count + other.count
+        share = other.count / np.maximum(count, 1.0)
+        delta = other.mean - self.mean
+        shift = delta * share
+        return Moments(
+            count,
+            self.mean + shift,
+            self.squares + other.squares + delta * shift * self.count,
+            np.minimum(self.low, other.low),
+            np.maximum(self.high, other.high),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cutoffs:
+    """The cut-off of each sample.
+
+    Parameters
+    ----------
+    cutoff
+        (..., n) float64; NaN where too few scores enter the mean, or the window is not full.
+    sigma
+        (..., n) float64: (score - mean) / std; NaN where there is no cut-off or all scores of the window are equal.
+    """
+
+    cutoff: Floats
+    sigma: Floats
+
+
+def cutoffs(scores: Floats, *, width: int, k: float, fewest: int, include_newest: bool) -> Cutoffs:
+    """Cut-offs of many assets at once.
+
+    Parameters
+    ----------
+    scores
+        (a, n) float64, one row an asset; NaN where there is no score.
+    width
+        Places of the scores that enter the mean: the newest and those before it, or those before it alone.
+    k
+        Standard deviations (ddof = 1) above the mean.
+    fewest
+        With fewer finite scores there is no cut-off.
+    include_newest
+        Whether a sample's own score enters its mean.
+
+    Returns
+    -------
+    Arrays of shape (a, n). The entries of a row at t depend on its scores at t and before alone, bit for bit.
+    """
+    cutoff = np.full(scores.shape, np.nan)
+    sigma = np.full(scores.shape, np.nan)
+    first = width - 1 if include_newest else width
+    if scores.shape[1] > first:
+        window = _windows(Moments.of(scores), width)
+        if not include_newest:
+            window = window[:, :-1]
+        equal = window.low == window.high
+        enough = window.count >= fewest
+        with np.errstate(invalid="ignore", divide="ignore"):
+            std = np.sqrt(window.squares / (window.count - 1.0))
+            above = (scores[:, first:] - window.mean) / std
+        cutoff[:, first:] = np.where(enough, np.where(equal, window.low, window.mean + k * std), np.nan)
+        sigma[:, first:] = np.where(enough & ~equal, above, np.nan)
+    return Cutoffs(cutoff, sigma)
+
+
+def exceeds(scores: Floats, cutoff: Floats) -> NDArray[np.bool_]:
+    """Elementwise: which scores lie above their cut-off, strictly and by more than rounding.
+
+    >>> exceeds(np.array([1.0, 1.0 + 1e-13, 1.1, np.nan]), np.array([1.0, 1.0, 1.0, 1.0]))
+    array([False, False,  True, False])
+    """
+    with np.errstate(invalid="ignore"):
+        return scores - cutoff > TOLERANCE * np.maximum(np.abs(scores), np.abs(cutoff))
+
+
+def _windows(single: Moments, width: int) -> Moments:
+    """Moments of every run of ``width`` places, (a, n - width + 1), by doubling: O(log width) passes."""
+    count = single.count.shape[1] - width + 1
+    runs, length, covered = single, 1, 0
+    parts = []
+    while length <= width:
+        if width & length:
+            parts.append(runs[:, covered : covered + count])
+            covered += length
+        if length * 2 <= width:
+            runs = runs[:, :-length] | runs[:, length:]
+        length *= 2
+    return functools.reduce(operator.or_, parts)

@@ -1,0 +1,130 @@
+"""Many assets: score them in long batches, judge them in blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomscan.backtest.asset import AssetScan, Stretch, anomalous_rows
+from anomscan.backtest.engines import Engine
+from anomscan.backtest.rules import Rules
+from anomscan.backtest.verdicts import Judged, judge, judge_stretch
+from anomscan.detectors.base import Detector, Scores
+from anomscan.errors import AnomscanError, AssetError
+from anomscan.telemetry.series import Floats, Series
+from anomscan.telemetry.shingles import complete
+
+#: Assets judged together: as many as keep the rolling sums in the processor's cache.
+BLOCK = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An asset that could not be scanned, and why."""
+
+    asset: str
+    error: AnomscanError
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """Everything that decides a scan's result, beside the data.
+
+    Parameters
+    ----------
+    detector
+        Gives the scores.
+    rules
+        Make verdicts of them.
+    stretch
+        The days reported.
+    whole
+        Whether one cut-off is taken over all scores of an asset (``detect``), rather than one a day (``scan``).
+    """
+
+    detector: Detector
+    rules: Rules
+    stretch: Stretch
+    whole: bool = False
+
+    def run(self, chunks: Iterable[Sequence[Series]], engine: Engine) -> Iterator[AssetScan | Failure]:
+        """Scan assets chunk by chunk.
+
+        Results come in the order of the chunks and of the series in them, whatever the engine.
+        """
+        for results in engine.map(self.scan, chunks):
+            yield from results
+
+    def scan(self, batch: Sequence[Series]) -> list[AssetScan | Failure]:
+        """Scan the assets of one chunk, in order."""
+        laid = [series.on_calendar() if self.rules.calendar else series for series in batch]
+        scored = self.detector.score(laid, self.rules.shingle)
+        results: list[AssetScan | Failure] = []
+        for start in range(0, len(laid), BLOCK):
+            results += self._block(laid[start : start + BLOCK], scored[start : start + BLOCK])
+        return results
+
+    def _block(self, batch: Sequence[Series], scored: Sequence[Scores | AnomscanError]) -> list[AssetScan | Failure]:
+        given = [
+            found.score if isinstance(found, Scores) else np.full(len(s), np.nan)
+            for s, found in zip(batch, scored, strict=True)
+        ]
+        # A score of a shingle that is not whole is nobody's business, whoever gave it.
+        scores = [
+            np.where(complete(series.values, self.rules.shingle), score, np.nan)
+            for series, score in zip(batch, given, strict=True)
+        ]
+        skipped = [series.health_in(self.rules.skip_health) for series in batch]
+        if self.whole:
+            judged = [judge_stretch(score, skip, self.rules) for score, skip in zip(scores, skipped, strict=True)]
+        else:
+            judged = _judge_together(scores, skipped, self.rules)
+        results: list[AssetScan | Failure] = []
+        for series, found, score, verdicts in zip(batch, scored, scores, judged, strict=True):
+            if isinstance(found, Scores):
+                results.append(self._result(series, found, score, verdicts))
+            else:
+                results.append(Failure(series.asset, found))
+        return results
+
+    def _result(self, series: Series, found: Scores, score: Floats, judged: Judged) -> AssetScan | Failure:
+        rows = self.stretch.rows(series)
+        flagged = anomalous_rows(judged, rows)
+        contributions = None if found.contribution is None else found.contribution[flagged]
+        if len(flagged) and found.contribution is None:
+            try:
+                contributions = self.detector.contributions(series, flagged, self.rules.shingle)
+            except AssetError as error:
+                return Failure(series.asset, error)
+        trained = self.detector.trained_through
+        return AssetScan(
+            series=series,
+            score=score,
+            judged=judged,
+            rows=rows,
+            full=min((self.rules.shingle if self.whole else self.rules.window) - 1, len(series)),
+            in_sample=np.zeros(len(series), bool) if trained is None else series.timestamps <= trained,
+            contributions=contributions,
+            severity=found.severity,
+        )
+
+
+def _judge_together(scores: Sequence[Floats], skipped: Sequence[NDArray[np.bool_]], rules: Rules) -> list[Judged]:
+    """Judge assets of unequal length as one block: each row begins at its asset's first sample, the tail is empty.
+
+    A verdict depends on the columns up to its own, so the tail changes nothing.
+    """
+    longest = max(map(len, scores), default=0)
+    block = np.full((len(scores), longest), np.nan)
+    skips = np.zeros((len(scores), longest), bool)
+    for row, (score, skip) in enumerate(zip(scores, skipped, strict=True)):
+        block[row, : len(score)] = score
+        skips[row, : len(skip)] = skip
+    judged = judge(block, skips, rules)
+    return [
+        Judged(judged.verdict[row, :n], judged.cutoff[row, :n], judged.sigma[row, :n])
+        for row, n in enumerate(map(len, scores))
+    ]

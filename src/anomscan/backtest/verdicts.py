@@ -1,0 +1,113 @@
+"""Each day's verdict: exactly one, the first that holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomscan.backtest.cutoff import cutoffs, exceeds
+from anomscan.backtest.rules import Rules
+from anomscan.telemetry.series import Floats
+
+
+class Verdict(IntEnum):
+    """What is said of one day."""
+
+    OK = 0
+    ANOMALOUS = 1
+    WARMING_UP = 2
+    SKIPPED = 3
+    NO_DATA = 4
+
+    @property
+    def text(self) -> str:
+        """As it stands in records.
+
+        >>> Verdict.WARMING_UP.text
+        'warming-up'
+        """
+        return self.name.lower().replace("_", "-")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """Verdicts and what they rest on, each of one shape, (a, n) or (n,).
+
+    Parameters
+    ----------
+    verdict
+        int8, see :class:`Verdict`.
+    cutoff, sigma
+        float64, NaN where there is none.
+    """
+
+    verdict: NDArray[np.int8]
+    cutoff: Floats
+    sigma: Floats
+
+
+def judge(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Judged:
+    """Judge each day by what was known on it.
+
+    Parameters
+    ----------
+    scores
+        (a, n) float64, one row an asset, from its first sample on; NaN where there is no score.
+    skipped
+        (a, n) bool: days whose health is in ``skip_health``.
+    rules
+        Window, shingle and cut-off.
+
+    Returns
+    -------
+    Arrays of shape (a, n); the entries at t depend on the columns up to t alone.
+    """
+    places = cutoffs(
+        scores,
+        width=rules.baseline_width,
+        k=rules.sigma,
+        fewest=rules.fewest_scores,
+        include_newest=rules.include_newest,
+    )
+    full = np.broadcast_to(np.arange(scores.shape[1]) >= rules.window - 1, scores.shape)
+    return _decide(scores, skipped, full, places.cutoff, places.sigma)
+
+
+def judge_stretch(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Judged:
+    """Judge a whole stretch by one cut-off over all its scores.
+
+    Parameters
+    ----------
+    scores, skipped
+        (n,) as for :func:`judge`.
+    rules
+        Their ``window`` and ``include_newest`` play no part.
+
+    Returns
+    -------
+    Arrays of shape (n,); days before the first whole shingle are warming up.
+    """
+    finite = scores[np.isfinite(scores)]
+    cutoff = mean = std = np.nan
+    if len(finite) >= rules.fewest_scores:
+        equal = finite.min() == finite.max()
+        mean, std = (finite[0], np.nan) if equal else (finite.mean(), finite.std(ddof=1))
+        cutoff = mean if equal else mean + rules.sigma * std
+    full = np.arange(len(scores)) >= rules.shingle - 1
+    whole = np.full(len(scores), cutoff)
+    return _decide(scores, skipped, full, whole, (scores - mean) / std)
+
+
+def _decide(
+    scores: Floats, skipped: NDArray[np.bool_], full: NDArray[np.bool_], cutoff: Floats, sigma: Floats
+) -> Judged:
+    scored = np.isfinite(scores)
+    verdict = exceeds(scores, cutoff).astype(np.int8)
+    verdict[np.isnan(cutoff)] = Verdict.WARMING_UP
+    verdict[~scored] = Verdict.NO_DATA
+    verdict[skipped] = Verdict.SKIPPED
+    verdict[~full] = Verdict.WARMING_UP
+    return Judged(verdict, np.where(full, cutoff, np.nan), np.where(full & scored, sigma, np.nan))

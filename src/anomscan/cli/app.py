@@ -1,0 +1,132 @@
+"""The program: its options, its commands, and the one place where an error becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Literal, NoReturn
+
+import typer
+
+from anomscan import __version__
+from anomscan.cli.console import Console
+from anomscan.cli.detect import detect
+from anomscan.cli.fetch import fetch
+from anomscan.cli.models import models
+from anomscan.cli.report import report
+from anomscan.cli.scan import scan
+from anomscan.cli.session import Session
+from anomscan.cli.settings import config
+from anomscan.cli.train import train
+from anomscan.errors import AnomscanError, ExitCode
+
+# Plain help: drawing it with rich would double the time it takes to show it.
+app = typer.Typer(
+    name="anomscan",
+    help="Finds the bad days of a fleet.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (fetch, train, scan, detect, report):
+    app.command()(command)
+app.add_typer(models, name="models")
+app.add_typer(config, name="config")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"anomscan {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def anomscan(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="Settings; else $ANOMSCAN_CONFIG, else ./anomscan.toml."),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+    log_format: Annotated[Literal["text", "json"], typer.Option(help="How messages are written to stderr.")] = "text",
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Finds the bad days of a fleet.
+
+    fetch brings telemetry in, scan and detect score it, report shows it.
+    """
+    console = Console(1 if verbose else -1 if quiet else 0, json_lines=log_format == "json")
+    context.obj = Session(config, console)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, made to unwind as Ctrl-C does."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise _Terminated
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    console = Console(json_lines=_wants_json(arguments))
+    try:
+        try:
+            code = app(arguments, prog_name="anomscan", standalone_mode=False)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read us has gone; nobody is left to tell. Python would try to flush once more at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return ExitCode.DONE
+    except typer.TyperException as error:
+        console.error(" ".join(error.format_message().split()) or "no command is given (see anomscan --help)")
+        return ExitCode.INPUT
+    except AnomscanError as error:
+        console.error(str(error))
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort) as error:
+        console.error("interrupted")
+        return ExitCode.TERMINATED if isinstance(error, _Terminated) else ExitCode.INTERRUPTED
+    except Exception as error:  # the boundary: a bug becomes one line and a traceback in the log
+        console.error(_log_bug(error))
+        return ExitCode.BUG
+    return int(code or ExitCode.DONE)
+
+
+def main() -> NoReturn:
+    """Entry point of the ``anomscan`` command."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(run(sys.argv[1:]))
+
+
+def _wants_json(arguments: list[str]) -> bool:
+    """Whether messages are JSON lines; asked before the options are parsed, for that can fail too."""
+    return "--log-format=json" in arguments or "json" in [
+        value for flag, value in zip(arguments, arguments[1:], strict=False) if flag == "--log-format"
+    ]
+
+
+def _log_bug(error: Exception) -> str:
+    """Write the traceback to the log file; the line for the user."""
+    import platform
+    import traceback
+
+    folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "anomscan"
+    line = f"this is a bug: {type(error).__name__}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        log = folder / "errors.log"
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"anomscan {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
+            file.writelines(traceback.format_exception(error))
+            file.write("\n")
+    except OSError as problem:
+        return f"{line} (its traceback could not be written: {problem.strerror})"
+    return f"{line} (traceback in {log})"

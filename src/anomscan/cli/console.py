@@ -1,0 +1,98 @@
+"""What a person sees: data goes to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Advance(Protocol):
+    """Moves a progress bar."""
+
+    def __call__(self, steps: int) -> None:
+        """So many more are done."""
+
+
+class Console:
+    """Messages and tables.
+
+    Parameters
+    ----------
+    verbosity
+        -1 says nothing but warnings and errors, 0 what matters, 1 details.
+    json_lines
+        Whether messages are JSON lines, for machines.
+    """
+
+    def __init__(self, verbosity: int = 0, *, json_lines: bool = False) -> None:
+        self.verbosity = verbosity
+        self.json_lines = json_lines
+
+    def detail(self, message: str) -> None:
+        """Say it if details are wanted."""
+        if self.verbosity > 0:
+            self._say("debug", message)
+
+    def info(self, message: str) -> None:
+        """Say it unless silence is wanted."""
+        if self.verbosity >= 0:
+            self._say("info", message)
+
+    def warn(self, message: str) -> None:
+        """Say what the user should know although the run goes on."""
+        self._say("warning", message)
+
+    def error(self, message: str) -> None:
+        """Say what went wrong."""
+        self._say("error", message)
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, data: bool) -> None:
+        """Draw a table.
+
+        Parameters
+        ----------
+        data
+            Whether it is what was asked for (stdout), or a summary (stderr, and left out where silence is wanted).
+        """
+        if not data and (self.verbosity < 0 or self.json_lines):
+            return
+        from rich import box
+        from rich.console import Console as Screen
+        from rich.table import Table
+        from rich.text import Text
+
+        stream = sys.stdout if data else sys.stderr
+        screen = Screen(file=stream, width=None if stream.isatty() else 200, highlight=False)
+        table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+        for column in columns:
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            # Text, for an asset's id may look like markup
+            table.add_row(*(Text(str(cell)) for cell in row))
+        screen.print(table)
+
+    @contextmanager
+    def progress(self, what: str, total: int | None) -> Iterator[Advance]:
+        """Show a bar while the block runs, on a terminal only."""
+        if not sys.stderr.isatty() or self.verbosity < 0 or self.json_lines:
+            yield lambda steps: None
+            return
+        from rich.console import Console as Screen
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Screen(stderr=True), transient=True) as bar:
+            task = bar.add_task(what, total=total)
+            yield lambda steps: bar.advance(task, steps)
+
+    def _say(self, level: str, message: str) -> None:
+        if self.json_lines:
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            line = json.dumps({"time": now, "level": level, "message": message}, ensure_ascii=False)
+        else:
+            line = message if level in ("info", "debug") else f"{level}: {message}"
+        print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,48 @@
+"""``anomscan detect``: score a stretch once, with one cut-off over all its scores."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from anomscan.cli.options import (
+    AsOfOption,
+    DaysOption,
+    DetectorOption,
+    FromOption,
+    OutputOption,
+    SourceOption,
+    ToOption,
+)
+from anomscan.cli.session import session_of
+
+
+def detect(
+    context: typer.Context,
+    asset: Annotated[list[str], typer.Option("--asset", metavar="ID", help="An asset; may be repeated.")],
+    source: SourceOption = None,
+    detector: DetectorOption = None,
+    from_: FromOption = None,
+    to: ToOption = None,
+    days: DaysOption = None,
+    as_of: AsOfOption = None,
+    output: OutputOption = None,
+    format_: Annotated[
+        Literal["jsonl", "table"] | None,
+        typer.Option("--format", help="By default a table on a terminal, else JSON lines."),
+    ] = None,
+) -> int:
+    """Score an asset's stored history once, with one cut-off over all its scores.
+
+    --from, --to and --days choose the days reported.
+    """
+    session = session_of(context)
+    settings = session.load().settings
+
+    from anomscan.backtest.engines import Threads
+    from anomscan.cli.running import Job, deliver
+    from anomscan.reports.records import DETECT_SCHEMA
+
+    job = Job(DETECT_SCHEMA, True, asset, source, detector, from_, to, days, as_of)
+    return deliver(settings, job, Threads(1), session.console, output, format_).code()

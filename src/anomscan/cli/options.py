@@ -1,0 +1,28 @@
+"""Options that several commands share, each declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SourceOption = Annotated[
+    str | None, typer.Option("--source", metavar="NAME", help="Which source; by default the one of the settings.")
+]
+DetectorOption = Annotated[
+    str | None, typer.Option("--detector", metavar="NAME", help="Which detector; by default the one of the settings.")
+]
+AssetOption = Annotated[list[str] | None, typer.Option("--asset", metavar="ID", help="An asset; may be repeated.")]
+FromOption = Annotated[
+    str | None, typer.Option("--from", metavar="D", help="First day (2017-01-31) or instant (2017-01-31T06:00Z).")
+]
+ToOption = Annotated[str | None, typer.Option("--to", metavar="D", help="Last day or instant, inclusive.")]
+DaysOption = Annotated[int | None, typer.Option("--days", metavar="N", min=1, help="Only the last N days.")]
+AsOfOption = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="D", help="Use only what had arrived by that day or instant."),
+]
+OutputOption = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="FILE|-", help="Where to; - is standard output.")
+]

@@ -1,0 +1,45 @@
+"""What every command starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from anomscan.cli.console import Console
+
+if TYPE_CHECKING:
+    from anomscan.config import Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The options that stand before the command.
+
+    Parameters
+    ----------
+    config
+        ``--config``, if given.
+    console
+        Where to say things.
+    """
+
+    config: Path | None
+    console: Console
+
+    def load(self, flags: Mapping[tuple[str, ...], Any] | None = None) -> Loaded:
+        """The settings, with this command's flags on top."""
+        from anomscan.config import load
+
+        return load(self.config, flags=flags)
+
+
+def session_of(context: typer.Context) -> Session:
+    """The session of a running command."""
+    session = context.find_object(Session)
+    if session is None:
+        raise RuntimeError("a command runs under the program's callback")
+    return session

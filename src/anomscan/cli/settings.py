@@ -1,0 +1,38 @@
+"""``anomscan config``: what the settings are, and whether they hold."""
+
+from __future__ import annotations
+
+import typer
+
+from anomscan.cli.session import session_of
+from anomscan.errors import ExitCode
+
+config = typer.Typer(help="Show or check the settings.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@config.command("show")
+def show(context: typer.Context) -> int:
+    """Print the merged settings with each value's origin; secrets are masked."""
+    session = session_of(context)
+
+    from anomscan.config import explain
+
+    rows = explain(session.load())
+    width = max(len(f"{key} = {value}") for key, value, _ in rows if len(f"{key} = {value}") < 60)
+    for key, value, origin in rows:
+        print(f"{f'{key} = {value}':<{width}}  # {origin}")
+    return ExitCode.DONE
+
+
+@config.command("check")
+def check(context: typer.Context) -> int:
+    """Check the settings, the scan's rules among them."""
+    session = session_of(context)
+    loaded = session.load()
+
+    from anomscan.backtest.rules import Rules
+
+    scan = loaded.settings.scan
+    Rules(scan.window, scan.shingle, scan.sigma, scan.baseline == "include-newest")
+    session.console.info(f"{loaded.file or 'the defaults'}: good")
+    return ExitCode.DONE

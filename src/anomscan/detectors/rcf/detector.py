@@ -1,0 +1,106 @@
+"""The forest as a detector: shingles of many assets are scored in one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from anomscan.detectors.rcf.forest import Forest
+from numpy.typing import NDArray
+
+from anomscan.detectors.base import Capabilities, Scores
+from anomscan.errors import AnomscanError, AssetError, ModelError
+from anomscan.telemetry.series import Floats, Series
+from anomscan.telemetry.shingles import complete, shingles
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+class RcfDetector:
+    """A frozen forest.
+
+    Parameters
+    ----------
+    name
+        Its name in the settings.
+    forest
+        With the facts that ``train`` gave it: shingle, variables, cadence and trained_through.
+    path
+        Where it was read from, for errors.
+    """
+
+    capabilities = Capabilities(contribution=True)
+
+    def __init__(self, name: str, forest: Forest, path: Path) -> None:
+        self.name = name
+        self._forest = forest
+        self._path = path
+        through = forest.facts.get("trained_through")
+        self.trained_through = None if through is None else np.datetime64(str(through).removesuffix("Z"), "us")
+
+    @classmethod
+    def load(cls, name: str, path: Path) -> RcfDetector:
+        """Read the model that ``train`` wrote.
+
+        Raises
+        ------
+        ModelError
+            If there is none, or it cannot be used.
+        """
+        return cls(name, Forest.load(path), path)
+
+    def score(self, batch: Sequence[Series], shingle: int) -> list[Scores | AnomscanError]:
+        """Score all shingles of a batch at once; see :meth:`anomscan.detectors.base.Detector.score`.
+
+        Raises
+        ------
+        ModelError
+            If the model was trained on other variables, another shingle or another cadence.
+        """
+        results: list[Scores | AnomscanError] = []
+        whole: list[NDArray[np.bool_]] = []
+        points: list[Floats] = []
+        for series in batch:
+            self._check(series, shingle)
+            kept = complete(series.values, shingle)
+            if (np.abs(series.values) > _LARGEST).any():
+                results.append(AssetError(f"asset '{series.asset}' holds a value beyond {_LARGEST:.3g}"))
+                kept[:] = False
+            else:
+                results.append(Scores(series.timestamps, np.full(len(series), np.nan)))
+            whole.append(kept)
+            points.append(shingles(series.values, shingle)[kept[shingle - 1 :]])
+        if sum(map(len, points)):
+            scored = iter(np.split(self._forest.score(np.concatenate(points)), np.cumsum(list(map(len, points)))[:-1]))
+            for result, kept, score in zip(results, whole, scored, strict=True):
+                if isinstance(result, Scores):
+                    result.score[kept] = score
+        return results
+
+    def contributions(self, series: Series, rows: NDArray[np.intp], shingle: int) -> Floats | None:
+        """(k, d) float64: the forest's attribution, summed over a variable's places in the shingle."""
+        points = shingles(series.values, shingle)[rows - (shingle - 1)]
+        attribution = self._forest.attribution(points)
+        by_place: Floats = attribution.reshape(len(rows), shingle, len(series.variables))
+        return np.asarray(by_place.sum(axis=1), np.float64)
+
+    def _check(self, series: Series, shingle: int) -> None:
+        asked = {"shingle": shingle, "variables": list(series.variables), "cadence": series.cadence.name}
+        for fact, value in asked.items():
+            trained = self._forest.facts.get(fact, value)
+            if trained != value:
+                raise ModelError(
+                    f"model {self._path} was trained with {fact} {_said(trained)}, this run has {_said(value)}",
+                    hint=f"run anomscan train --detector {self.name}, or name another model",
+                )
+        if self._forest.dimension != shingle * len(series.variables):
+            raise ModelError(
+                f"model {self._path} takes points of dimension {self._forest.dimension}, "
+                f"a shingle of {shingle} x {len(series.variables)} variables has {shingle * len(series.variables)}",
+                hint=f"run anomscan train --detector {self.name}",
+            )
+
+
+def _said(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

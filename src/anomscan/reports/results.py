@@ -1,0 +1,159 @@
+"""A run's results on disk: records in the order of the assets; beside them each judged day's score, and the run's facts.
+
+Assets finish in the order in which the store holds them. What each has to say is spooled to a temporary file and laid
+out by asset at the end, so that memory holds an index entry an asset and no more.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from anomscan.backtest.asset import AssetScan
+from anomscan.backtest.fleet import Failure
+from anomscan.backtest.verdicts import Verdict
+from anomscan.errors import OutputError
+from anomscan.reports.records import Record, record_line
+from anomscan.telemetry.durable import replace_file
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_DAY = np.dtype([("timestamp", "<i8"), ("score", "<f8"), ("cutoff", "<f8"), ("verdict", "i1")])
+_ROW_GROUP = 1_000_000
+
+
+def scores_path(results: Path) -> Path:
+    """Where the scores of a results file lie."""
+    return results.with_name(results.name + ".scores.parquet")
+
+
+def run_path(results: Path) -> Path:
+    """Where the facts of the run lie."""
+    return results.with_name(results.name + ".run.json")
+
+
+class ResultsWriter:
+    """Gathers results and writes them at the end; until then the old files stay.
+
+    Used as a context manager; nothing is written unless :meth:`write` or :meth:`lines` is called.
+
+    Raises
+    ------
+    OutputError
+        If the disk is full.
+    """
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._spool: IO[bytes] = self._open.enter_context(tempfile.TemporaryFile(prefix="anomscan-"))
+        self._places: dict[str, tuple[int, int, int]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def add(self, record: Record, result: AssetScan | Failure) -> None:
+        """Keep one asset's record and, where it was scanned, the days judged from a full window."""
+        line = record_line(record).encode()
+        days = _judged_days(result) if isinstance(result, AssetScan) else b""
+        try:
+            self._places[record.asset] = (self._spool.tell(), len(line), len(days))
+            self._spool.write(line)
+            self._spool.write(days)
+        except OSError as error:
+            raise OutputError(f"{tempfile.gettempdir()} cannot be written: {error.strerror}") from error
+
+    def lines(self) -> Iterator[str]:
+        """The records, sorted by asset."""
+        for _, line, _ in self._sorted():
+            yield line.decode() + "\n"
+
+    def write(self, path: Path, facts: Mapping[str, Any]) -> None:
+        """Write the records, the scores and the facts of the run, each file whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            If one of them cannot be written; its old version stays.
+        """
+        with (
+            replace_file(path) as records,
+            replace_file(scores_path(path)) as scores,
+            replace_file(run_path(path)) as run,
+        ):
+            for _, line, _ in self._sorted():
+                records.write(line + b"\n")
+            self._write_scores(scores)
+            run.write((json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
+
+    def _write_scores(self, file: IO[bytes]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        schema = pa.schema(
+            [
+                ("asset", pa.string()),
+                ("timestamp", pa.timestamp("us")),
+                ("score", pa.float64()),
+                ("cutoff", pa.float64()),
+                ("verdict", pa.string()),
+            ]
+        )
+        with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+            held: list[pa.Table] = []
+            rows = 0
+            for asset, _, days in self._sorted():
+                held.append(_days_table(asset, days, schema))
+                rows += held[-1].num_rows
+                if rows >= _ROW_GROUP:
+                    writer.write_table(pa.concat_tables(held), row_group_size=rows)
+                    held, rows = [], 0
+            if rows:
+                writer.write_table(pa.concat_tables(held), row_group_size=rows)
+
+    def _sorted(self) -> Iterator[tuple[str, bytes, bytes]]:
+        for asset in sorted(self._places):
+            place, line, days = self._places[asset]
+            self._spool.seek(place)
+            content = self._spool.read(line + days)
+            yield asset, content[:line], content[line:]
+        self._spool.seek(0, 2)
+
+
+def _judged_days(result: AssetScan) -> bytes:
+    rows = slice(max(result.rows.start, result.full), max(result.rows.stop, result.full))
+    days = np.empty(max(rows.stop - rows.start, 0), _DAY)
+    days["timestamp"] = result.series.timestamps[rows].astype(np.int64)
+    days["score"] = result.score[rows]
+    days["cutoff"] = result.judged.cutoff[rows]
+    days["verdict"] = result.judged.verdict[rows]
+    return days.tobytes()
+
+
+def _days_table(asset: str, content: bytes, schema: pa.Schema) -> pa.Table:
+    import pyarrow as pa
+
+    days = np.frombuffer(content, _DAY)
+    texts = pa.array([verdict.text for verdict in Verdict])
+    return pa.table(
+        [
+            pa.repeat(asset, len(days)),
+            pa.array(np.ascontiguousarray(days["timestamp"]).view("datetime64[us]")),
+            pa.array(np.ascontiguousarray(days["score"]), from_pandas=True),
+            pa.array(np.ascontiguousarray(days["cutoff"]), from_pandas=True),
+            texts.take(pa.array(np.ascontiguousarray(days["verdict"]))),
+        ],
+        schema=schema,
+    )
