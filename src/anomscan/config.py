@@ -1,8 +1,8 @@
 """Settings: flags > ANOMSCAN_* environment (and .env) > TOML file > defaults.
 
 Every key has its home here. An environment variable names a key by its path, two underscores between the parts:
-``ANOMSCAN_SCAN__SIGMA=3``, ``ANOMSCAN_SOURCES__FLEET__URL=...``. A ``.env`` file beside the configuration file (or, without
-one, in the working directory) is read as if it were the environment, which wins over it.
+``ANOMSCAN_SCAN__SIGMA=3``, ``ANOMSCAN_SOURCES__FLEET__URL=...``. A ``.env`` file beside the configuration file (or,
+without one, in the working directory) is read as if it were the environment, which wins over it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
@@ -23,6 +23,8 @@ from anomscan.telemetry.cadence import Cadence
 
 PREFIX = "ANOMSCAN_"
 DEFAULT_FILE = "anomscan.toml"
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class _Section(BaseModel):
@@ -318,7 +320,7 @@ def _place(tree: dict[str, Any], variable: str, value: str) -> tuple[str, ...]:
 
 
 def _from_text(text: str) -> Any:
-    """An environment value: a TOML array or table where it looks like one, else the text itself (pydantic reads numbers)."""
+    """An environment value: a TOML array or table where it looks like one, else text, of which pydantic reads numbers."""
     if text[:1] in "[{" and text:
         try:
             return tomllib.loads(f"value = {text}")["value"]
@@ -418,7 +420,7 @@ def _nearest(name: str, known: Any, what: str) -> str:
 def _absolute(settings: Settings, base: Path) -> Settings:
     """Relative paths are relative to the configuration file."""
 
-    def settle(model: BaseModel) -> BaseModel:
+    def settle(model: _Model) -> _Model:
         changed: dict[str, Any] = {}
         for name in type(model).model_fields:
             value = getattr(model, name)
@@ -430,9 +432,7 @@ def _absolute(settings: Settings, base: Path) -> Settings:
                 changed[name] = {key: settle(child) for key, child in value.items()}
         return model.model_copy(update=changed)
 
-    settled = settle(settings)
-    assert isinstance(settled, Settings)
-    return settled
+    return settle(settings)
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -109,7 +110,7 @@ def main() -> NoReturn:
 def _wants_json(arguments: list[str]) -> bool:
     """Whether messages are JSON lines; asked before the options are parsed, for that can fail too."""
     return "--log-format=json" in arguments or "json" in [
-        value for flag, value in zip(arguments, arguments[1:], strict=False) if flag == "--log-format"
+        value for flag, value in itertools.pairwise(arguments) if flag == "--log-format"
     ]
 
 

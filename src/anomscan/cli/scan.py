@@ -53,7 +53,11 @@ def scan(
     if bool(asset) == all_assets:
         raise ConfigError("say which assets: --asset ID (may be repeated) or --all, one of them")
     session = session_of(context)
-    flags = {("scan", "window"): window, ("scan", "shingle"): shingle, ("scan", "sigma"): sigma}
+    flags: dict[tuple[str, ...], object] = {
+        ("scan", "window"): window,
+        ("scan", "shingle"): shingle,
+        ("scan", "sigma"): sigma,
+    }
     settings = session.load(flags).settings
 
     from anomscan.backtest.engines import Threads

@@ -1,4 +1,4 @@
-"""A run's results on disk: records in the order of the assets; beside them each judged day's score, and the run's facts.
+"""A run's results on disk: records in the order of the assets; beside them the judged days and the run's facts.
 
 Assets finish in the order in which the store holds them. What each has to say is spooled to a temporary file and laid
 out by asset at the end, so that memory holds an index entry an asset and no more.

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from anomscan.config import FilesSource, RcfDetector, RecordedDetector, Settings, SqlSource, explain, load
+from anomscan.errors import ConfigError
+
+ROOT = Path(__file__).parents[1]
+EXAMPLE = ROOT / "config.example.toml"
+
+
+@pytest.fixture
+def toml(tmp_path):
+    def write(text):
+        (tmp_path / "anomscan.toml").write_text(text)
+        return tmp_path
+
+    return write
+
+
+def read(cwd, environ=None, flags=None, file=None):
+    return load(file, flags=flags, environ=environ or {}, cwd=cwd)
+
+
+def test_the_example_loads_and_names_every_key():
+    settings = load(EXAMPLE, environ={}).settings
+    example = tomllib.loads(EXAMPLE.read_text("utf-8"))
+
+    def keys(model: type[BaseModel]):
+        return set(model.model_fields)
+
+    assert set(example) == keys(Settings)
+    for section in ("defaults", "store", "train", "scan", "report"):
+        assert set(example[section]) == keys(type(getattr(settings, section)))
+    for section, name, model in [
+        ("sources", "fleet", FilesSource),
+        ("sources", "database", SqlSource),
+        ("detectors", "rcf", RcfDetector),
+        ("detectors", "replay", RecordedDetector),
+    ]:
+        assert set(example[section][name]) == keys(model)
+        assert isinstance(getattr(settings, section)[name], model)
+
+
+def test_the_example_equals_the_defaults_wherever_there_is_one(tmp_path):
+    example = tomllib.loads(EXAMPLE.read_text("utf-8"))
+    bare = read(tmp_path).settings
+
+    def compare(given, default, base):
+        for key, value in given.items():
+            field = type(default).model_fields[key]
+            if field.is_required() or field.default is None:
+                continue
+            there = getattr(default, key)
+            there = str(there.relative_to(base)) if isinstance(there, Path) else there
+            assert (tuple(value) if isinstance(value, list) else value) == there, key
+
+    for section in ("defaults", "store", "train", "scan", "report"):
+        compare(example[section], getattr(bare, section), tmp_path)
+    compare(example["detectors"]["rcf"], bare.detectors["rcf"], tmp_path)
+
+
+def test_flags_win_over_environment_over_env_file_over_file_over_defaults(toml):
+    cwd = toml("[scan]\nsigma = 2.0\nwindow = 100\nshingle = 5\n")
+    (cwd / ".env").write_text("ANOMSCAN_SCAN__SIGMA=3\nANOMSCAN_SCAN__WINDOW=200\nOTHER=1\n")
+    loaded = read(cwd, {"ANOMSCAN_SCAN__WINDOW": "300"}, {("scan", "shingle"): 3, ("scan", "gaps"): None})
+    scan = loaded.settings.scan
+    assert (scan.sigma, scan.window, scan.shingle, scan.gaps) == (3.0, 300, 3, "calendar")
+    origins = {key: origin for key, _, origin in explain(loaded)}
+    assert origins["scan.sigma"].endswith(".env ANOMSCAN_SCAN__SIGMA")
+    assert origins["scan.window"] == "environment ANOMSCAN_SCAN__WINDOW"
+    assert origins["scan.shingle"] == "flag"
+    assert origins["scan.gaps"] == "default"
+
+
+def test_lists_and_names_of_any_case_come_from_the_environment(toml):
+    cwd = toml(
+        '[sources.PlantA]\nkind = "sql"\nurl = "sqlite://"\nquery = "q"\ncadence = "1D"\n'
+        "[sources.PlantA.columns]\nvalues = ['x']\n"
+    )
+    settings = read(
+        cwd,
+        {"ANOMSCAN_SCAN__SKIP_HEALTH": '["Unknown", "Off"]', "ANOMSCAN_SOURCES__PLANTA__URL": "sqlite:///secret.db"},
+    ).settings
+    assert settings.scan.skip_health == ("Unknown", "Off")
+    assert settings.sources["PlantA"].url.get_secret_value().endswith("secret.db")
+
+
+def test_secrets_are_masked(toml):
+    cwd = toml(
+        '[sources.db]\nkind = "sql"\nurl = "mysql://u:hunter2@h/d"\nquery = "q"\ncadence = "1D"\n'
+        "[sources.db.columns]\nvalues = ['x']\n"
+    )
+    loaded = read(cwd)
+    assert "hunter2" not in repr(loaded)
+    assert "hunter2" not in str(explain(loaded))
+
+
+def test_relative_paths_are_relative_to_the_file(toml, tmp_path):
+    cwd = toml('[store]\npath = "data"\n[detectors.rcf]\nkind = "rcf"\nmodel = "../m.forest"\n')
+    settings = read(tmp_path / "elsewhere", file=cwd / "anomscan.toml").settings
+    assert settings.store.path == cwd / "data"
+    assert settings.detectors["rcf"].model == cwd.parent / "m.forest"
+
+
+def test_the_variable_names_the_file(toml, tmp_path):
+    cwd = toml("[scan]\nsigma = 2.5\n")
+    loaded = read(tmp_path / "elsewhere", {"ANOMSCAN_CONFIG": str(cwd / "anomscan.toml")})
+    assert loaded.settings.scan.sigma == 2.5
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[scan]\nwindw = 3\n", r"unknown key 'scan.windw'.*did you mean 'window'"),
+        ("[scam]\nwindow = 3\n", r"unknown section 'scam'.*did you mean 'scan'"),
+        ('[detectors.a]\nkind = "rcf"\ntreees = 3\n', r"unknown key 'detectors.a.treees'.*did you mean 'trees'"),
+        ('[detectors.a]\nkind = "rfc"\n', r"'detectors.a' needs a kind out of 'rcf', 'recorded'"),
+        ("[detectors.a]\ntrees = 3\n", r"'detectors.a' needs a kind out of 'rcf', 'recorded'"),
+        ('[detectors.a]\nkind = "recorded"\n', r"'detectors.a.path' is missing"),
+        ('[scan]\nsigma = "much"\n', r"'scan.sigma'.*number"),
+        ("[scan]\nsigma = -1\n", r"'scan.sigma'.*greater than 0"),
+        (
+            '[sources.s]\nkind = "files"\npath = "x"\ncadence = "1D"\ncolumns = { values = ["v"], helth = "h" }\n',
+            r"unknown key 'sources.s.columns.helth'.*did you mean 'health'",
+        ),
+        (
+            '[sources.s]\nkind = "files"\npath = "x"\ncadence = "daily"\ncolumns = { values = ["v"] }\n',
+            "cadence 'daily'",
+        ),
+        (
+            '[sources.s]\nkind = "files"\npath = "x"\ncadence = "1D"\ntimezone = "Mars"\n'
+            "columns = { values = ['v'] }\n",
+            "time zone 'Mars'",
+        ),
+        ("[scan\n", "is not valid TOML"),
+        ("scan = 3\n", "'scan'"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it(toml, text, message):
+    cwd = toml(text)
+    with pytest.raises(ConfigError, match=message) as caught:
+        read(cwd)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_a_wrong_variable_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"unknown key 'scan.sigme'.*did you mean 'sigma'"):
+        read(tmp_path, {"ANOMSCAN_SCAN__SIGME": "3"})
+
+
+def test_no_file_where_one_was_named(tmp_path):
+    with pytest.raises(ConfigError, match="there is no configuration file"):
+        read(tmp_path, file=Path("nowhere.toml"))
+
+
+def test_unknown_names_offer_the_nearest(toml):
+    settings = read(
+        toml('[sources.fleet]\nkind = "files"\npath = "x"\ncadence = "1D"\ncolumns = { values = ["v"] }\n')
+    ).settings
+    assert settings.source(None)[0] == "fleet"
+    with pytest.raises(ConfigError, match="did you mean 'fleet'"):
+        settings.source("flet")
+    with pytest.raises(ConfigError, match="did you mean 'rcf'"):
+        settings.detector("rcff")
