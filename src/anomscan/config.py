@@ -320,7 +320,7 @@ def _place(tree: dict[str, Any], variable: str, value: str) -> tuple[str, ...]:
 
 
 def _from_text(text: str) -> Any:
-    """An environment value: a TOML array or table where it looks like one, else text, of which pydantic reads numbers."""
+    """An environment value: a TOML array or table where it looks like one, else text (pydantic reads numbers)."""
     if text[:1] in "[{" and text:
         try:
             return tomllib.loads(f"value = {text}")["value"]
