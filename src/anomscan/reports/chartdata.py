@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anomscan.reports.records import Anomaly, Record
+from anomscan.reports.records import Record
 from anomscan.reports.scores import ScoreTable
 from anomscan.telemetry.series import Floats, Instants, Series
 
@@ -107,12 +107,6 @@ def chart_data(series: Series | None, scores: ScoreTable | None, record: Record)
     )
 
 
-def in_span(anomalies: Sequence[Anomaly], span: tuple[str, str]) -> list[Anomaly]:
-    """The anomalies of one span, both ends inclusive."""
-    start, end = instant(span[0]), instant(span[1])
-    return [anomaly for anomaly in anomalies if start <= instant(anomaly.timestamp) <= end]
-
-
 def _step(series: Series | None, scores: ScoreTable | None, record: Record) -> np.timedelta64:
     if series is not None:
         return series.cadence.step
@@ -120,7 +114,7 @@ def _step(series: Series | None, scores: ScoreTable | None, record: Record) -> n
         return np.timedelta64(int(np.diff(scores.timestamps.astype(np.int64)).min()), "us")
     # Nothing but the record: dates are a day wide; instants have a width that only their series would tell.
     dates = all(len(end) == len("2017-01-01") for span in record.spans for end in span)
-    return np.timedelta64(86_400 if dates else 1, "s").astype("timedelta64[us]")
+    return np.timedelta64(86_400_000_000 if dates else 1_000_000, "us")
 
 
 def _lines(timestamps: Instants, columns: Sequence[Floats], step: np.timedelta64) -> list[Line]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from anomscan.reports.chartdata import ChartData, Line, Run, chart_data, instant
+from anomscan.reports.chartdata import MARKED_VERDICTS, ChartData, Line, Run, chart_data, instant
 from anomscan.reports.records import Anomaly, Record
 from anomscan.reports.scores import ScoreTable
 from anomscan.telemetry.series import Series
@@ -16,11 +16,15 @@ from anomscan.telemetry.series import Series
 # Okabe and Ito's colours, which people with any colour vision can tell apart, and greys.
 _BLUE, _VERMILLION, _INK, _GREY, _GRID = "#0072B2", "#D55E00", "#1f2933", "#7b8794", "#eceff2"
 _SHADE = "rgba(213, 94, 0, 0.16)"
-_VERDICT_COLOURS = {"warming-up": "#dde2e8", "skipped": "#9fb3c8", "no-data": "#52606d"}
+_VERDICT_COLOURS = {"warming-up": "#dde2e8", "skipped": "#9fb3c8", "no-data": "#616e7c"}
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 # Heights in pixels.
 _TOP, _BOTTOM, _TITLE, _SCORE, _STRIP = 44, 40, 34, 190, 12
 _TITLE_CHARS = 60
+# From so many places on, thin lines keep a curve from closing up.
+_DENSE = 5_000
+# More marks than this are drawn smaller and without the rim that sets few apart.
+_MANY = 60
 
 
 def asset_chart(series: Series | None, scores: ScoreTable | None, record: Record) -> go.Figure:
@@ -59,8 +63,9 @@ def asset_chart(series: Series | None, scores: ScoreTable | None, record: Record
         figure.add_trace(_marks(data, axis, [anomaly.cutoff for anomaly in record.anomalies], cutoff=True))
     figure.add_trace(_marks(data, axis, [anomaly.score for anomaly in record.anomalies], details=True))
     figure.add_trace(_span_key())
-    for verdict, runs in data.runs.items():
-        figure.add_trace(_strip(verdict, runs, data.step))
+    for verdict in MARKED_VERDICTS:
+        if verdict in data.runs:
+            figure.add_trace(_strip(verdict, data.runs[verdict], data.step))
     return figure
 
 
@@ -104,7 +109,13 @@ class _Layout:
             "font": {"family": _FONT, "size": 12, "color": _INK},
             "hovermode": "x unified",
             "hoversubplots": "axis",
-            "hoverlabel": {"bgcolor": "white", "bordercolor": _GRID, "align": "left", "namelength": 40},
+            "hoverlabel": {
+                "bgcolor": "white",
+                "bordercolor": "#cbd2d9",
+                "font": {"color": _INK},
+                "align": "left",
+                "namelength": 40,
+            },
             "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "itemclick": False},
             "annotations": titles,
             "shapes": [_shade(span, data.step) for span in data.record.spans],
@@ -177,7 +188,7 @@ def _line(
         yaxis=axis,
         name=_title(name),
         mode="lines",
-        line={"color": color, "width": width, "dash": dash, "shape": shape},
+        line={"color": color, "width": width if len(line.y) < _DENSE else width / 1.6, "dash": dash, "shape": shape},
         connectgaps=False,
         showlegend=legend,
         hovertemplate="%{y:.5~g}",
@@ -190,6 +201,8 @@ def _marks(
     """The anomalous samples in one panel; those with details say it all on hover and stand in the legend."""
     anomalies = data.record.anomalies
     marker = {"color": _VERMILLION, "size": 7, "line": {"color": "white", "width": 1}}
+    if len(anomalies) > _MANY:
+        marker = {"color": _VERMILLION, "size": 5}
     if cutoff:
         marker = {"color": _GREY, "size": 12, "symbol": "line-ew", "line": {"color": _GREY, "width": 2}}
     texts = [_details(anomaly, data) for anomaly in anomalies] if details else None

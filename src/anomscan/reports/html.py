@@ -1,0 +1,168 @@
+"""A report as a folder of pages, all of it offline: an index of the fleet, a chart page for each asset with findings.
+
+The folder is written file by file, each whole or not at all, the index last. Chart pages of an earlier report are then
+removed; whatever else lies in the folder stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anomscan.errors import OutputError
+from anomscan.reports.charts import asset_chart
+from anomscan.reports.links import chart_stem, check_asset_url
+from anomscan.reports.pages import Pages
+from anomscan.reports.png import PngExporter
+from anomscan.reports.records import Record
+from anomscan.reports.summary import Summary
+from anomscan.telemetry.durable import output_errors, replace_file
+
+if TYPE_CHECKING:
+    from anomscan.reports.scores import ScoreTable
+    from anomscan.telemetry.series import Series
+
+PLOTLY = "plotly.min.js"
+_MARKER = b'<meta name="generator" content="anomscan'
+_PAGE = "[a-z0-9]*-" + "[0-9a-f]" * 12 + ".html"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFiles:
+    """What was written.
+
+    Parameters
+    ----------
+    index
+        The page to open.
+    charts, pngs
+        How many chart pages and how many images of charts.
+    removed
+        How many chart pages of an earlier report were removed.
+    notes
+        What the user should know, a sentence each: why there are no PNGs.
+    """
+
+    index: Path
+    charts: int
+    pngs: int
+    removed: int
+    notes: tuple[str, ...]
+
+
+def write_report(
+    records: Iterable[Record],
+    folder: Path,
+    *,
+    series_of: Callable[[str], Series | None],
+    scores_of: Callable[[str], ScoreTable | None],
+    asset_url: str | None = None,
+    title: str = "Anomalous days of the fleet",
+    run_facts: Mapping[str, Any] | None = None,
+) -> ReportFiles:
+    """Write the report of one run.
+
+    Parameters
+    ----------
+    records
+        Read once, one at a time; memory holds one row of the index an asset.
+    folder
+        Where to; made if it is missing.
+    series_of, scores_of
+        The values and the scores of an asset by its id, None where there are none; asked for assets with findings only.
+    asset_url
+        Address of an asset's page in the user's own system, with ``{asset}`` in it.
+    title
+        The heading.
+    run_facts
+        Facts of the run to list, nested or flat; ``scan`` in them (window, shingle, sigma, baseline) is told in words.
+
+    Raises
+    ------
+    ConfigError
+        If ``asset_url`` cannot be used.
+    InputError
+        If the records cannot be read, or an asset has two.
+    OutputError
+        If a file cannot be written, or would take the place of one that is not ours.
+    """
+    pages = Pages(title, None if asset_url is None else check_asset_url(asset_url))
+    summary = Summary()
+    charts = folder / "charts"
+    index = folder / "index.html"
+    _refuse_foreign(index, _MARKER)
+    _write_plotly(folder / PLOTLY)
+    written: set[str] = set()
+    pictured: set[str] = set()
+    with PngExporter() as exporter:
+        for record in summary.watch(records):
+            if not record.has_findings:
+                continue
+            stem = chart_stem(record.asset)
+            series, scores = series_of(record.asset), scores_of(record.asset)
+            figure = asset_chart(series, scores, record)
+            image = exporter.png(figure)
+            if image is not None:
+                _write(charts / f"{stem}.png", [image])
+                pictured.add(stem)
+            page = pages.chart(
+                record, figure, values=series is not None, scores=scores is not None, png=image is not None
+            )
+            _write(charts / f"{stem}.html", page)
+            written.add(stem)
+    notes = tuple(filter(None, [exporter.note])) if written else ()
+    _write(index, pages.index(summary, run_facts or {}, notes))
+    removed = _remove_stale(charts, written, pictured)
+    return ReportFiles(index, len(written), len(pictured), removed, notes)
+
+
+def _write(path: Path, pieces: Iterable[bytes]) -> None:
+    with replace_file(path) as file:
+        for piece in pieces:
+            file.write(piece)
+
+
+def _write_plotly(path: Path) -> None:
+    from plotly.offline import get_plotlyjs
+
+    script = get_plotlyjs().encode()
+    _refuse_foreign(path, b"plotly.js v")
+    if _head(path, len(script) + 1) != script:
+        _write(path, [script])
+
+
+def _refuse_foreign(path: Path, marker: bytes) -> None:
+    head = _head(path, 512)
+    if head is not None and marker not in head:
+        raise OutputError(
+            f"{path} is there already and was not written by anomscan", hint="name another folder with -o"
+        )
+
+
+def _head(path: Path, size: int) -> bytes | None:
+    """The first bytes of a file, None if there is no such file."""
+    with output_errors(path):
+        try:
+            with path.open("rb") as file:
+                return file.read(size)
+        except FileNotFoundError:
+            return None
+
+
+def _remove_stale(charts: Path, written: set[str], pictured: set[str]) -> int:
+    """Remove the pages of assets that have no findings any more, and images that no run of today drew."""
+    removed = 0
+    for page in list(_our_pages(charts)):
+        with output_errors(page):
+            if page.stem not in pictured:
+                page.with_suffix(".png").unlink(missing_ok=True)
+            if page.stem not in written:
+                page.unlink()
+                removed += 1
+    return removed
+
+
+def _our_pages(charts: Path) -> Iterator[Path]:
+    return (page for page in charts.glob(_PAGE) if page.is_file() and _MARKER in (_head(page, 512) or b""))

@@ -1,0 +1,106 @@
+"""Plain listings of the findings: links, CSV, Markdown. Each is made while the records pass and ends every line."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Iterator
+
+from anomscan.errors import ConfigError
+from anomscan.reports.links import asset_link, check_asset_url
+from anomscan.reports.records import Record
+from anomscan.reports.summary import Finding, Summary, in_span, worst_sigma
+
+CSV_COLUMNS = ("asset", "start", "end", "anomalous_samples", "max_sigma", "max_score", "in_sample_samples", "detector")
+
+
+def links(records: Iterable[Record], asset_url: str | None) -> Iterator[str]:
+    """One HTML link an asset with findings, to its page in the user's own system, a blank line after each.
+
+    Raises
+    ------
+    ConfigError
+        Without a usable ``asset_url``.
+    """
+    if asset_url is None:
+        raise ConfigError(
+            "a list of links needs [report] asset_url", hint="set it to https://example.com/assets/{asset}"
+        )
+    template = check_asset_url(asset_url)
+    for record in records:
+        if record.has_findings:
+            href = html.escape(asset_link(template, record.asset) or "")
+            yield f'<a target="_new" rel="noopener" href="{href}">{html.escape(record.asset)}</a>\n\n'
+
+
+def csv(records: Iterable[Record]) -> Iterator[str]:
+    """One row a span, after a header.
+
+    All text is quoted and ids stand exactly as they are, also one that begins with ``=`` or is ``007``: other programs
+    join on them. A spreadsheet is told to take that column as text when the file is imported.
+    """
+    yield _csv_row(CSV_COLUMNS)
+    for record in records:
+        for span in record.spans:
+            anomalies = in_span(record.anomalies, span)
+            sigma = worst_sigma(anomalies)
+            score = max((anomaly.score for anomaly in anomalies), default=None)
+            in_sample = sum(anomaly.in_sample for anomaly in anomalies)
+            yield _csv_row((record.asset, *span, len(anomalies), sigma, score, in_sample, record.detector))
+
+
+def markdown(records: Iterable[Record], *, title: str, asset_url: str | None = None) -> Iterator[str]:
+    """A summary and a table of the assets with findings, the worst first.
+
+    Raises
+    ------
+    ConfigError
+        If ``asset_url`` is given and cannot be used.
+    """
+    template = None if asset_url is None else check_asset_url(asset_url)
+    summary = Summary()
+    for _ in summary.watch(records):
+        pass
+    yield f"# {_markdown(title)}\n\n"
+    yield from (f"- {line}\n" for line in _summary_lines(summary))
+    if summary.findings:
+        yield f"\n| asset | spans | anomalous {summary.unit}s | worst sigma | latest span |\n|---|--:|--:|--:|---|\n"
+        yield from (_markdown_row(finding, template) for finding in summary.ranked())
+    if summary.failed:
+        yield "\n## Failed\n\n| asset | reason |\n|---|---|\n"
+        yield from (f"| {_markdown(asset)} | {_markdown(reason)} |\n" for asset, reason in summary.failed)
+
+
+def _csv_row(cells: Iterable[str | float | None]) -> str:
+    return ",".join(_csv_cell(cell) for cell in cells) + "\n"
+
+
+def _csv_cell(cell: str | float | None) -> str:
+    if cell is None:
+        return ""
+    return '"' + cell.replace('"', '""') + '"' if isinstance(cell, str) else repr(cell)
+
+
+def _summary_lines(summary: Summary) -> Iterator[str]:
+    failed = f", {len(summary.failed)} failed" if summary.failed else ""
+    yield f"{summary.assets} assets: {len(summary.findings)} with findings, {len(summary.quiet)} without{failed}"
+    if summary.first is not None:
+        yield f"reported: {summary.first} to {summary.last}"
+    yield "verdicts: " + ", ".join(f"{verdict} {count}" for verdict, count in summary.verdicts.items())
+    yield "detector: " + ", ".join(_markdown(name) for name in sorted(summary.detectors))
+
+
+def _markdown_row(finding: Finding, template: str | None) -> str:
+    name = _markdown(finding.asset)
+    href = asset_link(template, finding.asset)
+    if href is not None:
+        name = f"[{name}](<{href}>)"
+    sigma = "" if finding.worst_sigma is None else f"{finding.worst_sigma:.2f}"
+    latest = " to ".join(finding.spans[-1]) if finding.spans else ""
+    return f"| {name} | {len(finding.spans)} | {finding.anomalous} | {sigma} | {latest} |\n"
+
+
+def _markdown(text: str) -> str:
+    """Text that stays text in a table's cell: no markup, no pipe, no line break."""
+    escaped = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", " ".join(text.split()))
+    return html.escape(escaped, quote=False)

@@ -1,0 +1,163 @@
+"""The text of a report's pages, through templates that escape whatever comes from data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import jinja2
+import plotly.graph_objects as go
+
+from anomscan import __version__
+from anomscan.reports.chartdata import instant
+from anomscan.reports.links import asset_link, chart_stem
+from anomscan.reports.records import Record
+from anomscan.reports.summary import Finding, Summary, in_span, worst_sigma
+
+_BINS = 240
+_NONE = "\N{EN DASH}"
+_NO_VALUES = (
+    "Values are missing: the store has none of this asset. "
+    "The chart shows those of the anomalies, as the record has them."
+)
+_NO_SCORES = (
+    "Scores are missing: there is no scores file of this run, or nothing of this asset in it. "
+    "The chart shows those of the anomalies, as the record has them."
+)
+
+
+class Pages:
+    """Renders pages, piece by piece.
+
+    Parameters
+    ----------
+    title
+        The report's heading.
+    asset_url
+        A checked template of the asset's own page, or None.
+    """
+
+    def __init__(self, title: str, asset_url: str | None) -> None:
+        self._environment = jinja2.Environment(
+            loader=jinja2.PackageLoader("anomscan.reports"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+        )
+        self._environment.globals.update(title=title, asset_url=asset_url, version=__version__)
+        self._environment.filters.update(
+            stem=chart_stem,
+            link=lambda asset: asset_link(asset_url, asset),
+            sigma=lambda sigma: _NONE if sigma is None else f"{sigma:.2f}",
+            number=_number,
+            span=lambda span: span[0] if span[0] == span[1] else f"{span[0]} to {span[1]}",
+            shares=_shares,
+        )
+
+    def index(self, summary: Summary, facts: Mapping[str, Any], notes: tuple[str, ...]) -> Iterator[bytes]:
+        """The fleet's page."""
+        self._environment.filters["timeline"] = _timelines(summary)
+        return self._render(
+            "index.html",
+            summary=summary,
+            ranked=summary.ranked(),
+            unit=summary.unit,
+            rule=_rule(facts.get("scan"), summary.command),
+            facts=list(_flat(facts)),
+            notes=notes,
+            bins=_BINS,
+        )
+
+    def chart(self, record: Record, figure: go.Figure, *, values: bool, scores: bool, png: bool) -> Iterator[bytes]:
+        """One asset's page; ``values``, ``scores`` and ``png`` say what there is."""
+        timestamps = [*(anomaly.timestamp for anomaly in record.anomalies), *(start for start, _ in record.spans)]
+        spans = []
+        for span in record.spans:
+            anomalies = in_span(record.anomalies, span)
+            spans.append((*span, len(anomalies), worst_sigma(anomalies)))
+        return self._render(
+            "chart.html",
+            record=record,
+            unit="sample" if any("T" in timestamp for timestamp in timestamps) else "day",
+            spans=spans,
+            variables=list(dict.fromkeys(name for anomaly in record.anomalies for name in anomaly.values)),
+            shares=any(len(anomaly.contributions) > 1 for anomaly in record.anomalies),
+            in_sample=any(anomaly.in_sample for anomaly in record.anomalies),
+            missing=[*([] if values else [_NO_VALUES]), *([] if scores else [_NO_SCORES])],
+            figure=_script_json(figure),
+            height=figure.layout.height,
+            png=f"{chart_stem(record.asset)}.png" if png else None,
+        )
+
+    def _render(self, template: str, **context: Any) -> Iterator[bytes]:
+        stream = self._environment.get_template(template).stream(**context)
+        stream.enable_buffering(64)
+        return (piece.encode() for piece in stream)
+
+
+def _script_json(figure: go.Figure) -> str:
+    """The figure as JSON that cannot end the script element it stands in."""
+    text: str = figure.to_json()
+    for char in "<>&\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return text
+
+
+def _number(number: float | None) -> str:
+    return _NONE if number is None or math.isnan(number) else f"{number:.4g}"
+
+
+def _shares(contributions: list[tuple[str, float]]) -> str:
+    """Each variable's share of the score, the largest first."""
+    total = math.fsum(share for _, share in contributions if not math.isnan(share))
+    known = [(name, 0.0 if math.isnan(share) else share) for name, share in contributions]
+    if total <= 0:
+        return ", ".join(f"{name} {share:.3g}" for name, share in known)
+    return ", ".join(f"{name} {share / total:.0%}" for name, share in sorted(known, key=lambda each: -each[1]))
+
+
+def _timelines(summary: Summary) -> Callable[[Finding], list[tuple[int, int]]]:
+    """What draws a finding's spans on the fleet's time: (start, width) in bins, merged where they touch."""
+    ends = [end for finding in summary.findings for span in finding.spans for end in span]
+    ends.extend(end for end in (summary.first, summary.last) if end is not None)
+    instants = [instant(end) for end in ends]
+    first = min(instants, default=instant("1970-01-01"))
+    length = max(instants, default=first) - first
+
+    def place(timestamp: str) -> int:
+        share = (instant(timestamp) - first) / length if length else 0.0
+        return min(int(share * _BINS), _BINS - 1)
+
+    def timeline(finding: Finding) -> list[tuple[int, int]]:
+        merged: list[tuple[int, int]] = []
+        for start, stop in sorted((place(start), place(end) + 1) for start, end in finding.spans):
+            if merged and start <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
+            else:
+                merged.append((start, stop))
+        return [(start, stop - start) for start, stop in merged]
+
+    return timeline
+
+
+def _rule(scan: Any, command: str) -> str | None:
+    """The cut-off in words, where the facts of the run tell it."""
+    if not isinstance(scan, Mapping) or not {"window", "shingle", "sigma"} <= scan.keys():
+        return None
+    over = "the whole stretch" if command == "detect" else f"the last {scan['window']} samples"
+    newest = ", the newest left out" if command == "scan" and scan.get("baseline") == "exclude-newest" else ""
+    return (
+        f"Anomalous: a score above mean + {scan['sigma']:g} std of the scores over {over}{newest}; "
+        f"a score sees {scan['shingle']} samples, and spans are widened to them."
+    )
+
+
+def _flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, fact in facts.items():
+        if isinstance(fact, Mapping):
+            yield from _flat(fact, f"{prefix}{name}.")
+        elif isinstance(fact, list | tuple):
+            yield f"{prefix}{name}", ", ".join(str(each) for each in fact)
+        elif fact is not None:
+            yield f"{prefix}{name}", str(fact)

@@ -1,0 +1,145 @@
+"""A fleet's results in sum, gathered while the records pass by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from anomscan.errors import InputError
+from anomscan.reports.chartdata import instant
+from anomscan.reports.records import DETECT_SCHEMA, VERDICTS, Anomaly, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One asset with findings, in one row.
+
+    Parameters
+    ----------
+    spans
+        As in the record.
+    anomalous
+        How many samples are anomalous.
+    worst_sigma
+        The largest sigma; None where no anomaly has one.
+    in_sample
+        How many of the anomalies the model was trained on.
+    """
+
+    asset: str
+    spans: list[tuple[str, str]]
+    anomalous: int
+    worst_sigma: float | None
+    in_sample: int
+
+    @classmethod
+    def of(cls, record: Record) -> Finding:
+        """The row of one record."""
+        anomalies = record.anomalies
+        in_sample = sum(anomaly.in_sample for anomaly in anomalies)
+        return cls(record.asset, record.spans, len(anomalies), worst_sigma(anomalies), in_sample)
+
+
+class Summary:
+    """Counts over the records that passed; memory holds a row an asset, never a record.
+
+    Attributes
+    ----------
+    findings
+        The assets with findings, as they came.
+    failed
+        (asset, reason) of those that failed.
+    quiet
+        The ids without findings.
+    verdicts
+        The five counts over all assets.
+    first, last
+        The first and last reported sample of any; None where nothing was reported.
+    detectors, schemas
+        The names that occur.
+    """
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.failed: list[tuple[str, str]] = []
+        self.quiet: list[str] = []
+        self.verdicts = dict.fromkeys(VERDICTS, 0)
+        self.first: str | None = None
+        self.last: str | None = None
+        self.detectors: set[str] = set()
+        self.schemas: set[str] = set()
+        self._seen: set[str] = set()
+        self._instants = False
+
+    def watch(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Pass the records on and count them.
+
+        Raises
+        ------
+        InputError
+            If an asset comes twice: its counts would be told twice, and one of its charts would be lost.
+        """
+        for record in records:
+            if record.asset in self._seen:
+                raise InputError(
+                    f"asset '{record.asset}' has two records", hint="report on the results of one run at a time"
+                )
+            self._count(record)
+            yield record
+
+    @property
+    def assets(self) -> int:
+        """How many records passed."""
+        return len(self._seen)
+
+    @property
+    def samples(self) -> int:
+        """How many samples were reported."""
+        return sum(self.verdicts.values())
+
+    @property
+    def unit(self) -> str:
+        """What a sample is called: a day where all timestamps are dates."""
+        return "sample" if self._instants else "day"
+
+    @property
+    def command(self) -> str:
+        """The command that wrote the records."""
+        return "detect" if self.schemas == {DETECT_SCHEMA} else "scan"
+
+    def ranked(self) -> list[Finding]:
+        """The findings, the worst sigma first; where no sigma is known, the most anomalous samples."""
+
+        def rank(finding: Finding) -> tuple[bool, float, int, str]:
+            sigma = finding.worst_sigma
+            return sigma is None, -(sigma or 0.0), -finding.anomalous, finding.asset
+
+        return sorted(self.findings, key=rank)
+
+    def _count(self, record: Record) -> None:
+        self._seen.add(record.asset)
+        self.detectors.add(record.detector)
+        self.schemas.add(record.schema)
+        for verdict, count in record.verdicts.items():
+            self.verdicts[verdict] += count
+        ends = [end for end in (self.first, self.last, record.from_, record.to) if end is not None]
+        if ends:
+            self._instants = self._instants or any("T" in end for end in ends)
+            self.first, self.last = min(ends, key=instant), max(ends, key=instant)
+        if record.error is not None:
+            self.failed.append((record.asset, record.error))
+        if record.has_findings:
+            self.findings.append(Finding.of(record))
+        elif record.error is None:
+            self.quiet.append(record.asset)
+
+
+def worst_sigma(anomalies: Iterable[Anomaly]) -> float | None:
+    """The largest sigma; None where none has one."""
+    return max((anomaly.sigma for anomaly in anomalies if anomaly.sigma is not None), default=None)
+
+
+def in_span(anomalies: Iterable[Anomaly], span: tuple[str, str]) -> list[Anomaly]:
+    """The anomalies of one span, both ends inclusive."""
+    start, end = instant(span[0]), instant(span[1])
+    return [anomaly for anomaly in anomalies if start <= instant(anomaly.timestamp) <= end]
