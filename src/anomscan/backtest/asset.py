@@ -71,6 +71,8 @@ class AssetScan:
         Verdict, cut-off and sigma, each (n,).
     rows
         The rows reported.
+    anomalous
+        (m,) intp: those of them that are anomalous.
     full
         The row of the first day judged from a full window.
     in_sample
@@ -85,15 +87,11 @@ class AssetScan:
     score: Floats
     judged: Judged
     rows: slice
+    anomalous: NDArray[np.intp]
     full: int
     in_sample: NDArray[np.bool_]
     contributions: Floats | None = None
     severity: Floats | None = None
-
-    @property
-    def anomalous(self) -> NDArray[np.intp]:
-        """The rows reported that are anomalous."""
-        return anomalous_rows(self.judged, self.rows)
 
     @property
     def counts(self) -> dict[str, int]:

@@ -17,41 +17,33 @@ TOLERANCE = 1e-12
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moments:
-    """What a set of scores amounts to, elementwise over any shape.
+    """What sets of scores amount to, elementwise.
 
     Parameters
     ----------
     count
-        float64: finite scores.
+        (a, n) float64: finite scores; (1, n) where it is the same for every asset.
     mean
-        float64; 0 where there is none.
+        (a, n) float64; 0 where there is none.
     squares
-        float64: the sum of squared deviations from the mean.
-    low, high
-        float64: smallest and largest; +inf and -inf where there is none.
+        (a, n) float64: the sum of squared deviations from the mean; 0 just where all scores are equal.
     """
 
     count: Floats
     mean: Floats
     squares: Floats
-    low: Floats
-    high: Floats
 
     @classmethod
     def of(cls, scores: Floats) -> Moments:
         """Each score as a set of one; NaN as the empty set."""
         finite = np.isfinite(scores)
-        return cls(
-            finite.astype(np.float64),
-            np.where(finite, scores, 0.0),
-            np.zeros_like(scores),
-            np.where(finite, scores, np.inf),
-            np.where(finite, scores, -np.inf),
-        )
+        if finite.all():
+            return cls(np.ones((1, scores.shape[1])), scores, np.zeros_like(scores))
+        return cls(finite.astype(np.float64), np.where(finite, scores, 0.0), np.zeros_like(scores))
 
     def __getitem__(self, place: tuple[slice, slice]) -> Moments:
         """Those of some places."""
-        return Moments(self.count[place], self.mean[place], self.squares[place], self.low[place], self.high[place])
+        return Moments(self.count[place], self.mean[place], self.squares[place])
 
     def __or__(self, other: Moments) -> Moments:
         """The union of disjoint sets.
@@ -63,15 +55,15 @@ class Moments:
         """
         count = self.count + other.count
         share = other.count / np.maximum(count, 1.0)
-        delta = other.mean - self.mean
-        shift = delta * share
-        return Moments(
-            count,
-            self.mean + shift,
-            self.squares + other.squares + delta * shift * self.count,
-            np.minimum(self.low, other.low),
-            np.maximum(self.high, other.high),
-        )
+        # in place, for this is where a scan spends its time
+        squares = other.mean - self.mean
+        mean = squares * share
+        squares *= mean
+        squares *= self.count
+        squares += self.squares
+        squares += other.squares
+        mean += self.mean
+        return Moments(count, mean, squares)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,12 +109,12 @@ def cutoffs(scores: Floats, *, width: int, k: float, fewest: int, include_newest
         window = _windows(Moments.of(scores), width)
         if not include_newest:
             window = window[:, :-1]
-        equal = window.low == window.high
+        equal = window.squares == 0
         enough = window.count >= fewest
         with np.errstate(invalid="ignore", divide="ignore"):
             std = np.sqrt(window.squares / (window.count - 1.0))
             above = (scores[:, first:] - window.mean) / std
-        cutoff[:, first:] = np.where(enough, np.where(equal, window.low, window.mean + k * std), np.nan)
+        cutoff[:, first:] = np.where(enough, np.where(equal, window.mean, window.mean + k * std), np.nan)
         sigma[:, first:] = np.where(enough & ~equal, above, np.nan)
     return Cutoffs(cutoff, sigma)
 

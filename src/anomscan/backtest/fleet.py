@@ -105,6 +105,7 @@ class Backtest:
             score=score,
             judged=judged,
             rows=rows,
+            anomalous=flagged,
             full=min((self.rules.shingle if self.whole else self.rules.window) - 1, len(series)),
             in_sample=np.zeros(len(series), bool) if trained is None else series.timestamps <= trained,
             contributions=contributions,

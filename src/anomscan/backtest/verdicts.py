@@ -65,15 +65,19 @@ def judge(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Judged:
     -------
     Arrays of shape (a, n); the entries at t depend on the columns up to t alone.
     """
+    # Before the first shingle is whole there is no score, and no window reaches back to there.
+    lead = rules.shingle - 1
     places = cutoffs(
-        scores,
+        scores[:, lead:],
         width=rules.baseline_width,
         k=rules.sigma,
         fewest=rules.fewest_scores,
         include_newest=rules.include_newest,
     )
     full = np.broadcast_to(np.arange(scores.shape[1]) >= rules.window - 1, scores.shape)
-    return _decide(scores, skipped, full, places.cutoff, places.sigma)
+    before = np.full((len(scores), min(lead, scores.shape[1])), np.nan)
+    cutoff, sigma = (np.concatenate([before, found], axis=1) for found in (places.cutoff, places.sigma))
+    return _decide(scores, skipped, full, cutoff, sigma)
 
 
 def judge_stretch(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Judged:

@@ -64,8 +64,9 @@ class Series:
 
     def health_in(self, names: Collection[str]) -> NDArray[np.bool_]:
         """(n,) bool: whose health is one of ``names``; case matters."""
-        wanted = [code for code, name in enumerate(self.health_names) if name in names]
-        return np.isin(self.health_codes, wanted)
+        # the code -1, no health, finds the last entry
+        wanted = np.array([*(name in names for name in self.health_names), False])
+        return wanted[self.health_codes]
 
     def on_calendar(self) -> Series:
         """The series laid on its cadence from its first sample to its last.
@@ -75,10 +76,10 @@ class Series:
         if len(self) == 0:
             return self
         step = self.cadence.step
-        places = ((self.timestamps - self.timestamps[0]) // step).astype(np.int64)
-        length = int(places[-1]) + 1
+        length = int((self.timestamps[-1] - self.timestamps[0]) // step) + 1
         if length == len(self):
             return self
+        places = ((self.timestamps - self.timestamps[0]) // step).astype(np.int64)
         values = np.full((length, len(self.variables)), np.nan)
         values[places] = self.values
         health_codes = np.full(length, -1, np.int32)

@@ -45,9 +45,13 @@ def complete(values: Floats, length: int) -> NDArray[np.bool_]:
     >>> complete(np.array([[0.0], [1.0], [np.nan], [3.0], [4.0]]), 2)
     array([False,  True, False, False,  True])
     """
-    finite = np.isfinite(values).all(axis=1)
-    filled = np.concatenate([[0], np.cumsum(finite)])
     whole = np.zeros(len(values), bool)
-    if len(values) >= length:
+    if len(values) < length:
+        return whole
+    finite = np.isfinite(values)
+    if finite.all():
+        whole[length - 1 :] = True
+    else:
+        filled = np.concatenate([[0], np.cumsum(finite.all(axis=1))])
         whole[length - 1 :] = filled[length:] - filled[:-length] == length
     return whole
