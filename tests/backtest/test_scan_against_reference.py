@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from oracles.scan import reference_scan
 
 from anomscan.backtest.asset import AssetScan, Stretch
 from anomscan.backtest.engines import Threads
@@ -18,6 +17,7 @@ from anomscan.detectors.base import Capabilities, Scores
 from anomscan.errors import AssetError
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.series import Series
+from oracles.scan import reference_scan
 
 DAY = dt.timedelta(days=1)
 START = dt.date(2016, 1, 1)

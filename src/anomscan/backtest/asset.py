@@ -44,8 +44,8 @@ class Stretch:
 
     def rows(self, series: Series) -> slice:
         """The rows of a series that lie in the stretch."""
-        if len(series) == 0:
-            return slice(0, 0)
+        if len(series) == 0 or (self.start is None and self.end is None and self.days is None):
+            return slice(0, len(series))
         first, last = series.timestamps[0], series.timestamps[-1]
         end = last if self.end is None else min(self.end, last)
         start = first if self.start is None else self.start
@@ -101,7 +101,7 @@ class AssetScan:
 
     def spans(self, shingle: int) -> Instants:
         """(s, 2) datetime64[us]: the anomalous days reported, widened to their shingles and merged on the calendar."""
-        if len(self.series) == 0:
+        if len(self.anomalous) == 0:
             return np.empty((0, 2), "datetime64[us]")
         origin, step = self.series.timestamps[0], self.series.cadence.step
         places = ((self.series.timestamps[self.anomalous] - origin) // step).astype(np.int64)

@@ -22,11 +22,11 @@ class Moments:
     Parameters
     ----------
     count
-        (a, n) float64: finite scores; (1, n) where it is the same for every asset.
+        (n, a) float64: finite scores; (1, 1) where it is the same throughout.
     mean
-        (a, n) float64; 0 where there is none.
+        (n, a) float64; 0 where there is none.
     squares
-        (a, n) float64: the sum of squared deviations from the mean; 0 just where all scores are equal.
+        (n, a) float64: the sum of squared deviations from the mean; 0 just where all scores are equal.
     """
 
     count: Floats
@@ -38,12 +38,13 @@ class Moments:
         """Each score as a set of one; NaN as the empty set."""
         finite = np.isfinite(scores)
         if finite.all():
-            return cls(np.ones((1, scores.shape[1])), scores, np.zeros_like(scores))
+            return cls(np.ones((1, 1)), scores, np.zeros_like(scores))
         return cls(finite.astype(np.float64), np.where(finite, scores, 0.0), np.zeros_like(scores))
 
-    def __getitem__(self, place: tuple[slice, slice]) -> Moments:
-        """Those of some places."""
-        return Moments(self.count[place], self.mean[place], self.squares[place])
+    def __getitem__(self, rows: slice) -> Moments:
+        """Those of some rows."""
+        count = self.count if self.count.size == 1 else self.count[rows]
+        return Moments(count, self.mean[rows], self.squares[rows])
 
     def __or__(self, other: Moments) -> Moments:
         """The union of disjoint sets.
@@ -73,9 +74,9 @@ class Cutoffs:
     Parameters
     ----------
     cutoff
-        (..., n) float64; NaN where too few scores enter the mean, or the window is not full.
+        (n, a) float64; NaN where too few scores enter the mean, or the window is not full.
     sigma
-        (..., n) float64: (score - mean) / std; NaN where there is no cut-off or all scores of the window are equal.
+        (n, a) float64: (score - mean) / std; NaN where there is no cut-off or all scores of the window are equal.
     """
 
     cutoff: Floats
@@ -88,7 +89,8 @@ def cutoffs(scores: Floats, *, width: int, k: float, fewest: int, include_newest
     Parameters
     ----------
     scores
-        (a, n) float64, one row an asset; NaN where there is no score.
+        (n, a) float64, one column an asset: time runs down, so that a stretch of it is one piece of memory. NaN where
+        there is no score.
     width
         Places of the scores that enter the mean: the newest and those before it, or those before it alone.
     k
@@ -100,22 +102,22 @@ def cutoffs(scores: Floats, *, width: int, k: float, fewest: int, include_newest
 
     Returns
     -------
-    Arrays of shape (a, n). The entries of a row at t depend on its scores at t and before alone, bit for bit.
+    Arrays of shape (n, a). The entries of a column at t depend on its scores at t and before alone, bit for bit.
     """
     cutoff = np.full(scores.shape, np.nan)
     sigma = np.full(scores.shape, np.nan)
     first = width - 1 if include_newest else width
-    if scores.shape[1] > first:
+    if len(scores) > first:
         window = _windows(Moments.of(scores), width)
         if not include_newest:
-            window = window[:, :-1]
+            window = window[:-1]
         equal = window.squares == 0
         enough = window.count >= fewest
         with np.errstate(invalid="ignore", divide="ignore"):
             std = np.sqrt(window.squares / (window.count - 1.0))
-            above = (scores[:, first:] - window.mean) / std
-        cutoff[:, first:] = np.where(enough, np.where(equal, window.mean, window.mean + k * std), np.nan)
-        sigma[:, first:] = np.where(enough & ~equal, above, np.nan)
+            above = (scores[first:] - window.mean) / std
+        cutoff[first:] = np.where(enough, np.where(equal, window.mean, window.mean + k * std), np.nan)
+        sigma[first:] = np.where(enough & ~equal, above, np.nan)
     return Cutoffs(cutoff, sigma)
 
 
@@ -130,15 +132,15 @@ def exceeds(scores: Floats, cutoff: Floats) -> NDArray[np.bool_]:
 
 
 def _windows(single: Moments, width: int) -> Moments:
-    """Moments of every run of ``width`` places, (a, n - width + 1), by doubling: O(log width) passes."""
-    count = single.count.shape[1] - width + 1
+    """Moments of every run of ``width`` places, (n - width + 1, a), by doubling: O(log width) passes."""
+    count = len(single.mean) - width + 1
     runs, length, covered = single, 1, 0
     parts = []
     while length <= width:
         if width & length:
-            parts.append(runs[:, covered : covered + count])
+            parts.append(runs[covered : covered + count])
             covered += length
         if length * 2 <= width:
-            runs = runs[:, :-length] | runs[:, length:]
+            runs = runs[:-length] | runs[length:]
         length *= 2
     return functools.reduce(operator.or_, parts)

@@ -17,8 +17,8 @@ from anomscan.errors import AnomscanError, AssetError
 from anomscan.telemetry.series import Floats, Series
 from anomscan.telemetry.shingles import complete
 
-#: Assets judged together: as many as keep the rolling sums in the processor's cache.
-BLOCK = 32
+#: Assets judged together: as many as keep the rolling moments in the processor's cache.
+BLOCK = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +114,16 @@ class Backtest:
 
 
 def _judge_together(scores: Sequence[Floats], skipped: Sequence[NDArray[np.bool_]], rules: Rules) -> list[Judged]:
-    """Judge assets of unequal length as one block: each row begins at its asset's first sample, the tail is empty.
+    """Judge assets of unequal length as one block: each column begins at its asset's first sample, the tail is empty.
 
-    A verdict depends on the columns up to its own, so the tail changes nothing.
+    A verdict depends on the rows up to its own, so the tail changes nothing.
     """
     longest = max(map(len, scores), default=0)
-    block = np.full((len(scores), longest), np.nan)
-    skips = np.zeros((len(scores), longest), bool)
-    for row, (score, skip) in enumerate(zip(scores, skipped, strict=True)):
-        block[row, : len(score)] = score
-        skips[row, : len(skip)] = skip
+    block = np.full((longest, len(scores)), np.nan)
+    skips = np.zeros((longest, len(scores)), bool)
+    for column, (score, skip) in enumerate(zip(scores, skipped, strict=True)):
+        block[: len(score), column] = score
+        skips[: len(skip), column] = skip
     judged = judge(block, skips, rules)
-    return [
-        Judged(judged.verdict[row, :n], judged.cutoff[row, :n], judged.sigma[row, :n])
-        for row, n in enumerate(map(len, scores))
-    ]
+    verdict, cutoff, sigma = judged.verdict.T.copy(), judged.cutoff.T.copy(), judged.sigma.T.copy()
+    return [Judged(verdict[row, :n], cutoff[row, :n], sigma[row, :n]) for row, n in enumerate(map(len, scores))]

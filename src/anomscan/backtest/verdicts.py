@@ -34,7 +34,7 @@ class Verdict(IntEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """Verdicts and what they rest on, each of one shape, (a, n) or (n,).
+    """Verdicts and what they rest on, each of one shape, (n, a) or (n,).
 
     Parameters
     ----------
@@ -55,28 +55,28 @@ def judge(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Judged:
     Parameters
     ----------
     scores
-        (a, n) float64, one row an asset, from its first sample on; NaN where there is no score.
+        (n, a) float64, one column an asset, from its first sample on; NaN where there is no score.
     skipped
-        (a, n) bool: days whose health is in ``skip_health``.
+        (n, a) bool: days whose health is in ``skip_health``.
     rules
         Window, shingle and cut-off.
 
     Returns
     -------
-    Arrays of shape (a, n); the entries at t depend on the columns up to t alone.
+    Arrays of shape (n, a); the entries at t depend on the rows up to t alone.
     """
     # Before the first shingle is whole there is no score, and no window reaches back to there.
     lead = rules.shingle - 1
     places = cutoffs(
-        scores[:, lead:],
+        scores[lead:],
         width=rules.baseline_width,
         k=rules.sigma,
         fewest=rules.fewest_scores,
         include_newest=rules.include_newest,
     )
-    full = np.broadcast_to(np.arange(scores.shape[1]) >= rules.window - 1, scores.shape)
-    before = np.full((len(scores), min(lead, scores.shape[1])), np.nan)
-    cutoff, sigma = (np.concatenate([before, found], axis=1) for found in (places.cutoff, places.sigma))
+    full = np.broadcast_to(np.arange(len(scores))[:, None] >= rules.window - 1, scores.shape)
+    before = np.full((min(lead, len(scores)), scores.shape[1]), np.nan)
+    cutoff, sigma = (np.concatenate([before, found]) for found in (places.cutoff, places.sigma))
     return _decide(scores, skipped, full, cutoff, sigma)
 
 
