@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anomscan.reports.records import Record
-from anomscan.reports.scores import ScoreTable
 from anomscan.telemetry.series import Floats, Instants, Series
+
+if TYPE_CHECKING:  # brings pyarrow, which a plain listing has no use for
+    from anomscan.reports.scores import ScoreTable
 
 #: Verdicts worth a mark on the calendar; the others show in the score itself.
 MARKED_VERDICTS = ("warming-up", "skipped", "no-data")
@@ -81,6 +84,18 @@ class ChartData:
 def instant(timestamp: str) -> np.datetime64:
     """A record's timestamp as datetime64[us], UTC."""
     return np.datetime64(timestamp.removesuffix("Z"), "us")
+
+
+def shares(contributions: Sequence[tuple[str, float]]) -> list[tuple[str, str]]:
+    """Each variable's share of the score as text, the largest first; the numbers themselves where they have no sum.
+
+    >>> shares([("wind", 1.0), ("power", 3.0)])
+    [('power', '75%'), ('wind', '25%')]
+    """
+    known = [(name, 0.0 if math.isnan(share) else share) for name, share in contributions]
+    known.sort(key=lambda each: -each[1])
+    total = math.fsum(share for _, share in known)
+    return [(name, f"{share / total:.0%}" if total > 0 else f"{share:.3g}") for name, share in known]
 
 
 def chart_data(series: Series | None, scores: ScoreTable | None, record: Record) -> ChartData:

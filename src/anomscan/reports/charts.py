@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from anomscan.reports.chartdata import MARKED_VERDICTS, ChartData, Line, Run, chart_data, instant
+from anomscan.reports.chartdata import MARKED_VERDICTS, ChartData, Line, Run, chart_data, instant, shares
 from anomscan.reports.records import Anomaly, Record
 from anomscan.reports.scores import ScoreTable
 from anomscan.telemetry.series import Series
@@ -230,8 +230,8 @@ def _details(anomaly: Anomaly, data: ChartData) -> str:
     if not data.values:
         parts.extend(f"{_title(name)} {value:.5g}" for name, value in anomaly.values.items())
     if len(anomaly.contributions) > 1:
-        most = sorted(anomaly.contributions, key=lambda each: -each[1])[:5]
-        parts.extend(f"{_title(name)} contributes {share:.3g}" for name, share in most)
+        most = shares(anomaly.contributions)[:5]
+        parts.extend(f"{_title(name)} contributes {share}" for name, share in most)
     if anomaly.in_sample:
         parts.append("in the model's training")
     return "<br>   ".join(parts) or "yes"

@@ -61,6 +61,7 @@ def write_report(
     asset_url: str | None = None,
     title: str = "Anomalous days of the fleet",
     run_facts: Mapping[str, Any] | None = None,
+    png: bool = True,
 ) -> ReportFiles:
     """Write the report of one run.
 
@@ -78,6 +79,8 @@ def write_report(
         The heading.
     run_facts
         Facts of the run to list, nested or flat; ``scan`` in them (window, shingle, sigma, baseline) is told in words.
+    png
+        Whether to draw each chart as an image too, where that can be done.
 
     Raises
     ------
@@ -103,7 +106,7 @@ def write_report(
             stem = chart_stem(record.asset)
             series, scores = series_of(record.asset), scores_of(record.asset)
             figure = asset_chart(series, scores, record)
-            image = exporter.png(figure)
+            image = exporter.png(figure) if png else None
             if image is not None:
                 _write(charts / f"{stem}.png", [image])
                 pictured.add(stem)

@@ -78,7 +78,7 @@ def _csv_row(cells: Iterable[str | float | None]) -> str:
 def _csv_cell(cell: str | float | None) -> str:
     if cell is None:
         return ""
-    return '"' + cell.replace('"', '""') + '"' if isinstance(cell, str) else repr(cell)
+    return '"' + cell.replace('"', '""') + '"' if isinstance(cell, str) else str(cell)
 
 
 def _summary_lines(summary: Summary) -> Iterator[str]:

@@ -10,7 +10,7 @@ import jinja2
 import plotly.graph_objects as go
 
 from anomscan import __version__
-from anomscan.reports.chartdata import instant
+from anomscan.reports.chartdata import instant, shares
 from anomscan.reports.links import asset_link, chart_stem
 from anomscan.reports.records import Record
 from anomscan.reports.summary import Finding, Summary, in_span, worst_sigma
@@ -52,7 +52,7 @@ class Pages:
             sigma=lambda sigma: _NONE if sigma is None else f"{sigma:.2f}",
             number=_number,
             span=lambda span: span[0] if span[0] == span[1] else f"{span[0]} to {span[1]}",
-            shares=_shares,
+            shares=lambda contributions: ", ".join(" ".join(each) for each in shares(contributions)),
         )
 
     def index(self, summary: Summary, facts: Mapping[str, Any], notes: tuple[str, ...]) -> Iterator[bytes]:
@@ -106,15 +106,6 @@ def _script_json(figure: go.Figure) -> str:
 
 def _number(number: float | None) -> str:
     return _NONE if number is None or math.isnan(number) else f"{number:.4g}"
-
-
-def _shares(contributions: list[tuple[str, float]]) -> str:
-    """Each variable's share of the score, the largest first."""
-    total = math.fsum(share for _, share in contributions if not math.isnan(share))
-    known = [(name, 0.0 if math.isnan(share) else share) for name, share in contributions]
-    if total <= 0:
-        return ", ".join(f"{name} {share:.3g}" for name, share in known)
-    return ", ".join(f"{name} {share / total:.0%}" for name, share in sorted(known, key=lambda each: -each[1]))
 
 
 def _timelines(summary: Summary) -> Callable[[Finding], list[tuple[int, int]]]:

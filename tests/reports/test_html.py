@@ -1,0 +1,239 @@
+import json
+import os
+import re
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+
+from anomscan.errors import ConfigError, InputError, OutputError
+from anomscan.reports.html import write_report
+from anomscan.reports.links import chart_stem
+from anomscan.reports.records import SCAN_SCHEMA, VERDICTS, Anomaly, Record
+from anomscan.reports.scores import ScoreTable
+from anomscan.telemetry.cadence import Cadence
+from anomscan.telemetry.series import Series
+
+URL = "https://example.com/assets/{asset}?a=1&b=2"
+HOSTILE = [
+    "../../x",
+    "<script>alert(1)</script>",
+    "</script><img src=x onerror=alert(1)>",
+    "\"'><a href=javascript:alert(1)>",
+    "{{ 7 * 7 }}{% raw %}",
+    "日本 太陽光",
+    "x" * 300,
+    "javascript:alert(1)",
+    "-rf",
+    "a\u2028b<!--",
+]
+DAYS = np.datetime64("2017-01-01", "us") + np.arange(20) * np.timedelta64(1, "D")
+
+
+def found(asset: str, variable: str = "prt7") -> Record:
+    anomaly = Anomaly("2017-01-09", {variable: 0.5}, asset, 4.0, 2.0, 5.0, False, [(variable, 3.0), ("w", 1.0)])
+    counts = dict.fromkeys(VERDICTS, 0) | {"ok": 19, "anomalous": 1}
+    return Record(SCAN_SCHEMA, asset, "rcf", "2017-01-01", "2017-01-20", [("2017-01-03", "2017-01-09")], [anomaly],
+                  counts, None)  # fmt: skip
+
+
+def quiet(asset: str) -> Record:
+    return replace(found(asset), spans=[], anomalies=[], verdicts=dict.fromkeys(VERDICTS, 0) | {"ok": 20})
+
+
+def failed(asset: str, reason: str) -> Record:
+    return replace(quiet(asset), from_=None, to=None, verdicts=dict.fromkeys(VERDICTS, 0), error=reason)
+
+
+def series_of(asset: str) -> Series:
+    return Series(asset, Cadence.parse("1D"), ("prt7",), DAYS, np.ones((20, 1)))
+
+
+def scores_of(asset: str) -> ScoreTable:
+    return ScoreTable(asset, DAYS, np.ones(20), np.full(20, 2.0), ("ok",) * 20)
+
+
+def write(folder: Path, *records: Record, **options):
+    settings = {"series_of": series_of, "scores_of": scores_of, "asset_url": URL, "png": False, **options}
+    return write_report(iter(records), folder, **settings)
+
+
+class Page(HTMLParser):
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.links: list[str] = []
+        self.sources: list[str] = []
+        self.scripts: list[str] = []
+        self.text = ""
+        self._within = ""
+        self.feed(path.read_text("utf-8"))
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._within = tag
+        self.tags.add(tag)
+        self.attributes.update(name for name, _ in attrs)
+        self.links.extend(value or "" for name, value in attrs if name == "href")
+        self.sources.extend(value or "" for name, value in attrs if name == "src")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._within = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._within == "script":
+            self.scripts.append(data)
+        else:
+            self.text += f"{data} "
+
+
+def test_no_tag_or_attribute_comes_from_data(tmp_path: Path) -> None:
+    plain = write(tmp_path / "plain", found("a"), quiet("b"), failed("c", "why"), title="t", run_facts={"k": "v"})
+    known = [Page(plain.index), Page(tmp_path / "plain" / "charts" / f"{chart_stem('a')}.html")]
+    for nasty in HOSTILE:
+        records = [found(nasty, nasty), quiet(nasty + "q"), failed(nasty + "f", nasty)]
+        out = tmp_path / chart_stem(nasty)
+        write(out, *records, title=nasty, run_facts={nasty: nasty})
+        pages = [Page(out / "index.html"), Page(out / "charts" / f"{chart_stem(nasty)}.html")]
+        for page, like in zip(pages, known, strict=True):
+            assert page.tags == like.tags
+            assert page.attributes == like.attributes
+            assert len(page.scripts) == len(like.scripts)
+            assert nasty in page.text
+        figure = json.loads(pages[1].scripts[0])
+        assert figure["layout"]["shapes"]
+        own = [link for page in pages for link in page.links if link.startswith("https:")]
+        assert [unquote(link.removeprefix("https://example.com/assets/").removesuffix("?a=1&b=2")) for link in own] == [
+            nasty,
+            nasty,
+        ]
+
+
+def test_pages_load_nothing_from_elsewhere_and_their_links_lead_somewhere(tmp_path: Path) -> None:
+    files = write(tmp_path, found("a"), found("b"), asset_url=None)
+    pages = [files.index, *(tmp_path / "charts").glob("*.html")]
+    assert len(pages) == 3
+    for path in pages:
+        page = Page(path)
+        assert not re.search(r"(src|href)\s*=\s*[\"']?\s*(https?:)?//", path.read_text("utf-8"))
+        assert "@import" not in path.read_text("utf-8")
+        assert "url(" not in path.read_text("utf-8")
+        for link in page.links + page.sources:
+            assert (path.parent / link).is_file()
+    assert (tmp_path / "plotly.min.js").stat().st_size > 1_000_000
+
+
+def test_the_index_counts_ranks_and_names_the_failed(tmp_path: Path) -> None:
+    worst = replace(found("worst"), anomalies=[replace(found("x").anomalies[0], sigma=9.0)])
+    unknown = replace(found("unknown"), anomalies=[replace(found("x").anomalies[0], sigma=None)])
+    facts = {"version": "1", "scan": {"window": 366, "shingle": 7, "sigma": 4.0, "baseline": "include-newest"}}
+    files = write(
+        tmp_path, found("a"), failed("f", "no column"), quiet("q1"), quiet("q2"), unknown, worst, run_facts=facts
+    )
+    text = " ".join(Page(files.index).text.split())
+    for part in ("6 assets", "3 with findings", "3 anomalous days", "1 failed", "ok 97", "2017-01-01 to 2017-01-20"):
+        assert part in text
+    assert "mean + 4 std of the scores over the last 366 samples" in text
+    assert "f no column" in text
+    assert "2 q1 q2" in text
+    assert text.index("worst open") < text.index("a open") < text.index("unknown open")
+    assert (files.charts, files.pngs, files.removed) == (3, 0, 0)
+
+
+def test_a_page_says_what_is_absent(tmp_path: Path) -> None:
+    page = tmp_path / "charts" / f"{chart_stem('a')}.html"
+    write(tmp_path, found("a"))
+    assert "missing" not in Page(page).text
+    write(tmp_path, found("a"), series_of=lambda _: None)
+    assert "Values are missing" in Page(page).text
+    assert "Scores are missing" not in Page(page).text
+    write(tmp_path, found("a"), scores_of=lambda _: None)
+    assert "Scores are missing" in Page(page).text
+
+
+def test_pages_of_an_earlier_report_go_and_all_else_stays(tmp_path: Path) -> None:
+    write(tmp_path, found("a"), found("b"))
+    charts = tmp_path / "charts"
+    image = charts / f"{chart_stem('a')}.png"
+    kept = [
+        tmp_path / "notes.txt",
+        charts / "mine.html",
+        charts / f"{chart_stem('foreign')}.html",
+        charts / f"{chart_stem('foreign')}.png",
+    ]
+    for path in (*kept, image):
+        path.write_text("mine")
+    files = write(tmp_path, found("b"))
+    assert files.removed == 1
+    assert not image.exists()
+    assert all(path.read_text() == "mine" for path in kept)
+    assert sorted(path.name for path in charts.iterdir() if path not in kept) == [f"{chart_stem('b')}.html"]
+
+
+def test_the_same_input_gives_the_same_files(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write(tmp_path / name, found("a"), quiet("b"))
+    names = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file()]
+    assert all((tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes() for name in names)
+
+
+def test_a_page_that_is_not_ours_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<h1>mine</h1>")
+    with pytest.raises(OutputError, match="not written by anomscan"):
+        write(tmp_path, found("a"))
+    assert (tmp_path / "index.html").read_text() == "<h1>mine</h1>"
+
+
+def test_a_bad_address_or_record_leaves_the_old_index(tmp_path: Path) -> None:
+    files = write(tmp_path, found("a"))
+    before = files.index.read_bytes()
+    with pytest.raises(ConfigError):
+        write(tmp_path, found("b"), asset_url="javascript:{asset}")
+    with pytest.raises(InputError, match="two records"):
+        write(tmp_path, found("b"), found("b"))
+    assert files.index.read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError):
+        write(tmp_path / "file", found("a"))
+
+
+def test_an_empty_run_has_an_index(tmp_path: Path) -> None:
+    files = write(tmp_path)
+    assert "0 assets" in " ".join(Page(files.index).text.split())
+    assert files.notes == ()
+
+
+def test_without_the_exporter_a_note_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "kaleido", None)
+    files = write(tmp_path, found("a"), found("b"), png=True)
+    assert files.notes == ("no PNG files: the exporter is not installed (pip install 'anomscan[png]')",)
+    assert files.charts == 2
+
+
+def test_with_the_exporter_there_is_an_image_or_a_note(tmp_path: Path) -> None:
+    pytest.importorskip("kaleido", reason="the PNG exporter is not installed (pip install 'anomscan[png]')")
+    files = write(tmp_path, found("a"), png=True)
+    images = list((tmp_path / "charts").glob("*.png"))
+    assert len(images) == files.pngs
+    if files.pngs:
+        assert images[0].read_bytes().startswith(b"\x89PNG")
+        assert images[0].name in Page(tmp_path / "charts" / f"{chart_stem('a')}.html").links
+    else:
+        assert "PNG" in files.notes[0]
+
+
+def test_without_a_browser_a_note_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("kaleido", reason="the PNG exporter is not installed (pip install 'anomscan[png]')")
+    monkeypatch.setenv("BROWSER_PATH", os.fspath(tmp_path / "no-such-browser"))
+    files = write(tmp_path, found("a"), png=True)
+    assert files.charts == 1
+    assert files.pngs == 0
+    assert len(files.notes) == 1

@@ -1,0 +1,151 @@
+import csv as csv_format
+import io
+import os
+from collections.abc import Iterable
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anomscan.errors import ConfigError, InputError
+from anomscan.reports import listings
+from anomscan.reports.links import asset_link, chart_stem, check_asset_url
+from anomscan.reports.records import DETECT_SCHEMA, SCAN_SCHEMA, VERDICTS, Anomaly, Record, record_line
+
+GOLDEN = Path(__file__).parent / "golden"
+URL = "https://example.com/Solar/AssetDetails/{asset}?tab=days&from=1"
+
+
+def anomaly(timestamp: str, sigma: float | None = 4.5, in_sample: bool = False) -> Anomaly:
+    return Anomaly(timestamp, {"prt7": 0.25}, "Good", 3.0, 2.0, sigma, in_sample, [("prt7", 3.0)])
+
+
+def record(asset: str, *days: Anomaly, spans: Iterable[tuple[str, str]] = (), error: str | None = None) -> Record:
+    counts = dict.fromkeys(VERDICTS, 0) | ({} if error else {"ok": 360, "anomalous": len(days), "warming-up": 365})
+    stretch = (None, None) if error else ("2016-01-01", "2017-12-31")
+    return Record(SCAN_SCHEMA, asset, "rcf", *stretch, list(spans), list(days), counts, error)
+
+
+def fleet() -> list[Record]:
+    return [
+        record("../../x", anomaly("2017-03-07"), spans=[("2017-03-01", "2017-03-07")]),
+        record("007", anomaly("2017-01-07", 5.25), anomaly("2017-06-30", None), anomaly("2017-07-01", 4.125, True),
+               spans=[("2017-01-01", "2017-01-07"), ("2017-06-24", "2017-07-01")]),
+        record('<script>alert("1")</script>', anomaly("2017-05-05", 6.5), spans=[("2017-04-29", "2017-05-05")]),
+        record('=HYPERLINK("x")|*b*', anomaly("2017-05-05", 4.25), spans=[("2017-04-29", "2017-05-05")]),
+        record("broken", error="rows | contradict"),
+        record("quiet"),
+        Record(
+            DETECT_SCHEMA, "日本 é", "rcf", "2017-01-01T00:00:00Z", "2017-01-02T00:00:00Z",
+            [("2017-01-01T05:10:00Z", "2017-01-01T06:10:00Z")],
+            [Anomaly("2017-01-01T06:10:00Z", {"power": 1e-7, "wind": float("nan")}, None, 3.5, 2.0, 4.0625, False,
+                     [("power", 2.5), ("wind", 1.0)])],
+            dict.fromkeys(VERDICTS, 0) | {"ok": 144, "anomalous": 1}, None,
+        ),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("records.jsonl", lambda: (record_line(each) + "\n" for each in fleet())),
+        ("spans.csv", lambda: listings.csv(fleet())),
+        ("links.html", lambda: listings.links(fleet(), URL)),
+        ("summary.md", lambda: listings.markdown(fleet(), title="Bad days", asset_url=URL)),
+    ],
+)
+def test_output_is_as_in_the_golden_file(name: str, made) -> None:
+    golden = GOLDEN / name
+    text = "".join(made()).encode()
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        golden.write_bytes(text)
+    assert text == golden.read_bytes(), f"{name} changed; UPDATE_GOLDEN=1 rewrites it where that is meant"
+
+
+class Anchors(HTMLParser):
+    """Collects (attributes, text) of every element."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None], str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs), ""))
+
+    def handle_data(self, data: str) -> None:
+        if self.found:
+            tag, attributes, text = self.found[-1]
+            self.found[-1] = (tag, attributes, text + data)
+
+
+ids = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\x00"), min_size=1)
+
+
+@given(ids)
+def test_a_link_leads_back_to_its_id_whatever_it_is(asset: str) -> None:
+    (line,) = listings.links([record(asset, anomaly("2017-03-07"))], URL)
+    parser = Anchors()
+    parser.feed(line)
+    parser.close()
+    ((tag, attributes, text),) = parser.found
+    address = urlsplit(attributes["href"] or "")
+    assert (tag, attributes["target"], attributes["rel"]) == ("a", "_new", "noopener")
+    assert (address.netloc, address.query) == ("example.com", "tab=days&from=1")
+    assert unquote(address.path.removeprefix("/Solar/AssetDetails/")) == asset
+    assert text == asset + "\n\n"
+
+
+@given(ids)
+def test_csv_keeps_ids_exactly(asset: str) -> None:
+    text = "".join(listings.csv([record(asset, anomaly("2017-03-07"), spans=[("2017-03-01", "2017-03-07")])]))
+    header, row = csv_format.reader(io.StringIO(text, newline=""))
+    assert tuple(header) == listings.CSV_COLUMNS
+    assert row == [asset, "2017-03-01", "2017-03-07", "1", "4.5", "3.0", "0", "rcf"]
+
+
+@given(ids, ids)
+def test_a_file_name_is_safe_short_and_its_ids_own(asset: str, other: str) -> None:
+    stem = chart_stem(asset)
+    assert set(stem) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+    assert len(stem) <= 60
+    assert not stem.startswith("-")
+    assert (stem == chart_stem(other)) == (asset == other)
+
+
+def test_markdown_of_a_hostile_id_stays_one_row_of_text() -> None:
+    rows = "".join(listings.markdown([record("a|b\n| <b> [x](y)", anomaly("2017-03-07"))], title="t")).splitlines()
+    assert rows[-1] == "| a\\|b \\| &lt;b&gt; \\[x\\](y) | 0 | 1 | 4.50 |  |"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "javascript:alert({asset})",
+        "ftp://example.com/{asset}",
+        "example.com/{asset}",
+        "https://example.com/",
+        "https://{asset}.example.com/",
+        "https:///{asset}",
+        "https://[/{asset}",
+        'https://example.com/{asset}"onclick="x',
+        "https://example.com/a b/{asset}",
+    ],
+)
+def test_an_address_that_cannot_be_used_is_refused(template: str) -> None:
+    with pytest.raises(ConfigError, match="asset_url") as caught:
+        check_asset_url(template)
+    assert "{asset}" in str(caught.value) or "percent-encode" in str(caught.value)
+
+
+def test_links_need_an_address() -> None:
+    with pytest.raises(ConfigError, match="asset_url"):
+        list(listings.links(fleet(), None))
+    assert asset_link(None, "a") is None
+
+
+def test_an_asset_that_comes_twice_is_refused() -> None:
+    with pytest.raises(InputError, match="'a' has two records"):
+        list(listings.markdown([record("a"), record("a")], title="t"))
