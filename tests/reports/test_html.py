@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
+from anomscan import __version__
 from anomscan.errors import ConfigError, InputError, OutputError
 from anomscan.reports.html import write_report
 from anomscan.reports.links import chart_stem
@@ -154,6 +155,21 @@ def test_a_page_says_what_is_absent(tmp_path: Path) -> None:
     assert "Scores are missing" not in Page(page).text
     write(tmp_path, found("a"), scores_of=lambda _: None)
     assert "Scores are missing" in Page(page).text
+    empty = Series("a", Cadence.parse("1D"), ("prt7",), DAYS[:0], np.empty((0, 1)))
+    write(tmp_path, found("a"), series_of=lambda _: empty)
+    assert "Values are missing" in Page(page).text
+
+
+def test_a_page_lists_what_is_known_of_an_anomaly(tmp_path: Path) -> None:
+    page = tmp_path / "charts" / f"{chart_stem('a')}.html"
+    write(tmp_path, found("a"))
+    foot = f"anomscan {__version__} · plotly.js, MIT licence · times are UTC"
+    assert " ".join(Page(page).text.split()).endswith(f"contributions 2017-01-09 0.5 a 4 2 5.00 prt7 75%, w 25% {foot}")
+    trained = replace(found("a"), anomalies=[replace(found("a").anomalies[0], in_sample=True, health=None)])
+    write(tmp_path, trained)
+    text = " ".join(Page(page).text.split())
+    assert "0.5 \N{EN DASH} 4 2 5.00 prt7 75%, w 25% in sample" in text
+    assert "the model was trained on data up to that day or later" in text
 
 
 def test_pages_of_an_earlier_report_go_and_all_else_stays(tmp_path: Path) -> None:

@@ -48,7 +48,6 @@ class Run:
 
     start: np.datetime64
     end: np.datetime64
-    samples: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,11 +98,11 @@ def shares(contributions: Sequence[tuple[str, float]]) -> list[tuple[str, str]]:
 
 
 def chart_data(series: Series | None, scores: ScoreTable | None, record: Record) -> ChartData:
-    """Gather what one asset's chart shows; either of series and scores may be missing."""
+    """Gather what one asset's chart shows; either of series and scores may be missing (None), neither may be empty."""
     step = _step(series, scores, record)
     values: dict[str, Line] = {}
     variables = tuple(dict.fromkeys(name for anomaly in record.anomalies for name in anomaly.values))
-    if series is not None and len(series):
+    if series is not None:
         variables = series.variables
         lines = _lines(series.timestamps, [series.values[:, i] for i in range(len(variables))], step)
         values = dict(zip(variables, lines, strict=True))
@@ -169,11 +168,10 @@ def _runs(scores: ScoreTable, record: Record, step: np.timedelta64) -> dict[str,
     first_judged = scores.timestamps[0]
     if record.from_ is not None and instant(record.from_) < first_judged:
         # The file begins with the first full window; what was reported before it was warming up.
-        start = instant(record.from_)
-        runs["warming-up"] = [Run(start, first_judged - step, int((first_judged - start) // step))]
+        runs["warming-up"] = [Run(instant(record.from_), first_judged - step)]
     for first, stop in zip([0, *edges], [*edges, len(verdicts)], strict=True):
         if verdicts[first] in MARKED_VERDICTS:
-            run = Run(scores.timestamps[first], scores.timestamps[stop - 1], int(stop - first))
+            run = Run(scores.timestamps[first], scores.timestamps[stop - 1])
             runs.setdefault(str(verdicts[first]), []).append(run)
     return runs
 

@@ -65,7 +65,7 @@ def asset_chart(series: Series | None, scores: ScoreTable | None, record: Record
     figure.add_trace(_span_key())
     for verdict in MARKED_VERDICTS:
         if verdict in data.runs:
-            figure.add_trace(_strip(verdict, data.runs[verdict], data.step))
+            figure.add_trace(_strip(verdict, data.runs[verdict], layout.strip_axis, data.step))
     return figure
 
 
@@ -76,6 +76,7 @@ class _Layout:
         self.panels = panels
         self.strip = strip
         self.axes = ["y" if i == 0 else f"y{i + 1}" for i in range(len(panels))]
+        self.strip_axis = f"y{len(panels) + 1}"
         self.inner = sum(height + _TITLE for _, height in panels) + (2 * _STRIP if strip else 0)
 
     def as_plotly(self, data: ChartData) -> dict[str, Any]:
@@ -89,13 +90,13 @@ class _Layout:
             titles.append(_annotation(title, top))
         lowest = self.axes[-1]
         if self.strip:
-            axes["yaxis99"] = {
+            axes["yaxis" + self.strip_axis[1:]] = {
                 "domain": [0, _STRIP / self.inner],
                 "visible": False,
                 "range": [0, 1],
                 "fixedrange": True,
             }
-            lowest = "y99"
+            lowest = self.strip_axis
         axes["xaxis"] = {**_AXIS, "type": "date", "anchor": lowest, "showgrid": False, "ticks": "outside"}
         if data.window is not None:
             axes["xaxis"]["range"] = [str(end) for end in data.window]
@@ -249,14 +250,14 @@ def _span_key() -> go.Scatter:
     )
 
 
-def _strip(verdict: str, runs: list[Run], step: np.timedelta64) -> go.Bar:
+def _strip(verdict: str, runs: list[Run], axis: str, step: np.timedelta64) -> go.Bar:
     starts = np.array([run.start for run in runs]) - step // 2
     widths = np.array([run.end - run.start for run in runs]) + step
     return go.Bar(
         x=[str(middle) for middle in starts + widths // 2],
         width=widths / np.timedelta64(1, "ms"),
         y=np.ones(len(runs)),
-        yaxis="y99",
+        yaxis=axis,
         name=verdict,
         marker={"color": _VERDICT_COLOURS[verdict], "line": {"color": _VERDICT_COLOURS[verdict], "width": 0.5}},
         hoverinfo="skip",

@@ -105,6 +105,8 @@ def write_report(
                 continue
             stem = chart_stem(record.asset)
             series, scores = series_of(record.asset), scores_of(record.asset)
+            series = None if series is None or len(series) == 0 else series
+            scores = None if scores is None or len(scores.timestamps) == 0 else scores
             figure = asset_chart(series, scores, record)
             image = exporter.png(figure) if png else None
             if image is not None:
