@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 import types
 from collections.abc import Iterator, Mapping
@@ -54,6 +55,14 @@ class Columns(_Section):
     timestamp: str = "timestamp"
     values: tuple[str, ...] = Field(min_length=1)
     health: str | None = None
+
+    @field_validator("values")
+    @classmethod
+    def _values_differ(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        twice = [name for place, name in enumerate(names) if name in names[:place]]
+        if twice:
+            raise ConfigError(f"columns.values names '{twice[0]}' twice")
+        return names
 
 
 class _SourceSettings(_Section):
@@ -426,6 +435,8 @@ def _absolute(settings: Settings, base: Path) -> Settings:
             value = getattr(model, name)
             if isinstance(value, Path):
                 changed[name] = Path(os.path.normpath(base / value.expanduser()))
+            elif isinstance(value, SecretStr) and (url := _SQLITE_FILE.match(value.get_secret_value())):
+                changed[name] = SecretStr(f"{url[1]}{os.path.normpath(base / url[2])}{url[3]}")
             elif isinstance(value, BaseModel):
                 changed[name] = settle(value)
             elif isinstance(value, dict):
@@ -433,6 +444,9 @@ def _absolute(settings: Settings, base: Path) -> Settings:
         return model.model_copy(update=changed)
 
     return settle(settings)
+
+
+_SQLITE_FILE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:)([^?]+)(.*)", re.DOTALL)
 
 
 def _plain(value: Any) -> Any:

@@ -38,8 +38,15 @@ class AssetFailure:
     error: AnomscanError
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the user should hear of although the rows were delivered."""
+
+    text: str
+
+
 class Source(Protocol):
-    """Yields rows of ``layout.schema`` (see :class:`anomscan.telemetry.rows.Layout`), in any order, in bounded pieces."""
+    """Yields rows of ``layout.schema`` (:class:`anomscan.telemetry.rows.Layout`), in any order, in bounded pieces."""
 
     @property
     def name(self) -> str:
@@ -49,7 +56,11 @@ class Source(Protocol):
     def layout(self) -> Layout:
         """Cadence and variables."""
 
-    def fetch(self, request: Request) -> Iterator[pa.Table | AssetFailure]:
+    @property
+    def timezone(self) -> str:
+        """The IANA name of the zone in which its days begin and its naive timestamps stand."""
+
+    def fetch(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice]:
         """Stream the rows asked for.
 
         Raises

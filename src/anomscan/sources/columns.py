@@ -1,0 +1,245 @@
+"""The user's columns -> rows of ``Layout.schema``."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from anomscan.config import Columns
+from anomscan.errors import InputError
+from anomscan.sources.base import Request
+from anomscan.sources.times import Place, Times, shown
+from anomscan.telemetry.rows import ASSET, TIMESTAMP, Layout
+
+#: How an empty value may be spelt.
+EMPTY = ("", "NaN", "nan", "NULL", "null", "NA", "N/A")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some rows as a reader found them.
+
+    Parameters
+    ----------
+    rows
+        The user's columns, each under its own name.
+    place
+        Where row i stands, as text for errors: the file and the line.
+    typed_times
+        Whether timestamps that are text are ISO 8601 whatever ``timestamp_format`` says.
+    """
+
+    rows: pa.RecordBatch
+    place: Place
+    typed_times: bool = False
+
+
+def needed(columns: Columns) -> list[str]:
+    """The names of the columns that are read, each once."""
+    named = [columns.asset, columns.timestamp, *columns.values, columns.health]
+    return list(dict.fromkeys(name for name in named if name is not None))
+
+
+def check_columns(wanted: Iterable[str], has: Sequence[str], thing: str) -> None:
+    """Refuse a file or query that lacks a column, or has it twice.
+
+    Raises
+    ------
+    InputError
+        Naming the column, the thing, and the columns it has, the nearest first.
+    """
+    for name in wanted:
+        if name not in has:
+            near = difflib.get_close_matches(name, has, n=1, cutoff=0.6)
+            shown = ", ".join(has[:20]) + (f" and {len(has) - 20} more" if len(has) > 20 else "")
+            hint = f"it has: {shown}" if has else None
+            if near:
+                hint = f"did you mean '{near[0]}'? {hint}"
+            raise InputError(f"{thing} has no column '{name}'", hint=hint)
+        if has.count(name) > 1:
+            raise InputError(f"{thing} has more than one column '{name}'")
+
+
+def to_rows(piece: Piece, layout: Layout, columns: Columns, times: Times, asset: str | None = None) -> pa.Table:
+    """Rows as the store takes them.
+
+    Parameters
+    ----------
+    asset
+        The id of all rows, where no column holds it.
+
+    Returns
+    -------
+    A table of ``layout.schema``, in the order of the piece.
+
+    Raises
+    ------
+    InputError
+        Naming file, line, column and text of the first row that cannot be used.
+    """
+    batch, place = piece.rows, piece.place
+    if columns.asset is None:
+        ids = pa.array([asset] * len(batch), pa.string())
+    else:
+        ids = _ids(_plain(batch[columns.asset], columns.asset, place), columns.asset, place)
+    moments = times.read(
+        _plain(batch[columns.timestamp], columns.timestamp, place), columns.timestamp, place, typed=piece.typed_times
+    )
+    values = [_numbers(_plain(batch[name], name, place), name, place) for name in columns.values]
+    if columns.health is None:
+        health = pa.nulls(len(batch), pa.string())
+    else:
+        health = _labels(_plain(batch[columns.health], columns.health, place), columns.health, place)
+    return pa.Table.from_arrays([ids, moments, *values, health], schema=layout.schema)
+
+
+def asked(rows: pa.Table, request: Request) -> pa.Table:
+    """The rows a request is about."""
+    keep = None
+    if request.assets is not None:
+        keep = pc.is_in(rows[ASSET], pa.array(request.assets, pa.string()))
+    if request.start is not None:
+        late = pc.greater_equal(rows[TIMESTAMP], pa.scalar(request.start.astype("datetime64[us]")))
+        keep = late if keep is None else pc.and_(keep, late)
+    if request.end is not None:
+        early = pc.less_equal(rows[TIMESTAMP], pa.scalar(request.end.astype("datetime64[us]")))
+        keep = early if keep is None else pc.and_(keep, early)
+    return rows if keep is None else rows.filter(keep)
+
+
+def from_objects(values: Mapping[str, Sequence[object]], columns: Columns, place: Place) -> Piece:
+    """Rows of Python objects, as a JSON parser or a database driver gives them.
+
+    Parameters
+    ----------
+    values
+        Column name -> (n,) objects, None where empty.
+
+    Raises
+    ------
+    InputError
+        An object that cannot be an id, a timestamp or a label, naming its place.
+    """
+    typed_times = not any(isinstance(value, str) for value in values[columns.timestamp])
+    arrays = {}
+    for name in needed(columns):
+        if name == columns.timestamp:
+            arrays[name] = _texts(values[name], name, place, (date, datetime), "a timestamp")
+        elif name in columns.values:
+            arrays[name] = _number_objects(values[name])
+        elif name == columns.asset:
+            arrays[name] = _texts(values[name], name, place, (int, Decimal, UUID), "an asset id (text or an integer)")
+        else:
+            arrays[name] = _texts(values[name], name, place, (int, Decimal, bool), "a health (text or an integer)")
+    return Piece(pa.RecordBatch.from_pydict(arrays), place, typed_times)
+
+
+def _texts(values: Sequence[object], name: str, place: Place, kinds: tuple[type, ...], wanted: str) -> pa.Array:
+    """Objects as text, where they are text or of ``kinds``."""
+    if set(map(type, values)) <= {str, type(None)}:
+        return pa.array(values, pa.string())
+    texts: list[str | None] = []
+    for row, value in enumerate(values):
+        fractional = isinstance(value, Decimal) and value != value.to_integral_value()
+        if value is None or isinstance(value, str):
+            texts.append(value)
+        elif fractional or type(value) not in kinds:
+            raise InputError(f"{place(row)}, column '{name}': {shown(value)} is not {wanted}")
+        elif isinstance(value, date):
+            texts.append(value.isoformat())
+        else:
+            texts.append(str(int(value) if isinstance(value, Decimal) else value))
+    return pa.array(texts, pa.string())
+
+
+def _number_objects(values: Sequence[object]) -> pa.Array:
+    """Objects as float64, or as text where some are not numbers (the text is looked at later)."""
+    if set(map(type, values)) <= {float, int, type(None)}:
+        try:
+            return pa.array(values, pa.float64())
+        except (OverflowError, pa.ArrowInvalid):  # an integer beyond float64 is named as text
+            pass
+    return pa.array([None if value is None else str(value) for value in values], pa.string())
+
+
+def _plain(column: pa.Array, name: str, place: Place) -> pa.Array:
+    """Without dictionaries, and all text of one type."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column = column.dictionary_decode()
+        kind = column.type
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return column.cast(pa.string())
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
+        try:
+            return column.cast(pa.string())
+        except pa.ArrowInvalid:
+            raise InputError(f"{place(0)}: column '{name}' holds bytes that are not UTF-8 text") from None
+    return column
+
+
+def _ids(column: pa.Array, name: str, place: Place) -> pa.Array:
+    if pa.types.is_integer(column.type):
+        column = column.cast(pa.string())
+    if not (pa.types.is_string(column.type) or pa.types.is_null(column.type)):
+        raise InputError(
+            f"{place(0)}: column '{name}' holds {column.type}; an asset id is text or an integer",
+            hint="write the ids as text",
+        )
+    column = column.cast(pa.string())
+    missing = pc.fill_null(pc.equal(column, ""), True)
+    if (row := pc.index(missing, True).as_py()) >= 0:
+        raise InputError(f"{place(row)}: no asset id in column '{name}'")
+    return column
+
+
+def _labels(column: pa.Array, name: str, place: Place) -> pa.Array:
+    kind = column.type
+    if not (
+        pa.types.is_string(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)
+    ):
+        raise InputError(f"{place(0)}: column '{name}' holds {kind}; a health is text or an integer")
+    column = column.cast(pa.string())
+    return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+
+
+def _numbers(column: pa.Array, name: str, place: Place) -> pa.Array:
+    """Column -> (n,) float64, null where empty."""
+    kind = column.type
+    if pa.types.is_string(kind):
+        numbers = _parsed(column, name, place)
+    elif pa.types.is_null(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        numbers = column.cast(pa.float64(), safe=False)
+    else:
+        raise InputError(f"{place(0)}: column '{name}' holds {kind}, not numbers")
+    if (row := pc.index(pc.is_inf(numbers), True).as_py()) >= 0:
+        raise InputError(
+            f"{place(row)}, column '{name}': {shown(column[row])} is infinite",
+            hint="leave the value empty where there is none",
+        )
+    return pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
+
+
+def _parsed(column: pa.Array, name: str, place: Place) -> pa.Array:
+    trimmed = pc.utf8_trim_whitespace(column)
+    empty = pc.is_in(trimmed, pa.array(EMPTY, pa.string()))
+    filled = pc.if_else(empty, pa.scalar(None, pa.string()), trimmed)
+    try:
+        return filled.cast(pa.float64())
+    except pa.ArrowInvalid:
+        for row, text in enumerate(filled.to_pylist()):
+            if text is not None and not _NUMBER.fullmatch(text):
+                raise InputError(
+                    f"{place(row)}, column '{name}': {shown(column[row])} is not a number",
+                    hint=f"an empty value is written as nothing or one of {', '.join(EMPTY[1:])}",
+                ) from None
+        return pa.array([None if text is None else float(text) for text in filled.to_pylist()], pa.float64())

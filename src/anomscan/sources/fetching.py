@@ -1,0 +1,184 @@
+"""One fetch: a source streamed into one commit of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from anomscan.errors import AssetError, ConfigError
+from anomscan.sources.base import AssetFailure, Notice, Request, Source
+from anomscan.sources.times import wall_clock
+from anomscan.telemetry.cadence import first_instant, last_instant
+from anomscan.telemetry.rows import ASSET, TIMESTAMP
+
+if TYPE_CHECKING:
+    from anomscan.telemetry.store import Store
+
+_MOST_DAYS = 700_000
+
+
+@dataclass(frozen=True, slots=True)
+class FetchReport:
+    """What a fetch did.
+
+    Parameters
+    ----------
+    assets
+        How many assets the stored rows were of.
+    rows
+        Rows the source gave for what was asked, those of the current period among them.
+    new, revised, unchanged
+        What the stored rows were to the store; rows given twice alike count once.
+    current
+        Rows left out because their period is not over.
+    failures
+        Assets that failed; nothing of this fetch is stored for them.
+    warnings
+        What else the user should hear of.
+    """
+
+    assets: int
+    rows: int
+    new: int
+    revised: int
+    unchanged: int
+    current: int
+    failures: tuple[AssetFailure, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def summary(self) -> str:
+        """One line for a person."""
+        counts = f"{self.new} new, {self.revised} revised, {self.unchanged} unchanged"
+        text = f"{self.rows} rows of {self.assets} assets: {counts}"
+        if self.current:
+            text += f", {self.current} of the current period left out"
+        return f"{text}, {len(self.failures)} assets failed" if self.failures else text
+
+
+def request_of(
+    *,
+    assets: Sequence[str] | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    days: int | None = None,
+    timezone: str = "UTC",
+    now: np.datetime64 | None = None,
+) -> Request:
+    """The request that a user's words make.
+
+    Parameters
+    ----------
+    assets
+        Ids, each taken once; None or none at all for every asset.
+    start, end
+        Dates or instants; a date is included whole.
+    days
+        The last N days before today, and today.
+    timezone
+        IANA name; where ``days`` begin.
+    now
+        datetime64[us], UTC; the clock's by default.
+
+    Raises
+    ------
+    ConfigError
+        Not a date or an instant; the start after the end.
+    """
+    first = None if start is None else first_instant(start)
+    last = None if end is None else last_instant(end)
+    if first is not None and last is not None and first > last:
+        raise ConfigError(f"--from {start} is after --to {end}")
+    if days is not None:
+        today = np.datetime64(wall_clock(_now() if now is None else now, timezone), "D")
+        since = (today - np.timedelta64(min(days, _MOST_DAYS), "D")).astype("datetime64[us]")
+        first = since if first is None else max(first, since)
+        if last is not None and first > last:
+            raise ConfigError(f"--days {days} begins after --to {end}")
+    return Request(tuple(dict.fromkeys(assets)) if assets else None, first, last)
+
+
+def fetch_into(
+    store: Store,
+    source: Source,
+    request: Request,
+    *,
+    now: np.datetime64 | None = None,
+    include_current: bool = False,
+    on_rows: Callable[[int], None] | None = None,
+) -> FetchReport:
+    """Stream a source into one commit of the store. If anything is raised, nothing is stored.
+
+    Parameters
+    ----------
+    now
+        datetime64[us], UTC: when the rows arrive, and what the current period is told by; the clock's by default.
+    include_current
+        Whether to take samples whose period (their timestamp and the cadence after it, days in the source's time zone)
+        is not over.
+    on_rows
+        Called with the number of rows of each piece.
+
+    Raises
+    ------
+    InputError
+        Rows that cannot be used: see the source, and the store on contradicting rows and other cadences.
+    ServiceError
+        The source is unreachable, or refuses us.
+    LockedError
+        Another run writes the store.
+    OutputError
+        The store cannot be written.
+    """
+    now = _now() if now is None else now.astype("datetime64[us]")
+    cadence = source.layout.cadence
+    clock = np.datetime64(wall_clock(now, source.timezone), "us") if cadence.whole_days else now
+    last = clock - cadence.step
+    missing = set(request.assets or ())
+    failures: list[AssetFailure] = []
+    warnings: list[str] = []
+    rows = current = 0
+    with store.writer(source.name, source.layout, arrived_at=now) as writer:
+        for item in source.fetch(request):
+            if isinstance(item, AssetFailure):
+                missing.discard(item.asset)
+                failures.append(item)
+                continue
+            if isinstance(item, Notice):
+                warnings.append(item.text)
+                continue
+            rows += len(item)
+            if missing:
+                missing.difference_update(pc.unique(item[ASSET]).to_pylist())
+            complete = item if include_current else _until(item, last)
+            current += len(item) - len(complete)
+            if len(complete):
+                writer.append(complete)
+            if on_rows is not None:
+                on_rows(len(item))
+        tally = writer.commit()
+    if missing:
+        missing.difference_update(store.last_timestamps(source.name))
+    for asset in sorted(missing):
+        error = AssetError(f"source '{source.name}' gave no row of it, and the store has none")
+        failures.append(AssetFailure(asset, error))
+    if rows == 0 and not failures:
+        warnings.append(f"source '{source.name}' gave no rows for what was asked")
+    return FetchReport(
+        tally.assets, rows, tally.new, tally.revised, tally.unchanged, current, tuple(failures), tuple(warnings)
+    )
+
+
+def _until(rows: pa.Table, last: np.datetime64) -> pa.Table:
+    keep = pc.less_equal(rows[TIMESTAMP], pa.scalar(last))
+    return rows if pc.all(keep).as_py() else rows.filter(keep)
+
+
+def _now() -> np.datetime64:
+    return np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")

@@ -1,0 +1,190 @@
+"""Telemetry in files: one file, the files of a folder, or those that fit a pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from anomscan.config import FilesSource
+from anomscan.errors import InputError
+from anomscan.sources.base import AssetFailure, Notice, Request
+from anomscan.sources.columns import asked, to_rows
+from anomscan.sources.formats import READERS
+from anomscan.sources.times import Times, refuse_mix
+from anomscan.telemetry.cadence import Cadence
+from anomscan.telemetry.rows import Layout
+
+#: Extension -> format; each but Parquet's may be followed by ``.gz``.
+EXTENSIONS = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    format: str
+    asset: str | None  # None where a column says it
+
+
+class Files:
+    """A long table in one file or several, or files of one asset each.
+
+    Where ``columns.asset`` is given, the files together are one long table, and one that cannot be used fails the
+    fetch. Where it is not, the asset is the file's name without its extensions, and a file of a folder or pattern that
+    cannot be used fails its asset alone; the rows of such an asset are held in memory until its last file was read.
+    """
+
+    def __init__(self, name: str, settings: FilesSource) -> None:
+        self._name = name
+        self._settings = settings
+        self._layout = Layout(Cadence.parse(settings.cadence), settings.columns.values)
+        self._times()  # so that a wrong timestamp_format is refused before a file is opened
+
+    @property
+    def name(self) -> str:
+        """The name it has in the settings."""
+        return self._name
+
+    @property
+    def layout(self) -> Layout:
+        """Cadence and variables."""
+        return self._layout
+
+    @property
+    def timezone(self) -> str:
+        """The IANA name of the zone in which its days begin and its naive timestamps stand."""
+        return self._settings.timezone or "UTC"
+
+    def fetch(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice]:
+        """Stream the rows asked for, file by file in the order of their paths.
+
+        All rows of a file that is read are checked, those that were not asked for too.
+
+        Raises
+        ------
+        InputError
+            No such file; a file that is empty, broken, or lacks a column; a value or timestamp that cannot be read.
+        """
+        try:
+            files = _find(self._settings)
+        except OSError as error:
+            raise InputError(f"{self._settings.path} cannot be read: {error.strerror}") from None
+        if self._settings.columns.asset is not None:
+            yield from self._rows(files, request, self._times())
+        elif self._settings.path.is_file():
+            if request.assets is None or files[0].asset in request.assets:
+                yield from self._rows(files, request, self._times())
+        else:
+            yield from self._asset_by_asset(files, request)
+
+    def _asset_by_asset(self, files: list[_File], request: Request) -> Iterator[pa.Table | AssetFailure | Notice]:
+        by_asset: dict[str, list[_File]] = {}
+        for file in files:
+            if file.asset is not None and (request.assets is None or file.asset in request.assets):
+                by_asset.setdefault(file.asset, []).append(file)
+        seen: dict[bool, str] = {}
+        for asset, own in by_asset.items():
+            times = self._times()
+            try:
+                rows = list(self._rows(own, request, times))
+            except InputError as error:
+                yield AssetFailure(asset, error)
+                continue
+            seen = times.seen | seen
+            refuse_mix(seen)
+            yield from rows
+
+    def _rows(self, files: list[_File], request: Request, times: Times) -> Iterator[pa.Table | Notice]:
+        columns = self._settings.columns
+        total = 0
+        for file in files:
+            notices: list[str] = []
+            count = 0
+            for piece in READERS[file.format](file.path, columns, notices):
+                count += len(piece.rows)
+                rows = asked(to_rows(piece, self._layout, columns, times, file.asset), request)
+                if len(rows):
+                    yield rows
+            if count == 0:
+                notices.append(f"{file.path} has no rows")
+            total += count
+            yield from map(Notice, notices)
+        if total == 0:
+            raise InputError(
+                f"{files[0].path} has no rows" if len(files) == 1 else f"no file of {self._settings.path} has rows"
+            )
+
+    def _times(self) -> Times:
+        return Times(self._layout.cadence, self.timezone, self._settings.timestamp_format)
+
+
+def _find(settings: FilesSource) -> list[_File]:
+    """The files a source means, sorted by path.
+
+    Of a folder those with a known extension (and of the format, where one is set), not those whose name begins
+    with a dot; a pattern and a single file say themselves what is meant.
+    """
+    path = settings.path
+    if path.is_dir():
+        found = [
+            child
+            for child in sorted(path.iterdir())
+            if child.is_file()
+            and not child.name.startswith(".")
+            and _format(child) is not None
+            and settings.format in (None, _format(child))
+        ]
+        if not found:
+            wanted = [ending for ending, kind in EXTENSIONS.items() if settings.format in (None, kind)]
+            raise InputError(
+                f"{path} holds no file to read", hint=f"looked for names that end in {', '.join(wanted)} or .gz"
+            )
+    elif path.is_file():
+        found = [path]
+    else:
+        found = sorted(one for one in _matches(path) if one.is_file() and not one.name.startswith("."))
+        if not found:
+            raise InputError(f"there is no file {path}")
+    named = settings.columns.asset is None
+    return [_File(one, settings.format or _known(one), _asset(one) if named else None) for one in found]
+
+
+def _matches(pattern: Path) -> Iterator[Path]:
+    """What fits a pattern; a folder whose own name looks like one is taken at its word."""
+    base, *parts = map(Path, pattern.parts)
+    while parts and (base / parts[0]).exists():
+        base /= parts.pop(0)
+    return base.glob("/".join(map(str, parts)))
+
+
+def _format(path: Path) -> str | None:
+    name = path.name.lower().removesuffix(".gz")
+    kind = next((kind for ending, kind in EXTENSIONS.items() if name.endswith(ending)), None)
+    return None if kind == "parquet" and path.suffix.lower() == ".gz" else kind
+
+
+def _known(path: Path) -> str:
+    kind = _format(path)
+    if kind is None:
+        raise InputError(
+            f"the format of {path} cannot be told from its name",
+            hint=f"set format to csv, parquet or jsonl, or name it {', '.join(EXTENSIONS)} (or .csv.gz, .jsonl.gz)",
+        )
+    return kind
+
+
+def _asset(path: Path) -> str:
+    """The name without ``.gz`` and the extension before it.
+
+    >>> _asset(Path("site.7.csv.gz")), _asset(Path("T1.txt"))
+    ('site.7', 'T1')
+    """
+    name = path.name[:-3] if path.suffix.lower() == ".gz" else path.name
+    stem = Path(name).stem or name
+    try:
+        stem.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"the name of {path!r} is not UTF-8 text, so it cannot be an asset id") from None
+    return stem

@@ -1,0 +1,166 @@
+"""Timestamps: as text, as types, with and without offsets, through the changes of clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anomscan.errors import ConfigError, InputError
+from anomscan.sources.times import Times
+from anomscan.telemetry.cadence import Cadence
+
+PARIS = "Europe/Paris"
+
+
+def read(
+    values: Any, cadence: str = "10min", zone: str = "UTC", pattern: str | None = None, times: Times | None = None
+) -> list[str]:
+    column = values if isinstance(values, pa.Array) else pa.array(values)
+    times = times or Times(Cadence.parse(cadence), zone, pattern)
+    found = times.read(column, "t", lambda row: f"row {row + 1}")
+    assert found.type == pa.timestamp("us")
+    return [str(np.datetime64(moment, "s")) for moment in found.to_pylist()]
+
+
+def refused(values: Any, **keys: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        read(values, **keys)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("2017-01-01", "2017-01-01T00:00:00"),
+        ("2017-01-01 05:10", "2017-01-01T05:10:00"),
+        (" 2017-01-01T05:10:00.000 ", "2017-01-01T05:10:00"),
+        ("2017-01-01T05:10:00.000000000", "2017-01-01T05:10:00"),
+        ("2017-01-01T05:10:00Z", "2017-01-01T05:10:00"),
+        ("2017-01-01 05:10:00+02", "2017-01-01T03:10:00"),
+        ("2017-01-01 05:10:00-0230", "2017-01-01T07:40:00"),
+        ("2017-01-01T05:10:00.5+05:45", "2016-12-31T23:25:00"),
+    ],
+)
+def test_iso_text(text: str, instant: str) -> None:
+    assert read([text]) == [instant]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "2017", "2017-1-1", "01/02/2017", "2017-01-01T25:00", "2017-01-01T05", "2017-01-01T05:10:60", "1483228800",
+     "2017-01-01T05:10+25:00", "now", "2017-01-01T05:10:00 PM", "2017-01-01-05"],
+)  # fmt: skip
+def test_other_text_is_named(text: str) -> None:
+    told = refused(["2017-01-01", text])
+    assert "row 2, column 't'" in told
+    assert text in told
+
+
+def test_finer_than_a_microsecond_is_refused() -> None:
+    assert "finer than a microsecond" in refused(["2017-01-01T05:10:00.000000001"])
+    assert "finer than a microsecond" in refused(pa.array([1], pa.timestamp("ns")))
+
+
+def test_types() -> None:
+    days = [date(2017, 1, 1), date(2017, 1, 2)]
+    texts = ["2017-01-01T00:00:00", "2017-01-02T00:00:00"]
+    for kind in (pa.date32(), pa.date64(), pa.timestamp("s"), pa.timestamp("ms"), pa.timestamp("ns")):
+        column = pa.array(days).cast(kind)
+        assert read(column) == texts
+        assert read(column, cadence="1D") == texts
+    aware = pa.array([datetime(2017, 1, 1, tzinfo=ZoneInfo(PARIS))], pa.timestamp("us", PARIS))
+    assert read(aware) == ["2016-12-31T23:00:00"]
+    assert read(aware, cadence="1D") == ["2017-01-01T00:00:00"]
+    assert read(aware.cast(pa.timestamp("ns", "+01:00")), cadence="1D") == ["2017-01-01T00:00:00"]
+    assert "not a date" in refused(aware.cast(pa.timestamp("us", "UTC")), cadence="1D")
+
+
+def test_naive_instants_stand_in_the_zone_of_the_source() -> None:
+    assert read(["2017-07-01T00:00", "2017-01-01T00:00"], zone=PARIS) == ["2017-06-30T22:00:00", "2016-12-31T23:00:00"]
+
+
+def test_the_hour_that_happens_twice_and_the_one_that_does_not() -> None:
+    twice = refused(["2017-10-29T01:50", "2017-10-29T02:10"], zone=PARIS)
+    assert "row 2, column 't': '2017-10-29T02:10' happens twice in Europe/Paris" in twice
+    assert "offset from UTC" in twice
+    never = refused(["2017-03-26T03:00", "2017-03-26T02:30"], zone=PARIS)
+    assert "row 2, column 't': '2017-03-26T02:30' does not exist in Europe/Paris" in never
+
+
+def test_dates_know_no_changes_of_clock() -> None:
+    assert read(["2018-11-04"], cadence="1D", zone="America/Sao_Paulo") == ["2018-11-04T00:00:00"]
+
+
+def test_offsets_may_change_through_the_year() -> None:
+    texts = ["2017-10-29T02:50:00+02:00", "2017-10-29T02:00:00+01:00", "2017-07-01T00:00:00+02:00"]
+    assert read(texts, zone=PARIS) == ["2017-10-29T00:50:00", "2017-10-29T01:00:00", "2017-06-30T22:00:00"]
+
+
+def test_a_date_with_an_offset_is_the_date_as_written() -> None:
+    assert read(["2017-01-01T00:00:00+14:00", "2017-07-01 00:00-0500"], cadence="1D") == [
+        "2017-01-01T00:00:00",
+        "2017-07-01T00:00:00",
+    ]
+    assert "'2017-01-01T10:00+10:00' is not a date though the cadence is 7D" in refused(
+        ["2017-01-01T10:00+10:00"], cadence="7D"
+    )
+
+
+def test_mixed_offsets_and_none_are_refused_across_pieces() -> None:
+    times = Times(Cadence.parse("1h"), "UTC", None)
+    read(["2017-01-01T00:00"], times=times)
+    told = refused(["2017-01-01T01:00Z"], times=times)
+    assert "'2017-01-01T01:00Z' at row 1, column 't' and '2017-01-01T00:00' at row 1" in told
+    assert "'2017-01-02' at row 2" in refused(["2017-01-01T00:00Z", "2017-01-02"])
+
+
+class TestPattern:
+    def test_text_is_read_by_it(self) -> None:
+        assert read(["1/31/2017", "12/1/2016"], pattern="%m/%d/%Y", cadence="1D") == [
+            "2017-01-31T00:00:00",
+            "2016-12-01T00:00:00",
+        ]
+        assert read(["31.01.2017 05:10"], pattern="%d.%m.%Y %H:%M", zone=PARIS) == ["2017-01-31T04:10:00"]
+
+    def test_offsets(self) -> None:
+        texts = ["31.01.2017 00:00 +0100", "01.07.2017 00:00 +0200"]
+        assert read(texts, pattern="%d.%m.%Y %H:%M %z") == ["2017-01-30T23:00:00", "2017-06-30T22:00:00"]
+        assert read(texts, pattern="%d.%m.%Y %H:%M %z", cadence="1D") == ["2017-01-31T00:00:00", "2017-07-01T00:00:00"]
+
+    @pytest.mark.parametrize("pattern", ["%m/%d/%Y", "%m/%d/%Y %z"])
+    def test_what_does_not_fit_is_named(self, pattern: str) -> None:
+        assert f"row 2, column 't': '31/12/2017' does not fit timestamp_format '{pattern}'" in refused(
+            ["12/31/2017" + " +0000" * ("%z" in pattern), "31/12/2017"], pattern=pattern
+        )
+
+    @pytest.mark.parametrize("pattern", ["mixed", "ISO8601", "", "%Y-%m-%d %Z"])
+    def test_what_is_no_pattern_is_refused(self, pattern: str) -> None:
+        with pytest.raises(ConfigError, match="timestamp_format"):
+            Times(Cadence.parse("1D"), "UTC", pattern)
+
+
+moments = st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29))
+offsets = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+
+
+@given(st.lists(st.tuples(moments, offsets), min_size=1, max_size=20))
+def test_any_instant_survives(pairs: list[tuple[datetime, timezone]]) -> None:
+    aware = [moment.replace(tzinfo=offset) for moment, offset in pairs]
+    times = Times(Cadence.parse("1h"), "UTC", None)
+    texts = pa.array([moment.isoformat() for moment in aware])
+    found = times.read(texts, "t", str).to_pylist()
+    assert found == [moment.astimezone(UTC).replace(tzinfo=None) for moment in aware]
+
+
+@given(st.lists(st.dates(), min_size=1, max_size=20))
+def test_any_date_survives(days: list[date]) -> None:
+    assert [text[:10] for text in read([day.isoformat() for day in days], cadence="1D")] == [
+        day.isoformat() for day in days
+    ]
