@@ -1,6 +1,21 @@
-"""``python -m anomscan``."""
+"""The ``anomscan`` command, and ``python -m anomscan``."""
 
-from anomscan.cli.app import main
+from __future__ import annotations
+
+import gc
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Start the command line."""
+    # Imports make much and free little: collecting meanwhile, and looking through it ever after, only costs time.
+    gc.disable()
+    from anomscan.cli.app import main as start
+
+    gc.freeze()
+    gc.enable()
+    start()
+
 
 if __name__ == "__main__":
     main()

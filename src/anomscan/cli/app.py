@@ -13,30 +13,18 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from anomscan import __version__
+from anomscan.cli.commands import LazyCommands
 from anomscan.cli.console import Console
-from anomscan.cli.detect import detect
-from anomscan.cli.fetch import fetch
-from anomscan.cli.models import models
-from anomscan.cli.report import report
-from anomscan.cli.scan import scan
-from anomscan.cli.session import Session
-from anomscan.cli.settings import config
-from anomscan.cli.train import train
 from anomscan.errors import AnomscanError, ExitCode
 
 # Plain help: drawing it with rich would double the time it takes to show it.
 app = typer.Typer(
     name="anomscan",
-    help="Finds the bad days of a fleet.",
-    no_args_is_help=True,
+    cls=LazyCommands,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (fetch, train, scan, detect, report):
-    app.command()(command)
-app.add_typer(models, name="models")
-app.add_typer(config, name="config")
 
 
 def _version(wanted: bool) -> None:
@@ -63,6 +51,8 @@ def anomscan(
 
     fetch brings telemetry in, scan and detect score it, report shows it.
     """
+    from anomscan.cli.session import Session
+
     console = Console(1 if verbose else -1 if quiet else 0, json_lines=log_format == "json")
     context.obj = Session(config, console)
 
@@ -80,14 +70,14 @@ def run(arguments: list[str]) -> int:
     console = Console(json_lines=_wants_json(arguments))
     try:
         try:
-            code = app(arguments, prog_name="anomscan", standalone_mode=False)
+            code = app(arguments or ["--help"], prog_name="anomscan", standalone_mode=False)
             sys.stdout.flush()
         except BrokenPipeError:
             # Whoever read us has gone; nobody is left to tell. Python would try to flush once more at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return ExitCode.DONE
     except typer.TyperException as error:
-        console.error(" ".join(error.format_message().split()) or "no command is given (see anomscan --help)")
+        console.error(" ".join(error.format_message().split()))
         return ExitCode.INPUT
     except AnomscanError as error:
         console.error(str(error))

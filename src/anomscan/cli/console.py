@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Protocol
 
 
@@ -91,6 +89,9 @@ class Console:
 
     def _say(self, level: str, message: str) -> None:
         if self.json_lines:
+            import json
+            from datetime import UTC, datetime
+
             now = datetime.now(UTC).isoformat(timespec="seconds")
             line = json.dumps({"time": now, "level": level, "message": message}, ensure_ascii=False)
         else:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from anomscan.cli.session import Session
 
-models = typer.Typer(help="List, show or delete trained models.", no_args_is_help=True, rich_markup_mode=None)
+models = typer.Typer(help="List, show or delete trained models.", add_completion=False, rich_markup_mode=None)
 
 NameArgument = Annotated[str, typer.Argument(metavar="DETECTOR", help="A detector of the settings.")]
 

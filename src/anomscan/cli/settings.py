@@ -7,7 +7,7 @@ import typer
 from anomscan.cli.session import session_of
 from anomscan.errors import ExitCode
 
-config = typer.Typer(help="Show or check the settings.", no_args_is_help=True, rich_markup_mode=None)
+config = typer.Typer(help="Show or check the settings.", add_completion=False, rich_markup_mode=None)
 
 
 @config.command("show")

@@ -1,0 +1,48 @@
+"""The commands, each imported when it is called: showing the help imports none of them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+#: Command to its module in this room and the line that the program's help shows of it; the module's attribute of the
+#: command's name is its function, or a group of commands.
+COMMANDS = {
+    "fetch": ("fetch", "Bring telemetry from a source into the store."),
+    "train": ("train", "Train a model on the exemplars in the store."),
+    "scan": ("scan", "Judge each day of the stored history by what was known on it."),
+    "detect": ("detect", "Score an asset's stored history once, with one cut-off."),
+    "report": ("report", "Show the findings of a run: pages with charts, or a list."),
+    "models": ("models", "List, show or delete trained models."),
+    "config": ("settings", "Show or check the settings."),
+}
+
+
+class LazyCommands(TyperGroup):
+    """A group that knows its commands by name and imports the one that is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names, in the order of the work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import one command; None if there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, help_line = COMMANDS[cmd_name]
+        found = getattr(import_module(f"anomscan.cli.{module}"), cmd_name)
+        if not isinstance(found, typer.Typer):
+            single = typer.Typer(rich_markup_mode=None, add_completion=False)
+            single.command(cmd_name, short_help=help_line)(found)
+            found = single
+        command = typer.main.get_command(found)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the names and their lines."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_line) for name, (_, help_line) in COMMANDS.items()])
