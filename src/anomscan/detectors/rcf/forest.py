@@ -1,0 +1,199 @@
+"""The Random Cut Forest: fit once, then score, attribute, save."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from anomscan.detectors.rcf import attribution, model_file, scoring
+from anomscan.detectors.rcf.growing import grow
+from anomscan.detectors.rcf.points import as_points
+from anomscan.detectors.rcf.sampling import draw
+from anomscan.detectors.rcf.trees import Floats64, Trees
+from anomscan.errors import ConfigError, InputError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forest:
+    """A trained forest; it never changes, and threads may share it. Made by :meth:`fit` or :meth:`load`.
+
+    Parameters
+    ----------
+    nodes
+        The trees.
+    sample_size
+        The points a tree was meant to have; with fewer to train on each has fewer.
+    seed
+        What the chance came from.
+    sampling
+        ``shuffled`` or ``sagemaker``.
+    facts
+        What the caller wants to keep with the forest, as JSON knows it. Read-only.
+
+    Notes
+    -----
+    The score follows AWS's open-source forest, see :mod:`anomscan.detectors.rcf.scoring`; it has no scale of its own:
+    about 0.5 to 1 where the training data is dense, more for stranger points. It tells nothing about dimensions
+    that were constant in training until a point departs from that constant.
+
+    References
+    ----------
+    Guha, Mishra, Roy, Schrijvers: Robust random cut forest based anomaly detection on streams, ICML 2016. The forest
+    here is trained on plain samples, not on a stream.
+
+    Examples
+    --------
+    >>> calm = np.random.default_rng(0).normal(size=(500, 2))
+    >>> forest = Forest.fit(calm, trees=50, sample_size=100, seed=0)
+    >>> usual, strange = forest.score([[0.0, 0.0], [0.0, 9.0]])
+    >>> bool(strange > 3 * usual)
+    True
+    >>> forest.attribution([[0.0, 9.0]]).argmax(axis=1)
+    array([1])
+    """
+
+    nodes: Trees
+    sample_size: int
+    seed: int
+    sampling: str
+    facts: Mapping[str, object]
+
+    @classmethod
+    def fit(cls, points: ArrayLike, *, trees: int, sample_size: int, seed: int, sampling: str = "shuffled") -> Self:
+        """Train a forest. The same points and settings give the same forest.
+
+        Parameters
+        ----------
+        points
+            (n, d) finite numbers, taken as float32.
+        trees
+            Number of trees, at least 1.
+        sample_size
+            Most points a tree, at least 1.
+        seed
+            At least 0.
+        sampling
+            ``shuffled``: min(sample_size, n) random points a tree. ``sagemaker``: as the service was seen to do, see
+            :func:`anomscan.detectors.rcf.sampling.draw`.
+
+        Raises
+        ------
+        InputError
+            For no points, or values that are not finite numbers; with ``sagemaker``, for fewer points than trees.
+        ConfigError
+            For settings out of their range.
+        """
+        for name, value, least in (("trees", trees, 1), ("sample_size", sample_size, 1), ("seed", seed, 0)):
+            if value < least:
+                raise ConfigError(f"{name} is {value}, a forest needs at least {least}")
+        table = as_points(points)
+        if len(table) == 0:
+            raise InputError("there are no points to train a forest on")
+        rng = np.random.Generator(np.random.PCG64(seed))
+        rows = draw(len(table), trees=trees, sample_size=sample_size, sampling=sampling, rng=rng)
+        return cls(grow(table, rows, rng), sample_size, seed, sampling, MappingProxyType({}))
+
+    @property
+    def trees(self) -> int:
+        """The number of trees."""
+        return len(self.nodes.roots)
+
+    @property
+    def dimension(self) -> int:
+        """The dimension d of the points it takes."""
+        return self.nodes.dimension
+
+    def with_facts(self, **facts: object) -> Self:
+        """The same forest with these facts added.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If JSON cannot say a fact.
+        """
+        plain = json.loads(json.dumps({**self.facts, **facts}, allow_nan=False))
+        return replace(self, facts=MappingProxyType(plain))
+
+    def score(self, points: ArrayLike) -> Floats64:
+        """Score points; higher is stranger.
+
+        Parameters
+        ----------
+        points
+            (n, d) finite numbers, taken as float32. n may be 0.
+
+        Returns
+        -------
+        (n,) float64. A point's score is the same to the last bit whatever else is in the batch.
+
+        Raises
+        ------
+        InputError
+            If a value is not a finite number.
+        ModelError
+            If d is not the forest's.
+        """
+        return scoring.score(self.nodes, as_points(points, self.dimension))
+
+    def attribution(self, points: ArrayLike) -> Floats64:
+        """Share each point's score out among the dimensions.
+
+        Parameters
+        ----------
+        points
+            (n, d) finite numbers, taken as float32. n may be 0.
+
+        Returns
+        -------
+        (n, d) float64 >= 0; a row's sum is the point's score, up to rounding. As with the score, the rest of the batch
+        does not matter.
+
+        Raises
+        ------
+        InputError
+            If a value is not a finite number.
+        ModelError
+            If d is not the forest's.
+        """
+        return attribution.attribution(self.nodes, as_points(points, self.dimension))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the forest to a file; the same forest gives the same bytes.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written; an old file stays.
+        """
+        settings = {
+            "sample_size": self.sample_size,
+            "seed": self.seed,
+            "sampling": self.sampling,
+            "facts": dict(self.facts),
+        }
+        model_file.write(path, self.nodes, settings)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a forest that :meth:`save` wrote.
+
+        Raises
+        ------
+        ModelError
+            If there is none, or it is cut off, damaged, of another version or no forest at all.
+        """
+        nodes, settings = model_file.read(path)
+        return cls(
+            nodes,
+            settings["sample_size"],
+            settings["seed"],
+            settings["sampling"],
+            MappingProxyType(settings["facts"]),
+        )

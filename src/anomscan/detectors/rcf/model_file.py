@@ -1,0 +1,111 @@
+r"""The file a forest is kept in.
+
+=====================  ==================================================================================
+8 bytes                the magic ``ANOMRCF\n``
+uint32                 the format's version
+uint32                 length of the header in bytes
+header                 JSON, UTF-8: ``settings`` (with the caller's facts) and ``arrays`` [name, dtype, shape];
+                       filled up with blanks, so that the arrays begin at a multiple of 64 bytes
+arrays                 one after another as the header lists them, C order, little-endian
+32 bytes               SHA-256 of all that precedes
+=====================  ==================================================================================
+
+Numbers are little-endian. Nothing in it is executed on reading, and no time is written into it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anomscan.detectors.rcf.trees import Trees
+from anomscan.errors import ModelError
+from anomscan.telemetry.durable import replace_file
+
+VERSION = 1
+_MAGIC = b"ANOMRCF\n"
+_PREFIX = struct.Struct("<8sII")
+_ALIGNMENT = 64
+_DIGEST_BYTES = hashlib.sha256().digest_size
+_DTYPES = {"roots": "<i4", "left": "<i4", "axis": "<i4", "cut": "<f4", "mass": "<i4", "low": "<f4", "high": "<f4"}
+_RETRAIN = "run anomscan train"
+
+
+def write(path: str | os.PathLike[str], trees: Trees, settings: dict[str, Any]) -> None:
+    """Write a forest.
+
+    Parameters
+    ----------
+    path
+        Its place; the folder is made if it is missing.
+    trees
+        The trees.
+    settings
+        What JSON can say.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; an old file stays.
+    """
+    arrays = [np.ascontiguousarray(getattr(trees, name), dtype) for name, dtype in _DTYPES.items()]
+    listed = [[name, dtype, array.shape] for (name, dtype), array in zip(_DTYPES.items(), arrays, strict=True)]
+    header = json.dumps({"settings": settings, "arrays": listed}, sort_keys=True, allow_nan=False).encode()
+    header += b" " * (-(_PREFIX.size + len(header)) % _ALIGNMENT)
+    digest = hashlib.sha256()
+    with replace_file(path) as file:
+        for part in (_PREFIX.pack(_MAGIC, VERSION, len(header)), header, *(array.tobytes() for array in arrays)):
+            digest.update(part)
+            file.write(part)
+        file.write(digest.digest())
+
+
+def read(path: str | os.PathLike[str]) -> tuple[Trees, dict[str, Any]]:
+    """Read a forest.
+
+    Returns
+    -------
+    The trees, and the settings given to :func:`write`.
+
+    Raises
+    ------
+    ModelError
+        If there is none, or it is cut off, damaged, of another version or no forest at all.
+    """
+    content = _content(path)
+    _, version, header_bytes = _PREFIX.unpack_from(content)
+    if version != VERSION:
+        raise ModelError(
+            f"model {path} has format version {version}, this anomscan reads version {VERSION}",
+            hint=f"{_RETRAIN} to write it anew, or use the anomscan that wrote it",
+        )
+    body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
+    if hashlib.sha256(body).digest() != digest:
+        raise ModelError(f"model {path} is cut off or damaged: its checksum is wrong", hint=_RETRAIN)
+    start = _PREFIX.size + header_bytes
+    header = json.loads(body[_PREFIX.size : start])
+    arrays = {}
+    for name, dtype, shape in header["arrays"]:
+        arrays[name] = np.frombuffer(body, dtype, int(np.prod(shape)), start).reshape(shape)
+        start += arrays[name].nbytes
+    return Trees(**arrays), header["settings"]
+
+
+def _content(path: str | os.PathLike[str]) -> bytes:
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"there is no model {path}", hint=_RETRAIN) from None
+    except OSError as error:
+        raise ModelError(f"model {path} cannot be read: {error.strerror}", hint="name another file") from error
+    if content[: len(_MAGIC)] != _MAGIC[: len(content)]:
+        raise ModelError(f"{path} is not a forest", hint=f"name the right file, or {_RETRAIN}")
+    if len(content) < _PREFIX.size + _DIGEST_BYTES:
+        raise ModelError(f"model {path} is cut off after {len(content)} bytes", hint=_RETRAIN)
+    return content

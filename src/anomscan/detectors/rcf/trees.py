@@ -1,0 +1,86 @@
+"""The nodes of all trees of a forest, as flat arrays that NumPy and a native kernel read alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats32 = NDArray[np.float32]
+Floats64 = NDArray[np.float64]
+Ints32 = NDArray[np.int32]
+Places = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trees:
+    """T trees of N nodes together, tree after tree, each breadth first. Two children lie side by side.
+
+    Every array is C-contiguous and is not to be written to.
+
+    Parameters
+    ----------
+    roots
+        (T,) int32: where each tree begins.
+    left
+        (N,) int32: the left child; the right one is ``left + 1``. 0 marks a leaf: node 0 is nobody's child.
+    axis
+        (N,) int32: the dimension an internal node cuts; 0 at a leaf.
+    cut
+        (N,) float32: ``x[axis] <= cut`` goes left; +inf at a leaf.
+    mass
+        (N,) int32: the number of training points below, duplicates counted.
+    low, high
+        (N, d) float32: the bounding box of those points; at a leaf both are the leaf's point.
+    """
+
+    roots: Ints32
+    left: Ints32
+    axis: Ints32
+    cut: Floats32
+    mass: Ints32
+    low: Floats32
+    high: Floats32
+    #: (N,) float64: the sum of the box's ranges over the dimensions.
+    extent: Floats64 = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "extent", column_sum(self.high - self.low.astype(np.float64)))
+
+    @property
+    def tree_mass(self) -> int:
+        """The number of training points of each tree; all have the same."""
+        return int(self.mass[self.roots[0]])
+
+    @property
+    def dimension(self) -> int:
+        """The dimension d of the points."""
+        return int(self.low.shape[1])
+
+    def gaps(self, nodes: Places, points: Floats32) -> Floats32:
+        """(k, d) float32: how far each point lies outside its node's box, dimension by dimension; 0 inside.
+
+        Parameters
+        ----------
+        nodes
+            (k,) places of nodes.
+        points
+            (k, d) float32.
+        """
+        nearest = self.low.take(nodes, axis=0)
+        np.maximum(nearest, points, out=nearest)
+        np.minimum(nearest, self.high.take(nodes, axis=0), out=nearest)
+        nearest -= points
+        return np.abs(nearest, out=nearest)
+
+
+def column_sum(values: NDArray[np.floating]) -> Floats64:
+    """(k,) float64: the sum of each row of (k, d) values, added from the first column to the last.
+
+    ``sum(axis=1)`` picks its order of adding by shape and memory layout; here a row's sum depends on the row alone.
+    """
+    total = values[:, 0].astype(np.float64)
+    for column in values.T[1:]:
+        total += column
+    return total
