@@ -1,0 +1,214 @@
+"""Parquet files of rows in the store's order: written a block at a time, read a range of buckets at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import accumulate, pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from anomscan.errors import StoreError
+from anomscan.telemetry.block import BUCKETS, Block, concat, file_schema, from_table, to_table
+from anomscan.telemetry.manifest import REFETCH, DataFile
+from anomscan.telemetry.rows import ARRIVED_AT, ASSET, HEALTH, TIMESTAMP, Layout
+
+#: Buckets share a row group until it has this many rows; a bucket of more than the second number is cut.
+SMALL_GROUP, LARGE_GROUP = 16_384, 131_072
+
+
+class PartWriter:
+    """Writes one file, by a ``with`` block.
+
+    Parameters
+    ----------
+    out
+        Where the bytes go.
+    name
+        What the file is called.
+    layout
+        Of the rows.
+    """
+
+    def __init__(self, out: BinaryIO, name: str, layout: Layout) -> None:
+        self._name, self._layout = name, layout
+        self._writer = pq.ParquetWriter(
+            out,
+            file_schema(layout),
+            compression="zstd",
+            use_dictionary=[ASSET, HEALTH, ARRIVED_AT],
+            column_encoding={TIMESTAMP: "DELTA_BINARY_PACKED"},
+            write_page_checksum=True,
+            store_schema=False,
+        )
+        self._rows = np.zeros(BUCKETS, np.int64)
+        self._earliest, self._latest = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+
+    def __enter__(self) -> PartWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._writer.close()
+        else:
+            # What cannot be finished must not be finished again when it is collected.
+            self._writer.is_open = False
+
+    def write(self, block: Block) -> None:
+        """Append whole buckets, in order and after those before."""
+        if len(block) == 0:
+            return
+        rows = block.bucket_rows()
+        self._rows += rows
+        self._earliest = min(self._earliest, int(block.timestamps.min()))
+        self._latest = max(self._latest, int(block.timestamps.max()))
+        for start, stop in _row_groups(rows):
+            table = to_table(block.take(slice(start, stop)), self._layout)
+            self._writer.write_table(table, row_group_size=stop - start)
+
+    @property
+    def part(self) -> DataFile:
+        """What the manifest says of the file."""
+        used = np.flatnonzero(self._rows)
+        first, stop = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 0)
+        return DataFile(self._name, first, tuple(self._rows[first:stop].tolist()), self._earliest, self._latest)
+
+
+class PartReader:
+    """Reads one file; opened when first needed, and the last row group kept for the buckets that share it."""
+
+    def __init__(self, folder: Path, part: DataFile, layout: Layout) -> None:
+        self._path, self._part, self._layout = folder / part.name, part, layout
+        self._file: pq.ParquetFile | None = None
+        self._edges: list[int] = []
+        self._held: tuple[int, pa.Table] | None = None
+
+    def read(self, first: int, stop: int, asset: str | None = None) -> Block | None:
+        """The rows of the buckets ``first`` to ``stop`` (exclusive), or of one asset; None where there are none.
+
+        Raises
+        ------
+        StoreError
+            The file is damaged.
+        FileNotFoundError
+            It is gone: the manifest it stood in is an old one.
+        """
+        count = self._part.rows_of(first, stop)
+        if count == 0:
+            return None
+        begin = self._part.rows_of(0, first)
+        with _damage(self._path):
+            tables = list(self._slices(begin, begin + count, asset))
+        if not tables:
+            return None
+        block = from_table(pa.concat_tables(tables), self._layout, asset=asset)
+        return block if len(block) else None
+
+    def _slices(self, begin: int, end: int, asset: str | None) -> Iterator[pa.Table]:
+        file = self._open()
+        for group, (start, stop) in enumerate(pairwise(self._edges)):
+            if start < end and begin < stop and (asset is None or _may_hold(file, group, asset)):
+                if self._held is not None and self._held[0] == group:
+                    table = self._held[1]
+                else:
+                    table = file.read_row_group(group, use_threads=False)
+                self._held = (group, table) if stop > end else None
+                cut = max(begin - start, 0)
+                yield table.slice(cut, min(end, stop) - start - cut)
+
+    def open(self) -> None:
+        """Open it now: whoever has it open can read it after it has been removed.
+
+        Raises
+        ------
+        StoreError, FileNotFoundError
+            As for ``read``.
+        """
+        with _damage(self._path):
+            self._open()
+
+    def _open(self) -> pq.ParquetFile:
+        if self._file is None:
+            self._file = pq.ParquetFile(
+                pa.OSFile(str(self._path)), read_dictionary=[ASSET, HEALTH], page_checksum_verification=True
+            )
+            data = self._file.metadata
+            if data.num_rows != sum(self._part.rows):
+                raise pa.ArrowInvalid("another number of rows than the manifest says")
+            if not self._file.schema_arrow.equals(file_schema(self._layout)):
+                raise pa.ArrowInvalid("other columns than the manifest says")
+            groups = (data.row_group(group).num_rows for group in range(data.num_row_groups))
+            self._edges = list(accumulate(groups, initial=0))
+        return self._file
+
+
+def read_parts(readers: Sequence[PartReader], first: int, stop: int, asset: str | None = None) -> Block | None:
+    """What several files hold of a range of buckets, earlier commits first; None where there is nothing."""
+    blocks = [block for reader in readers if (block := reader.read(first, stop, asset)) is not None]
+    return concat(blocks) if blocks else None
+
+
+def bucket_spans(rows: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
+    """Cut the buckets into ranges (first, stop) of at most so many rows, or of one bucket; without the empty buckets.
+
+    >>> list(bucket_spans([0, 2, 2, 9, 0, 1], most=4))
+    [(1, 3), (3, 4), (5, 6)]
+    """
+    first = held = 0
+    for bucket, count in enumerate([*rows, 0]):
+        if held and (count == 0 or held + count > most):
+            yield first, bucket
+            held = 0
+        if held == 0:
+            first = bucket
+        held += count
+
+
+@contextmanager
+def present(folder: Path) -> Iterator[None]:
+    """For those who know that the manifest is the newest: a file that is gone is damage."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise StoreError(f"{folder} lacks a file that its manifest lists: {error}", hint=REFETCH) from None
+
+
+def _row_groups(rows: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    start = stop = 0
+    for count in rows.tolist():
+        stop += count
+        if stop - start >= SMALL_GROUP:
+            yield from _pieces(start, stop)
+            start = stop
+    if start < stop:
+        yield from _pieces(start, stop)
+
+
+def _pieces(start: int, stop: int) -> Iterator[tuple[int, int]]:
+    count = -(-(stop - start) // LARGE_GROUP)
+    yield from pairwise(start + (stop - start) * piece // count for piece in range(count + 1))
+
+
+def _may_hold(file: pq.ParquetFile, group: int, asset: str) -> bool:
+    column = file.metadata.row_group(group).column(0)
+    statistics = column.statistics if column.is_stats_set else None
+    return statistics is None or not statistics.has_min_max or statistics.min <= asset <= statistics.max
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Say which file is damaged; that one is gone is for the caller to judge."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise StoreError(f"{path} is damaged: {str(error).splitlines()[0]}", hint=REFETCH) from None
