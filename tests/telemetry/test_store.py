@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from pyarrow import parquet
 
 from anomscan.errors import AssetError, ConfigError, InputError, LockedError, StoreError
-from anomscan.telemetry import compact, writer
+from anomscan.telemetry import compact, lock, writer
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.store import Store, Tally
@@ -382,6 +383,24 @@ class TestLock:
                 commit(A)
             commit(A, source="other")
         commit(A)
+
+    def test_waiting_for_the_other(self, tmp_path: Path) -> None:
+        path = tmp_path / "lock"
+        taken, enough = threading.Event(), threading.Event()
+
+        def other() -> None:
+            with lock.hold(path, "it"):
+                taken.set()
+                enough.wait()
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        taken.wait()
+        with pytest.raises(LockedError), lock.hold(path, "it", timeout_s=0.15):
+            pytest.fail("two hold it")
+        enough.set()
+        with lock.hold(path, "it", timeout_s=5.0):
+            thread.join()
 
     def test_leftovers_of_the_dead_are_removed_and_nothing_else(self, store: Store, commit: Commit) -> None:
         commit(A)

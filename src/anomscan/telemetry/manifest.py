@@ -21,6 +21,7 @@ from anomscan.telemetry.rows import Layout
 FORMAT = 1
 MANIFEST = "manifest.json"
 LOCK = "lock"
+_DATA = re.compile(r"(batch|bucket)-\d[0-9-]*\.parquet")
 REFETCH = "delete that folder and fetch again, or restore it from a copy"
 
 
@@ -141,7 +142,7 @@ def load(folder: Path) -> Manifest | None:
     try:
         document = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
-        if any(folder.glob("*.parquet")):
+        if any(_DATA.fullmatch(entry.name) for entry in folder.glob("*.parquet")):
             raise StoreError(f"{folder} holds data but no {MANIFEST}", hint=REFETCH) from None
         return None
     except ValueError:

@@ -105,7 +105,7 @@ class PartReader:
         if count == 0:
             return None
         begin = self._part.rows_of(0, first)
-        with _damage(self._path):
+        with reading(self._path):
             tables = list(self._slices(begin, begin + count, asset))
         if not tables:
             return None
@@ -132,7 +132,7 @@ class PartReader:
         StoreError, FileNotFoundError
             As for ``read``.
         """
-        with _damage(self._path):
+        with reading(self._path):
             self._open()
 
     def _open(self) -> pq.ParquetFile:
@@ -204,11 +204,13 @@ def _may_hold(file: pq.ParquetFile, group: int, asset: str) -> bool:
 
 
 @contextmanager
-def _damage(path: Path) -> Iterator[None]:
-    """Say which file is damaged; that one is gone is for the caller to judge."""
+def reading(path: Path) -> Iterator[None]:
+    """Say which file is damaged or cannot be read; that one is gone is for the caller to judge."""
     try:
         yield
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise StoreError(f"{path} is damaged: {str(error).splitlines()[0]}", hint=REFETCH) from None
+        if isinstance(error, OSError) and error.errno is not None:
+            raise StoreError(f"{path} cannot be read: {error.strerror}") from None
+        raise StoreError(f"{path} is damaged: {error}", hint=REFETCH) from None

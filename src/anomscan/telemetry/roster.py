@@ -10,10 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from anomscan.errors import StoreError
 from anomscan.telemetry import arrow
 from anomscan.telemetry.block import Micros
-from anomscan.telemetry.manifest import REFETCH
+from anomscan.telemetry.parts import reading
 
 _NUMBERS = ("samples", "last", "smallest_step", "first_arrival")
 
@@ -59,16 +58,10 @@ class Roster:
         FileNotFoundError
             It is gone.
         """
-        try:
-            with pa.OSFile(str(path)) as file:
-                table = pq.ParquetFile(file).read(use_threads=False)
-            return cls(
-                table.column("asset").to_pylist(), *(arrow.numbers(table.column(name), "int64") for name in _NUMBERS)
-            )
-        except FileNotFoundError:
-            raise
-        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-            raise StoreError(f"{path} is damaged: {str(error).splitlines()[0]}", hint=REFETCH) from None
+        with reading(path), pa.OSFile(str(path)) as file:
+            table = pq.ParquetFile(file, page_checksum_verification=True).read(use_threads=False)
+            columns = [arrow.numbers(table.column(name), "int64") for name in _NUMBERS]
+            return cls(table.column("asset").to_pylist(), *columns)
 
     def save(self, out: BinaryIO) -> None:
         """Write it."""
