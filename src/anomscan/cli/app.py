@@ -57,12 +57,15 @@ def anomscan(
     context.obj = Session(config, console)
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, made to unwind as Ctrl-C does."""
+class _Interrupted(BaseException):
+    """Ctrl-C or SIGTERM, made to unwind past whatever handles errors on the way."""
+
+    def __init__(self, number: int) -> None:
+        self.code = ExitCode.TERMINATED if number == signal.SIGTERM else ExitCode.INTERRUPTED
 
 
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    raise _Terminated
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise _Interrupted(number)
 
 
 def run(arguments: list[str]) -> int:
@@ -82,9 +85,9 @@ def run(arguments: list[str]) -> int:
     except AnomscanError as error:
         console.error(str(error))
         return error.exit_code
-    except (KeyboardInterrupt, typer.Abort) as error:
+    except _Interrupted as error:
         console.error("interrupted")
-        return ExitCode.TERMINATED if isinstance(error, _Terminated) else ExitCode.INTERRUPTED
+        return error.code
     except Exception as error:  # the boundary: a bug becomes one line and a traceback in the log
         console.error(_log_bug(error))
         return ExitCode.BUG
@@ -93,7 +96,8 @@ def run(arguments: list[str]) -> int:
 
 def main() -> NoReturn:
     """Entry point of the ``anomscan`` command."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -19,15 +19,15 @@ import numpy as np
 from anomscan.backtest.asset import AssetScan
 from anomscan.backtest.fleet import Failure
 from anomscan.backtest.verdicts import Verdict
-from anomscan.errors import OutputError
 from anomscan.reports.records import Record, record_line
-from anomscan.telemetry.durable import replace_file
+from anomscan.telemetry.durable import output_errors, replace_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _DAY = np.dtype([("timestamp", "<i8"), ("score", "<f8"), ("cutoff", "<f8"), ("verdict", "i1")])
 _ROW_GROUP = 1_000_000
+_SPOOL = Path(tempfile.gettempdir())
 
 
 def scores_path(results: Path) -> Path:
@@ -62,18 +62,17 @@ class ResultsWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._open.close()
+        with suppress(OSError):  # a full disk again; what was spooled is of no more use
+            self._open.close()
 
     def add(self, record: Record, result: AssetScan | Failure) -> None:
         """Keep one asset's record and, where it was scanned, the days judged from a full window."""
         line = record_line(record).encode()
         days = _judged_days(result) if isinstance(result, AssetScan) else b""
-        try:
+        with output_errors(_SPOOL):
             self._places[record.asset] = (self._spool.tell(), len(line), len(days))
             self._spool.write(line)
             self._spool.write(days)
-        except OSError as error:
-            raise OutputError(f"{tempfile.gettempdir()} cannot be written: {error.strerror}") from error
 
     def lines(self) -> Iterator[str]:
         """The records, sorted by asset."""
@@ -126,10 +125,10 @@ class ResultsWriter:
     def _sorted(self) -> Iterator[tuple[str, bytes, bytes]]:
         for asset in sorted(self._places):
             place, line, days = self._places[asset]
-            self._spool.seek(place)
-            content = self._spool.read(line + days)
+            with output_errors(_SPOOL):
+                self._spool.seek(place)
+                content = self._spool.read(line + days)
             yield asset, content[:line], content[line:]
-        self._spool.seek(0, 2)
 
 
 def _judged_days(result: AssetScan) -> bytes:

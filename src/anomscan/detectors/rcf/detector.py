@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from anomscan.detectors.rcf.forest import Forest
 from numpy.typing import NDArray
 
 from anomscan.detectors.base import Capabilities, Scores
+from anomscan.detectors.rcf.forest import Forest
 from anomscan.errors import AnomscanError, AssetError, ModelError
 from anomscan.telemetry.series import Floats, Series
 from anomscan.telemetry.shingles import complete, shingles

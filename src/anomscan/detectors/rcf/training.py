@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from anomscan.detectors.rcf.forest import Forest
 
 from anomscan.config import RcfDetector as RcfSettings
 from anomscan.config import TrainSettings
 from anomscan.detectors.rcf.exemplars import Criteria, Exemplars, choose
+from anomscan.detectors.rcf.forest import Forest
 from anomscan.telemetry.cadence import instant_text
 from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Series
