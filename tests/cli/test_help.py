@@ -24,7 +24,7 @@ def test_help_imports_nothing_heavy():
 
 def test_scan_imports_nothing_it_does_not_need(fetched):
     code = (
-        "import sys\nfrom anomscan.cli.app import run\nrun(['-q', 'scan', '--asset', 'a', '-o', '-'])\n"
+        "import sys\nfrom anomscan.cli.app import run\nrun(['-q', 'scan', '--asset', 'a', '-o', 'r.jsonl'])\n"
         "print(sorted({'pandas', 'plotly', 'sqlalchemy', 'jinja2', 'rich'} & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=fetched.folder, capture_output=True, text=True, check=True)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anomscan.backtest.asset import AssetScan
 from anomscan.backtest.fleet import Failure
@@ -111,16 +112,17 @@ class ResultsWriter:
             ]
         )
         with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-            held: list[pa.Table] = []
+            held: list[tuple[str, NDArray[np.void]]] = []
             rows = 0
-            for asset, _, days in self._sorted():
-                held.append(_days_table(asset, days, schema))
-                rows += held[-1].num_rows
+            for asset, _, content in self._sorted():
+                days = np.frombuffer(content, _DAY)
+                held.append((asset, days))
+                rows += len(days)
                 if rows >= _ROW_GROUP:
-                    writer.write_table(pa.concat_tables(held), row_group_size=rows)
+                    writer.write_table(_days_table(held, schema), row_group_size=rows)
                     held, rows = [], 0
             if rows:
-                writer.write_table(pa.concat_tables(held), row_group_size=rows)
+                writer.write_table(_days_table(held, schema), row_group_size=rows)
 
     def _sorted(self) -> Iterator[tuple[str, bytes, bytes]]:
         for asset in sorted(self._places):
@@ -141,18 +143,23 @@ def _judged_days(result: AssetScan) -> bytes:
     return days.tobytes()
 
 
-def _days_table(asset: str, content: bytes, schema: pa.Schema) -> pa.Table:
+def _days_table(held: Sequence[tuple[str, NDArray[np.void]]], schema: pa.Schema) -> pa.Table:
     import pyarrow as pa
 
-    days = np.frombuffer(content, _DAY)
-    texts = pa.array([verdict.text for verdict in Verdict])
+    from anomscan.telemetry.arrow import to_floats, to_numbers, to_texts
+
+    def texts(codes: NDArray[np.int32], names: Sequence[str]) -> pa.Array:
+        return pa.DictionaryArray.from_arrays(to_numbers(codes, pa.int32()), to_texts(names)).dictionary_decode()
+
+    days = np.concatenate([days for _, days in held])
+    assets = np.repeat(np.arange(len(held), dtype=np.int32), [len(days) for _, days in held])
     return pa.table(
         [
-            pa.repeat(asset, len(days)),
-            pa.array(np.ascontiguousarray(days["timestamp"]).view("datetime64[us]")),
-            pa.array(np.ascontiguousarray(days["score"]), from_pandas=True),
-            pa.array(np.ascontiguousarray(days["cutoff"]), from_pandas=True),
-            texts.take(pa.array(np.ascontiguousarray(days["verdict"]))),
+            texts(assets, [asset for asset, _ in held]),
+            to_numbers(days["timestamp"], schema.field("timestamp").type),
+            to_floats(days["score"]),
+            to_floats(days["cutoff"]),
+            texts(days["verdict"].astype(np.int32), [verdict.text for verdict in Verdict]),
         ],
         schema=schema,
     )

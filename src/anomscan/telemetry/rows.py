@@ -31,9 +31,9 @@ class Layout:
 
     @property
     def schema(self) -> pa.Schema:
-        """``asset`` string, ``timestamp`` timestamp[us] (UTC, without zone), ``value:NAME`` float64 each, ``health`` string.
+        """``asset`` string, ``timestamp`` timestamp[us] (UTC, no zone), ``value:NAME`` float64 each, ``health`` string.
 
-        An empty value is null, a sample without health has a null there; nothing else is null, nothing is NaN or infinite.
+        An empty value is null, and so is the health of a sample without; nothing else is null, nothing NaN or infinite.
         """
         return pa.schema(
             [
