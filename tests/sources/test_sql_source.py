@@ -48,6 +48,17 @@ def test_an_asset_is_bound_and_never_spliced(sql: Sql, read: Any) -> None:
     assert len(read(source, Request(assets=('he said "no"', "<script>alert('x')</script>")))) == 2
 
 
+def test_rows_come_in_pieces_of_some_size(tmp_path: Path, sql: Sql) -> None:
+    with closing(sqlite3.connect(tmp_path / "u.db")) as database, database:
+        database.execute("CREATE TABLE performance_ratio (asset_id, date, prt7, temp)")
+        database.executemany(
+            "INSERT INTO performance_ratio VALUES (?, '2017-01-01', 1, 1)", ((n,) for n in range(40_000))
+        )
+    sizes = [len(item) for item in sql("u.db", query=BOUNDED).fetch(Request())]
+    assert sum(sizes) == 40_000
+    assert len(sizes) == 3
+
+
 @pytest.mark.parametrize("written", ["{} 00:00:00", "{}T00:00:00", "{} 00:00:00.000000", "{}"])
 @pytest.mark.parametrize("cadence", ["1D", "1h"])
 def test_text_that_sorts_otherwise_than_the_bound_is_not_lost(

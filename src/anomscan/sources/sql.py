@@ -22,6 +22,7 @@ from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
 
 _ROWS = 16 << 10
+_STREAMED = {"stream_results": True, "max_row_buffer": _ROWS}
 _DAY = np.timedelta64(1, "D")
 # The widest bounds that the common databases all take as dates and times.
 _EARLIEST, _LATEST = datetime(1000, 1, 1), datetime(9999, 12, 31)
@@ -98,11 +99,11 @@ class Sql:
         thing = f"the query of source '{self._name}'"
         row = 0
         try:
-            with connection.execute(self._statement, parameters, execution_options={"yield_per": _ROWS}) as result:
+            with connection.execute(self._statement, parameters, execution_options=_STREAMED) as result:
                 if not result.returns_rows:
                     raise InputError(f"{thing} gives no rows back", hint="it must be a SELECT")
                 check_columns(wanted, list(result.keys()), thing)
-                for part in result.columns(*wanted).partitions():
+                for part in result.columns(*wanted).partitions(_ROWS):
                     values = dict(zip(wanted, zip(*part, strict=True), strict=True))
                     piece = from_objects(values, columns, partial(_place, thing, row))
                     row += len(part)
