@@ -134,6 +134,7 @@ def test_gzip_cut_or_not_gzip(tmp_path: Path, files: Files) -> None:
         (['{"a":"x","tt":"2017-01-01"}'], "t.jsonl line 1 has no column 't' (did you mean 'tt'? it has: a, tt)"),
         (['{"a":"x","t":"2017-01-01","v":1}', '{"a":"x","t":"20'], "t.jsonl line 2 is not JSON"),
         (['{"a":"x","t":"2017-01-01","v":1}{}'], "t.jsonl line 1 is not JSON"),
+        (['{"a":"\\uD800","t":"2017-01-01","v":1}'], "t.jsonl line 1 is not UTF-8 text"),
         (["[1, 2]"], "t.jsonl line 1 is not a JSON object"),
         (["[" * 100_000], "t.jsonl line 1 is not JSON"),
         (['{"a":"x","t":"2017-01-01","v":"abc"}'], "t.jsonl line 1, column 'v': 'abc' is not a number"),

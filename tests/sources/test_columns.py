@@ -27,7 +27,7 @@ Files = Callable[..., Source]
 ONE = Columns(asset="a", timestamp="t", values=("v",), health="h")
 DAY = "2017-01-01"
 
-ids = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00\r"), min_size=1)
+ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 floats = st.floats(allow_nan=False, allow_infinity=False)
 tables = st.lists(st.tuples(ids, st.one_of(st.none(), floats)), min_size=1, max_size=30)
 within_one_folder = settings(

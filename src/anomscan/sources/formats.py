@@ -26,7 +26,7 @@ from anomscan.config import Columns
 from anomscan.errors import InputError
 from anomscan.sources.columns import Piece, check_columns, from_objects, needed
 
-_BLOCK_BYTES = 4 << 20
+_BLOCK_BYTES = 1 << 20  # Arrow reads some thirty blocks ahead
 _BATCH_ROWS = 64 << 10
 _JSON_ROWS = 16 << 10
 
@@ -242,8 +242,11 @@ def _line_place(path: Path, numbers: list[int], row: int) -> str:
 
 def _json_object(line: bytes, path: Path, number: int) -> dict[str, Any]:
     try:
-        row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-    except UnicodeDecodeError:
+        text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        row = json.loads(text)
+        if "\\ud" in text or "\\uD" in text:
+            json.dumps(row, ensure_ascii=False).encode()  # half a surrogate pair is an escape, but no text
+    except UnicodeError:
         raise InputError(f"{path} line {number} is not UTF-8 text") from None
     except (ValueError, RecursionError) as error:
         raise InputError(
