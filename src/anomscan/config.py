@@ -26,6 +26,12 @@ PREFIX = "ANOMSCAN_"
 DEFAULT_FILE = "anomscan.toml"
 
 _Model = TypeVar("_Model", bound=BaseModel)
+_REFERENCES = ("env:", "file:", "aws-secretsmanager://")
+
+
+def is_reference(text: str) -> bool:
+    """Whether a setting says where a secret stands; :mod:`anomscan.sources.secrets` reads it there."""
+    return text.startswith(_REFERENCES)
 
 
 class _Section(BaseModel):
@@ -102,8 +108,22 @@ class SqlSource(_SourceSettings):
     """``[sources.NAME]`` with ``kind = "sql"``: the user's own query with bound parameters."""
 
     kind: Literal["sql"]
-    url: SecretStr
+    url: SecretStr | None = None
+    secret: str | None = None
     query: str
+    tls: Literal["verify-identity", "verify-ca", "require", "prefer", "disable"] = "prefer"
+    ca: Path | None = None
+    connect_timeout_s: float = Field(10.0, gt=0.0, le=3_600.0)
+    read_timeout_s: float = Field(300.0, gt=0.0, le=86_400.0)
+    fast: Literal["auto", "never"] = "auto"
+
+    @field_validator("secret")
+    @classmethod
+    def _secret_stands_elsewhere(cls, reference: str | None) -> str | None:
+        if reference is not None and not is_reference(reference):
+            # It may be the secret itself, so it is not repeated.
+            raise ConfigError("secret is not a reference", hint=f"it begins with {', '.join(_REFERENCES)}")
+        return reference
 
 
 SourceSettings = Annotated[FilesSource | SqlSource, Field(discriminator="kind")]
@@ -246,10 +266,13 @@ def load(
     ConfigError
         A file that cannot be read, an unknown key (the nearest is named), a value of the wrong kind.
     """
+    own = environ is None
     environ = os.environ if environ is None else environ
     cwd = Path.cwd() if cwd is None else cwd
     path = _find(file, environ, cwd)
     base = path.parent if path else cwd
+    if own:
+        _export(base / ".env")
     merged: dict[str, Any] = {}
     origins: dict[tuple[str, ...], str] = {}
     if path is not None:
@@ -314,6 +337,16 @@ def _environment(environ: Mapping[str, str], env_file: Path) -> Iterator[tuple[s
     for name in sorted(environ):
         if name.startswith(sections):
             yield name, environ[name], f"environment {name}"
+
+
+def _export(env_file: Path) -> None:
+    """Give this process what the .env file says beside settings: what env:NAME means, AWS_PROFILE and the like."""
+    if env_file.is_file():
+        from dotenv import dotenv_values
+
+        for name, value in dotenv_values(env_file).items():
+            if not name.startswith(PREFIX) and value is not None:
+                os.environ.setdefault(name, value)
 
 
 def _place(tree: dict[str, Any], variable: str, value: str) -> tuple[str, ...]:
@@ -437,6 +470,10 @@ def _absolute(settings: Settings, base: Path) -> Settings:
                 changed[name] = Path(os.path.normpath(base / value.expanduser()))
             elif isinstance(value, SecretStr) and (url := _SQLITE_FILE.match(value.get_secret_value())):
                 changed[name] = SecretStr(f"{url[1]}{os.path.normpath(base / url[2])}{url[3]}")
+            elif isinstance(value, SecretStr) and value.get_secret_value().startswith("file:"):
+                changed[name] = SecretStr(_settled_reference(value.get_secret_value(), base))
+            elif name == "secret" and isinstance(value, str) and value.startswith("file:"):
+                changed[name] = _settled_reference(value, base)
             elif isinstance(value, BaseModel):
                 changed[name] = settle(value)
             elif isinstance(value, dict):
@@ -444,6 +481,10 @@ def _absolute(settings: Settings, base: Path) -> Settings:
         return model.model_copy(update=changed)
 
     return settle(settings)
+
+
+def _settled_reference(reference: str, base: Path) -> str:
+    return f"file:{os.path.normpath(base / Path(reference.removeprefix('file:')).expanduser())}"
 
 
 _SQLITE_FILE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:)([^?]+)(.*)", re.DOTALL)

@@ -6,7 +6,9 @@ import csv
 import gzip
 import json
 import math
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +21,8 @@ import pytest
 from anomscan.config import Columns, FilesSource, SqlSource
 from anomscan.sources.base import AssetFailure, Notice, Request, Source
 from anomscan.sources.registry import build
+from servers.certificates import write_certificates
+from servers.mariadb import MariaDb
 
 Row = tuple[str, str, float | None, float | None, str | None]
 
@@ -177,3 +181,24 @@ def fleet() -> list[Row]:
 def write() -> dict[str, Callable[..., Path]]:
     """The writers, by format."""
     return {"csv": write_csv, "jsonl": write_jsonl, "parquet": write_parquet, "sqlite": write_sqlite}
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDb]:
+    """A MariaDB server that offers TLS, with a certificate for ``localhost``; ca.pem is in its folder."""
+    certificates = Path(tempfile.mkdtemp(prefix="mariadb-tls-", dir="/tmp"))
+    certificates.chmod(0o755)
+    write_certificates(certificates, "localhost")
+    try:
+        with MariaDb([f"--ssl-{name}={certificates / f'{name}.pem'}" for name in ("ca", "cert", "key")]) as server:
+            shutil.copy(certificates / "ca.pem", server.folder)
+            yield server
+    finally:
+        shutil.rmtree(certificates)
+
+
+@pytest.fixture(scope="session")
+def mariadb_without_tls() -> Iterator[MariaDb]:
+    """A MariaDB server as it is installed: without certificates."""
+    with MariaDb() as server:
+        yield server

@@ -143,7 +143,7 @@ def test_a_file_that_is_no_database(tmp_path: Path, sql: Sql) -> None:
 @pytest.mark.parametrize(
     ("url", "kind", "told"),
     [
-        ("mysql+pymysql://joe:s3cret@127.0.0.1:1/x", ServiceError, "mysql+pymysql://127.0.0.1/x) cannot be reached"),
+        ("mysql+pymysql://joe:s3cret@127.0.0.1:1/x", ServiceError, "mysql+pymysql://127.0.0.1:1/x) cannot be reached"),
         ("nosuch://joe:s3cret@h/x", ConfigError, "cannot be used"),
         ("postgresql+psycopg2://joe:s3cret@h/x", ConfigError, "the driver for postgresql+psycopg2 is not installed"),
         ("s3cret", ConfigError, "the url of source 'fleet' is not a database URL"),

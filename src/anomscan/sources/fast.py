@@ -1,0 +1,210 @@
+"""The fast path of MySQL: connectorx in a process of its own, its rows handed over as Arrow.
+
+A process of its own, as connectorx holds Python's lock while it waits (neither a time-out nor Ctrl-C would be heard),
+has no time-outs, and ends its thread in a panic on data it does not expect. It gives FLOAT and some DECIMALs otherwise
+than they are written; queries with such columns are left to PyMySQL.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+import pyarrow as pa
+import sqlalchemy as sa
+from pymysql.constants import FIELD_TYPE as KIND
+
+from anomscan.config import Columns
+
+_ROWS = 64 << 10
+_WHOLE = {KIND.TINY, KIND.SHORT, KIND.LONG, KIND.INT24, KIND.LONGLONG, KIND.YEAR}
+_TEXT = {KIND.VAR_STRING, KIND.STRING, KIND.VARCHAR, KIND.BLOB}
+_TIME = {KIND.DATE, KIND.DATETIME, KIND.TIMESTAMP}
+# connectorx has ten digits after the point, and 28 altogether.
+_SCALE, _DIGITS = 10, 28
+_MODES = {"require": "REQUIRED", "verify-ca": "VERIFY_CA", "verify-identity": "VERIFY_IDENTITY"}
+_ALARM = -signal.SIGALRM
+_EXACT = 1 << 53
+
+
+class NotStartedError(Exception):
+    """The fast path failed before it gave a row."""
+
+
+class BrokenOffError(Exception):
+    """The fast path failed after it gave rows.
+
+    Parameters
+    ----------
+    code
+        The server's error number, None where it is not the server's.
+    """
+
+    def __init__(self, reason: str, code: int | None) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+def is_installed() -> bool:
+    """Whether the extra ``fast`` is there."""
+    return importlib.util.find_spec("connectorx") is not None
+
+
+def takes(url: sa.URL) -> bool:
+    """Whether connectorx understands all that a URL says."""
+    return bool(url.host) and dict(url.query) in ({}, {"charset": "utf8mb4"})
+
+
+def is_exact(description: Sequence[tuple[Any, ...]], columns: Columns) -> bool:
+    """Whether connectorx gives the needed columns of an answer exactly as PyMySQL does.
+
+    Parameters
+    ----------
+    description
+        PyMySQL's, with the scale of each column.
+    """
+
+    def fits(name: str | None, kinds: set[int]) -> bool:
+        return all(
+            kind in kinds or (name in columns.values and kind == KIND.NEWDECIMAL and _holds(length, scale))
+            for column, kind, _, length, _, scale, _ in description
+            if column == name
+        )
+
+    return (
+        fits(columns.timestamp, _TIME | _TEXT)
+        and all(fits(name, _WHOLE | _TEXT) for name in (columns.asset, columns.health))
+        and all(fits(name, _WHOLE | _TEXT | {KIND.DOUBLE}) for name in columns.values)
+    )
+
+
+def address(url: sa.URL, mode: str, ca: Path | None) -> str:
+    """The URL as connectorx reads it: with the password, and with TLS as in ``tls``."""
+    # Without prefer_socket it would leave the host named for a socket of this machine.
+    query = {"prefer_socket": "false"}
+    if mode in _MODES:
+        query["ssl-mode"] = _MODES[mode]
+    if ca is not None:
+        query["ssl-ca"] = str(ca)
+    plain = url.set(drivername="mysql", query=query, port=url.port or 3306)
+    return plain.render_as_string(hide_password=False)
+
+
+def batches(address: str, query: str, wanted: Sequence[str], timeout_s: float) -> Iterator[pa.RecordBatch]:
+    """Run a query and stream its rows; decimals as float64, the nearest.
+
+    Parameters
+    ----------
+    query
+        With its parameters in place, escaped.
+    wanted
+        The columns to read.
+    timeout_s
+        The longest silence of the server.
+
+    Raises
+    ------
+    NotStartedError
+        Before the first row.
+    BrokenOffError
+        After it, or if the server was silent.
+    """
+    order = {"url": address, "query": query, "columns": list(wanted), "rows": _ROWS, "timeout_s": timeout_s}
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "anomscan.sources.fast_reader"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"RUST_BACKTRACE": "0"},
+    )
+    started = False
+    with process:
+        try:
+            stdin, stdout, stderr = (
+                cast("IO[bytes]", pipe) for pipe in (process.stdin, process.stdout, process.stderr)
+            )
+            with suppress(BrokenPipeError):  # it has ended; what it said tells why
+                stdin.write(json.dumps(order).encode())
+                stdin.close()
+            complete = False
+            with suppress(pa.ArrowInvalid, OSError), pa.ipc.open_stream(stdout) as rows:
+                while (batch := _next(rows)) is not None:
+                    started = True
+                    yield _with_floats(batch)
+                complete = True
+            words = stderr.read().decode(errors="replace")
+            code = process.wait()
+        finally:
+            process.kill()
+    if complete and code == 0:
+        return
+    if code == _ALARM:
+        raise BrokenOffError("timed out", 2013)
+    reason = _reason(words)
+    if not started:
+        raise NotStartedError(reason)
+    number = re.search(r"ERROR (\d+)", reason)
+    if "Could not retrieve" in reason or "Destination" in reason:
+        raise BrokenOffError(f'{reason} (fast = "never" reads it without the fast path)', 0)
+    raise BrokenOffError(reason, int(number[1]) if number else None)
+
+
+def has_dates(batch: pa.RecordBatch, columns: Columns) -> bool:
+    """Whether the timestamps have a type of their own, rather than being text."""
+    kind = batch.schema.field(columns.timestamp).type
+    return bool(pa.types.is_temporal(kind))
+
+
+def _next(rows: pa.RecordBatchReader) -> pa.RecordBatch | None:
+    try:
+        return rows.read_next_batch()
+    except StopIteration:
+        return None
+
+
+def _holds(length: int, scale: int) -> bool:
+    """Whether a DECIMAL of this length (sign and point among them) keeps all its digits."""
+    return scale <= _SCALE and length - scale + _SCALE <= _DIGITS
+
+
+def _with_floats(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays(
+        [_floats(column) if pa.types.is_decimal(column.type) else column for column in batch.columns],
+        batch.schema.names,
+    )
+
+
+def _floats(column: pa.Array) -> pa.Array:
+    """decimal128 -> float64, rounded once, as the text would be; Arrow's own cast rounds more than once."""
+    valid, data = column.buffers()
+    words = np.frombuffer(data, "<i8")[2 * column.offset : 2 * (column.offset + len(column))].reshape(-1, 2)
+    small, sign = words[:, 0], words[:, 1]
+    # A quotient of two exact float64 is rounded once.
+    exact = (small <= _EXACT) & (small >= -_EXACT) & (sign == small >> 63)
+    if column.null_count:
+        exact |= np.asarray(column.is_null())
+    if not exact.all():
+        return column.cast(pa.string()).cast(pa.float64())
+    values = small / 10.0**column.type.scale
+    return pa.Array.from_buffers(pa.float64(), len(column), [_aligned(valid, column), pa.py_buffer(values)])
+
+
+def _aligned(valid: pa.Buffer | None, column: pa.Array) -> pa.Buffer | None:
+    if valid is None or column.offset == 0:
+        return valid
+    return pa.py_buffer(np.packbits(np.asarray(column.is_valid()), bitorder="little"))
+
+
+def _reason(words: str) -> str:
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    return re.sub(r"^[\w.]+: ", "", lines[-1]) if lines else "it ended without a word"

@@ -1,0 +1,411 @@
+"""The SQL source on a real MariaDB server: its rows on both paths, its errors, and connections that are lost."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from anomscan.config import Columns, SqlSource
+from anomscan.errors import AnomscanError, ConfigError, InputError, ServiceError
+from anomscan.sources.base import Request, Source
+from anomscan.sources.fetching import fetch_into
+from anomscan.sources.mysql import _is_local
+from anomscan.sources.registry import build
+from anomscan.telemetry.store import Store
+from servers.mariadb import MariaDb
+
+Make = Callable[..., Source]
+PATHS = ["never", "auto"]
+COLUMNS = Columns(asset="asset_id", timestamp="date", values=("prt7",), health="health")
+SIMPLE = "SELECT asset_id, date, prt7, health FROM daily WHERE date BETWEEN :start AND :end"
+BY_ASSET = SIMPLE + " AND (:asset IS NULL OR asset_id = :asset)"
+#: Rows without a table: 200 assets, and as many days as there are rows of each.
+MANY = """
+    SELECT CONCAT('a', seq % 200) AS asset_id, DATE_ADD('2000-01-01', INTERVAL seq DIV 200 DAY) AS date,
+           seq / 7 AS prt7, 'Good' AS health
+    FROM seq_0_to_599999 WHERE :start <= :end
+"""
+AWKWARD = ["007", "7", "-7", "Ωmega/☀😀", "it's; DROP TABLE daily; --", "a\\b\\", "%s %(start)s", "two\nlines", " x "]
+
+
+@pytest.fixture(scope="module")
+def server(mariadb: MariaDb) -> MariaDb:
+    mariadb.run(
+        "CREATE DATABASE IF NOT EXISTS fleet CHARACTER SET utf8mb4",
+        "CREATE USER IF NOT EXISTS reader@'%' IDENTIFIED BY 's3cret@/:'",
+        "CREATE USER IF NOT EXISTS poor@'%' IDENTIFIED BY 's3cret@/:'",
+        "GRANT SELECT ON fleet.* TO reader@'%'",
+    )
+    mariadb.run(
+        "CREATE TABLE daily (asset_id VARCHAR(64), date DATE, prt7 DECIMAL(12, 6), health VARCHAR(20)) "
+        "COLLATE utf8mb4_bin",
+        "CREATE TABLE secret (x INT)",
+        "GRANT SELECT ON fleet.secret TO poor@'%'",
+        database="fleet",
+    )
+    with mariadb.connect("fleet") as connection, connection.cursor() as cursor:
+        rows = [(asset, f"2017-01-{day:02d}", day / 8, "Good") for asset in AWKWARD for day in (1, 2)]
+        cursor.executemany("INSERT INTO daily VALUES (%s, %s, %s, %s)", [*rows, ("NA", "2017-01-03", None, None)])
+    return mariadb
+
+
+@pytest.fixture
+def make(server: MariaDb) -> Make:
+    def source(query: str = SIMPLE, **keys: Any) -> Source:
+        settings: dict[str, Any] = {
+            "kind": "sql",
+            "url": server.url(user="reader:s3cret%40%2F%3A"),
+            "query": query,
+            "cadence": "1D",
+            "columns": COLUMNS,
+        } | keys
+        return build("fleet", SqlSource(**settings))
+
+    return source
+
+
+def fails(kind: type[AnomscanError], source: Callable[[], Source], request: Request | None = None) -> str:
+    begun = time.monotonic()
+    with pytest.raises(kind) as caught:
+        list(source().fetch(request or Request()))
+    assert type(caught.value) is kind
+    assert time.monotonic() - begun < 5
+    text = str(caught.value)
+    assert "\n" not in text
+    assert "s3cret" not in text
+    return text
+
+
+@pytest.mark.parametrize("fast", PATHS)
+def test_rows_are_the_same_on_both_paths(make: Make, read: Any, caplog: pytest.LogCaptureFixture, fast: str) -> None:
+    caplog.set_level(logging.DEBUG, "anomscan")
+    rows = read(make(fast=fast))
+    assert len(rows) == 2 * len(AWKWARD) + 1
+    assert {row[0] for row in rows} == {*AWKWARD, "NA"}
+    assert ("7", datetime(2017, 1, 1), 0.125, "Good") in rows
+    assert ("NA", datetime(2017, 1, 3), None, None) in rows
+    assert ("by the fast path" in caplog.text) == (fast == "auto")
+
+
+@pytest.mark.parametrize("asset", [*AWKWARD, "' OR ''='", "\\' OR 1=1 -- ", "nobody"])
+@pytest.mark.parametrize("mode", ["", "NO_BACKSLASH_ESCAPES"])
+def test_an_asset_is_bound_and_never_spliced(server: MariaDb, make: Make, read: Any, asset: str, mode: str) -> None:
+    before = server.run("SELECT @@GLOBAL.sql_mode")[0][0]
+    server.run(f"SET GLOBAL sql_mode = '{mode}'")
+    try:
+        rows = read(make(BY_ASSET), Request(assets=(asset,)))
+    finally:
+        server.run(f"SET GLOBAL sql_mode = '{before}'")
+    assert [row[0] for row in rows] == ([asset, asset] if asset in AWKWARD else [])
+
+
+@pytest.mark.parametrize("fast", PATHS)
+def test_bounds_and_text_of_the_query_stand_as_they_are(make: Make, read: Any, fast: str) -> None:
+    query = "/* 100% :) */ " + SIMPLE.replace("health FROM", "'50% \\\\:off?' AS health FROM") + " -- what?\n"
+    bounds = Request(start=np.datetime64("2017-01-02", "us"), end=np.datetime64("2017-01-02", "us"))
+    rows = read(make(query, fast=fast), bounds)
+    assert len(rows) == len(AWKWARD)
+    assert {row[1:] for row in rows} == {(datetime(2017, 1, 2), 0.25, "50% :off?")}
+
+
+#: What a column may be, its values, and whether the fast path gives it exactly.
+TYPES = [
+    ("prt7", "DECIMAL(12, 6)", ["0.1", "-123456.123456", "999999.999999", "NULL"], True),
+    ("prt7", "DECIMAL(18, 9)", ["0.1", "999999999.123456789", "-999999999.999999999"], True),
+    ("prt7", "DECIMAL(20, 0)", ["12345678901234567890", "-3"], False),
+    ("prt7", "DECIMAL(30, 15)", ["123456789012345.123456789012345"], False),
+    ("prt7", "DOUBLE", ["0.1e0", "1.7976931348623157e308", "5e-324", "-0e0", "NULL"], True),
+    ("prt7", "FLOAT", ["0.1", "1.23456789", "16777217"], False),
+    ("prt7", "BIGINT", ["-9223372036854775808", "9007199254740993", "NULL"], True),
+    ("prt7", "BIGINT UNSIGNED", ["18446744073709551615"], True),
+    ("prt7", "TINYINT(1)", ["1", "0", "-3"], True),
+    ("prt7", "VARCHAR(20)", ["'0.1'", "'NaN'", "''", "' 7 '"], True),
+    ("asset_id", "VARCHAR(20)", ["'007'", "'ça'"], True),
+    ("asset_id", "CHAR(5)", ["'007'"], True),
+    ("asset_id", "INT", ["7", "-7"], True),
+    ("asset_id", "BIGINT UNSIGNED", ["18446744073709551615"], True),
+    ("asset_id", "DECIMAL(10, 0)", ["7", "-7"], False),
+    ("asset_id", "VARBINARY(20)", ["'007'", "'ça'"], True),
+    ("asset_id", "TEXT CHARACTER SET latin1", ["'ça'"], True),
+    ("asset_id", "ENUM('a', 'b')", ["'a'"], True),
+    ("date", "DATE", ["'1000-01-01'", "'9999-12-31'"], True),
+    ("date", "DATETIME", ["'2017-01-01 00:00:00'"], True),
+    ("date", "VARCHAR(20)", ["'2017-01-01'"], True),
+    ("health", "TINYINT(1)", ["1", "NULL"], True),
+    ("health", "TEXT", ["'Good'", "''", "NULL"], True),
+]
+
+
+@pytest.mark.parametrize(("column", "kind", "values", "exact"), TYPES)
+def test_awkward_types_are_the_same_on_both_paths(
+    server: MariaDb,
+    make: Make,
+    read: Any,
+    caplog: pytest.LogCaptureFixture,
+    column: str,
+    kind: str,
+    values: list[str],
+    exact: bool,
+) -> None:
+    caplog.set_level(logging.DEBUG, "anomscan")
+    kinds = {"asset_id": "VARCHAR(20)", "date": "DATE", "prt7": "DOUBLE", "health": "VARCHAR(20)"} | {column: kind}
+    server.run(
+        "CREATE OR REPLACE TABLE awkward (" + ", ".join(f"{name} {kinds[name]} NULL" for name in kinds) + ")",
+        *(
+            "INSERT INTO awkward VALUES ("
+            + ", ".join(
+                {"asset_id": f"'a{i}'", "date": "'2017-01-01'", "prt7": "1", "health": "'x'"}[name]
+                if name != column
+                else value
+                for name in kinds
+            )
+            + ")"
+            for i, value in enumerate(values)
+        ),
+        database="fleet",
+    )
+    query = SIMPLE.replace("daily", "awkward").replace("date BETWEEN :start AND :end", ":start < :end")
+    slow, quick = (read(make(query, fast=fast)) for fast in PATHS)
+    assert repr(slow) == repr(quick)
+    assert len(slow) == len(values)
+    assert ("by the fast path" in caplog.text) == exact
+
+
+@pytest.mark.parametrize("fast", PATHS)
+def test_instants_to_the_microsecond_in_the_zone_of_the_source(make: Make, read: Any, fast: str) -> None:
+    query = (
+        "SELECT 7 AS asset_id, CAST('2017-07-01 12:00:00.123456' AS DATETIME(6)) AS date, 1.5 AS prt7, NULL AS health "
+        "FROM daily WHERE :start < :end LIMIT 1"
+    )
+    source = make(query, fast=fast, cadence="1h", timezone="Europe/Paris")
+    assert read(source) == [("7", datetime(2017, 7, 1, 10, 0, 0, 123456), 1.5, None)]
+
+
+@pytest.mark.parametrize("fast", PATHS)
+def test_a_date_of_zeros_is_named(server: MariaDb, make: Make, fast: str) -> None:
+    server.run(
+        "CREATE OR REPLACE TABLE zeros (asset_id INT, date DATE, prt7 INT, health INT)",
+        "SET sql_mode = ''",
+        "INSERT INTO zeros VALUES (1, '0000-00-00', 1, 1)",
+        database="fleet",
+    )
+    query = "SELECT * FROM zeros WHERE :start < :end"
+    assert "'0000-00-00' is not a timestamp" in fails(InputError, lambda: make(query, fast=fast))
+
+
+@pytest.mark.parametrize("fast", PATHS)
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        (
+            SIMPLE.replace("prt7", "prt7 AS prt_7"),
+            "has no column 'prt7' (did you mean 'prt_7'? it has: asset_id, date,",
+        ),
+        (SIMPLE.replace("prt7", "prt7, 1 AS prt7"), "has more than one column 'prt7'"),
+        (SIMPLE.replace("daily", "nowhere"), "fails: Table 'fleet.nowhere' doesn't exist"),
+        (SIMPLE.replace("prt7", "prt8"), "fails: Unknown column 'prt8'"),
+        ("SELEC :start, :end", "fails: You have an error in your SQL syntax"),
+        ("SET @a = :start, @b = :end", "gives no rows back"),
+        (SIMPLE + "; SELECT 1", "fails: You have an error in your SQL syntax"),
+        (
+            SIMPLE.replace("prt7", "'warm' AS prt7"),
+            "row 1 of the query of source 'fleet', column 'prt7': 'warm' is not",
+        ),
+    ],
+)
+def test_queries_that_fail(make: Make, query: str, told: str, fast: str) -> None:
+    assert told in fails(InputError, lambda: make(query, fast=fast))
+
+
+def test_a_query_without_its_parameters(make: Make) -> None:
+    assert "has no parameter :end" in fails(ConfigError, lambda: make(SIMPLE.replace(":end", ":start")))
+
+
+@pytest.mark.parametrize("fast", PATHS)
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("mysql://reader:wrong-s3cret@127.0.0.1:{}/fleet", "Access denied for user 'reader'"),
+        ("mysql://nobody:s3cret@127.0.0.1:{}/fleet", "Access denied for user 'nobody'"),
+        ("mysql://reader:s3cret%40%2F%3A@127.0.0.1:{}/nowhere", "nowhere"),
+        (
+            "mysql://reader:s3cret@no-such-host.invalid:{}/fleet",
+            "Can't connect to MySQL server on 'no-such-host.invalid'",
+        ),
+        ("mysql://reader:s3cret@127.0.0.1:1/fleet", "Connection refused"),
+    ],
+)
+def test_servers_that_refuse_us(server: MariaDb, make: Make, url: str, told: str, fast: str) -> None:
+    assert told in fails(ServiceError, lambda: make(url=url.format(server.port), fast=fast))
+
+
+def test_a_table_that_may_not_be_read(server: MariaDb, make: Make) -> None:
+    url = server.url(user="poor:s3cret%40%2F%3A")
+    assert "is refused: SELECT command denied" in fails(ServiceError, lambda: make(url=url))
+
+
+@pytest.mark.parametrize("option", ["ssl_ca=ca.pem", "ssl_disabled=false", "ssl_verify_identity=false", "ssl=true"])
+def test_tls_is_not_taken_from_the_url(make: Make, option: str) -> None:
+    text = fails(ConfigError, lambda: make(url=f"mysql+pymysql://u:s3cret@h/d?{option}"))
+    assert f"has the option {option.partition('=')[0]}, which is not taken from there" in text
+    assert "set tls and ca" in text
+
+
+def test_an_option_that_is_not_known(make: Make) -> None:
+    assert "cannot be used" in fails(ConfigError, lambda: make(url="mysql://u:s3cret@127.0.0.1:1/d?nosuch=1"))
+
+
+def test_a_server_that_says_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings = SqlSource(
+            kind="sql",
+            url=f"mysql://u:s3cret@127.0.0.1:{silent.getsockname()[1]}/d",
+            query=SIMPLE,
+            cadence="1D",
+            columns=COLUMNS,
+            connect_timeout_s=0.3,
+        )
+        assert "cannot be reached" in fails(ServiceError, lambda: build("fleet", settings))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.create(tmp_path / "data")
+
+
+def _stored(store: Store) -> int:
+    return len(store.last_timestamps("fleet"))
+
+
+class _Midway:
+    """A source that does something after its first rows."""
+
+    def __init__(self, source: Source, then: Callable[[], None]) -> None:
+        self._source = source
+        self._then = then
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def fetch(self, request: Request) -> Iterator[Any]:
+        items = self._source.fetch(request)
+        yield next(items)
+        self._then()
+        yield from items
+
+
+def _kill(server: MariaDb) -> None:
+    running = server.run(
+        "SELECT id FROM information_schema.processlist WHERE user = 'reader' AND info LIKE '%asset_id%'"
+    )
+    assert running
+    for (number,) in running:
+        server.run(f"KILL {number}")
+
+
+@pytest.mark.parametrize("fast", PATHS)
+def test_a_connection_killed_in_mid_stream_stores_nothing(server: MariaDb, make: Make, store: Store, fast: str) -> None:
+    source = _Midway(make(MANY, fast=fast), lambda: _kill(server))
+    with pytest.raises(ServiceError, match="the query of source 'fleet' was cut off"):
+        fetch_into(store, source, Request())
+    assert _stored(store) == 0
+    assert fetch_into(store, make(fast=fast), Request()).new == 2 * len(AWKWARD) + 1
+
+
+@pytest.mark.parametrize("fast", PATHS)
+def test_a_connection_killed_between_rows_is_no_end_of_the_rows(server: MariaDb, make: Make, fast: str) -> None:
+    slow = MANY.replace("599999", "99").replace("'Good'", "IF(seq < 50, 'Good', IF(SLEEP(0.2), 'a', 'b'))")
+
+    def later() -> None:
+        time.sleep(1.2)
+        _kill(server)
+
+    killer = threading.Thread(target=later)
+    killer.start()
+    try:
+        fails(ServiceError, lambda: make(slow, fast=fast))
+    finally:
+        killer.join()
+
+
+@pytest.mark.parametrize("fast", PATHS)
+def test_a_server_that_hangs_in_mid_stream(server: MariaDb, make: Make, store: Store, fast: str) -> None:
+    source = _Midway(make(MANY, fast=fast, read_timeout_s=1.0), lambda: server.send(signal.SIGSTOP))
+    begun = time.monotonic()
+    try:
+        with pytest.raises(ServiceError, match=r"was cut off: .*timed out.*read_timeout_s = 1"):
+            fetch_into(store, source, Request())
+    finally:
+        server.send(signal.SIGCONT)
+    assert time.monotonic() - begun < 10
+    assert _stored(store) == 0
+
+
+@pytest.mark.parametrize("fast", PATHS)
+def test_rows_left_unread_are_not_waited_for(server: MariaDb, make: Make, fast: str) -> None:
+    items: Any = make(MANY.replace("599999", "50000000"), fast=fast).fetch(Request())
+    assert isinstance(next(items), pa.Table)
+    begun = time.monotonic()
+    items.close()
+    assert time.monotonic() - begun < 2
+
+
+def test_without_the_extra_the_slow_path_is_taken(
+    make: Make, read: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "anomscan")
+    monkeypatch.setattr("anomscan.sources.fast.is_installed", lambda: False)
+    assert len(read(make())) == 2 * len(AWKWARD) + 1
+    assert "fast path" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("url", "local"),
+    [
+        ("mysql://localhost/d", True),
+        ("mysql://127.0.0.5/d", True),
+        ("mysql://[::1]/d", True),
+        ("mysql:///d?unix_socket=/run/s", True),
+        ("mysql://db.example.com/d", False),
+        ("mysql://10.0.0.1/d", False),
+    ],
+)
+def test_what_stays_on_this_machine(url: str, local: bool) -> None:
+    from sqlalchemy.engine import make_url
+
+    assert _is_local(make_url(url)) is local
+
+
+@pytest.mark.parametrize("fast", PATHS)
+def test_the_command_line_says_one_line_and_keeps_the_password(server: MariaDb, tmp_path: Path, fast: str) -> None:
+    (tmp_path / "anomscan.toml").write_text(
+        f'[sources.fleet]\nkind = "sql"\nurl = "{server.url(user="reader:wrong-s3cret")}"\ncadence = "1D"\n'
+        f'query = "{SIMPLE}"\nfast = "{fast}"\n'
+        'columns = { asset = "asset_id", timestamp = "date", values = ["prt7"], health = "health" }\n'
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "anomscan", "fetch"], cwd=tmp_path, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 5
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Access denied" in done.stderr
+    assert "s3cret" not in done.stderr
+    assert not [
+        path
+        for path in tmp_path.rglob("*")
+        if path.is_file() and path.name != "anomscan.toml" and b"s3cret" in path.read_bytes()
+    ]
