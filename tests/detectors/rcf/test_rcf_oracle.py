@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import krcf
 import numpy as np
@@ -39,7 +39,7 @@ class Exported:
     """krcf's trees, rebuilt node by node from its JSON."""
 
     store: list
-    rows: dict[str, list] = field(default_factory=lambda: {name: [] for name in Trees.__slots__ if name != "extent"})
+    rows: dict[str, list] = field(default_factory=lambda: {f.name: [] for f in fields(Trees)})
 
     def add_tree(self, tree):
         self.rows["roots"].append(self._place())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from anomscan.detectors.rcf.scoring import leaf_score, scale, tiles
+from anomscan.detectors.rcf.scoring import leaf_score, tiles
 from anomscan.detectors.rcf.trees import Floats32, Floats64, Ints32, Places, Trees, column_sum
 
 
@@ -21,7 +21,7 @@ def attribution(trees: Trees, points: Floats32) -> Floats64:
     for rows, roots in tiles(trees, len(points)):
         for tree_shares in _descend(trees, parents, roots, points[rows]):
             total[rows] += tree_shares
-    return total * scale(trees)
+    return total * trees.scale
 
 
 def _parents(trees: Trees) -> Places:
@@ -55,7 +55,7 @@ def _descend(trees: Trees, parents: Places, roots: Ints32, points: Floats32) -> 
             gaps, outside = gaps[go], outside[go]
         # A leaf's box has no extent: there all of the weight is cut off.
         whole = trees.extent.take(node) + outside
-        shares[pair] += (weight / whole / (depth + 1))[:, np.newaxis] * gaps
+        shares[pair] += (weight / whole * (1 / (depth + 1)))[:, np.newaxis] * gaps
         weight = weight - weight * (outside / whole)
         on = np.flatnonzero(left)
         pair, row, node, weight, left = pair[on], row[on], node[on], weight[on], left[on]

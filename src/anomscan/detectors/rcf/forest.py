@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Self
@@ -14,10 +16,15 @@ from numpy.typing import ArrayLike
 
 from anomscan.detectors.rcf import attribution, model_file, scoring
 from anomscan.detectors.rcf.growing import grow
+from anomscan.detectors.rcf.kernel import native
 from anomscan.detectors.rcf.points import as_points
 from anomscan.detectors.rcf.sampling import draw
-from anomscan.detectors.rcf.trees import Floats64, Trees
+from anomscan.detectors.rcf.trees import Floats32, Floats64, Trees
 from anomscan.errors import ConfigError, InputError
+
+#: Threads get several pieces each, so that none waits long for the last; a piece is worth a thread's while.
+_PIECES_A_THREAD = 4
+_PIECE = 512
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,17 +128,20 @@ class Forest:
         plain = json.loads(json.dumps({**self.facts, **facts}, allow_nan=False))
         return replace(self, facts=MappingProxyType(plain))
 
-    def score(self, points: ArrayLike) -> Floats64:
+    def score(self, points: ArrayLike, *, threads: int = 1) -> Floats64:
         """Score points; higher is stranger.
 
         Parameters
         ----------
         points
             (n, d) finite numbers, taken as float32. n may be 0.
+        threads
+            Threads that share the points, at least 1.
 
         Returns
         -------
-        (n,) float64. A point's score is the same to the last bit whatever else is in the batch.
+        (n,) float64. A point's score is the same to the last bit whatever else is in the batch, however many threads
+        there are, and with or without the compiled kernel.
 
         Raises
         ------
@@ -140,15 +150,19 @@ class Forest:
         ModelError
             If d is not the forest's.
         """
-        return scoring.score(self.nodes, as_points(points, self.dimension))
+        kernel = native()
+        score = scoring.score if kernel is None else kernel.score
+        return _shared_out(functools.partial(score, self.nodes), as_points(points, self.dimension), threads)
 
-    def attribution(self, points: ArrayLike) -> Floats64:
+    def attribution(self, points: ArrayLike, *, threads: int = 1) -> Floats64:
         """Share each point's score out among the dimensions.
 
         Parameters
         ----------
         points
             (n, d) finite numbers, taken as float32. n may be 0.
+        threads
+            Threads that share the points, at least 1.
 
         Returns
         -------
@@ -162,7 +176,9 @@ class Forest:
         ModelError
             If d is not the forest's.
         """
-        return attribution.attribution(self.nodes, as_points(points, self.dimension))
+        kernel = native()
+        attribute = attribution.attribution if kernel is None else kernel.attribution
+        return _shared_out(functools.partial(attribute, self.nodes), as_points(points, self.dimension), threads)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the forest to a file; the same forest gives the same bytes.
@@ -197,3 +213,14 @@ class Forest:
             settings["sampling"],
             MappingProxyType(settings["facts"]),
         )
+
+
+def _shared_out(work: Callable[[Floats32], Floats64], points: Floats32, threads: int) -> Floats64:
+    """What ``work`` makes of all points, done piece by piece where there are enough for several threads."""
+    if threads < 1:
+        raise ConfigError(f"threads is {threads}, a forest needs at least 1")
+    pieces = min(_PIECES_A_THREAD * threads, len(points) // _PIECE)
+    if threads == 1 or pieces < 2:
+        return work(points)
+    with ThreadPoolExecutor(threads) as pool:
+        return np.concatenate(list(pool.map(work, np.array_split(points, pieces))))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anomscan.detectors.rcf.kernel import native
 from anomscan.detectors.rcf.trees import Floats32, Ints32, Places, Trees
 
 Flags = NDArray[np.bool_]
@@ -25,11 +27,26 @@ class _Level:
     splits: Flags
 
 
+class _Sampled(Protocol):
+    """The points that each node of the level at hand has."""
+
+    @property
+    def mass(self) -> Places:
+        """(k,) how many."""
+
+    def bounds(self) -> tuple[Floats32, Floats32]:
+        """(d, k) each: their lowest and highest values."""
+
+    def divide(self, splits: Flags, axis: Ints32, cut: Floats32) -> None:
+        """Go on to the children of the nodes that split."""
+
+
 def grow(points: Floats32, samples: NDArray[np.int64], rng: np.random.Generator) -> Trees:
     """Grow one tree from each sample.
 
     A node whose points are all equal is a leaf. Any other chooses a dimension with a probability proportional to its
-    range, and a uniform cut in [low, high) of it. Cost: O(T * m * d) a level, with up to m - 1 levels.
+    range, and a uniform cut in [low, high) of it. Cost: O(T * m * d) a level, with up to m - 1 levels. The compiled
+    kernel looks for the bounds and deals the points out where there is one; the trees are the same.
 
     Parameters
     ----------
@@ -44,24 +61,22 @@ def grow(points: Floats32, samples: NDArray[np.int64], rng: np.random.Generator)
     -------
     The trees.
     """
-    trees, size = samples.shape
-    # One column a sampled point; the columns of a node are consecutive, from its start.
-    columns = points.T.take(samples.ravel(), axis=1)
-    starts: Places = np.arange(trees) * size
-    tree = np.arange(trees, dtype=np.int32)
+    # -0.0 and 0.0 are one value: which of them a box would show must not depend on the order of comparing.
+    points = points + np.float32(0)
+    kernel = native()
+    sampled: _Sampled = _Columns(points, samples) if kernel is None else kernel.rows(points, samples)
+    tree = np.arange(len(samples), dtype=np.int32)
     levels: list[_Level] = []
-    while len(starts):
-        level = _level(columns, starts, tree, rng)
+    while len(tree):
+        level = _level(sampled, tree, rng)
         levels.append(level)
-        columns, starts = _divide(columns, starts, level)
+        sampled.divide(level.splits, level.axis, level.cut)
         tree = np.repeat(level.tree[level.splits], 2)
-    return _tree_after_tree(levels, trees)
+    return _tree_after_tree(levels, len(samples))
 
 
-def _level(columns: Floats32, starts: Places, tree: Ints32, rng: np.random.Generator) -> _Level:
-    mass = np.diff(starts, append=columns.shape[1]).astype(np.int32)
-    low = np.minimum.reduceat(columns, starts, axis=1)
-    high = np.maximum.reduceat(columns, starts, axis=1)
+def _level(sampled: _Sampled, tree: Ints32, rng: np.random.Generator) -> _Level:
+    low, high = sampled.bounds()
     # float64: the sum of the ranges of finite float32 cannot overflow.
     reach = np.cumsum(high - low.astype(np.float64), axis=0)
     splits = reach[-1] > 0
@@ -72,32 +87,52 @@ def _level(columns: Floats32, starts: Places, tree: Ints32, rng: np.random.Gener
     place = (lowest + chance_cut * (highest.astype(np.float64) - lowest)).astype(np.float32)
     # Rounding may land on the upper end, which would leave the right side empty.
     place = np.where(place >= highest, np.nextafter(highest, lowest), place)
-    axis = np.zeros(len(starts), np.int32)
+    axis = np.zeros(len(tree), np.int32)
     axis[where] = chosen
-    cut = np.full(len(starts), np.inf, np.float32)
+    cut = np.full(len(tree), np.inf, np.float32)
     cut[where] = place
-    return _Level(tree, axis, cut, mass, low, high, splits)
+    return _Level(tree, axis, cut, sampled.mass.astype(np.int32), low, high, splits)
 
 
-def _divide(columns: Floats32, starts: Places, level: _Level) -> tuple[Floats32, Places]:
-    """The columns of the next level's nodes and where each node starts; the columns of leaves are left behind."""
-    columns = columns[:, np.repeat(level.splits, level.mass)]
-    axis, cut, mass = level.axis[level.splits], level.cut[level.splits], level.mass[level.splits]
-    if len(mass) == 0:
-        return columns, np.empty(0, np.intp)
-    starts = np.cumsum(mass) - mass
-    number = columns.shape[1]
-    at = np.arange(number)
-    right = columns.ravel().take(np.repeat(axis, mass) * np.intp(number) + at) > np.repeat(cut, mass)
-    # A stable partition of every node at once: points that go left close up, the others follow them.
-    before: Places = np.cumsum(right) - right
-    before -= np.repeat(before[starts], mass)
-    right_mass = np.add.reduceat(right, starts, dtype=np.intp)
-    middles = starts + mass - right_mass
-    target = np.where(right, np.repeat(middles, mass) + before, at - before)
-    order = np.empty(number, np.intp)
-    order[target] = at
-    return columns.take(order, axis=1), np.stack([starts, middles], axis=1).ravel()
+class _Columns:
+    """In NumPy: one column a sampled point; the columns of a node are consecutive, from its start."""
+
+    def __init__(self, points: Floats32, samples: NDArray[np.int64]) -> None:
+        trees, size = samples.shape
+        self._columns = points.T.take(samples.ravel(), axis=1)
+        self._starts: Places = np.arange(trees) * size
+
+    @property
+    def mass(self) -> Places:
+        return np.diff(self._starts, append=self._columns.shape[1])
+
+    def bounds(self) -> tuple[Floats32, Floats32]:
+        low: Floats32 = np.minimum.reduceat(self._columns, self._starts, axis=1)
+        high: Floats32 = np.maximum.reduceat(self._columns, self._starts, axis=1)
+        return low, high
+
+    def divide(self, splits: Flags, axis: Ints32, cut: Floats32) -> None:
+        """The columns of leaves are left behind."""
+        mass = self.mass
+        columns = self._columns[:, np.repeat(splits, mass)]
+        axis, cut, mass = axis[splits], cut[splits], mass[splits]
+        if len(mass) == 0:
+            self._columns, self._starts = columns, np.empty(0, np.intp)
+            return
+        starts = np.cumsum(mass) - mass
+        number = columns.shape[1]
+        at = np.arange(number)
+        right = columns.ravel().take(np.repeat(axis, mass) * np.intp(number) + at) > np.repeat(cut, mass)
+        # A stable partition of every node at once: points that go left close up, the others follow them.
+        before: Places = np.cumsum(right) - right
+        before -= np.repeat(before[starts], mass)
+        right_mass = np.add.reduceat(right, starts, dtype=np.intp)
+        middles = starts + mass - right_mass
+        target = np.where(right, np.repeat(middles, mass) + before, at - before)
+        order = np.empty(number, np.intp)
+        order[target] = at
+        self._columns = columns.take(order, axis=1)
+        self._starts = np.stack([starts, middles], axis=1).ravel()
 
 
 def _tree_after_tree(levels: list[_Level], trees: int) -> Trees:

@@ -12,7 +12,6 @@ last bit, on what else is in the batch.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -32,7 +31,7 @@ def score(trees: Trees, points: Floats32) -> Floats64:
     for rows, roots in tiles(trees, len(points)):
         for tree_scores in _descend(trees, roots, points[rows]):
             total[rows] += tree_scores
-    return total * scale(trees)
+    return total * trees.scale
 
 
 def tiles(trees: Trees, points: int) -> Iterator[tuple[slice, Ints32]]:
@@ -45,15 +44,10 @@ def tiles(trees: Trees, points: int) -> Iterator[tuple[slice, Ints32]]:
             yield slice(start, start + step), trees.roots[first : first + block]
 
 
-def scale(trees: Trees) -> float:
-    """What turns the sum over trees into the forest's score."""
-    return math.log2(trees.tree_mass + 1) / len(trees.roots)
-
-
 def leaf_score(trees: Trees, leaves: Places, depth: int) -> Floats64:
     """(k,) float64: what a leaf adds for a point equal to its own."""
-    mass = trees.mass.take(leaves).astype(np.float64)
-    value: Floats64 = (1 - mass / (2 * trees.tree_mass)) / (depth + np.log2(mass + 1))
+    mass = trees.mass.take(leaves)
+    value: Floats64 = (1 - mass / (2 * trees.tree_mass)) / (depth + trees.logs.take(mass))
     return value
 
 
@@ -69,18 +63,19 @@ def _descend(trees: Trees, roots: Ints32, points: Floats32) -> Floats64:
     sum_so_far = np.zeros(len(result))
     depth = 0
     while len(pair):
+        share = 1 / (depth + 1)
         outside = column_sum(trees.gaps(node, points.take(row, axis=0)))
         left = trees.left.take(node)
         if not left.all():
             leaf = np.flatnonzero(left == 0)
             seen = leaf_score(trees, node[leaf], depth)
-            last = np.where(outside[leaf] == 0, seen, 1 / (depth + 1))
+            last = np.where(outside[leaf] == 0, seen, share)
             result[pair[leaf]] = sum_so_far[leaf] + weight[leaf] * last
             on = np.flatnonzero(left)
             pair, row, node, left = pair.take(on), row.take(on), node.take(on), left.take(on)
             weight, sum_so_far, outside = weight.take(on), sum_so_far.take(on), outside.take(on)
         cut_off = weight * (outside / (trees.extent.take(node) + outside))
-        sum_so_far += cut_off / (depth + 1)
+        sum_so_far += cut_off * share
         weight -= cut_off
         right = values.take(row * dimension + trees.axis.take(node)) > trees.cut.take(node)
         node = np.add(left, right, dtype=np.intp)

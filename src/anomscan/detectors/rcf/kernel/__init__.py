@@ -1,0 +1,216 @@
+"""The compiled inner loops of the forest, where there are any; else the forest makes do with NumPy.
+
+The library is plain C behind ctypes: it knows nothing of Python's version, and a call lets other threads run.
+``ANOMSCAN_KERNEL=numpy`` leaves it out, ``ANOMSCAN_KERNEL=native`` insists on it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomscan.detectors.rcf.trees import Floats32, Floats64, Ints32, Places, Trees
+from anomscan.errors import ConfigError
+
+_FOLDER = Path(__file__).parent
+_LIBRARY = _FOLDER / ("_kernel" + {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so"))
+_SOURCES = ("descend.c", "grow.c", "lanes.h")
+_VARIABLE = "ANOMSCAN_KERNEL"
+
+#: A block of points stays in the second-level cache, with what is kept of each.
+_BLOCK_BYTES = 1 << 19
+_BLOCK_POINTS = (512, 8192)
+
+_Pointer, _Count = ctypes.c_void_p, ctypes.c_int64
+
+
+def kernel_name() -> str:
+    """``native`` or ``numpy``: what scores here.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`native`.
+    """
+    return "numpy" if native() is None else "native"
+
+
+def describe() -> str:
+    """One line: what scores here and, where that is NumPy, why.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`native`.
+    """
+    kernel = native()
+    if kernel is not None:
+        return f"native kernel, compiled by {kernel.compiler}"
+    found = _load()
+    return f"NumPy: {found if isinstance(found, str) else f'{_VARIABLE} says so'}"
+
+
+def native() -> Native | None:
+    """The compiled kernel; None where NumPy is to do the work.
+
+    Raises
+    ------
+    ConfigError
+        If ``ANOMSCAN_KERNEL`` is neither ``numpy`` nor ``native``, or is ``native`` and there is none.
+    """
+    wish = os.environ.get(_VARIABLE, "")
+    if wish not in ("", "native", "numpy"):
+        raise ConfigError(f"{_VARIABLE} is '{wish}'", hint="set it to native or numpy, or leave it out")
+    if wish == "numpy":
+        return None
+    found = _load()
+    if isinstance(found, Native):
+        return found
+    if wish == "native":
+        raise ConfigError(f"{_VARIABLE} is native, but {found}", hint=f"or leave {_VARIABLE} out")
+    return None
+
+
+class _Forest(ctypes.Structure):
+    """``Forest`` of descend.c."""
+
+    _fields_ = (
+        *((name, _Pointer) for name in ("roots", "left", "axis", "mass", "cut", "low", "high", "logs")),
+        *((name, _Count) for name in ("trees", "nodes", "dimension")),
+    )
+
+
+class Native:
+    """The functions of the library.
+
+    Parameters
+    ----------
+    library
+        Loaded.
+    """
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self._library = library
+        for function in (library.anomscan_score, library.anomscan_attribution):
+            function.argtypes = [ctypes.POINTER(_Forest), _Pointer, _Count, _Pointer, _Count]
+            function.restype = ctypes.c_int
+        library.anomscan_bound.argtypes = [_Pointer, _Count, _Pointer, _Pointer, _Count, _Pointer, _Pointer]
+        library.anomscan_bound.restype = None
+        library.anomscan_divide.argtypes = [_Pointer, _Count, _Pointer, _Pointer, _Count, *[_Pointer] * 6]
+        library.anomscan_divide.restype = None
+        library.anomscan_compiler.restype = ctypes.c_char_p
+        self.compiler = str(library.anomscan_compiler().decode().split(" (")[0])
+
+    def score(self, trees: Trees, points: Floats32) -> Floats64:
+        """As :func:`anomscan.detectors.rcf.scoring.score`, to the last bit."""
+        total = np.zeros(len(points))
+        self._descend(self._library.anomscan_score, trees, points, total, bytes_a_point=32)
+        return total * trees.scale
+
+    def attribution(self, trees: Trees, points: Floats32) -> Floats64:
+        """As :func:`anomscan.detectors.rcf.attribution.attribution`, to the last bit."""
+        total = np.zeros(points.shape)
+        self._descend(self._library.anomscan_attribution, trees, points, total, bytes_a_point=32 + 16 * trees.dimension)
+        return total * trees.scale
+
+    def rows(self, points: Floats32, samples: NDArray[np.int64]) -> Rows:
+        """The points of all trees, to be divided level by level."""
+        return Rows(self._library, points, samples)
+
+    def _descend(
+        self, function: ctypes._NamedFuncPointer, trees: Trees, points: Floats32, total: Floats64, bytes_a_point: int
+    ) -> None:
+        arrays = (trees.roots, trees.left, trees.axis, trees.mass, trees.cut, trees.low, trees.high, trees.logs)
+        forest = _Forest(*(a.ctypes.data for a in arrays), len(trees.roots), len(trees.left), trees.dimension)
+        least, most = _BLOCK_POINTS
+        block = min(max(_BLOCK_BYTES // (bytes_a_point + 4 * trees.dimension), least), most)
+        if function(ctypes.byref(forest), points.ctypes.data, len(points), total.ctypes.data, block):
+            raise MemoryError
+
+
+class Rows:
+    """The points each node of a level has, as rows of the training points.
+
+    Parameters
+    ----------
+    library
+        With the functions.
+    points
+        (n, d) float32, C-contiguous.
+    samples
+        (T, m) the rows of each tree.
+    """
+
+    def __init__(self, library: ctypes.CDLL, points: Floats32, samples: NDArray[np.int64]) -> None:
+        self._library = library
+        self._points = points
+        self._rows: Ints32 = samples.ravel().astype(np.int32)
+        self._ends = np.arange(0, samples.size + 1, samples.shape[1])
+        self._aside = np.empty(len(self._rows), np.int32)
+
+    @property
+    def mass(self) -> Places:
+        """(k,) the number of points of each node."""
+        return np.diff(self._ends)
+
+    def bounds(self) -> tuple[Floats32, Floats32]:
+        """(d, k) float32 each: the bounding boxes of the nodes."""
+        dimension = self._points.shape[1]
+        low, high = np.empty((2, len(self._ends) - 1, dimension), np.float32)
+        self._library.anomscan_bound(
+            self._points.ctypes.data,
+            dimension,
+            self._rows.ctypes.data,
+            self._ends.ctypes.data,
+            len(low),
+            low.ctypes.data,
+            high.ctypes.data,
+        )
+        return low.T, high.T
+
+    def divide(self, splits: NDArray[np.bool_], axis: Ints32, cut: Floats32) -> None:
+        """Go on to the children of the nodes that split."""
+        below = np.empty(int(self.mass[splits].sum()), np.int32)
+        ends = np.zeros(2 * int(splits.sum()) + 1, np.int64)
+        self._library.anomscan_divide(
+            self._points.ctypes.data,
+            self._points.shape[1],
+            self._rows.ctypes.data,
+            self._ends.ctypes.data,
+            len(splits),
+            splits.ctypes.data,
+            axis.ctypes.data,
+            cut.ctypes.data,
+            below.ctypes.data,
+            ends.ctypes.data,
+            self._aside.ctypes.data,
+        )
+        self._rows, self._ends = below, ends
+
+
+def source_hash(folder: Path = _FOLDER) -> str:
+    """The SHA-256 of the C sources; a library compiled from others is not used."""
+    return hashlib.sha256(b"".join((folder / name).read_bytes() for name in _SOURCES)).hexdigest()
+
+
+@functools.cache
+def _load() -> Native | str:
+    """The library, or why there is none."""
+    if not _LIBRARY.exists():
+        return "no kernel was compiled at installation (install a wheel, or have gcc or clang and install again)"
+    try:
+        library = ctypes.CDLL(str(_LIBRARY))
+        library.anomscan_source.restype = ctypes.c_char_p
+        source = library.anomscan_source().decode()
+    except (OSError, AttributeError) as error:
+        return f"{_LIBRARY.name} cannot be loaded: {error} (install again)"
+    if source != source_hash():
+        return f"{_LIBRARY.name} was compiled from other sources than these (install again)"
+    return Native(library)
