@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomscan.detectors.base import Capabilities, Scores
+from anomscan.detectors.batches import Points, apart, together
 from anomscan.detectors.rcf.forest import Forest
-from anomscan.errors import AnomscanError, AssetError, ModelError
+from anomscan.errors import AnomscanError, ModelError
 from anomscan.telemetry.series import Floats, Series
-from anomscan.telemetry.shingles import complete, shingles
-
-_LARGEST = float(np.finfo(np.float32).max)
+from anomscan.telemetry.shingles import shingles
 
 
 class RcfDetector:
@@ -58,25 +57,13 @@ class RcfDetector:
         ModelError
             If the model was trained on other variables, another shingle or another cadence.
         """
-        results: list[Scores | AnomscanError] = []
-        whole: list[NDArray[np.bool_]] = []
-        points: list[Floats] = []
         for series in batch:
             self._check(series, shingle)
-            kept = complete(series.values, shingle)
-            if (np.abs(series.values) > _LARGEST).any():
-                results.append(AssetError(f"asset '{series.asset}' holds a value beyond {_LARGEST:.3g}"))
-                kept[:] = False
-            else:
-                results.append(Scores(series.timestamps, np.full(len(series), np.nan)))
-            whole.append(kept)
-            points.append(shingles(series.values, shingle)[kept[shingle - 1 :]])
-        if sum(map(len, points)):
-            scored = iter(np.split(self._forest.score(np.concatenate(points)), np.cumsum(list(map(len, points)))[:-1]))
-            for result, kept, score in zip(results, whole, scored, strict=True):
-                if isinstance(result, Scores):
-                    result.score[kept] = score
-        return results
+        gathered = [Points.of(series, shingle) for series in batch]
+        if not any(len(one.points) for one in gathered):
+            return [one.placed(np.empty(0)) for one in gathered]
+        scores = apart(self._forest.score(together(gathered)), gathered)
+        return [one.placed(score) for one, score in zip(gathered, scores, strict=True)]
 
     def contributions(self, series: Series, rows: NDArray[np.intp], shingle: int) -> Floats | None:
         """(k, d) float64: the forest's attribution, summed over a variable's places in the shingle."""

@@ -1,0 +1,64 @@
+"""The complete shingles of a batch of series as points, and scores of points back in their places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomscan.detectors.base import Scores
+from anomscan.detectors.rcf.points import LARGEST
+from anomscan.errors import AnomscanError, AssetError
+from anomscan.telemetry.series import Floats, Series
+from anomscan.telemetry.shingles import complete, shingles
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """What is to be scored of one series, for a detector that takes points as float32.
+
+    Parameters
+    ----------
+    series
+        Where they come from.
+    rows
+        (n,) bool: the samples whose shingle is whole; none where ``error`` is set.
+    points
+        (m, L * d) float64, all finite and in the range of a float32: those shingles, in order of time.
+    error
+        Why this series cannot be scored, None where it can.
+    """
+
+    series: Series
+    rows: NDArray[np.bool_]
+    points: Floats
+    error: AssetError | None = None
+
+    @classmethod
+    def of(cls, series: Series, shingle: int) -> Points:
+        """Take the whole shingles of a series."""
+        if (np.abs(series.values) > LARGEST).any():
+            error = AssetError(f"asset '{series.asset}' holds a value beyond {LARGEST:.3g}")
+            return cls(series, np.zeros(len(series), bool), np.empty((0, shingle * len(series.variables))), error)
+        rows = complete(series.values, shingle)
+        return cls(series, rows, shingles(series.values, shingle)[rows[shingle - 1 :]])
+
+    def placed(self, scores: Floats) -> Scores | AnomscanError:
+        """The (m,) scores of the points, each at the last sample of its shingle; NaN elsewhere."""
+        if self.error is not None:
+            return self.error
+        score = np.full(len(self.series), np.nan)
+        score[self.rows] = scores
+        return Scores(self.series.timestamps, score)
+
+
+def together(batch: Sequence[Points]) -> Floats:
+    """(sum of m, L * d) float64: the points of a batch that is not empty, one after another."""
+    return np.concatenate([one.points for one in batch])
+
+
+def apart(scores: Floats, batch: Sequence[Points]) -> list[Floats]:
+    """The scores of :func:`together`, asset by asset."""
+    return np.split(scores, np.cumsum([len(one.points) for one in batch])[:-1])
