@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from anomscan.config import FilesSource, RcfDetector, RecordedDetector, Settings, SqlSource, explain, load
+from anomscan.config import FilesSource, RcfDetector, RecordedDetector, RestSource, Settings, SqlSource, explain, load
 from anomscan.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
@@ -39,6 +39,7 @@ def test_the_example_loads_and_names_every_key():
     for section, name, model in [
         ("sources", "fleet", FilesSource),
         ("sources", "database", SqlSource),
+        ("sources", "inverters", RestSource),
         ("detectors", "rcf", RcfDetector),
         ("detectors", "replay", RecordedDetector),
     ]:
@@ -62,6 +63,9 @@ def test_the_example_equals_the_defaults_wherever_there_is_one(tmp_path):
     for section in ("defaults", "store", "train", "scan", "report"):
         compare(example[section], getattr(bare, section), tmp_path)
     compare(example["detectors"]["rcf"], bare.detectors["rcf"], tmp_path)
+    given = example["sources"]["inverters"]
+    needed = {name: given[name] for name, field in RestSource.model_fields.items() if field.is_required()}
+    compare({name: value for name, value in given.items() if name != "key"}, RestSource(**needed), tmp_path)
 
 
 def test_flags_win_over_environment_over_env_file_over_file_over_defaults(toml):

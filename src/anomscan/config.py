@@ -126,7 +126,38 @@ class SqlSource(_SourceSettings):
         return reference
 
 
-SourceSettings = Annotated[FilesSource | SqlSource, Field(discriminator="kind")]
+class RestSource(_SourceSettings):
+    """``[sources.NAME]`` with ``kind = "rest"``: a JSON API that is asked asset by asset; docs/rest.md has examples."""
+
+    kind: Literal["rest"]
+    url: SecretStr
+    key: SecretStr | None = None
+    key_in: Literal["query", "header", "bearer"] = "query"
+    key_name: str | None = None
+    records: str | None = None
+    time_format: str | None = None
+    history_days: int = Field(366, ge=1, le=36_500)
+    assets: tuple[str, ...] = ()
+    assets_url: SecretStr | None = None
+    assets_records: str | None = None
+    assets_id: str | None = None
+    paging: Literal["none", "next-link", "cursor", "page"] = "none"
+    next: str | None = None
+    page_parameter: str | None = None
+    first_page: int = Field(1, ge=0)
+    concurrency: int = Field(4, ge=1, le=64)
+    deadline_s: float = Field(120.0, gt=0.0, le=86_400.0)
+    connect_timeout_s: float = Field(10.0, gt=0.0, le=3_600.0)
+    read_timeout_s: float = Field(30.0, gt=0.0, le=3_600.0)
+    max_response_mb: float = Field(32.0, gt=0.0, le=4_096.0)
+    ca: Path | None = None
+
+
+SourceSettings = Annotated[FilesSource | SqlSource | RestSource, Field(discriminator="kind")]
+
+#: The first notebook's variables, which stand in for a REST source's url and key where the settings have none.
+NOTEBOOK_URL = "inference_telemetry_endpoint_url"
+NOTEBOOK_KEY = "inference_telemetry_endpoint_key"
 
 
 class RcfDetector(_Section):
@@ -186,7 +217,7 @@ class Settings(_Section):
     scan: ScanSettings = ScanSettings()
     report: ReportSettings = ReportSettings()
 
-    def source(self, name: str | None) -> tuple[str, FilesSource | SqlSource]:
+    def source(self, name: str | None) -> tuple[str, FilesSource | SqlSource | RestSource]:
         """The source a command works on: the one named, else the default, else the only one.
 
         Raises
@@ -286,6 +317,9 @@ def load(
         if value is not None:
             _put(merged, key, value)
             origins[key] = "flag"
+    for key, value, place in _notebook_names(merged, environ, base / ".env"):
+        _put(merged, key, value)
+        origins[key] = place
     if not isinstance(merged.get("detectors", {}), dict) or "rcf" not in merged.get("detectors", {}):
         merged.setdefault("detectors", {})
         if isinstance(merged["detectors"], dict):
@@ -347,6 +381,41 @@ def _export(env_file: Path) -> None:
         for name, value in dotenv_values(env_file).items():
             if not name.startswith(PREFIX) and value is not None:
                 os.environ.setdefault(name, value)
+
+
+def _notebook_names(
+    tree: Mapping[str, Any], environ: Mapping[str, str], env_file: Path
+) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """What the notebook's variables give to REST sources without a url or a key: (key, value, who gave it)."""
+    sources = tree.get("sources")
+    asked = {
+        name: section
+        for name, section in (sources.items() if isinstance(sources, Mapping) else ())
+        if isinstance(section, Mapping) and section.get("kind") == "rest" and not {"url", "key"} <= set(section)
+    }
+    if not asked:
+        return
+    given = {name: (environ[name], f"environment {name}") for name in (NOTEBOOK_URL, NOTEBOOK_KEY) if environ.get(name)}
+    if env_file.is_file():
+        from dotenv import dotenv_values
+
+        for name, value in dotenv_values(env_file).items():
+            if name in (NOTEBOOK_URL, NOTEBOOK_KEY) and value and name not in environ:
+                given[name] = (value, f"{env_file} {name}")
+    for name, section in asked.items():
+        if "url" not in section and NOTEBOOK_URL in given:
+            yield ("sources", name, "url"), *given[NOTEBOOK_URL]
+        # The key belongs to the notebook's service: a source elsewhere must not be sent it.
+        elsewhere = (
+            NOTEBOOK_URL in given and "url" in section and _host(section["url"]) != _host(given[NOTEBOOK_URL][0])
+        )
+        if "key" not in section and NOTEBOOK_KEY in given and not elsewhere:
+            yield ("sources", name, "key"), *given[NOTEBOOK_KEY]
+
+
+def _host(url: object) -> str:
+    match = re.match(r"\w+://([^/?#]*)", str(url))
+    return match[1].lower() if match else ""
 
 
 def _place(tree: dict[str, Any], variable: str, value: str) -> tuple[str, ...]:

@@ -1,0 +1,255 @@
+"""One GET: bounded in time and size, kept to its host, and silent about the key."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from dataclasses import dataclass
+from threading import Event
+from urllib.parse import urljoin
+
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    DecodeError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ProxyError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from anomscan import __version__
+from anomscan.config import RestSource
+from anomscan.errors import AssetError, ConfigError, ServiceError
+from anomscan.sources.connections import Connections, Watch
+from anomscan.sources.retrying import Pace, StoppedError, TransientError, retry_after
+from anomscan.sources.urls import has_parameter, same_service, shown_host, shown_url, with_parameter
+
+_BLOCK_BYTES = 64 << 10
+_MOST_REDIRECTS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
+_LATER = (408, 425, 429)
+_TRIES_TO_UNPACK = 3
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a service said.
+
+    Parameters
+    ----------
+    body
+        Unpacked; None where the service says that there is none (204).
+    links
+        The ``Link`` header.
+    url
+        Where it came from, after redirects; its query may hold the key.
+    """
+
+    body: bytes | None
+    links: str | None
+    url: str
+
+
+class Http:
+    """Calls a service with the key, as the settings of a source say.
+
+    Parameters
+    ----------
+    name
+        The source's, for errors.
+    stop
+        Set when the run ends.
+
+    Raises
+    ------
+    ConfigError
+        A key, its name or certificates that cannot be used.
+    """
+
+    def __init__(self, name: str, settings: RestSource, pace: Pace, stop: Event) -> None:
+        self._name = name
+        self._settings = settings
+        self._headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "User-Agent": f"anomscan/{__version__}",
+        }
+        self._has_key = bool(key_of(name, settings))
+        self._pace = pace
+        self._stop = stop
+        self._watch = Watch()
+        self._connections = Connections(settings.concurrency, settings.ca)
+
+    def cut_overdue(self) -> None:
+        """Cut the calls that outlived their deadline, or all once the run ends."""
+        self._watch.cut(float("inf") if self._stop.is_set() else self._pace.monotonic())
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._connections.close()
+
+    def get(self, url: str, *, end: float, room: int, contact: Event) -> Answer:
+        """Call a URL, and follow redirects on its host.
+
+        Parameters
+        ----------
+        end
+            Reading of the monotonic clock at which the call is over.
+        room
+            Bytes that the body may have, unpacked.
+        contact
+            Set when the service answers.
+
+        Raises
+        ------
+        TransientError
+            Worth another call.
+        AssetError
+            The service has an answer that will not change, or none that can be used.
+        ServiceError
+            It refuses the key, or its certificate is not trusted.
+        StoppedError
+            The run ended meanwhile.
+        """
+        start = url
+        for _ in range(_MOST_REDIRECTS + 1):
+            with self._watch.until(end):
+                answer = self._once(url, end, room, contact)
+            if isinstance(answer, Answer):
+                return answer
+            if not same_service(answer, url):
+                raise AssetError(
+                    f"{shown_url(url)} sends the call on to another host: {shown_host(answer)}",
+                    hint=f"it was not called, for the key would go there; see sources.{self._name}.url",
+                )
+            url = answer
+        raise AssetError(f"{shown_url(start)} sends the call on more than {_MOST_REDIRECTS} times")
+
+    def _once(self, url: str, end: float, room: int, contact: Event) -> Answer | str:
+        """The answer, or where it is said to be."""
+        left = max(end - self._pace.monotonic(), 0.001)
+        timeout = urllib3.Timeout(
+            connect=min(self._settings.connect_timeout_s, left), read=min(self._settings.read_timeout_s, left)
+        )
+        place = shown_url(url)
+        manager = self._connections.to(url)
+        try:
+            keyed, headers = self._with_key(url)
+            response = manager.request(
+                "GET", keyed, headers=headers, timeout=timeout, retries=False, redirect=False, preload_content=False
+            )
+            contact.set()
+            try:
+                target = self._judged(response, place)
+                if target is not None:
+                    return urljoin(url, target)
+                body = None if response.status == 204 else self._body(response, end, room, place)
+                response.release_conn()
+                return Answer(body, ", ".join(response.headers.getlist("Link")) or None, url)
+            finally:
+                response.close()
+        except HTTPError as error:
+            raise self._translated(error, place) from None
+
+    def _with_key(self, url: str) -> tuple[str, dict[str, str]]:
+        key = key_of(self._name, self._settings)
+        how, name = self._settings.key_in, key_name(self._settings)
+        if not key:
+            return url, self._headers
+        if how == "query":
+            return url if has_parameter(url, name) else with_parameter(url, name, key), self._headers
+        return url, self._headers | ({name: key} if how == "header" else {"Authorization": f"Bearer {key}"})
+
+    def _judged(self, response: urllib3.BaseHTTPResponse, place: str) -> str | None:
+        """None if there is an answer to read, else where it is said to be."""
+        status = response.status
+        if status in (200, 203, 204):
+            return None
+        target = response.headers.get("Location")
+        if status in _REDIRECTS and target:
+            return target
+        if status in (401, 403):
+            key = f"sources.{self._name}.key"
+            hint = f"check {key}, key_in and key_name" if self._has_key else f"set {key}: no key was sent"
+            raise ServiceError(f"{place} refuses us ({status})", hint=hint)
+        if status == 407:
+            raise ServiceError(f"the proxy before {place} refuses us (407)", hint="check $HTTPS_PROXY")
+        if status in _LATER or status >= 500:
+            wait = retry_after(response.headers.get("Retry-After"), self._pace.wall())
+            what = "has had too many calls (429)" if status == 429 else f"failed ({status})"
+            raise TransientError(f"{place} {what}", wait_s=wait)
+        if status in (404, 410):
+            raise AssetError(f"{place} is not there ({status})", hint=f"see sources.{self._name}.url if no asset is")
+        raise AssetError(f"{place} answered with status {status}")
+
+    def _body(self, response: urllib3.BaseHTTPResponse, end: float, room: int, place: str) -> bytes:
+        large = AssetError(
+            f"the answer of {place} is larger than max_response_mb = {self._settings.max_response_mb:g} allows",
+            hint="raise it, or ask for a shorter stretch",
+        )
+        if (response.length_remaining or 0) > room:
+            raise large
+        blocks: list[bytes] = []
+        while block := response.read1(_BLOCK_BYTES):
+            blocks.append(block)
+            room -= len(block)
+            if room < 0:
+                raise large
+            if self._stop.is_set():
+                raise StoppedError
+            if self._pace.monotonic() >= end:
+                raise TransientError(f"{place} did not finish its answer")
+        return b"".join(blocks)
+
+    def _translated(self, error: HTTPError, place: str) -> TransientError | ServiceError:
+        """What the library raised, without the URL that it may repeat."""
+        cause = error.args[-1] if isinstance(error, SSLError) else error.__cause__
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return ServiceError(
+                f"{place}: its certificate is not trusted: {cause.verify_message}",
+                hint=f"set sources.{self._name}.ca to the certificates of a private service",
+            )
+        if isinstance(error, NameResolutionError):
+            return TransientError(f"{place}: there is no such host, or its name cannot be looked up", unreached=True)
+        if isinstance(error, NewConnectionError):
+            why = (getattr(cause, "strerror", None) or "no connection").lower()
+            return TransientError(f"{place} cannot be reached: {why}", unreached=True)
+        if isinstance(error, ConnectTimeoutError):
+            return TransientError(f"{place} cannot be reached: the connection timed out", unreached=True)
+        if isinstance(error, ProxyError):
+            return TransientError(f"{place} cannot be reached through the proxy of the environment", unreached=True)
+        if isinstance(error, SSLError):
+            why = (getattr(cause, "reason", None) or "broken off").lower().replace("_", " ")
+            return TransientError(f"{place} cannot be reached over TLS: {why}", unreached=True)
+        if isinstance(error, ReadTimeoutError):
+            return TransientError(f"{place} did not answer in time")
+        if isinstance(error, DecodeError):
+            return TransientError(f"{place} sent broken gzip", most_tries=_TRIES_TO_UNPACK)
+        return TransientError(f"{place} dropped the connection")
+
+
+def key_name(settings: RestSource) -> str:
+    """The parameter or header that takes the key."""
+    return settings.key_name or ("code" if settings.key_in == "query" else "x-functions-key")
+
+
+def key_of(name: str, settings: RestSource) -> str:
+    """The key, "" for none.
+
+    Raises
+    ------
+    ConfigError
+        If the key or its name cannot be sent. The key is not in the message.
+    """
+    key = settings.key.get_secret_value().strip() if settings.key else ""
+    if re.search(r"[\x00-\x1f\x7f]", key) or (settings.key_in != "query" and not key.isascii()):
+        raise ConfigError(
+            f"sources.{name}.key has characters that cannot be sent", hint="was it copied with a line break?"
+        )
+    if settings.key_in == "header" and not _TOKEN.fullmatch(key_name(settings)):
+        raise ConfigError(f"sources.{name}.key_name is not the name of a header")
+    return key

@@ -1,0 +1,207 @@
+"""Telemetry behind a JSON API that is asked asset by asset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+
+from anomscan.config import RestSource
+from anomscan.errors import AssetError, ConfigError, InputError, ServiceError
+from anomscan.sources.base import AssetFailure, Notice, Request
+from anomscan.sources.calling import Run
+from anomscan.sources.columns import asked
+from anomscan.sources.http import key_of
+from anomscan.sources.paging import Page, Paging
+from anomscan.sources.records import Records, ids_of
+from anomscan.sources.retrying import GaveUpError, Pace
+from anomscan.sources.secrets import resolve
+from anomscan.sources.times import Times
+from anomscan.sources.urls import as_template, checked, filled, shown_url
+from anomscan.telemetry.cadence import Cadence
+from anomscan.telemetry.rows import Layout
+
+#: So many assets in a row without an answer: those after them get one call each, until one is answered.
+_DOWN_AFTER = 4
+#: So many, and never an asset that was answered: the rest is not asked.
+_DEAD_AFTER = 40
+
+
+class Rest:
+    """The records that a service has of each asset.
+
+    A few assets are asked for at a time, each in its own thread. The pages of an asset are held until the last of them
+    is there, so its rows are delivered all or not at all, each once.
+
+    Parameters
+    ----------
+    pace
+        Clocks, dice and sleep, for tests.
+
+    Raises
+    ------
+    ConfigError
+        A URL, a key or a format that cannot be used, or a secret that is not where the settings say.
+    """
+
+    def __init__(self, name: str, settings: RestSource, pace: Pace | None = None) -> None:
+        self._name = name
+        self._settings = settings = settings.model_copy(
+            update={
+                field: resolve(given)
+                for field in ("url", "key", "assets_url")
+                if (given := getattr(settings, field)) is not None
+            }
+        )
+        self._pace = pace or Pace()
+        self._layout = Layout(Cadence.parse(settings.cadence), settings.columns.values)
+        self._times()  # so that a wrong timestamp_format is refused before the service is asked
+        key_of(name, settings)
+        self._template = as_template(settings.url.get_secret_value(), f"sources.{name}.url")
+        self._assets_url: str | None = None
+        if settings.assets_url is not None:
+            self._assets_url = checked(settings.assets_url.get_secret_value(), f"sources.{name}.assets_url")
+        form = settings.time_format
+        if form is not None and "%" not in form and form not in ("unix", "unix-ms"):
+            raise ConfigError(
+                f"sources.{name}.time_format '{form}' is not understood",
+                hint="write it as %Y-%m-%dT%H:%M:%SZ, unix or unix-ms",
+            )
+
+    @property
+    def name(self) -> str:
+        """The name it has in the settings."""
+        return self._name
+
+    @property
+    def layout(self) -> Layout:
+        """Cadence and variables."""
+        return self._layout
+
+    @property
+    def timezone(self) -> str:
+        """The IANA name of the zone in which its days begin and its naive timestamps stand."""
+        return self._settings.timezone or "UTC"
+
+    def fetch(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice]:
+        """Ask for the assets wanted; those of the settings, or of the service's list, where the request names none.
+
+        Raises
+        ------
+        ConfigError
+            It is not said which assets there are.
+        ServiceError
+            The service is unreachable, refuses us, cannot list its assets, or has no answer for any of them.
+        """
+        run = Run(self._name, self._settings, self._pace)
+        try:
+            if key_of(self._name, self._settings) and _in_the_clear(self._template):
+                yield Notice(f"source '{self._name}' sends its key over http, where others can read it; use https")
+            assets = request.assets or self._settings.assets
+            if not assets:
+                listing = run.submit(self._listed, run)
+                run.done([listing])
+                assets = listing.result()
+            yield from self._all(assets, request, run)
+            if run.paging.path_unseen is not None:
+                path = run.paging.path_unseen
+                yield Notice(f"no answer of source '{self._name}' has '{path}', so each was taken to be the only page")
+        finally:
+            run.close()
+
+    def _all(self, assets: Iterable[str], request: Request, run: Run) -> Iterator[pa.Table | AssetFailure]:
+        queue = iter(assets)
+        pending: dict[Future[pa.Table], str] = {}
+        unanswered: list[AssetFailure] = []  # until it is known whether others succeed
+        in_a_row = 0
+        succeeded = False
+        while True:
+            while len(pending) < self._settings.concurrency and (asset := next(queue, None)) is not None:
+                pending[run.submit(self._rows, asset, request, run, in_a_row >= _DOWN_AFTER)] = asset
+            if not pending:
+                break
+            for future in run.done(pending):
+                asset = pending.pop(future)
+                try:
+                    rows = future.result()
+                except ConfigError:
+                    raise
+                except (AssetError, InputError) as error:
+                    in_a_row = 0
+                    yield AssetFailure(asset, error)
+                except GaveUpError as error:
+                    in_a_row += 1
+                    unanswered.append(AssetFailure(asset, AssetError(error.reason)))
+                    if not succeeded and (
+                        in_a_row >= _DEAD_AFTER or (error.unreached and not run.retrying.contact.is_set())
+                    ):
+                        raise self._down(unanswered, error.unreached) from None
+                else:
+                    in_a_row = 0
+                    succeeded = True
+                    if len(rows):
+                        yield rows
+            if succeeded:
+                yield from unanswered
+                unanswered.clear()
+        if unanswered:
+            raise self._down(unanswered, unreached=False)
+
+    def _down(self, unanswered: list[AssetFailure], unreached: bool) -> ServiceError:
+        first, others = unanswered[0].error.message, len(unanswered) - 1
+        also = f" (and so for {others} more assets)" if others else ""
+        hint = f"check sources.{self._name}.url and the network" if unreached else None
+        return ServiceError(f"source '{self._name}': {first}{also}", hint=hint)
+
+    def _rows(self, asset: str, request: Request, run: Run, once: bool) -> pa.Table:
+        """All rows of an asset that were asked for, each once; runs in a thread of its own."""
+        request = Request((asset,), request.since.get(asset, request.start), request.end)
+        url = filled(
+            self._template,
+            asset,
+            request,
+            cadence=self._layout.cadence,
+            timezone=self.timezone,
+            time_format=self._settings.time_format,
+            history_days=self._settings.history_days,
+            now_s=self._pace.wall(),
+        )
+        records = Records(asset, shown_url(url), self._layout, self._settings.columns, self._times())
+        calls = run.calls(self._settings.records, once=once)
+
+        def page(here: str, number: int) -> Page[pa.Table]:
+            return calls.page(here, run.paging, lambda found: records.rows(found, number))
+
+        return asked(records.whole(list(run.paging.walk(url, page))), request)
+
+    def _listed(self, run: Run) -> tuple[str, ...]:
+        """The ids that the service lists."""
+        if self._assets_url is None:
+            raise ConfigError(
+                f"it is not said which assets source '{self._name}' has",
+                hint=f"name them with --asset, in sources.{self._name}.assets, or set assets_url",
+            )
+        paging = Paging(self._settings)
+        calls = run.calls(self._settings.assets_records)
+        ids: dict[str, None] = {}
+
+        def page(here: str, number: int) -> Page[list[str]]:
+            return calls.page(here, paging, lambda found: ids_of(found, self._settings.assets_id))
+
+        try:
+            for some in paging.walk(self._assets_url, page, repeats=True):
+                ids.update(dict.fromkeys(some))
+        except (AssetError, GaveUpError) as error:
+            raise ServiceError(f"the assets of source '{self._name}' cannot be listed: {error}") from None
+        return tuple(ids)
+
+    def _times(self) -> Times:
+        return Times(self._layout.cadence, self.timezone, self._settings.timestamp_format)
+
+
+def _in_the_clear(url: str) -> bool:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return parts.scheme == "http" and host not in ("localhost", "::1") and not host.startswith("127.")

@@ -1,0 +1,187 @@
+"""URLs: made from a template of the settings, compared, and shown without their queries."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from anomscan.errors import AssetError, ConfigError
+from anomscan.sources.base import Request
+from anomscan.telemetry.cadence import Cadence
+
+_KNOWN = ("asset", "days", "start", "end")
+_NAMES = ", ".join(f"{{{name}}}" for name in _KNOWN)
+_PORTS = {"http": 80, "https": 443}
+_SCHEME_HOST = re.compile(r"https?://[^/?#]", re.IGNORECASE)
+_DAY_S = 86_400
+
+
+def checked(url: str, key: str) -> str:
+    """A URL of the settings, if it can be called.
+
+    Parameters
+    ----------
+    key
+        Which setting it is, for errors; the URL itself may hold secrets.
+
+    Raises
+    ------
+    ConfigError
+        No scheme or host, a user and password in it, a port that is none, characters that no URL has.
+    """
+    url = url.strip()
+    if not _SCHEME_HOST.match(url):
+        raise ConfigError(f"{key} does not begin with https:// and a host", hint="write it as https://host/path")
+    if re.search(r"[\x00-\x20\x7f]", url):
+        raise ConfigError(f"{key} has a space or a control character in it", hint="write a space as %20")
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigError(f"{key} has a host or port that cannot be", hint="write it as https://host:port/path")
+    if "@" in parts.netloc:
+        raise ConfigError(f"{key} has a user or password in it", hint="put what the service wants into the key")
+    return url
+
+
+def as_template(url: str, key: str) -> str:
+    """The template of a URL; one without any placeholder is taken as the first notebook took it.
+
+    >>> as_template("https://host/api?v=1", "url")
+    'https://host/api/{asset}/{days}?v=1'
+
+    Raises
+    ------
+    ConfigError
+        See :func:`checked`; a placeholder that is not known; none for the asset; one in the host.
+    """
+    url = checked(url, key)
+    names = re.findall(r"\{([^{}]*)\}", url)
+    if unknown := [name for name in names if name not in _KNOWN]:
+        raise ConfigError(f"{key} has a placeholder {{{unknown[0]}}}, which is not known", hint=f"known are {_NAMES}")
+    if not names:
+        parts = urlsplit(url)
+        return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{{asset}}/{{days}}"))
+    if "asset" not in names:
+        raise ConfigError(f"{key} has no {{asset}}", hint="it is asked asset by asset; " + f"placeholders are {_NAMES}")
+    if "{" in urlsplit(url).netloc:
+        raise ConfigError(f"{key} has a placeholder in its host", hint="placeholders go into the path or the query")
+    return url
+
+
+def filled(
+    template: str,
+    asset: str,
+    request: Request,
+    *,
+    cadence: Cadence,
+    timezone: str,
+    time_format: str | None,
+    history_days: int,
+    now_s: float,
+) -> str:
+    """The URL of one asset's telemetry.
+
+    ``{days}`` is how many whole days before now hold the start. ``{start}`` and ``{end}`` are one step wider than was
+    asked, for some services leave out a bound itself; the end is at most now.
+
+    Parameters
+    ----------
+    now_s
+        Seconds since 1970, UTC.
+
+    Raises
+    ------
+    AssetError
+        An id that cannot stand in a URL.
+    """
+    if asset in ("", ".", ".."):
+        raise AssetError(f"the id '{asset}' cannot stand in a URL")
+    try:
+        quoted = quote(asset, safe="")
+    except UnicodeEncodeError:
+        raise AssetError("the id is not UTF-8 text, so it cannot stand in a URL") from None
+    now = np.datetime64(int(now_s * 1e6), "us")
+    start, end = request.start, request.end
+    first = now - np.timedelta64(history_days, "D") if start is None else start - cadence.step
+    last = now if end is None else min(end + cadence.step, now)
+    seconds = (now - (first if start is None else start)) / np.timedelta64(1, "s")
+    values = {
+        "asset": quoted,
+        "days": str(max(1, -int(-seconds // _DAY_S))),
+        "start": _moment(first, cadence, timezone, time_format),
+        "end": _moment(last, cadence, timezone, time_format),
+    }
+    return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], template)
+
+
+def _moment(moment: np.datetime64, cadence: Cadence, timezone: str, time_format: str | None) -> str:
+    """A UTC instant as a service wants it; of whole days the date, as rows have it."""
+    since = (moment - np.datetime64("1970-01-01", "us")) / np.timedelta64(1, "s")
+    if time_format in ("unix", "unix-ms"):
+        return str(int(since * (1000 if time_format == "unix-ms" else 1)))
+    day_zero, longest = datetime(1970, 1, 1, tzinfo=UTC), timedelta(days=2_932_896)
+    utc = day_zero + max(min(timedelta(seconds=float(since)), longest), -timedelta(days=719_162))
+    if time_format is None:
+        return quote(f"{utc:%Y-%m-%d}" if cadence.whole_days else f"{utc:%Y-%m-%dT%H:%M:%SZ}", safe="")
+    zone = UTC if cadence.whole_days else ZoneInfo(timezone)
+    return quote(utc.astimezone(zone).strftime(time_format), safe="")
+
+
+def with_parameter(url: str, name: str, value: str) -> str:
+    """The URL with a query parameter of that value, in place of one it has.
+
+    >>> with_parameter("https://h/p?page=1&size=9", "page", "2")
+    'https://h/p?size=9&page=2'
+    """
+    parts = urlsplit(url)
+    pairs = [pair for pair in parts.query.split("&") if pair and not _names(pair, name)]
+    pairs.append(f"{quote(name, safe='')}={quote(value, safe='')}")
+    return urlunsplit(parts._replace(query="&".join(pairs), fragment=""))
+
+
+def has_parameter(url: str, name: str) -> bool:
+    """Whether the URL's query has a parameter of that name."""
+    return any(_names(pair, name) for pair in urlsplit(url).query.split("&") if pair)
+
+
+def _names(pair: str, name: str) -> bool:
+    return [found for found, _ in parse_qsl(pair, keep_blank_values=True)] == [name]
+
+
+def same_service(there: str, here: str) -> bool:
+    """Whether a URL leads to the same scheme, host and port, or to https instead of http on the same host.
+
+    >>> same_service("https://H/x", "http://h/y"), same_service("http://h/x", "https://h/y")
+    (True, False)
+    """
+    to, origin = _origin(there), _origin(here)
+    return to == origin or (origin == ("http", origin[1], 80) and to == ("https", origin[1], 443))
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+    except ValueError:
+        return "", "", 0
+
+
+def shown_host(url: str) -> str:
+    """Scheme and host of a URL that a service gave, whose path it may have put anything into."""
+    return re.sub(r"(?<=//)([^/]*)/.*", r"\1", shown_url(url))
+
+
+def shown_url(url: str) -> str:
+    """A URL for people: scheme, host and path; never the query, where keys are."""
+    try:
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    except ValueError:
+        return "(not a URL)"

@@ -1,0 +1,137 @@
+"""An asset whose answer cannot be used fails alone, with one line."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import time
+import tracemalloc
+from typing import Any
+
+import pytest
+
+from anomscan.config import Columns
+from servers.rest_client import GOOD, KEY, fetch
+from servers.rest_faults import HTML, Call, Reply, serving
+
+
+def failing(reply: Reply, **keys: Any) -> str:
+    """What is said of an asset that gets this reply, while its neighbour is fine."""
+    with serving(lambda call: reply if call.parts[1] == "bad" else Reply(body=GOOD)) as service:
+        rows, failures, _ = fetch(service.url + "/api", "bad", "good", **keys)
+    assert len(rows) == 2
+    assert {row[0] for row in rows} == {"good"}
+    assert list(failures) == ["bad"]
+    assert "\n" not in failures["bad"]
+    assert len(failures["bad"]) < 400
+    return failures["bad"]
+
+
+def one(**fields: Any) -> Reply:
+    return Reply(body=[GOOD[0], {"timestamp": "2024-03-08T11:00:00Z", "temperature": 1, "humidity": 2} | fields])
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (Reply(404, HTML), r"/api/bad/366 is not there \(404\)"),
+        (Reply(400), "answered with status 400"),
+        (Reply(body=HTML), "answered with HTML instead of JSON, 3 times"),
+        (Reply(body=b""), "answered with an empty body"),
+        (Reply(body=b'[{"timestamp": "2024'), "what is not JSON, or cut off"),
+        (Reply(body=b"[" * 100_000), "what is not JSON"),
+        (Reply(body=b"\xff\xfe\xfd["), "what is not JSON"),
+        (Reply(body=b"[" + b"9" * 5000 + b"]"), "what is not JSON"),
+        (Reply(body=b"null"), "has null, not an array of records"),
+        (Reply(body={"data": []}), "has an object, not an array of records, its keys are: data"),
+        (Reply(body=[1]), "record 1 is a number, not an object"),
+        (Reply(body=[{"time": 1}]), r"has no column 'timestamp'.*did you mean 'time'"),
+        (
+            Reply(body=[{"timestamp": "2024-03-08T10:10:00Z", "temperatur": 1, "humidity": 2}]),
+            "no column 'temperature'",
+        ),
+        (one(temperature="warm"), "record 2, column 'temperature': 'warm' is not a number"),
+        (one(humidity=True), "record 2, column 'humidity': 'True' is not a number"),
+        (one(humidity=[1]), "record 2, column 'humidity'"),
+        (one(humidity=float("inf")), "record 2, column 'humidity': 'inf' is infinite"),
+        (one(timestamp=None), "record 2: no timestamp in column 'timestamp'"),
+        (one(timestamp="soon"), "record 2, column 'timestamp': 'soon' is not a timestamp"),
+        (one(timestamp=GOOD[0]["timestamp"]), "records of 2024-03-08T10:10:00Z that contradict one another"),
+        (Reply(body=[*GOOD, {"timestamp": "\ud800"}]), "not Unicode"),
+        (Reply(body=b"\x1f\x8b\x08x", headers={"Content-Encoding": "gzip"}), "broken gzip"),
+        (
+            Reply(302, b"", {"Location": "http://localhost:1/login?next=x"}),
+            "to another host: http://localhost:1 ",
+        ),
+        (Reply(302, b"", {"Location": "?again"}), "more than 5 times"),
+        (Reply(503), r"failed \(503\); gave up at the deadline after \d+ calls"),
+        (Reply(429, b"", {"Retry-After": "3600"}), r"too many calls \(429\), and asks to wait 3600 s; gave up"),
+        (Reply(cut=-1), "dropped the connection"),
+        (Reply(body=GOOD, length=9999), "dropped the connection"),
+    ],
+)
+def test_one_asset_fails_and_the_others_go_on(reply: Reply, said: str) -> None:
+    message = failing(reply)
+    assert re.search(said, message), message
+
+
+@pytest.mark.parametrize("pack", [False, True])
+def test_an_answer_that_is_too_large(pack: bool) -> None:
+    body = b"[" + b" " * 10_000_000 + b"]"
+    began = time.perf_counter()
+    assert "larger than max_response_mb = 1 allows" in failing(Reply(body=body, pack=pack), max_response_mb=1)
+    assert time.perf_counter() - began < 3.0
+
+
+def test_pages_are_too_large_together() -> None:
+    def answer(call: Call) -> Reply:
+        return Reply(body=[GOOD[0] | {"x": "y" * 1000, "timestamp": f"2024-03-08T10:{int(call.query['page']) % 60}0Z"}])
+
+    with serving(answer) as service:
+        _, failures, _ = fetch(
+            service.url, "a", paging="page", max_response_mb=0.005, timestamp_format="%Y-%m-%dT%H:%M0Z"
+        )
+        assert len(service.calls) < 7
+    assert "larger than max_response_mb" in failures["a"]
+
+
+def test_a_gzip_bomb_is_not_unpacked() -> None:
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=9) as out:
+        for _ in range(200):
+            out.write(bytes(1_000_000))
+    bomb = Reply(body=packed.getvalue(), headers={"Content-Encoding": "gzip"})
+    tracemalloc.start()
+    assert "larger than max_response_mb" in failing(bomb, max_response_mb=2)
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    tracemalloc.stop()
+
+
+def test_ids_that_no_url_can_hold() -> None:
+    with serving(lambda call: Reply(body=GOOD)) as service:
+        _, failures, _ = fetch(service.url, "..", ".", "\udcff", "good")
+        assert len(service.calls) == 1
+    assert set(failures) == {"..", ".", "\udcff"}
+
+
+def test_records_of_another_asset() -> None:
+    columns = Columns(asset="id", timestamp="timestamp", values=("temperature",))
+    with serving(lambda call: Reply(body=[row | {"id": "b"} for row in GOOD])) as service:
+        rows, failures, _ = fetch(service.url, "a", "b", columns=columns)
+    assert {row[0] for row in rows} == {"b"}
+    assert "record 1 is of another asset, 'b'" in failures["a"]
+
+
+def test_no_content_is_no_rows() -> None:
+    with serving(lambda call: Reply(204, b"")) as service:
+        assert fetch(service.url, "a", records="data") == ([], {}, [])
+
+
+def test_a_redirect_on_the_same_host_keeps_the_key() -> None:
+    def answer(call: Call) -> Reply:
+        assert call.query["code"] == KEY
+        return Reply(body=GOOD) if call.parts[0] == "new" else Reply(308, b"", {"Location": f"/new{call.path}"})
+
+    with serving(answer) as service:
+        assert len(fetch(service.url, "a")[0]) == 2
