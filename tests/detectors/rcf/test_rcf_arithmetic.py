@@ -10,6 +10,8 @@ import pytest
 from anomscan.detectors.rcf import Forest
 from anomscan.detectors.rcf.trees import Trees
 
+pytestmark = pytest.mark.usefixtures("kernel")
+
 
 def forest(roots, left, axis, cut, mass, low, high):
     return Forest(

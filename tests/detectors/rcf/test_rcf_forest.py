@@ -14,6 +14,8 @@ from anomscan.detectors.rcf import Forest
 from anomscan.detectors.rcf.points import LARGEST
 from anomscan.errors import ConfigError, InputError, ModelError
 
+pytestmark = pytest.mark.usefixtures("kernel")
+
 # Few distinct values make duplicates, constant columns and points on a cut; the others are any the forest takes.
 VALUES = st.one_of(st.sampled_from([-1.0, 0.0, -0.0, 0.5, 1.0]), st.floats(-LARGEST, LARGEST))
 

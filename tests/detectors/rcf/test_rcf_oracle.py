@@ -13,6 +13,8 @@ from anomscan.detectors.rcf import Forest
 from anomscan.detectors.rcf.trees import Trees
 from anomscan.telemetry.shingles import shingles
 
+pytestmark = pytest.mark.usefixtures("kernel")
+
 
 def krcf_forest(points, trees, sample_size, seed):
     forest = krcf.RandomCutForest(
@@ -112,7 +114,7 @@ SEEDS = range(24)
 
 
 @pytest.fixture(scope="module")
-def engines():
+def engines(kernel):
     """(2, seeds, queries) the scores of the same 600 queries by ours and krcf, trained on the same shingles."""
     train = shingles(daily_ratio(0)[:, np.newaxis], 7).astype(np.float32)
     fresh = shingles(daily_ratio(1, 506)[:, np.newaxis], 7)

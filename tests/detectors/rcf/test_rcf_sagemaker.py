@@ -15,7 +15,10 @@ ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / os.environ.get("ANOMSCAN_FIXTURES", "../shared/fixtures") / "sagemaker"
 SEEDS = 12
 
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"no fixtures in {FOLDER} (set ANOMSCAN_FIXTURES)")
+pytestmark = [
+    pytest.mark.usefixtures("kernel"),
+    pytest.mark.skipif(not FOLDER.is_dir(), reason=f"no fixtures in {FOLDER} (set ANOMSCAN_FIXTURES)"),
+]
 
 
 def column(rows, name):

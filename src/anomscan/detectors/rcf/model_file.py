@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import struct
 from pathlib import Path
@@ -24,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from anomscan.detectors.rcf.soundness import flaw
 from anomscan.detectors.rcf.trees import Trees
 from anomscan.errors import ModelError
 from anomscan.telemetry.durable import replace_file
@@ -76,7 +78,8 @@ def read(path: str | os.PathLike[str]) -> tuple[Trees, dict[str, Any]]:
     Raises
     ------
     ModelError
-        If there is none, or it is cut off, damaged, of another version or no forest at all.
+        If there is none, or it is cut off, damaged, of another version or no forest at all, or one that no training
+        would give.
     """
     content = _content(path)
     _, version, header_bytes = _PREFIX.unpack_from(content)
@@ -85,16 +88,31 @@ def read(path: str | os.PathLike[str]) -> tuple[Trees, dict[str, Any]]:
             f"model {path} has format version {version}, this anomscan reads version {VERSION}",
             hint=f"{_RETRAIN} to write it anew, or use the anomscan that wrote it",
         )
-    body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
+    body, digest = memoryview(content)[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
     if hashlib.sha256(body).digest() != digest:
         raise ModelError(f"model {path} is cut off or damaged: its checksum is wrong", hint=_RETRAIN)
-    start = _PREFIX.size + header_bytes
-    header = json.loads(body[_PREFIX.size : start])
+    try:
+        trees, settings = _parse(body, _PREFIX.size + header_bytes)
+        wrong = flaw(trees)
+    except (ValueError, KeyError, TypeError) as error:
+        wrong = str(error)
+    if wrong is not None:
+        raise ModelError(f"model {path} is no sound forest: {wrong}", hint=_RETRAIN)
+    return trees, settings
+
+
+def _parse(body: memoryview, start: int) -> tuple[Trees, dict[str, Any]]:
+    header = json.loads(bytes(body[_PREFIX.size : start]))
     arrays = {}
     for name, dtype, shape in header["arrays"]:
-        arrays[name] = np.frombuffer(body, dtype, int(np.prod(shape)), start).reshape(shape)
+        if _DTYPES[name] != dtype:
+            raise ValueError(f"its {name} are {dtype}")
+        arrays[name] = np.frombuffer(body, dtype, math.prod(shape), start).reshape(shape)
         start += arrays[name].nbytes
-    return Trees(**arrays), header["settings"]
+    settings = {name: header["settings"][name] for name in ("sample_size", "seed", "sampling", "facts")}
+    if not isinstance(settings["facts"], dict):
+        raise TypeError("its facts are none")
+    return Trees(**arrays), settings
 
 
 def _content(path: str | os.PathLike[str]) -> bytes:

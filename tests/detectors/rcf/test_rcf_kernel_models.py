@@ -1,0 +1,103 @@
+"""Models with a right checksum that no training would give: refused before anything follows their indices."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+
+import numpy as np
+import pytest
+
+from anomscan.detectors.rcf import Forest, model_file
+from anomscan.detectors.rcf.trees import Trees
+from anomscan.errors import ModelError
+
+NAMES = ("roots", "left", "axis", "cut", "mass", "low", "high")
+SETTINGS = {"sample_size": 8, "seed": 0, "sampling": "shuffled", "facts": {}}
+
+
+@pytest.fixture
+def arrays():
+    nodes = Forest.fit(np.random.default_rng(0).normal(size=(20, 3)), trees=2, sample_size=8, seed=0).nodes
+    return {name: getattr(nodes, name).copy() for name in NAMES}
+
+
+def refuse(tmp_path, arrays, why):
+    model_file.write(tmp_path / "m", Trees(**arrays), SETTINGS)
+    with pytest.raises(ModelError, match=rf"no sound forest: {why}.*run anomscan train"):
+        Forest.load(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value", "why"),
+    [
+        ("roots", 0, -1, "a root is no node"),
+        ("roots", 1, 1 << 30, "a root is no node"),
+        ("roots", 1, 1, "its masses do not add up"),
+        ("left", 0, 1 << 30, "a child does not come after its parent"),
+        ("left", 0, -5, "a child does not come after its parent"),
+        ("left", 1, 1, "a child does not come after its parent"),
+        ("left", 0, 29, "a child does not come after its parent"),
+        ("axis", 0, 3, "a cut is in no dimension"),
+        ("axis", 0, -1, "a cut is in no dimension"),
+        ("mass", 0, 9, "its masses do not add up"),
+        ("mass", -1, 0, "its masses do not add up"),
+        ("cut", 0, np.nan, "a cut misses its box"),
+        ("cut", 0, 99, "a cut misses its box"),
+        ("low", (0, 1), np.nan, "a box is none"),
+        ("high", (0, 1), np.inf, "a box is none"),
+        ("low", (0, 1), 99, "a box is none"),
+    ],
+)
+def test_a_wrong_number_is_named(tmp_path, arrays, name, place, value, why):
+    arrays[name][place] = value
+    refuse(tmp_path, arrays, why)
+
+
+def test_arrays_that_do_not_fit_together_are_refused(tmp_path, arrays):
+    refuse(tmp_path, arrays | {"axis": arrays["axis"][:-1]}, "its arrays do not fit together")
+    refuse(tmp_path, arrays | {"low": arrays["low"][:, :2]}, "its arrays do not fit together")
+    refuse(tmp_path, arrays | {"roots": arrays["roots"][:0]}, "it has no trees")
+    refuse(tmp_path, arrays | {"low": arrays["low"].ravel()}, "it has no trees")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{",
+        b"[]",
+        json.dumps({"settings": SETTINGS, "arrays": [["left", "<i8", [1]]]}).encode(),
+        json.dumps({"settings": SETTINGS, "arrays": [["left", "<i4", [1 << 40]]]}).encode(),
+        json.dumps({"settings": SETTINGS, "arrays": [["left", "<i4", [-1]]]}).encode(),
+        json.dumps({"settings": SETTINGS, "arrays": []}).encode(),
+        json.dumps({"settings": SETTINGS | {"facts": 1}, "arrays": []}).encode(),
+        json.dumps({"settings": {}, "arrays": []}).encode(),
+    ],
+)
+def test_a_header_that_says_nonsense_is_refused(tmp_path, header):
+    body = struct.pack("<8sII", b"ANOMRCF\n", 1, len(header)) + header
+    (tmp_path / "m").write_bytes(body + hashlib.sha256(body).digest())
+    with pytest.raises(ModelError, match="no sound forest"):
+        Forest.load(tmp_path / "m")
+
+
+def test_any_damage_behind_a_right_checksum_is_refused_or_scores(tmp_path, arrays):
+    """Whatever the numbers, the kernel neither crashes nor hangs."""
+    rng = np.random.default_rng(0)
+    queries = rng.normal(size=(5, 3))
+    loaded = 0
+    for _ in range(400):
+        name = NAMES[rng.integers(len(NAMES))]
+        damaged = {key: value.copy() for key, value in arrays.items()}
+        bits = damaged[name].reshape(-1).view(np.uint32)
+        bits[rng.integers(len(bits))] ^= np.uint32(1 << rng.integers(32))
+        model_file.write(tmp_path / "m", Trees(**damaged), SETTINGS)
+        try:
+            forest = Forest.load(tmp_path / "m")
+        except ModelError:
+            continue
+        loaded += 1
+        assert np.isfinite(forest.score(queries)).all()
+        assert np.isfinite(forest.attribution(queries)).all()
+    assert 0 < loaded < 400
