@@ -67,7 +67,7 @@ def test_a_revised_value_is_counted(tmp_path: Path, store: Store, files: Files) 
     (tmp_path / "t.csv").write_text("a,t,v\nx,2017-01-01,1\nx,2017-01-02,2\nx,2017-01-03,3\n")
     report = fetch_into(store, source, Request(), now=NOW + np.timedelta64(1, "D"))
     assert (report.new, report.revised, report.unchanged) == (1, 1, 1)
-    assert report.summary == "3 rows of 1 assets: 1 new, 1 revised, 1 unchanged"
+    assert report.summary == "3 rows of 1 assets: 1 new, 1 revised, 1 unchanged, 0 rejected"
 
 
 @pytest.mark.parametrize(

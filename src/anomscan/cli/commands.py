@@ -17,6 +17,7 @@ COMMANDS = {
     "detect": ("detect", "Score an asset's stored history once, with one cut-off."),
     "report": ("report", "Show the findings of a run: pages with charts, or a list."),
     "models": ("models", "List, show or delete trained models."),
+    "doctor": ("doctor", "Reach each source and say what is found."),
     "config": ("settings", "Show or check the settings."),
 }
 

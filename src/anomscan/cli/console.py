@@ -74,15 +74,21 @@ class Console:
         screen.print(table)
 
     @contextmanager
-    def progress(self, what: str, total: int | None) -> Iterator[Advance]:
-        """Show a bar while the block runs, on a terminal only."""
+    def progress(self, what: str, total: int | None, *, unit: str = "assets") -> Iterator[Advance]:
+        """Show what is done, how fast, and how long it will take, while the block runs; on a terminal only."""
         if not sys.stderr.isatty() or self.verbosity < 0 or self.json_lines:
             yield lambda steps: None
             return
         from rich.console import Console as Screen
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn(f"{{task.completed:,}} {unit}"),
+            TaskProgressColumn(show_speed=True),
+            TimeRemainingColumn(),
+        )
         with Progress(*columns, console=Screen(stderr=True), transient=True) as bar:
             task = bar.add_task(what, total=total)
             yield lambda steps: bar.advance(task, steps)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from anomscan.cli.options import AssetOption, DaysOption, FromOption, SourceOption, ToOption
 from anomscan.cli.session import session_of
 from anomscan.errors import ConfigError, ExitCode
+
+if TYPE_CHECKING:
+    from anomscan.cli.console import Console
+    from anomscan.sources.fetching import FetchReport
+    from anomscan.telemetry.cadence import Cadence
+
+#: Lines of a list that a person reads before the rest becomes a count.
+_SHOWN = 20
 
 
 def fetch(
@@ -25,7 +33,8 @@ def fetch(
 ) -> int:
     """Bring telemetry from a source into the store.
 
-    A second run right after changes nothing. --days N ends now.
+    Each asset is asked for from its last stored sample on, less the margin for late data, unless --from, --to or --days
+    say otherwise; --days N ends now. A second run right after changes nothing.
     """
     session = session_of(context)
     settings = session.load().settings
@@ -33,22 +42,41 @@ def fetch(
     if asset and all_assets:
         raise ConfigError("--asset and --all exclude each other", hint="give one of them")
 
-    from anomscan.sources.fetching import fetch_into, request_of
+    from anomscan.sources.fetching import fetch_into, request_of, resumed
     from anomscan.sources.registry import build
+    from anomscan.telemetry.cadence import parse_duration
     from anomscan.telemetry.store import Store
 
-    request = request_of(assets=asset, start=from_, end=to, days=days)
-    with session.console.progress(f"fetching {name}", None) as advance:
+    origin = build(name, source_settings)
+    request = request_of(assets=asset, start=from_, end=to, days=days, timezone=origin.timezone)
+    store = Store.create(settings.store.path)
+    late = parse_duration(source_settings.late)
+    with session.console.progress(f"fetching {name}", None, unit="rows") as advance:
         report = fetch_into(
-            Store.create(settings.store.path),
-            build(name, source_settings),
-            request,
+            store,
+            origin,
+            resumed(request, store, name, late),
+            late=late,
             include_current=include_current,
             on_rows=advance,
         )
+    _show(session.console, name, report, origin.layout.cadence)
+    return ExitCode.ASSETS_FAILED if report.failures or report.rejects else ExitCode.DONE
+
+
+def _show(console: Console, name: str, report: FetchReport, cadence: Cadence) -> None:
     for warning in report.warnings:
-        session.console.warn(warning)
-    for failure in report.failures:
-        session.console.error(f"asset '{failure.asset}': {failure.error}")
-    session.console.info(f"{name}: {report.summary}")
-    return ExitCode.ASSETS_FAILED if report.failures else ExitCode.DONE
+        console.warn(warning)
+    for asset, last in report.silent[:_SHOWN]:
+        console.warn(f"asset '{asset}' is silent: its last sample is of {cadence.text(last)}")
+    if len(report.silent) > _SHOWN:
+        console.warn(f"... and {len(report.silent) - _SHOWN} more assets are silent")
+    for failure in report.failures[:_SHOWN]:
+        console.error(f"asset '{failure.asset}': {failure.error}")
+    if len(report.failures) > _SHOWN:
+        console.error(f"... and {len(report.failures) - _SHOWN} more assets failed")
+    if report.rejects:
+        console.error(
+            f"{len(report.rejects)} rows rejected, the first: {report.rejects[0].reason} (all in {report.rejects_file})"
+        )
+    console.info(f"{name}: {report.summary}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -23,11 +23,14 @@ class Request:
         The ids wanted; None for all the source has.
     start, end
         datetime64[us], UTC, both inclusive; None for no bound.
+    since
+        Where to begin with the assets whose history is known; the others begin at ``start``. A source may give more.
     """
 
     assets: tuple[str, ...] | None = None
     start: np.datetime64 | None = None
     end: np.datetime64 | None = None
+    since: Mapping[str, np.datetime64] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,22 @@ class Notice:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One row that cannot be used; the others go on.
+
+    Parameters
+    ----------
+    reason
+        Why, one line.
+    row
+        What it held: the user's columns as text, None where empty.
+    """
+
+    reason: str
+    row: Mapping[str, str | None]
+
+
 class Source(Protocol):
     """Yields rows of ``layout.schema`` (:class:`anomscan.telemetry.rows.Layout`), in any order, in bounded pieces."""
 
@@ -60,7 +79,7 @@ class Source(Protocol):
     def timezone(self) -> str:
         """The IANA name of the zone in which its days begin and its naive timestamps stand."""
 
-    def fetch(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice]:
+    def fetch(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice | Reject]:
         """Stream the rows asked for.
 
         Raises

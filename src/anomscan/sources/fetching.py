@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from anomscan.errors import AssetError, ConfigError
-from anomscan.sources.base import AssetFailure, Notice, Request, Source
+from anomscan.sources.base import AssetFailure, Notice, Reject, Request, Source
 from anomscan.sources.times import wall_clock
 from anomscan.telemetry.cadence import first_instant, last_instant
+from anomscan.telemetry.durable import replace_file
 from anomscan.telemetry.rows import ASSET, TIMESTAMP
 
 if TYPE_CHECKING:
@@ -37,6 +40,13 @@ class FetchReport:
         What the stored rows were to the store; rows given twice alike count once.
     current
         Rows left out because their period is not over.
+    rejects
+        Rows that cannot be used.
+    rejects_file
+        Where they are kept; None if there are none.
+    silent
+        Assets whose last sample is older than the newest of the source by more than the margin for late data, and that
+        sample; sorted by asset.
     failures
         Assets that failed; nothing of this fetch is stored for them.
     warnings
@@ -49,16 +59,23 @@ class FetchReport:
     revised: int
     unchanged: int
     current: int
+    rejects: tuple[Reject, ...]
+    rejects_file: Path | None
+    silent: tuple[tuple[str, np.datetime64], ...]
     failures: tuple[AssetFailure, ...]
     warnings: tuple[str, ...]
 
     @property
     def summary(self) -> str:
         """One line for a person."""
-        counts = f"{self.new} new, {self.revised} revised, {self.unchanged} unchanged"
-        text = f"{self.rows} rows of {self.assets} assets: {counts}"
+        text = (
+            f"{self.rows} rows of {self.assets} assets: {self.new} new, {self.revised} revised, "
+            f"{self.unchanged} unchanged, {len(self.rejects)} rejected"
+        )
         if self.current:
             text += f", {self.current} of the current period left out"
+        if self.silent:
+            text += f", {len(self.silent)} assets silent"
         return f"{text}, {len(self.failures)} assets failed" if self.failures else text
 
 
@@ -104,12 +121,23 @@ def request_of(
     return Request(tuple(dict.fromkeys(assets)) if assets else None, first, last)
 
 
+def resumed(request: Request, store: Store, source: str, late: np.timedelta64) -> Request:
+    """The request, begun with each known asset at its last sample less the margin for late data.
+
+    A request that says itself where to begin or to end is left as it is.
+    """
+    if request.start is not None or request.end is not None:
+        return request
+    return replace(request, since={asset: last - late for asset, last in store.last_timestamps(source).items()})
+
+
 def fetch_into(
     store: Store,
     source: Source,
     request: Request,
     *,
     now: np.datetime64 | None = None,
+    late: np.timedelta64 | None = None,
     include_current: bool = False,
     on_rows: Callable[[int], None] | None = None,
 ) -> FetchReport:
@@ -119,6 +147,8 @@ def fetch_into(
     ----------
     now
         datetime64[us], UTC: when the rows arrive, and what the current period is told by; the clock's by default.
+    late
+        The margin for late data, by which silent assets are told; none are told without it.
     include_current
         Whether to take samples whose period (their timestamp and the cadence after it, days in the source's time zone)
         is not over.
@@ -143,6 +173,7 @@ def fetch_into(
     missing = set(request.assets or ())
     failures: list[AssetFailure] = []
     warnings: list[str] = []
+    rejects: list[Reject] = []
     rows = current = 0
     with store.writer(source.name, source.layout, arrived_at=now) as writer:
         for item in source.fetch(request):
@@ -153,6 +184,9 @@ def fetch_into(
             if isinstance(item, Notice):
                 warnings.append(item.text)
                 continue
+            if isinstance(item, Reject):
+                rejects.append(item)
+                continue
             rows += len(item)
             if missing:
                 missing.difference_update(pc.unique(item[ASSET]).to_pylist())
@@ -162,17 +196,47 @@ def fetch_into(
                 writer.append(complete)
             if on_rows is not None:
                 on_rows(len(item))
+        rejects_file = _keep_rejects(store, source.name, rejects)
         tally = writer.commit()
-    if missing:
-        missing.difference_update(store.last_timestamps(source.name))
-    for asset in sorted(missing):
+    ends = store.last_timestamps(source.name)
+    for asset in sorted(missing - ends.keys()):
         error = AssetError(f"source '{source.name}' gave no row of it, and the store has none")
         failures.append(AssetFailure(asset, error))
-    if rows == 0 and not failures:
+    if rows == 0 and not failures and not rejects:
         warnings.append(f"source '{source.name}' gave no rows for what was asked")
     return FetchReport(
-        tally.assets, rows, tally.new, tally.revised, tally.unchanged, current, tuple(failures), tuple(warnings)
+        assets=tally.assets,
+        rows=rows,
+        new=tally.new,
+        revised=tally.revised,
+        unchanged=tally.unchanged,
+        current=current,
+        rejects=tuple(rejects),
+        rejects_file=rejects_file,
+        silent=() if late is None else _silent(ends, late),
+        failures=tuple(failures),
+        warnings=tuple(warnings),
     )
+
+
+def _silent(ends: dict[str, np.datetime64], late: np.timedelta64) -> tuple[tuple[str, np.datetime64], ...]:
+    if not ends:
+        return ()
+    newest = max(ends.values())
+    return tuple((asset, last) for asset, last in sorted(ends.items()) if last < newest - late)
+
+
+def _keep_rejects(store: Store, source: str, rejects: Sequence[Reject]) -> Path | None:
+    """Add rejects to the source's file of them; one that is there already is not added again."""
+    if not rejects:
+        return None
+    path = Path(store.path) / f"{source}.rejects.jsonl"
+    kept = path.read_text("utf-8").splitlines() if path.is_file() else []
+    lines = [json.dumps({"row": dict(each.row), "reason": each.reason}, ensure_ascii=False) for each in rejects]
+    with replace_file(path) as file:
+        for line in dict.fromkeys([*kept, *lines]):
+            file.write(line.encode() + b"\n")
+    return path
 
 
 def _until(rows: pa.Table, last: np.datetime64) -> pa.Table:

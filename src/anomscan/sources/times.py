@@ -105,16 +105,19 @@ class Times:
             raise InputError(
                 f"{place(0)}: column '{name}' holds {unique.type}, not timestamps", hint="write them as ISO 8601 text"
             )
+        seen = dict(self.seen)
         for kind in (False, True):
-            if kind not in self.seen and kind in aware:
+            if kind not in seen and kind in aware:
                 code = int(np.argmax(aware == kind))
-                self.seen[kind] = f"{shown(unique[code])} at {where(code)}"
-        refuse_mix(self.seen)
+                seen[kind] = f"{shown(unique[code])} at {where(code)}"
+        refuse_mix(seen)
         moments = (
             self._dates(wall, unique, where) if self._cadence.whole_days else self._instants(wall, utc, unique, where)
         )
         bad = (moments < _FIRST) | (moments > _LAST)
         _refuse(bad, unique, where, "is outside the years 1 to 9999")
+        # Only now: a row that was refused says nothing about the others.
+        self.seen.update(seen)
         return pa.array(moments[codes], pa.timestamp("us"))
 
     def _dates(self, wall: pd.DatetimeIndex, texts: pa.Array, where: Place) -> np.ndarray[Any, np.dtype[np.datetime64]]:

@@ -62,6 +62,23 @@ class Cadence:
         return instant_text(timestamp)
 
 
+def parse_duration(text: str) -> np.timedelta64:
+    """Read ``"3d"``, ``"12h"``, ``"90min"`` or ``"0s"``, in microseconds.
+
+    >>> parse_duration("3d").astype("timedelta64[h]")
+    np.timedelta64(72,'h')
+
+    Raises
+    ------
+    ConfigError
+        If the text is not a whole number of s, min, h or d.
+    """
+    match = re.fullmatch(r"(\d{1,6})(s|min|h|d|D)", text)
+    if match is None:
+        raise ConfigError(f"'{text}' is not a length of time", hint="write it as 3d, 12h or 90min")
+    return np.timedelta64(int(match[1]) * _UNITS_US[match[2].replace("d", "D")], "us")
+
+
 def instant_text(timestamp: np.datetime64) -> str:
     """A UTC instant in ISO 8601 with Z, to the second where it has no fraction."""
     whole = timestamp.astype("datetime64[us]").astype(np.int64) % 1_000_000 == 0

@@ -1,0 +1,89 @@
+"""``anomscan doctor`` says whether everything is where the settings say it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import typer
+
+from anomscan.cli.options import SourceOption
+from anomscan.cli.session import session_of
+from anomscan.errors import AnomscanError, StoreError
+
+if TYPE_CHECKING:
+    from anomscan.config import Settings
+    from anomscan.sources.checkup import Finding
+
+
+def doctor(context: typer.Context, source: SourceOption = None) -> int:
+    """Reach each source and say what is found: its settings, clock and query, the store and the models.
+
+    Exits with 0 if all is well, 2 if settings or data are not, 5 if a source cannot be reached or refuses us.
+    """
+    session = session_of(context)
+    settings = session.load().settings
+    names = [settings.source(source)[0]] if source else list(settings.sources)
+
+    import numpy as np
+
+    from anomscan.errors import ExitCode
+    from anomscan.sources.checkup import Finding, check, verdict
+    from anomscan.sources.registry import build
+
+    now = np.datetime64("now", "us")
+    findings: list[Finding] = []
+
+    def say(thing: str, found: Iterator[Finding]) -> None:
+        for finding in found:
+            findings.append(finding)
+            mark = "ok  " if finding.code == ExitCode.DONE else "FAIL"
+            print(f"{mark} {thing}: {finding.what}: {finding.said}", flush=True)
+
+    if not names:
+        say("settings", iter([Finding("sources", "there is none; see config.example.toml", ExitCode.INPUT)]))
+    for name in names:
+        try:
+            origin = build(name, settings.sources[name])
+        except AnomscanError as error:
+            say(f"source {name}", iter([Finding("settings", str(error), error.exit_code)]))
+            continue
+        say(f"source {name}", check(origin, now))
+    say("store", _store(settings))
+    say("detectors", _detectors(settings))
+    return verdict(findings)
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    from anomscan.sources.checkup import Finding
+    from anomscan.telemetry.store import Store
+
+    path = settings.store.path
+    if not path.exists():
+        yield Finding("path", f"{path} does not exist yet; anomscan fetch makes it")
+        return
+    try:
+        store = Store.open(path)
+        for name in store.sources():
+            ends = store.last_timestamps(name)
+            newest = f", the newest sample of {store.layout(name).cadence.text(max(ends.values()))}" if ends else ""
+            yield Finding(name, f"{len(ends)} assets{newest}")
+    except StoreError as error:
+        yield Finding("path", str(error), error.exit_code)
+
+
+def _detectors(settings: Settings) -> Iterator[Finding]:
+    from anomscan.detectors.registry import build
+    from anomscan.sources.checkup import Finding
+
+    for name, chosen in settings.detectors.items():
+        if chosen.kind == "rcf" and not chosen.model.exists():
+            yield Finding(name, f"no model yet at {chosen.model}; anomscan train makes it")
+            continue
+        try:
+            detector = build(name, chosen)
+        except AnomscanError as error:
+            yield Finding(name, str(error), error.exit_code)
+            continue
+        through = "" if detector.trained_through is None else f", trained through {detector.trained_through}"
+        yield Finding(name, f"ready{through}")

@@ -1,0 +1,121 @@
+"""Is a source what its settings say? Reach it, ask it for a day, and tell what was found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import pyarrow.compute as pc
+
+from anomscan.errors import AnomscanError, AssetError, ExitCode, worst
+from anomscan.sources.base import AssetFailure, Notice, Reject, Request, Source
+from anomscan.sources.times import wall_clock
+from anomscan.telemetry.rows import ASSET, TIMESTAMP
+
+_DAY = np.timedelta64(1, "D")
+#: A clock that is off by more makes the wrong day the current one at times.
+_CLOCK_S = 60.0
+
+
+@runtime_checkable
+class Described(Protocol):
+    """A source that can say more of its other end."""
+
+    def describe(self) -> Iterator[tuple[str, str]]:
+        """Facts as (what, said): server, TLS and the like; ``("clock", ISO instant)`` is compared with ours.
+
+        Raises
+        ------
+        ServiceError
+            Unreachable, or refused.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of a check-up.
+
+    Parameters
+    ----------
+    what
+        What was looked at.
+    said
+        What was found.
+    code
+        ``DONE`` where it is good; else the exit code it calls for.
+    """
+
+    what: str
+    said: str
+    code: ExitCode = ExitCode.DONE
+
+
+def check(source: Source, now: np.datetime64) -> Iterator[Finding]:
+    """Look at a source; findings come as they are made, and the first that ends it is the last.
+
+    Parameters
+    ----------
+    now
+        datetime64[us], UTC.
+    """
+    layout = source.layout
+    yield Finding("settings", f"cadence {layout.cadence.name}, variables {', '.join(layout.variables)}")
+    local = wall_clock(now, source.timezone).isoformat(sep=" ", timespec="minutes")
+    yield Finding("time zone", f"{source.timezone}, where it is {local}")
+    try:
+        if isinstance(source, Described):
+            for what, said in source.describe():
+                yield _clock(said, now) if what == "clock" else Finding(what, said)
+        yield from _one_day(source, now)
+    except AnomscanError as error:
+        yield Finding("query", str(error), error.exit_code)
+
+
+def verdict(findings: list[Finding]) -> ExitCode:
+    """The exit code that findings call for."""
+    return worst(finding.code for finding in findings)
+
+
+def _one_day(source: Source, now: np.datetime64) -> Iterator[Finding]:
+    yesterday = np.datetime64(wall_clock(now, source.timezone), "D") - _DAY
+    start = yesterday.astype("datetime64[us]")
+    request = Request(None, start, start + _DAY - np.timedelta64(1, "us"))
+    began = time.monotonic()
+    rows = 0
+    assets: set[str] = set()
+    newest: np.datetime64 | None = None
+    rejects: list[Reject] = []
+    failures: list[AssetFailure] = []
+    for item in source.fetch(request):
+        if isinstance(item, Notice):
+            yield Finding("note", item.text)
+        elif isinstance(item, Reject):
+            rejects.append(item)
+        elif isinstance(item, AssetFailure):
+            failures.append(item)
+        elif len(item):
+            rows += len(item)
+            assets.update(pc.unique(item[ASSET]).to_pylist())
+            last = np.datetime64(pc.max(item[TIMESTAMP]).as_py(), "us")
+            newest = last if newest is None else max(newest, last)
+    seconds = time.monotonic() - began
+    said = f"{rows} rows of {len(assets)} assets for {yesterday}, in {seconds:.1f} s"
+    if newest is not None:
+        said += f"; the newest is of {source.layout.cadence.text(newest)}"
+    yield Finding("query", said)
+    if rejects:
+        yield Finding("rows", f"{len(rejects)} cannot be used, the first: {rejects[0].reason}", ExitCode.INPUT)
+    if failures:
+        first = failures[0]
+        code = worst(ExitCode.INPUT if isinstance(f.error, AssetError) else f.error.exit_code for f in failures)
+        yield Finding("assets", f"{len(failures)} failed, the first: '{first.asset}': {first.error}", code)
+
+
+def _clock(said: str, now: np.datetime64) -> Finding:
+    off = float((np.datetime64(said, "us") - now) / np.timedelta64(1, "s"))
+    if abs(off) > _CLOCK_S:
+        return Finding("clock", f"its clock is {off:+.0f} s off ours: set one of them right", ExitCode.INPUT)
+    return Finding("clock", f"agrees with ours to {abs(off):.0f} s")

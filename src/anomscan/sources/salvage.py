@@ -1,0 +1,68 @@
+"""Use the rows that can be used: those that cannot are handed out one by one, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import pyarrow as pa
+
+from anomscan.errors import InputError
+from anomscan.sources.base import Reject
+
+#: So many rows are tried before the format, rather than a row, is held to be wrong.
+_PATIENCE = 50
+#: More rejects than this are not a row's fault either.
+_MOST = 10_000
+
+
+class Salvage:
+    """Converts pieces of rows; its patience is one fetch's.
+
+    A piece that cannot be converted is halved until the rows at fault stand alone.
+    """
+
+    def __init__(self) -> None:
+        self._used = 0
+        self._rejected = 0
+
+    def rows(
+        self,
+        count: int,
+        convert: Callable[[slice], pa.Table],
+        content: Callable[[int], Mapping[str, str | None]],
+    ) -> Iterator[pa.Table | Reject]:
+        """Convert ``count`` rows.
+
+        Parameters
+        ----------
+        convert
+            Some of the rows as the store takes them; InputError if one cannot be used.
+        content
+            What one row holds.
+
+        Raises
+        ------
+        InputError
+            Where no row can be used, or too many cannot: the first row's reason.
+        """
+        waiting = [slice(0, count)] if count else []
+        first: InputError | None = None
+        while waiting:
+            part = waiting.pop()
+            try:
+                rows = convert(part)
+            except InputError as error:
+                first = first or error
+                if part.stop - part.start > 1:
+                    middle = (part.start + part.stop) // 2
+                    waiting += [slice(middle, part.stop), slice(part.start, middle)]
+                    continue
+                self._rejected += 1
+                if self._rejected > _MOST or (self._used == 0 and self._rejected >= _PATIENCE):
+                    raise first from None
+                yield Reject(error.message, content(part.start))
+            else:
+                self._used += part.stop - part.start
+                yield rows
+        if self._used == 0 and first is not None:
+            raise first
