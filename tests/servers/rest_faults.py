@@ -78,6 +78,7 @@ class Service:
         self.url = url
         self.calls: list[Call] = []
         self.most_at_once = 0
+        self.connections = 0
         self.gone = threading.Event()
         self._at_once = 0
         self._lock = threading.Lock()
@@ -110,6 +111,10 @@ def serving(answer: Callable[[Call], Reply], tls: ssl.SSLContext | None = None) 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
+
+        def setup(self) -> None:
+            super().setup()
+            service.connections += 1
 
         def log_message(self, *_: Any) -> None:
             pass

@@ -64,6 +64,7 @@ def one(**fields: Any) -> Reply:
             Reply(302, b"", {"Location": "http://localhost:1/login?next=x"}),
             "to another host: http://localhost:1 ",
         ),
+        (Reply(302, b"", {"Location": "http://[no"}), "to another host"),
         (Reply(302, b"", {"Location": "?again"}), "more than 5 times"),
         (Reply(503), r"failed \(503\); gave up at the deadline after \d+ calls"),
         (Reply(429, b"", {"Retry-After": "3600"}), r"too many calls \(429\), and asks to wait 3600 s; gave up"),

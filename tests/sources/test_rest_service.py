@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-import subprocess
 import time
 import traceback
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from inspect import signature
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from anomscan.errors import ConfigError, ExitCode, ServiceError
 from anomscan.sources.base import Request
@@ -58,6 +64,7 @@ def test_nothing_there_is_found_soon() -> None:
     for url, said in (
         (f"http://127.0.0.1:{port}/api", "cannot be reached: connection refused, 3 times"),
         ("http://no-such-host.invalid/api", "there is no such host"),
+        ("http://no..host/api", "there is no such host"),
     ):
         with pytest.raises(ServiceError, match=said) as caught:
             fetch(url, *"abcdefgh", clock=clock, concurrency=1)
@@ -112,6 +119,7 @@ def test_so_many_assets_at_once_and_no_more() -> None:
     with serving(lambda call: Reply(body=GOOD, pause_s=0.01)) as service:
         rows, _, _ = fetch(service.url, *map(str, range(40)), concurrency=3)
         assert service.most_at_once == 3
+        assert service.connections == 3
     assert len(rows) == 80
 
 
@@ -131,12 +139,28 @@ def test_waits_are_those_the_service_asks_for_or_grow_with_jitter() -> None:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 that nobody has signed, with its key."""
+    """A certificate for 127.0.0.1 that has signed itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "anomscan tests")])
+    now = datetime.now(UTC)
+    uses = dict.fromkeys(signature(x509.KeyUsage).parameters, False) | {
+        "digital_signature": True,
+        "key_cert_sign": True,
+    }
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=2))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.KeyUsage(**uses), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
     path = tmp_path_factory.mktemp("tls") / "both.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1"
-    command += f" -addext subjectAltName=IP:127.0.0.1 -keyout {path}.key -out {path}.crt"
-    subprocess.run(command.split(), check=True, capture_output=True)
-    path.write_text(Path(f"{path}.key").read_text() + Path(f"{path}.crt").read_text())
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(signed.public_bytes(pem) + private)
     return path
 
 
@@ -147,7 +171,7 @@ def test_a_certificate_is_checked(certificate: Path) -> None:
         with pytest.raises(ServiceError, match=r"certificate is not trusted: self.signed.*sources\.far\.ca"):
             fetch(service.url, "a")
         assert service.calls == []
-        assert len(fetch(service.url, "a", ca=Path(f"{certificate}.crt"))[0]) == 2
+        assert len(fetch(service.url, "a", ca=certificate)[0]) == 2
         with pytest.raises(ServiceError):
             fetch(service.url.replace("https", "http"), "a", deadline_s=0.5)
         with pytest.raises(ConfigError, match="cannot be read"):

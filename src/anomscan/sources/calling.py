@@ -113,7 +113,7 @@ class Run:
     def close(self) -> None:
         """End what is under way: waits are broken off, connections cut."""
         self._stop.set()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=False)  # work that has not begun ends at its first call
         while self._under_way:
             self.http.cut_overdue()
             self._under_way -= wait(self._under_way, timeout=_TICK_S).done

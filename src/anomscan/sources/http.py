@@ -6,13 +6,13 @@ import re
 import ssl
 from dataclasses import dataclass
 from threading import Event
-from urllib.parse import urljoin
 
 import urllib3
 from urllib3.exceptions import (
     ConnectTimeoutError,
     DecodeError,
     HTTPError,
+    LocationParseError,
     NameResolutionError,
     NewConnectionError,
     ProxyError,
@@ -25,7 +25,7 @@ from anomscan.config import RestSource
 from anomscan.errors import AssetError, ConfigError, ServiceError
 from anomscan.sources.connections import Connections, Watch
 from anomscan.sources.retrying import Pace, StoppedError, TransientError, retry_after
-from anomscan.sources.urls import has_parameter, same_service, shown_host, shown_url, with_parameter
+from anomscan.sources.urls import has_parameter, joined, same_service, shown_host, shown_url, with_parameter
 
 _BLOCK_BYTES = 64 << 10
 _MOST_REDIRECTS = 5
@@ -146,7 +146,7 @@ class Http:
             try:
                 target = self._judged(response, place)
                 if target is not None:
-                    return urljoin(url, target)
+                    return joined(url, target)
                 body = None if response.status == 204 else self._body(response, end, room, place)
                 response.release_conn()
                 return Answer(body, ", ".join(response.headers.getlist("Link")) or None, url)
@@ -213,7 +213,7 @@ class Http:
                 f"{place}: its certificate is not trusted: {cause.verify_message}",
                 hint=f"set sources.{self._name}.ca to the certificates of a private service",
             )
-        if isinstance(error, NameResolutionError):
+        if isinstance(error, (NameResolutionError, LocationParseError)):
             return TransientError(f"{place}: there is no such host, or its name cannot be looked up", unreached=True)
         if isinstance(error, NewConnectionError):
             why = (getattr(cause, "strerror", None) or "no connection").lower()

@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
-from urllib.parse import urljoin
 
 from anomscan.config import RestSource
 from anomscan.errors import AssetError
 from anomscan.sources.http import Answer
 from anomscan.sources.retrying import TransientError
-from anomscan.sources.urls import same_service, shown_host, shown_url, with_parameter
+from anomscan.sources.urls import joined, same_service, shown_host, shown_url, with_parameter
 
 _MOST_PAGES = 100_000
 #: Calls worth making for an answer that is no JSON: a proxy's page passes, and half a body may have been a drop.
@@ -150,10 +149,7 @@ class Paging:
             raise AssetError(f"the next page in the answer of {shown_url(answer.url)} is {kind_of(value)}")
         if self._mode == "cursor":
             return str(value)
-        try:
-            link = urljoin(answer.url, str(value))
-        except ValueError:
-            link = ""
+        link = joined(answer.url, str(value))
         if not same_service(link, answer.url):
             raise AssetError(
                 f"the next page of {shown_url(answer.url)} is on another host: {shown_host(link)}",

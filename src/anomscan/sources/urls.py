@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urljoin, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -153,6 +153,14 @@ def has_parameter(url: str, name: str) -> bool:
 
 def _names(pair: str, name: str) -> bool:
     return [found for found, _ in parse_qsl(pair, keep_blank_values=True)] == [name]
+
+
+def joined(url: str, link: str) -> str:
+    """Where a link in the answer of a URL leads; "" where it is none."""
+    try:
+        return urljoin(url, link.strip())
+    except ValueError:
+        return ""
 
 
 def same_service(there: str, here: str) -> bool:
