@@ -6,8 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pyarrow as pa
 
+from anomscan.config import Columns
 from anomscan.errors import InputError
 from anomscan.sources.base import Reject
+from anomscan.sources.columns import Piece, needed, to_rows
+from anomscan.sources.times import Times
+from anomscan.telemetry.rows import Layout
 
 #: So many rows are tried before the format, rather than a row, is held to be wrong.
 _PATIENCE = 50
@@ -66,3 +70,38 @@ class Salvage:
                 yield rows
         if self._used == 0 and first is not None:
             raise first
+
+
+class Usable:
+    """Makes the store's rows of one fetch's pieces."""
+
+    def __init__(self, layout: Layout, columns: Columns, times: Times) -> None:
+        self._layout = layout
+        self._columns = columns
+        self._times = times
+        self._salvage = Salvage()
+
+    def rows(self, piece: Piece) -> Iterator[pa.Table | Reject]:
+        """The rows of ``layout.schema`` that a piece has, and the rejects.
+
+        Raises
+        ------
+        InputError
+            Where no row can be used, or too many cannot.
+        """
+        names = needed(self._columns)
+
+        def convert(part: slice) -> pa.Table:
+            rows = piece.rows.slice(part.start, part.stop - part.start)
+            return to_rows(
+                Piece(rows, lambda row: piece.place(part.start + row), piece.typed_times),
+                self._layout,
+                self._columns,
+                self._times,
+            )
+
+        def content(row: int) -> dict[str, str | None]:
+            values = {name: piece.rows[name][row].as_py() for name in names}
+            return {name: None if value is None else str(value) for name, value in values.items()}
+
+        return self._salvage.rows(len(piece.rows), convert, content)

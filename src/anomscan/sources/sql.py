@@ -7,18 +7,21 @@ from datetime import date, datetime
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from anomscan.config import SqlSource
 from anomscan.errors import ConfigError
 from anomscan.sources.address import check, database_url
 from anomscan.sources.alchemy import Alchemy
-from anomscan.sources.base import AssetFailure, Notice, Request
-from anomscan.sources.columns import asked, to_rows
+from anomscan.sources.base import AssetFailure, Notice, Reject, Request
+from anomscan.sources.columns import asked
 from anomscan.sources.mysql import MySql
+from anomscan.sources.resuming import parts
+from anomscan.sources.salvage import Usable
 from anomscan.sources.times import Times, wall_clock
 from anomscan.telemetry.cadence import Cadence
-from anomscan.telemetry.rows import Layout
+from anomscan.telemetry.rows import ASSET, Layout
 
 _DAY = np.timedelta64(1, "D")
 # The widest bounds that the common databases all take as dates and times.
@@ -64,8 +67,12 @@ class Sql:
         """The IANA name of the zone in which its days begin and its naive timestamps stand."""
         return self._settings.timezone or "UTC"
 
-    def fetch(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice]:
+    def fetch(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice | Reject]:
         """Run the query and stream its rows.
+
+        Of a request that says where each asset's history ends, those that end about together are asked for in one
+        query. Where the query takes ``:asset``, each that lags behind is asked for alone, and so is the whole history
+        of one that is met for the first time.
 
         Raises
         ------
@@ -76,24 +83,42 @@ class Sql:
         ServiceError
             The database cannot be reached, or refuses us.
         """
-        times = self._times()
-        columns = self._settings.columns
-        thing = f"the query of source '{self._name}'"
-        bounds: dict[str, object] = {
-            "start": self._bound_time(request.start, -_DAY, _EARLIEST),
-            "end": self._bound_time(request.end, _DAY, _LATEST),
-        }
-        runs = [bounds]
-        if self._per_asset:
-            runs = [bounds | {"asset": asset} for asset in ((None,) if request.assets is None else request.assets)]
+        usable = Usable(self._layout, self._settings.columns, self._times())
+        met: set[str] = set()
         with self._opened() as database:
-            for parameters in runs:
-                for piece in database.pieces(self._statement, parameters, thing, bulk=parameters.get("asset") is None):
-                    rows = asked(to_rows(piece, self._layout, columns, times), request)
-                    if len(rows):
-                        yield rows
+            for part in parts(request, per_asset=self._per_asset):
+                for item in self._part(database, part, usable):
+                    if request.since and isinstance(item, pa.Table):
+                        met.update(pc.unique(item[ASSET]).to_pylist())
+                    yield item
+            fresh = sorted(met - request.since.keys()) if request.since else []
+            if self._per_asset:
+                for asset in fresh:
+                    yield from self._part(database, Request((asset,), None, request.end), usable)
+            elif fresh:
+                shown = ", ".join(f"'{asset}'" for asset in fresh[:5])
+                yield Notice(
+                    f"{len(fresh)} assets are new ({shown}) and came without their earlier history, for the query has "
+                    "no :asset; anomscan fetch --from brings it"
+                )
             for text in database.notices:
                 yield Notice(text)
+
+    def _part(self, database: Alchemy | MySql, part: Request, usable: Usable) -> Iterator[pa.Table | Reject]:
+        """The rows of one query."""
+        parameters: dict[str, object] = {
+            "start": self._bound_time(part.start, -_DAY, _EARLIEST),
+            "end": self._bound_time(part.end, _DAY, _LATEST),
+        }
+        alone = self._per_asset and part.assets is not None
+        if self._per_asset:
+            parameters["asset"] = part.assets[0] if alone and part.assets else None
+        thing = f"the query of source '{self._name}'"
+        for piece in database.pieces(self._statement, parameters, thing, bulk=not alone):
+            for item in usable.rows(piece):
+                rows = item if isinstance(item, Reject) else asked(item, part)
+                if isinstance(rows, Reject) or len(rows):
+                    yield rows
 
     def _opened(self) -> Alchemy | MySql:
         url = database_url(self._name, self._settings)
