@@ -1,0 +1,50 @@
+"""What ``-o`` means: standard output, a local file, or a place to publish to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from anomscan.cli.console import Console
+
+
+@contextmanager
+def output_file(
+    output: str | None, main: str, console: Console, *, overwrite: bool, folder: bool = False
+) -> Iterator[Path | None]:
+    """Where to write what was asked for.
+
+    Parameters
+    ----------
+    output
+        As given on the command line.
+    main
+        The name of the file, where ``output`` is a folder or a URL that names none.
+    overwrite
+        Whether objects at a URL may be overwritten; a local file always is.
+    folder
+        Whether ``output`` is a folder.
+
+    Yields
+    ------
+    The file to write, None for standard output. A URL gives a temporary one, which is published with all that lies
+    beside it when the block ends well.
+
+    Raises
+    ------
+    ConfigError
+        A URL that nothing can be published to.
+    OutputError
+        If it cannot be published.
+    """
+    if output is None or output == "-":
+        yield None
+        return
+    from anomscan.reports.publish import is_remote, parse_target, staged
+
+    if is_remote(output):
+        with staged(parse_target(output, main, folder=folder), overwrite=overwrite, say=console.info) as path:
+            yield path
+        return
+    yield Path(output) / main if folder else Path(output)

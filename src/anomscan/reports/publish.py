@@ -1,0 +1,213 @@
+"""Publishing: the files of a run go to an object store, none of them over another unless that is asked for.
+
+A target is ``s3://BUCKET/PREFIX/`` or ``s3://BUCKET/KEY``. The data goes first and the file that a reader opens last:
+whoever finds that finds all. Two runs that publish to one place go through their files in the same order: the one that
+is refused its first file has written nothing.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from anomscan.errors import ConfigError, OutputError
+from anomscan.telemetry.durable import output_errors
+
+_TYPES = {
+    ".csv": "text/csv; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".jsonl": "application/x-ndjson",
+    ".md": "text/markdown; charset=utf-8",
+    ".parquet": "application/vnd.apache.parquet",
+    ".png": "image/png",
+    ".txt": "text/plain; charset=utf-8",
+}
+_SHOWN = 5
+
+
+class ObjectStore(Protocol):
+    """Where objects are put, by key; what fails is an OutputError."""
+
+    def check(self, key: str) -> bool:
+        """Whether the object is there, as far as we may see; raises if nothing could be put here at all."""
+
+    def put(self, key: str, file: Path, content_type: str, *, overwrite: bool) -> None:
+        """Put a file whole or not at all; raises if the object is there and may not be overwritten."""
+
+
+def _s3(bucket: str) -> ObjectStore:
+    from anomscan.reports.s3 import Bucket
+
+    return Bucket(bucket)
+
+
+#: Scheme of a target to what opens its store.
+_STORES: dict[str, Callable[[str], ObjectStore]] = {"s3": _s3}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A place in an object store.
+
+    Parameters
+    ----------
+    scheme, container
+        Which store: ``s3`` and the bucket.
+    prefix
+        What the keys begin with, with its slash; may be empty.
+    main
+        The name of the file that a reader opens, which is written last.
+    """
+
+    scheme: str
+    container: str
+    prefix: str
+    main: str
+
+    def url(self, key: str) -> str:
+        """What a person calls the object of a key."""
+        return f"{self.scheme}://{self.container}/{key}"
+
+
+def is_remote(output: str) -> bool:
+    """Whether an output is an object store's and not a local file.
+
+    >>> is_remote("s3://bucket/results.jsonl"), is_remote("results.jsonl"), is_remote("-")
+    (True, False, False)
+    """
+    return "://" in output
+
+
+def parse_target(url: str, main: str, *, folder: bool = False) -> Target:
+    """Understand where to publish.
+
+    Parameters
+    ----------
+    url
+        ``SCHEME://CONTAINER/PATH``. A path is a folder, unless it ends like ``main`` does: then it names the main file.
+    main
+        The main file's name, where the URL has none.
+    folder
+        Whether the path is a folder in any case.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such kind of store, or no container.
+
+    Examples
+    --------
+    >>> parse_target("s3://fleet/2026", "results.jsonl")
+    Target(scheme='s3', container='fleet', prefix='2026/', main='results.jsonl')
+    >>> parse_target("s3://fleet/2026/may.jsonl", "results.jsonl").main
+    'may.jsonl'
+    """
+    scheme, _, rest = url.partition("://")
+    container, _, path = rest.partition("/")
+    if scheme not in _STORES:
+        known = ", ".join(f"{name}://" for name in _STORES)
+        raise ConfigError(f"nothing can be published to '{scheme}://'", hint=f"name a local file, or {known}")
+    if not container:
+        raise ConfigError(f"'{url}' names no bucket", hint=f"write {scheme}://BUCKET/PREFIX/")
+    above, _, last = path.rpartition("/")
+    if not folder and last.endswith(Path(main).suffix) and last != Path(main).suffix:
+        return Target(scheme, container, f"{above}/" if above else "", last)
+    prefix = path.rstrip("/")
+    return Target(scheme, container, f"{prefix}/" if prefix else "", main)
+
+
+@contextmanager
+def staged(target: Target, *, overwrite: bool, say: Callable[[str], None]) -> Iterator[Path]:
+    """Gather files in a temporary folder and publish them when the block ends well.
+
+    Parameters
+    ----------
+    target
+        Where to. It is asked before the block runs whether the main file is there, so that no long run is for nothing.
+    overwrite
+        Whether objects that are there may be overwritten.
+    say
+        Told what was written.
+
+    Yields
+    ------
+    The path to write the main file to; whatever lies beside it or in folders there is published too.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be published: what was written until then, and where the files are kept, are named.
+    """
+    store = _STORES[target.scheme](target.container)
+    main = target.prefix + target.main
+    if store.check(main) and not overwrite:
+        raise OutputError(f"{target.url(main)} is there already", hint="name another place, or add --overwrite")
+    with output_errors(Path(tempfile.gettempdir())):
+        folder = Path(tempfile.mkdtemp(prefix="anomscan-"))
+    try:
+        yield folder / target.main
+        say(_sentence(publish(folder, target, store, overwrite=overwrite)))
+    except PublishError:
+        raise  # the files are the user's now
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class PublishError(OutputError):
+    """Some of the files could not be published; they are kept."""
+
+
+def publish(folder: Path, target: Target, store: ObjectStore, *, overwrite: bool) -> list[tuple[str, int]]:
+    """Put every file of a folder, the main one last.
+
+    Parameters
+    ----------
+    folder
+        Its files keep their relative paths below the target's prefix.
+    overwrite
+        Whether objects that are there may be overwritten.
+
+    Returns
+    -------
+    URL and bytes of each object, in the order they were written.
+
+    Raises
+    ------
+    PublishError
+        At the first file that cannot be put; says what was written before it and where the files are.
+    """
+    files = sorted(
+        (path for path in folder.rglob("*") if path.is_file()),
+        key=lambda path: (path == folder / target.main, len(path.relative_to(folder).parts), path.as_posix()),
+    )
+    written: list[tuple[str, int]] = []
+    for path in files:
+        key = target.prefix + path.relative_to(folder).as_posix()
+        try:
+            store.put(key, path, _TYPES.get(path.suffix, "application/octet-stream"), overwrite=overwrite)
+        except OutputError as error:
+            before = f"written before it: {_names(written)}" if written else "nothing was written"
+            hint = f"{error.hint}; " if error.hint else ""
+            raise PublishError(f"{error.message}; {before}", hint=f"{hint}all files are kept in {folder}") from error
+        written.append((target.url(key), path.stat().st_size))
+    return written
+
+
+def _sentence(written: list[tuple[str, int]]) -> str:
+    return f"published {_names(written)} ({sum(size for _, size in written):,} bytes)"
+
+
+def _names(written: list[tuple[str, int]]) -> str:
+    """Every object by its URL, or the last of many and how many there are."""
+    if len(written) > _SHOWN:
+        return f"{written[-1][0]} and {len(written) - 1} more"
+    return ", ".join(url for url, _ in written)

@@ -1,0 +1,136 @@
+"""Objects in a bucket of S3, or of whatever speaks its protocol."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anomscan.aws import client, refusals
+from anomscan.errors import OutputError
+from anomscan.telemetry.durable import output_errors
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
+#: What one request can put; results are far below it.
+MAX_BYTES = 5 * 1024**3
+_RUN = "anomscan-run"
+_PATIENCE_S = (0.2, 0.5, 1.0, 2.0, 4.0)
+
+
+class Bucket:
+    """A bucket to publish to.
+
+    Not overwriting is the server's business (``If-None-Match: *``): looking first and then writing would let two
+    writers through.
+
+    Parameters
+    ----------
+    name
+        The bucket.
+    sleep
+        Waits so many seconds; for tests.
+
+    Raises
+    ------
+    MissingExtraError
+        Without boto3.
+    """
+
+    def __init__(self, name: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._name = name
+        self._sleep = sleep
+        self._run = secrets.token_hex(16)
+        self._client: Any = client("s3", feature="publishing to s3://")
+
+    def check(self, key: str) -> bool:
+        """Whether the object is there, as far as we may see.
+
+        Raises
+        ------
+        OutputError
+            If there is no such bucket, no credentials, or no way there.
+        """
+        import botocore.exceptions as boto
+
+        with refusals(f"s3://{self._name}", OutputError):
+            try:
+                self._client.head_object(Bucket=self._name, Key=key)
+            except boto.ClientError as error:
+                if _code(error) != "404":
+                    return self._unseen(error)
+            else:
+                return True
+            try:
+                self._client.head_bucket(Bucket=self._name)
+            except boto.ClientError as error:
+                if _code(error) == "404":
+                    raise self._no_bucket() from None
+                return self._unseen(error)
+        return False
+
+    def put(self, key: str, file: Path, content_type: str, *, overwrite: bool) -> None:
+        """Put a file.
+
+        Raises
+        ------
+        OutputError
+            If the object is there and ``overwrite`` is not wanted, or it cannot be written.
+        """
+        import botocore.exceptions as boto
+
+        url = f"s3://{self._name}/{key}"
+        wanted = {"Bucket": self._name, "Key": key, "ContentType": content_type, "Metadata": {_RUN: self._run}}
+        if not overwrite:
+            wanted["IfNoneMatch"] = "*"
+        with output_errors(file), file.open("rb") as body, refusals(url, OutputError):
+            size = file.stat().st_size
+            if size > MAX_BYTES:
+                raise OutputError(f"{url} would have {size:,} bytes, and one request can put {MAX_BYTES:,}")
+            for wait in (*_PATIENCE_S, None):
+                body.seek(0)
+                try:
+                    self._client.put_object(**wanted, Body=body)
+                except boto.ClientError as error:
+                    if _code(error) == "NoSuchBucket":
+                        raise self._no_bucket() from None
+                    if _code(error) == "PreconditionFailed":
+                        if self._is_ours(key):
+                            return
+                        raise there_already(url) from None
+                    if _code(error) != "ConditionalRequestConflict" or wait is None:
+                        raise
+                    self._sleep(wait)  # another writer is at it; it may yet fail
+                else:
+                    return
+
+    def _is_ours(self, key: str) -> bool:
+        """Whether this run wrote the object: a request that was answered into the void is sent a second time."""
+        import botocore.exceptions as boto
+
+        try:
+            there = self._client.head_object(Bucket=self._name, Key=key)
+        except boto.ClientError:
+            return False
+        return bool(there.get("Metadata", {}).get(_RUN) == self._run)
+
+    def _unseen(self, error: ClientError) -> bool:
+        """Who may write need not be allowed to look; any other refusal stands."""
+        if _code(error) != "403":
+            raise error
+        return False
+
+    def _no_bucket(self) -> OutputError:
+        return OutputError(f"there is no bucket '{self._name}'", hint="make it, or check its name")
+
+
+def there_already(url: str) -> OutputError:
+    """The refusal to overwrite."""
+    return OutputError(f"{url} is there already", hint="name another place, or add --overwrite")
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code"))
