@@ -121,66 +121,69 @@ def test_bounds_and_text_of_the_query_stand_as_they_are(make: Make, read: Any, f
     assert {row[1:] for row in rows} == {(datetime(2017, 1, 2), 0.25, "50% :off?")}
 
 
-#: What a column may be, its values, and whether the fast path gives it exactly.
-TYPES = [
-    ("prt7", "DECIMAL(12, 6)", ["0.1", "-123456.123456", "999999.999999", "NULL"], True),
-    ("prt7", "DECIMAL(18, 9)", ["0.1", "999999999.123456789", "-999999999.999999999"], True),
-    ("prt7", "DECIMAL(20, 0)", ["12345678901234567890", "-3"], False),
-    ("prt7", "DECIMAL(30, 15)", ["123456789012345.123456789012345"], False),
-    ("prt7", "DOUBLE", ["0.1e0", "1.7976931348623157e308", "5e-324", "-0e0", "NULL"], True),
-    ("prt7", "FLOAT", ["0.1", "1.23456789", "16777217"], False),
-    ("prt7", "BIGINT", ["-9223372036854775808", "9007199254740993", "NULL"], True),
-    ("prt7", "BIGINT UNSIGNED", ["18446744073709551615"], True),
-    ("prt7", "TINYINT(1)", ["1", "0", "-3"], True),
-    ("prt7", "VARCHAR(20)", ["'0.1'", "'NaN'", "''", "' 7 '"], True),
-    ("asset_id", "VARCHAR(20)", ["'007'", "'ça'"], True),
-    ("asset_id", "CHAR(5)", ["'007'"], True),
-    ("asset_id", "INT", ["7", "-7"], True),
-    ("asset_id", "BIGINT UNSIGNED", ["18446744073709551615"], True),
-    ("asset_id", "DECIMAL(10, 0)", ["7", "-7"], False),
-    ("asset_id", "VARBINARY(20)", ["'007'", "'ça'"], True),
-    ("asset_id", "TEXT CHARACTER SET latin1", ["'ça'"], True),
-    ("asset_id", "ENUM('a', 'b')", ["'a'"], True),
-    ("date", "DATE", ["'1000-01-01'", "'9999-12-31'"], True),
-    ("date", "DATETIME", ["'2017-01-01 00:00:00'"], True),
-    ("date", "VARCHAR(20)", ["'2017-01-01'"], True),
-    ("health", "TINYINT(1)", ["1", "NULL"], True),
-    ("health", "TEXT", ["'Good'", "''", "NULL"], True),
+#: Columns of a table and their values, as SQL writes them.
+USUAL = {
+    "asset_id": ("VARCHAR(20)", ["'a'", "'b'", "'c'", "'d'"]),
+    "date": ("DATE", ["'2017-01-01'", "'2017-01-02'", "'1000-01-01'", "'9999-12-31'"]),
+    "prt7": ("DOUBLE", ["0.1e0", "1.7976931348623157e308", "5e-324", "-0e0"]),
+    "health": ("VARCHAR(20)", ["'Good'", "''", "NULL", "'ça va'"]),
+}
+EXACT = [
+    {
+        "asset_id": ("CHAR(5)", ["'007'", "'7'", "'-7'", "'☀'"]),
+        "prt7": ("DECIMAL(12, 6)", ["0.1", "-123456.123456", "999999.999999", "NULL"]),
+        "date": ("DATETIME", ["'2017-01-01 00:00:00'", "'2017-01-02'", "'1000-01-01'", "'9999-12-31'"]),
+    },
+    {
+        "asset_id": ("INT", ["7", "-7", "0", "2147483647"]),
+        "prt7": ("DECIMAL(18, 9)", ["0.1", "999999999.123456789", "-999999999.999999999", "0.3"]),
+        "health": ("TINYINT(1)", ["1", "0", "NULL", "-1"]),
+    },
+    {
+        "asset_id": ("BIGINT UNSIGNED", ["18446744073709551615", "9007199254740993", "7", "0"]),
+        "prt7": ("BIGINT", ["-9223372036854775808", "9007199254740993", "NULL", "9223372036854775807"]),
+        "health": ("TEXT", ["'Good'", "''", "NULL", "'☀😀'"]),
+    },
+    {
+        "asset_id": ("VARBINARY(20)", ["'007'", "'ça'", "'7'", "'x'"]),
+        "prt7": ("VARCHAR(20)", ["'0.1'", "'NaN'", "''", "' 7 '"]),
+        "date": ("VARCHAR(20)", ["'2017-01-01'", "'2017-01-02'", "' 2016-02-29'", "'9999-12-31'"]),
+    },
+    {
+        "asset_id": ("TEXT CHARACTER SET latin1", ["'ça'", "'a;b'", "'a\\\\b'", "'%s'"]),
+        "prt7": ("BIGINT UNSIGNED", ["18446744073709551615", "0", "1", "NULL"]),
+        "health": ("ENUM('a', 'b')", ["'a'", "'b'", "NULL", "'a'"]),
+    },
+]
+#: Columns that connectorx would give otherwise, and so are PyMySQL's.
+NOT_EXACT = [
+    {"prt7": ("DECIMAL(20, 0)", ["12345678901234567890", "-3", "NULL", "0"])},
+    {"prt7": ("DECIMAL(30, 15)", ["123456789012345.123456789012345", "0.1", "NULL", "-0.1"])},
+    {"prt7": ("FLOAT", ["0.1", "1.23456789", "16777217", "NULL"])},
+    {"asset_id": ("DECIMAL(10, 0)", ["7", "-7", "0", "1234567890"])},
 ]
 
 
-@pytest.mark.parametrize(("column", "kind", "values", "exact"), TYPES)
+@pytest.mark.parametrize(
+    ("columns", "exact"), [(USUAL, True), *((c, True) for c in EXACT), *((c, False) for c in NOT_EXACT)]
+)
 def test_awkward_types_are_the_same_on_both_paths(
-    server: MariaDb,
-    make: Make,
-    read: Any,
-    caplog: pytest.LogCaptureFixture,
-    column: str,
-    kind: str,
-    values: list[str],
-    exact: bool,
+    server: MariaDb, make: Make, read: Any, caplog: pytest.LogCaptureFixture, columns: dict[str, Any], exact: bool
 ) -> None:
     caplog.set_level(logging.DEBUG, "anomscan")
-    kinds = {"asset_id": "VARCHAR(20)", "date": "DATE", "prt7": "DOUBLE", "health": "VARCHAR(20)"} | {column: kind}
+    columns = USUAL | columns
     server.run(
-        "CREATE OR REPLACE TABLE awkward (" + ", ".join(f"{name} {kinds[name]} NULL" for name in kinds) + ")",
+        f"CREATE OR REPLACE TABLE awkward ({', '.join(f'{name} {kind} NULL' for name, (kind, _) in columns.items())})",
         *(
-            "INSERT INTO awkward VALUES ("
-            + ", ".join(
-                {"asset_id": f"'a{i}'", "date": "'2017-01-01'", "prt7": "1", "health": "'x'"}[name]
-                if name != column
-                else value
-                for name in kinds
-            )
-            + ")"
-            for i, value in enumerate(values)
+            f"INSERT INTO awkward VALUES ({', '.join(row)})"
+            for row in zip(*(values for _, values in columns.values()), strict=True)
         ),
         database="fleet",
     )
     query = SIMPLE.replace("daily", "awkward").replace("date BETWEEN :start AND :end", ":start < :end")
     slow, quick = (read(make(query, fast=fast)) for fast in PATHS)
     assert repr(slow) == repr(quick)
-    assert len(slow) == len(values)
+    assert len(slow) == 4
     assert ("by the fast path" in caplog.text) == exact
 
 
@@ -361,6 +364,14 @@ def test_rows_left_unread_are_not_waited_for(server: MariaDb, make: Make, fast: 
     begun = time.monotonic()
     items.close()
     assert time.monotonic() - begun < 2
+
+
+def test_a_fast_path_that_does_not_start_is_noticed(make: Make, monkeypatch: pytest.MonkeyPatch, parts: Any) -> None:
+    monkeypatch.setattr("anomscan.sources.fast.address", lambda *what: "nosuch://reader:s3cret%40%2F%3A@h/d")
+    tables, _, notices = parts(make().fetch(Request()))
+    assert sum(map(len, tables)) == 2 * len(AWKWARD) + 1
+    assert "was read without the fast path, which failed: " in notices[0].text
+    assert "s3cret" not in notices[0].text
 
 
 def test_without_the_extra_the_slow_path_is_taken(

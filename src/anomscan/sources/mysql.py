@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import pymysql
@@ -159,13 +160,12 @@ class MySql:
             try:
                 cursor.execute(query)
                 description = _checked(cursor.description, wanted, thing)
-                at = {name: place for place, (name, *_) in enumerate(description)}
-                kinds = {name: description[at[name]][1] for name in wanted}
+                at = {name: itemgetter(place) for place, (name, *_) in enumerate(description)}
+                kinds = {name: kind for name, kind, *_ in description}
                 while part := cursor.fetchmany(ROWS):
-                    fields = list(zip(*part, strict=True))
                     place = partial(_place, thing, row)
                     values = {
-                        name: _plain(fields[at[name]], kinds[name], name not in columns.values, name, place)
+                        name: _plain(list(map(at[name], part)), kinds[name], name not in columns.values, name, place)
                         for name in wanted
                     }
                     piece = from_objects(values, columns, place)
