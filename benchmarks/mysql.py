@@ -34,6 +34,7 @@ WAYS = {
     "slow path into the store": ("store", "never"),
     "fast path into the store": ("store", "auto"),
 }
+MARKS = "marks, into the store: 1.30 by the slow path, 0.20 by the fast path, 250 MB"
 
 
 def cpu_s() -> float:
@@ -135,7 +136,7 @@ def main() -> None:
     with MariaDb() as server:
         loaded(server, 2 * assets)
         measured("bare PyMySQL", server.port, assets)  # fills the server's cache
-        print(f"{assets * DAYS:,} rows; CPU as a ratio to the bare read, then again with twice the rows")
+        print(f"{assets * DAYS:,} rows; CPU as a ratio to the bare read, memory also with twice the rows; {MARKS}")
         base = 0.0
         for way in WAYS:
             single, double = (measured(way, server.port, n * assets) for n in (1, 2))

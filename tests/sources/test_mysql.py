@@ -420,3 +420,21 @@ def test_the_command_line_says_one_line_and_keeps_the_password(server: MariaDb, 
         for path in tmp_path.rglob("*")
         if path.is_file() and path.name != "anomscan.toml" and b"s3cret" in path.read_bytes()
     ]
+
+
+@pytest.mark.parametrize("fast", PATHS)
+def test_what_a_fetch_writes_holds_no_secret(server: MariaDb, tmp_path: Path, fast: str) -> None:
+    (tmp_path / "secret.json").write_text('{"username": "reader", "password": "s3cret@/:"}')
+    (tmp_path / "anomscan.toml").write_text(
+        f'[sources.fleet]\nkind = "sql"\nurl = "mysql://127.0.0.1:{server.port}/fleet"\nsecret = "file:secret.json"\n'
+        f'query = "{SIMPLE}"\ncadence = "1D"\nfast = "{fast}"\n'
+        'columns = { asset = "asset_id", timestamp = "date", values = ["prt7"], health = "health" }\n'
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "anomscan", "-v", "fetch"], cwd=tmp_path, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 0, done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
+    written = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "secret.json"]
+    assert len(written) > 1
+    assert not [path for path in written if b"s3cret" in path.read_bytes()]
