@@ -60,6 +60,8 @@ class KernelHook(BuildHookInterface[Any]):
         library = folder / f"_kernel{suffix}"
         failure = compile_kernel(command, library)
         if failure is not None:
+            if not editable:
+                shutil.rmtree(folder)
             if wish:
                 raise SystemExit(failure)
             self.app.display_warning(f"the kernel does not compile, anomscan will use NumPy:\n{failure}")

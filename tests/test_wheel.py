@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -39,10 +40,10 @@ def run(*command, path=os.defpath, **variables):
     )
 
 
-def build(folder, *, path=os.defpath, **variables):
-    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder, path=path, **variables)
-    (wheel,) = folder.glob("*.whl")
-    return wheel
+def build(folder, *, target="wheel", path=os.defpath, **variables):
+    run(sys.executable, "-m", "hatchling", "build", "-t", target, "-d", folder, path=path, **variables)
+    (built,) = folder.glob("*.whl" if target == "wheel" else "*.tar.gz")
+    return built
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,14 @@ def test_without_a_compiler_the_wheel_has_none_and_numpy_scores_the_same(tmp_pat
 
 def test_a_compiler_that_fails_is_no_reason_not_to_install(tmp_path):
     assert build(tmp_path, CC="false").name.endswith("-py3-none-any.whl")
+
+
+def test_a_source_archive_has_all_that_a_build_needs_and_no_library(tmp_path):
+    with tarfile.open(build(tmp_path, target="sdist")) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    kernel = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("src/anomscan/detectors/rcf/kernel/*.[ch]")}
+    assert kernel | {"build_kernel.py", "pyproject.toml"} <= names
+    assert not [name for name in names if "/_kernel." in name]
 
 
 @pytest.mark.parametrize(

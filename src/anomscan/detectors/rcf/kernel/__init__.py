@@ -25,8 +25,8 @@ _SOURCES = ("descend.c", "grow.c", "lanes.h")
 _VARIABLE = "ANOMSCAN_KERNEL"
 
 #: A block of points stays in the second-level cache, with what is kept of each.
-_BLOCK_BYTES = 1 << 19
-_BLOCK_POINTS = (512, 8192)
+_BLOCK_BYTES = 1 << 20
+_BLOCK_POINTS = (1024, 4096)
 
 _Pointer, _Count = ctypes.c_void_p, ctypes.c_int64
 
