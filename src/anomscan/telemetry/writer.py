@@ -23,9 +23,10 @@ from anomscan.telemetry.parts import PartReader, PartWriter, bucket_spans, prese
 from anomscan.telemetry.roster import Roster
 from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.settle import Findings, settle
+from anomscan.telemetry.spill import Spill
 
 #: Rows held in memory before they are spilled to the store's folder; as many are settled at a time.
-SPILL_ROWS = 1_000_000
+SPILL_ROWS = 150_000
 
 #: Batch files that may lie about before a commit compacts them.
 MOST_BATCHES = 30
@@ -54,7 +55,7 @@ class StoreWriter:
         self._manifest = Manifest(layout)
         self._held: list[pa.Table] = []
         self._held_rows = 0
-        self._spills: list[DataFile] = []
+        self._spills: list[Spill] = []
         self._spill_folder: Path | None = None
 
     def __enter__(self) -> StoreWriter:
@@ -133,8 +134,7 @@ class StoreWriter:
         """What there is to store, and the roster's entries as they become, some buckets at a time."""
         held = self._held_block()
         edges = np.concatenate([[0], np.cumsum(held.bucket_rows())]).tolist()
-        spills = [PartReader(self._spill_folder or self._folder, spill, self._layout) for spill in self._spills]
-        fetched = np.diff(edges) + bucket_rows(self._spills)
+        fetched = sum((spill.bucket_rows for spill in self._spills), start=np.diff(edges))
 
         files = self._neighbours(held)
         stored = [PartReader(self._folder, file, self._layout) for file in files]
@@ -142,7 +142,7 @@ class StoreWriter:
 
         places = {name: place for place, name in enumerate(roster.names)}
         for first, stop in bucket_spans(rows.tolist(), SPILL_ROWS):
-            blocks = [block for spill in spills if (block := spill.read(first, stop)) is not None]
+            blocks = [block for spill in self._spills if (block := spill.read(first, stop)) is not None]
             incoming = concat([*blocks, held.take(slice(edges[first], edges[stop])).trimmed()])
             known = roster.pick(incoming.names, places)
             yield settle(incoming, read_parts(stored, first, stop), known, self._arrived_at, findings)
@@ -167,11 +167,8 @@ class StoreWriter:
             if self._spill_folder is None:
                 self._spill_folder = Path(tempfile.mkdtemp(prefix="spill-", dir=self._folder))
                 self._resources.callback(remove, self._spill_folder)
-        name = f"spill-{len(self._spills):06d}.parquet"
-        with replace_file(self._spill_folder / name) as out, PartWriter(out, name, self._layout) as part:
-            part.write(self._held_block())
+            self._spills.append(Spill(self._spill_folder / f"{len(self._spills):06d}", self._held_block()))
         self._held, self._held_rows = [], 0
-        self._spills.append(part.part)
 
     def _held_block(self) -> Block:
         if self._held_rows == 0:
