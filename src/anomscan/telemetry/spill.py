@@ -40,7 +40,8 @@ class Spill:
             for array in arrays:
                 file.write(np.ascontiguousarray(array).data)
         self._kinds = [(array.dtype, array.shape[1:]) for array in arrays]
-        self._frame = replace(block.take(slice(0)), arrived_at=self._arrived_at[:0])
+        # The names alone: a slice would keep all the rows.
+        self._frame = block.take(np.empty(0, np.int64))
 
     def read(self, first: int, stop: int) -> Block | None:
         """The rows of the buckets ``first`` to ``stop`` (exclusive); None where there are none."""
