@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from anomscan.config import FilesSource, RcfDetector, RecordedDetector, RestSource, Settings, SqlSource, explain, load
+from anomscan.config import (
+    FilesSource,
+    RcfDetector,
+    RecordedDetector,
+    RestSource,
+    SageMakerDetector,
+    Settings,
+    SqlSource,
+    explain,
+    load,
+)
 from anomscan.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +52,7 @@ def test_the_example_loads_and_names_every_key():
         ("sources", "inverters", RestSource),
         ("detectors", "rcf", RcfDetector),
         ("detectors", "replay", RecordedDetector),
+        ("detectors", "endpoint", SageMakerDetector),
     ]:
         assert set(example[section][name]) == keys(model)
         assert isinstance(getattr(settings, section)[name], model)
@@ -63,6 +74,8 @@ def test_the_example_equals_the_defaults_wherever_there_is_one(tmp_path):
     for section in ("defaults", "store", "train", "scan", "report"):
         compare(example[section], getattr(bare, section), tmp_path)
     compare(example["detectors"]["rcf"], bare.detectors["rcf"], tmp_path)
+    endpoint = example["detectors"]["endpoint"]
+    compare(endpoint, SageMakerDetector(kind="sagemaker", endpoint=endpoint["endpoint"]), tmp_path)
     given = example["sources"]["inverters"]
     needed = {name: given[name] for name, field in RestSource.model_fields.items() if field.is_required()}
     compare({name: value for name, value in given.items() if name != "key"}, RestSource(**needed), tmp_path)
@@ -123,9 +136,13 @@ def test_the_variable_names_the_file(toml, tmp_path):
         ("[scan]\nwindw = 3\n", r"unknown key 'scan.windw'.*did you mean 'window'"),
         ("[scam]\nwindow = 3\n", r"unknown section 'scam'.*did you mean 'scan'"),
         ('[detectors.a]\nkind = "rcf"\ntreees = 3\n', r"unknown key 'detectors.a.treees'.*did you mean 'trees'"),
-        ('[detectors.a]\nkind = "rfc"\n', r"'detectors.a' needs a kind out of 'rcf', 'recorded'"),
-        ("[detectors.a]\ntrees = 3\n", r"'detectors.a' needs a kind out of 'rcf', 'recorded'"),
+        ('[detectors.a]\nkind = "rfc"\n', r"'detectors.a' needs a kind out of 'rcf', 'recorded', 'sagemaker'"),
+        ("[detectors.a]\ntrees = 3\n", r"'detectors.a' needs a kind out of 'rcf', 'recorded', 'sagemaker'"),
         ('[detectors.a]\nkind = "recorded"\n', r"'detectors.a.path' is missing"),
+        (
+            '[detectors.a]\nkind = "sagemaker"\nendpoint = "e"\ntrained_through = "yesterday"\n',
+            r"yesterday",
+        ),
         ('[scan]\nsigma = "much"\n', r"'scan.sigma'.*number"),
         ("[scan]\nsigma = -1\n", r"'scan.sigma'.*greater than 0"),
         (

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from anomscan.errors import ConfigError
-from anomscan.telemetry.cadence import Cadence
+from anomscan.telemetry.cadence import Cadence, last_instant
 
 PREFIX = "ANOMSCAN_"
 DEFAULT_FILE = "anomscan.toml"
@@ -178,7 +178,32 @@ class RecordedDetector(_Section):
     path: Path
 
 
-DetectorSettings = Annotated[RcfDetector | RecordedDetector, Field(discriminator="kind")]
+class SageMakerDetector(_Section):
+    """``[detectors.NAME]`` with ``kind = "sagemaker"``: a forest behind an endpoint; docs/sagemaker.md tells more."""
+
+    kind: Literal["sagemaker"]
+    endpoint: str = Field(min_length=1)
+    region: str | None = None
+    accept: Literal["application/json", "application/jsonlines"] = "application/json"
+    serverless: bool = False
+    max_payload_mb: float | None = Field(None, gt=0.0, le=25.0)
+    concurrency: int = Field(4, ge=1, le=64)
+    deadline_s: float = Field(120.0, gt=0.0, le=86_400.0)
+    connect_timeout_s: float = Field(10.0, gt=0.0, le=3_600.0)
+    read_timeout_s: float = Field(70.0, gt=0.0, le=3_600.0)
+    shingle: int | None = Field(None, ge=1)
+    variables: tuple[str, ...] | None = None
+    trained_through: str | None = None
+
+    @field_validator("trained_through")
+    @classmethod
+    def _trained_through_is_an_instant(cls, text: str | None) -> str | None:
+        if text is not None:
+            last_instant(text)
+        return text
+
+
+DetectorSettings = Annotated[RcfDetector | RecordedDetector | SageMakerDetector, Field(discriminator="kind")]
 
 
 class TrainSettings(_Section):
@@ -239,7 +264,7 @@ class Settings(_Section):
             )
         return name, self.sources[name]
 
-    def detector(self, name: str | None) -> tuple[str, RcfDetector | RecordedDetector]:
+    def detector(self, name: str | None) -> tuple[str, RcfDetector | RecordedDetector | SageMakerDetector]:
         """The detector a command works with: the one named, else the default.
 
         Raises

@@ -46,7 +46,9 @@ class Threads:
                 yield waiting.popleft().result()
                 waiting.extend(pool.submit(function, chunk) for chunk in islice(source, 1))
         finally:
-            pool.shutdown(cancel_futures=True)
+            # After an interruption nobody waits here: what is under way may wait for a service that only its own
+            # detector can tell to stop.
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def usable_cpus() -> int:

@@ -12,6 +12,8 @@ from anomscan.cli.options import (
     DetectorOption,
     FromOption,
     OutputOption,
+    RecordOption,
+    ReplayOption,
     SourceOption,
     ToOption,
 )
@@ -32,6 +34,8 @@ def detect(
         Literal["jsonl", "table"] | None,
         typer.Option("--format", help="By default a table on a terminal, else JSON lines."),
     ] = None,
+    record: RecordOption = None,
+    replay: ReplayOption = None,
 ) -> int:
     """Score an asset's stored history once, with one cut-off over all its scores.
 
@@ -44,5 +48,5 @@ def detect(
     from anomscan.cli.running import Job, deliver
     from anomscan.reports.records import DETECT_SCHEMA
 
-    job = Job(DETECT_SCHEMA, True, asset, source, detector, from_, to, days, as_of)
+    job = Job(DETECT_SCHEMA, True, asset, source, detector, from_, to, days, as_of, record, replay)
     return deliver(settings, job, Threads(1), session.console, output, format_).code()

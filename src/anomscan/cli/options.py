@@ -26,3 +26,9 @@ AsOfOption = Annotated[
 OutputOption = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE|-", help="Where to; - is standard output.")
 ]
+RecordOption = Annotated[
+    Path | None, typer.Option("--record", metavar="FILE", help="Keep what a remote detector answers.")
+]
+ReplayOption = Annotated[
+    Path | None, typer.Option("--replay", metavar="FILE", help="Answer from such a file, not from the service.")
+]

@@ -38,6 +38,8 @@ class Job:
         Whether one cut-off is taken over all scores of an asset.
     assets
         The ids asked for, None for all.
+    record, replay
+        Where to keep what a remote detector answers, or to have it from.
     """
 
     schema: str
@@ -49,6 +51,8 @@ class Job:
     end: str | None = None
     days: int | None = None
     as_of: str | None = None
+    record: Path | None = None
+    replay: Path | None = None
 
 
 @dataclass(slots=True)
@@ -125,7 +129,7 @@ def run_job(settings: Settings, job: Job, engine: Engine, console: Console, keep
     from anomscan.backtest.asset import Stretch
     from anomscan.backtest.fleet import Backtest, Failure
     from anomscan.backtest.rules import Rules
-    from anomscan.detectors.registry import build
+    from anomscan.detectors.registry import opened
     from anomscan.errors import AssetError
     from anomscan.reports.findings import record_of
     from anomscan.telemetry.cadence import first_instant, last_instant
@@ -148,8 +152,6 @@ def run_job(settings: Settings, job: Job, engine: Engine, console: Console, keep
     as_of = None if job.as_of is None else last_instant(job.as_of)
     store = Store.open(settings.store.path)
     store.layout(source)
-    detector = build(name, chosen)
-    backtest = Backtest(detector, rules, stretch, job.whole)
     revision = store.revision(source)
 
     tally = Tally()
@@ -163,8 +165,11 @@ def run_job(settings: Settings, job: Job, engine: Engine, console: Console, keep
                 seen.update(series.asset for series in chunk)
             yield chunk
 
-    with console.progress("scanning", total) as advance:
-        for result in backtest.run(watched(), engine):
+    with (
+        opened(name, chosen, record=job.record, replay=job.replay) as detector,
+        console.progress("scanning", total) as advance,
+    ):
+        for result in Backtest(detector, rules, stretch, job.whole).run(watched(), engine):
             record = record_of(result, schema=job.schema, detector=name, shingle=rules.shingle)
             tally.add(record)
             keep(record, result)

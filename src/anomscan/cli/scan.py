@@ -13,6 +13,8 @@ from anomscan.cli.options import (
     DetectorOption,
     FromOption,
     OutputOption,
+    RecordOption,
+    ReplayOption,
     SourceOption,
     ToOption,
 )
@@ -44,6 +46,8 @@ def scan(
     fail_on: Annotated[
         Literal["any"] | None, typer.Option("--fail-on", help="Exit with 3 if any day is anomalous.")
     ] = None,
+    record: RecordOption = None,
+    replay: ReplayOption = None,
 ) -> int:
     """Judge each day of the stored history by what was known on it.
 
@@ -64,6 +68,6 @@ def scan(
     from anomscan.cli.running import Job, deliver
     from anomscan.reports.records import SCAN_SCHEMA
 
-    job = Job(SCAN_SCHEMA, False, asset or None, source, detector, from_, to, days, as_of)
+    job = Job(SCAN_SCHEMA, False, asset or None, source, detector, from_, to, days, as_of, record, replay)
     tally = deliver(settings, job, Threads(workers), session.console, output, format_)
     return tally.code(fail_on_findings=fail_on is not None)

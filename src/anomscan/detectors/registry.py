@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from anomscan.config import RcfDetector as RcfSettings
 from anomscan.config import RecordedDetector as RecordedSettings
+from anomscan.config import SageMakerDetector as SageMakerSettings
 from anomscan.detectors.base import Detector
+from anomscan.errors import ConfigError
+
+Settings = RcfSettings | RecordedSettings | SageMakerSettings
 
 
-def build(name: str, settings: RcfSettings | RecordedSettings) -> Detector:
+def build(name: str, settings: Settings) -> Detector:
     """Make the detector that a section of the settings describes, ready to score.
 
     Raises
     ------
+    ConfigError, MissingExtraError
+        If the service behind it cannot be asked with these settings, or not without an extra.
     InputError
         If its model or file cannot be used.
     """
@@ -19,6 +29,53 @@ def build(name: str, settings: RcfSettings | RecordedSettings) -> Detector:
         from anomscan.detectors.rcf.detector import RcfDetector
 
         return RcfDetector.load(name, settings.model)
+    if isinstance(settings, SageMakerSettings):
+        from anomscan.detectors.sagemaker.detector import SageMakerDetector
+        from anomscan.detectors.sagemaker.runtime import Runtime
+
+        return SageMakerDetector(name, settings, Runtime(settings))
     from anomscan.detectors.recorded import Recorded
 
     return Recorded(name, settings.path)
+
+
+@contextmanager
+def opened(
+    name: str, settings: Settings, *, record: Path | None = None, replay: Path | None = None
+) -> Iterator[Detector]:
+    """Have a detector for the length of a block; a remote one may be recorded, or played back.
+
+    Parameters
+    ----------
+    name, settings
+        As of :func:`build`.
+    record
+        Where to keep what the service answers; written when the block ends well.
+    replay
+        A file so made, to answer from in place of the service.
+
+    Raises
+    ------
+    ConfigError
+        If there is nothing to record or replay.
+    InputError
+        As :func:`build`; also if the file to replay cannot be used.
+    OutputError
+        If the file to record cannot be written.
+    """
+    if isinstance(settings, SageMakerSettings):
+        from anomscan.detectors.recording import taped
+        from anomscan.detectors.sagemaker.detector import SageMakerDetector
+        from anomscan.detectors.sagemaker.runtime import Runtime
+
+        with taped(
+            lambda: Runtime(settings), detector=name, endpoint=settings.endpoint, record=record, replay=replay
+        ) as scorer:
+            yield SageMakerDetector(name, settings, scorer)
+    elif record is not None or replay is not None:
+        raise ConfigError(
+            f"detector '{name}' is {settings.kind}, which cannot be recorded or replayed",
+            hint="--record and --replay are for sagemaker",
+        )
+    else:
+        yield build(name, settings)

@@ -1,0 +1,1 @@
+"""A Random Cut Forest behind an endpoint of Amazon SageMaker."""

@@ -1,0 +1,247 @@
+"""What every detector keeps to; the broken ones here must be found out."""
+
+from __future__ import annotations
+
+import csv
+from contextlib import ExitStack
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from anomscan.config import SageMakerDetector as Settings
+from anomscan.detectors.base import Capabilities, Scores
+from anomscan.detectors.rcf import Forest
+from anomscan.detectors.rcf.detector import RcfDetector
+from anomscan.detectors.recorded import Recorded
+from anomscan.detectors.recording import taped
+from anomscan.detectors.sagemaker.detector import SageMakerDetector
+from anomscan.detectors.sagemaker.runtime import Runtime
+from anomscan.errors import AssetError
+from anomscan.telemetry.cadence import Cadence
+from anomscan.telemetry.series import Series
+from anomscan.telemetry.shingles import complete, shingles
+from servers.sagemaker_runtime import FakeTime, LoopbackRuntime, client_of, serving
+
+SHINGLE = 3
+SPIKE = 20
+CALM = np.random.default_rng(0).normal(0.8, 0.05, (300, SHINGLE))
+FOREST = Forest.fit(CALM, trees=30, sample_size=64, seed=0)
+
+
+def series(asset, n, *, gap=None, value=None):
+    values = np.random.default_rng(list(asset.encode())).normal(0.8, 0.05, (n, 1))
+    if n > SPIKE:
+        values[SPIKE] = 3.0
+    if gap is not None:
+        values[gap] = np.nan
+    if value is not None:
+        values[5] = value
+    days = np.datetime64("2017-01-01", "us") + np.arange(n) * np.timedelta64(1, "D")
+    return Series(asset, Cadence.parse("1D"), ("x",), days, values)
+
+
+def good_batch():
+    return [series("a", 40), series("b", 2), series("c", 30, gap=9), series("d", 3), series("e", 0)]
+
+
+BAD = series("bad", 40, value=1e39)
+
+
+def one_entry_a_series_in_order(detector):
+    batch = good_batch()
+    found = detector.score(batch, SHINGLE)
+    assert detector.score([], SHINGLE) == []
+    assert len(found) == len(batch)
+    for one, result in zip(batch, found, strict=True):
+        assert isinstance(result, Scores)
+        np.testing.assert_array_equal(result.timestamps, one.timestamps)
+        assert result.score.shape == (len(one),)
+        assert result.score.dtype == np.float64
+
+
+def no_score_without_a_whole_shingle_and_one_with_it(detector):
+    for one, result in zip(good_batch(), detector.score(good_batch(), SHINGLE), strict=True):
+        np.testing.assert_array_equal(np.isfinite(result.score), complete(one.values, SHINGLE))
+
+
+def a_score_stands_at_the_last_sample_and_higher_is_stranger(detector):
+    (result,) = detector.score(good_batch()[:1], SHINGLE)
+    inside = np.zeros(40, bool)
+    inside[SPIKE : SPIKE + SHINGLE] = True
+    assert np.nanmin(result.score[inside]) > np.nanmax(result.score[~inside])
+
+
+def scoring_is_pure(detector):
+    batch = good_batch()
+    before = [one.values.copy() for one in batch]
+    first, second = detector.score(batch, SHINGLE), detector.score(batch, SHINGLE)
+    for one, kept, left, right in zip(batch, before, first, second, strict=True):
+        np.testing.assert_array_equal(one.values, kept)
+        np.testing.assert_array_equal(left.score, right.score)
+
+
+def the_rest_of_the_batch_does_not_matter(detector):
+    batch = good_batch()
+    whole = detector.score(batch, SHINGLE)
+    back = detector.score(batch[::-1], SHINGLE)[::-1]
+    for one, together, reversed_ in zip(batch, whole, back, strict=True):
+        (alone,) = detector.score([one], SHINGLE)
+        np.testing.assert_array_equal(alone.score, together.score)
+        np.testing.assert_array_equal(alone.score, reversed_.score)
+
+
+def a_bad_asset_is_named_and_fails_alone(detector):
+    batch = good_batch()
+    found = detector.score([*batch[:2], BAD, *batch[2:]], SHINGLE)
+    error = found.pop(2)
+    assert isinstance(error, AssetError)
+    assert "'bad'" in str(error)
+    for left, right in zip(found, detector.score(batch, SHINGLE), strict=True):
+        np.testing.assert_array_equal(left.score, right.score)
+
+
+def contributions_are_as_the_capabilities_say(detector):
+    one = good_batch()[0]
+    given = detector.contributions(one, np.array([SPIKE, SPIKE + 1]), SHINGLE)
+    assert (given is not None) == detector.capabilities.contribution
+    if given is not None:
+        (result,) = detector.score([one], SHINGLE)
+        np.testing.assert_allclose(given.sum(axis=1), result.score[[SPIKE, SPIKE + 1]])
+
+
+CONTRACT = [
+    one_entry_a_series_in_order,
+    no_score_without_a_whole_shingle_and_one_with_it,
+    a_score_stands_at_the_last_sample_and_higher_is_stranger,
+    scoring_is_pure,
+    the_rest_of_the_batch_does_not_matter,
+    a_bad_asset_is_named_and_fails_alone,
+    contributions_are_as_the_capabilities_say,
+]
+
+
+def rcf():
+    return RcfDetector("rcf", FOREST, "m.forest")
+
+
+def recorded(tmp_path):
+    path = tmp_path / "scores.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["asset", "timestamp", "score"])
+        for one, result in zip(good_batch(), rcf().score(good_batch(), SHINGLE), strict=True):
+            writer.writerows(
+                [one.asset, day, repr(float(score))]
+                for day, score in zip(one.timestamps, result.score, strict=True)
+                if np.isfinite(score)
+            )
+        writer.writerows([asset, "2000-01-01", 1.0] for asset in "be")
+    return Recorded("replay", path)
+
+
+@pytest.fixture(scope="module")
+def loopback():
+    with serving(LoopbackRuntime(FOREST)) as runtime:
+        yield runtime
+
+
+@pytest.fixture(params=["rcf", "recorded", "sagemaker", "sagemaker with faults", "replayed"])
+def detector(request, tmp_path, loopback):
+    if request.param == "rcf":
+        yield rcf()
+        return
+    if request.param == "recorded":
+        yield recorded(tmp_path)
+        return
+    settings = Settings(kind="sagemaker", endpoint="fleet-rcf", max_payload_mb=0.0005)
+    kinds = (None, "throttling", None, "model-500", None, "nan", None, "reset")
+    faulty = request.param == "sagemaker with faults"
+    loopback.fault = lambda call: kinds[call.number % len(kinds)] if faulty else None
+    passing = FakeTime()
+    names = {"detector": "endpoint", "endpoint": "fleet-rcf"}
+
+    def runtime():
+        return Runtime(settings, client_of(loopback), clock=passing.clock, wait=passing.wait)
+
+    with ExitStack() as stack:
+        if request.param == "replayed":
+            tape = tmp_path / "tape.jsonl"
+            with taped(runtime, record=tape, replay=None, **names) as scorer:
+                SageMakerDetector("endpoint", settings, scorer).score(good_batch(), SHINGLE)
+            scorer = stack.enter_context(taped(runtime, record=None, replay=tape, **names))
+        else:
+            scorer = stack.enter_context(runtime())
+        yield SageMakerDetector("endpoint", settings, scorer)
+
+
+@pytest.mark.parametrize("clause", CONTRACT)
+def test_detectors_keep_to_the_contract(detector, clause):
+    clause(detector)
+
+
+class Broken:
+    """A detector that does one thing wrong with the forest's scores."""
+
+    def __init__(self, spoil, capabilities=None):
+        self._right = rcf()
+        self._spoil = spoil
+        self._calls = 0
+        self.capabilities = capabilities or self._right.capabilities
+
+    def score(self, batch, shingle):
+        self._calls += 1
+        return self._spoil(self._right.score(batch, shingle), self._calls)
+
+    def contributions(self, series, rows, shingle):
+        return self._right.contributions(series, rows, shingle)
+
+
+def every_score(change):
+    def spoil(found, calls):
+        return [replace(one, score=change(one.score, calls)) if isinstance(one, Scores) else one for one in found]
+
+    return spoil
+
+
+BROKEN = {
+    "late by a sample": Broken(every_score(lambda score, calls: np.roll(score, 1))),
+    "zero for none": Broken(every_score(lambda score, calls: np.nan_to_num(score))),
+    "upside down": Broken(every_score(lambda score, calls: -score)),
+    "learns": Broken(every_score(lambda score, calls: score + calls * 1e-9)),
+    "out of order": Broken(lambda found, calls: found[::-1]),
+    "drops the failed": Broken(lambda found, calls: [one for one in found if isinstance(one, Scores)]),
+    "drops the last": Broken(lambda found, calls: found[:-1]),
+    "looks around": Broken(
+        lambda found, calls: [
+            replace(one, score=one.score / len(found)) if isinstance(one, Scores) else one for one in found
+        ]
+    ),
+    "nameless failure": Broken(
+        lambda found, calls: [one if isinstance(one, Scores) else AssetError("it failed") for one in found]
+    ),
+    "single precision": Broken(every_score(lambda score, calls: score.astype(np.float32))),
+    "says it explains nothing": Broken(lambda found, calls: found, Capabilities()),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_detectors_are_found_out(name):
+    found = []
+    for clause in CONTRACT:
+        try:
+            clause(BROKEN[name])
+        except (AssertionError, AttributeError, ValueError, IndexError) as error:
+            found.append(error)
+    assert found
+
+
+def test_the_broken_detectors_base_is_right():
+    for clause in CONTRACT:
+        clause(Broken(lambda found, calls: found))
+
+
+def test_whole_shingles_are_what_was_scored():
+    one = good_batch()[0]
+    (result,) = rcf().score([one], SHINGLE)
+    np.testing.assert_array_equal(result.score[SHINGLE - 1 :], FOREST.score(shingles(one.values, SHINGLE)))
