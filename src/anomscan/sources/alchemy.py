@@ -61,6 +61,12 @@ class Alchemy:
     def __exit__(self, *what: object) -> None:
         self._connection.close()
 
+    def describe(self) -> Iterator[tuple[str, str]]:
+        """What the other end is, for a check-up."""
+        dialect = self._connection.dialect
+        version = ".".join(map(str, getattr(dialect, "server_version_info", None) or ()))
+        yield "server", f"{dialect.name} {version}".strip()
+
     def pieces(
         self, statement: sa.TextClause, parameters: Mapping[str, object], thing: str, *, bulk: bool
     ) -> Iterator[Piece]:

@@ -115,7 +115,7 @@ def _one_day(source: Source, now: np.datetime64) -> Iterator[Finding]:
 
 
 def _clock(said: str, now: np.datetime64) -> Finding:
-    off = float((np.datetime64(said, "us") - now) / np.timedelta64(1, "s"))
+    off = float((np.datetime64(said.replace(" ", "T"), "us") - now) / np.timedelta64(1, "s"))
     if abs(off) > _CLOCK_S:
         return Finding("clock", f"its clock is {off:+.0f} s off ours: set one of them right", ExitCode.INPUT)
     return Finding("clock", f"agrees with ours to {abs(off):.0f} s")

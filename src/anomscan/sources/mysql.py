@@ -234,6 +234,27 @@ class MySql:
         connection._read_timeout = settings.read_timeout_s
         return connection
 
+    def describe(self) -> Iterator[tuple[str, str]]:
+        """Server, encryption and clock, for a check-up; see :mod:`anomscan.sources.checkup`.
+
+        Raises
+        ------
+        ServiceError
+            The connection is lost.
+        """
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute("SELECT VERSION(), CURRENT_USER(), UTC_TIMESTAMP(6)")
+                version, user, clock = cursor.fetchone() or ("", "", None)
+        except pymysql.err.Error as error:
+            raise self._failed(*_said(error), f"the database of source '{self._name}'") from None
+        yield "server", f"{version}, as user {user}"
+        verified = {"verify-identity": ", certificate and host name verified", "verify-ca": ", certificate verified"}
+        trust = verified.get(self._settings.tls, ", certificate not verified")
+        yield "encryption", f"{self.cipher}{trust}" if self.cipher else "none, the connection is in clear text"
+        if clock is not None:
+            yield "clock", str(clock)
+
     def _cipher(self) -> str:
         try:
             with self._connection.cursor() as cursor:

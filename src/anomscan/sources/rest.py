@@ -85,6 +85,11 @@ class Rest:
         """The IANA name of the zone in which its days begin and its naive timestamps stand."""
         return self._settings.timezone or "UTC"
 
+    def describe(self) -> Iterator[tuple[str, str]]:
+        """How it is called, for a check-up; see :mod:`anomscan.sources.checkup`."""
+        encrypted = self._template.lower().startswith("https:")
+        yield "encryption", "TLS, certificate verified" if encrypted else "none, the URL begins with http:"
+
     def fetch(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice]:
         """Ask for the assets wanted; those of the settings, or of the service's list, where the request names none.
 

@@ -104,6 +104,17 @@ class Sql:
             for text in database.notices:
                 yield Notice(text)
 
+    def describe(self) -> Iterator[tuple[str, str]]:
+        """What the other end is, for a check-up; see :mod:`anomscan.sources.checkup`.
+
+        Raises
+        ------
+        ConfigError, ServiceError
+            As for :meth:`fetch`.
+        """
+        with self._opened() as database:
+            yield from database.describe()
+
     def _part(self, database: Alchemy | MySql, part: Request, usable: Usable) -> Iterator[pa.Table | Reject]:
         """The rows of one query."""
         parameters: dict[str, object] = {
