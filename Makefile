@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Start-up time counts: modules are compiled whatever the caller's environment says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test check bench format lock clean
+.PHONY: help setup demo servers test check bench format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +23,10 @@ $(READY): requirements.lock pyproject.toml
 demo: setup ## scan a real wind farm, from raw data to a report
 	sh examples/wind/demo.sh $(BIN)
 
-test: setup ## run all tests
+servers: ## install the servers that tests start, where they are missing
+	sh scripts/install-servers.sh
+
+test: setup servers ## run all tests
 	$(BIN)/python -m pytest
 
 check: setup ## lint, types, import contracts, doctests
