@@ -69,7 +69,7 @@ def meaning(error: Exception, endpoint: str, dimension: int) -> FaultError | Ano
         )
     if isinstance(error, aws.ReadTimeoutError):
         return FaultError(Cure.HALVE, "did not answer in time")
-    if isinstance(error, (aws.ConnectionError, aws.EndpointConnectionError)):
+    if isinstance(error, aws.ConnectionError):
         return UnreachableError(f"cannot be reached ({type(error).__name__})")
     if isinstance(error, (aws.HTTPClientError, aws.IncompleteReadError)):
         return FaultError(Cure.WAIT, "broke off the connection")
