@@ -7,11 +7,13 @@ import pytest
 from pydantic import BaseModel
 
 from anomscan.config import (
+    AzureDetector,
     FilesSource,
     RcfDetector,
     RecordedDetector,
     RestSource,
     SageMakerDetector,
+    SageMakerTraining,
     Settings,
     SqlSource,
     explain,
@@ -53,6 +55,7 @@ def test_the_example_loads_and_names_every_key():
         ("detectors", "rcf", RcfDetector),
         ("detectors", "replay", RecordedDetector),
         ("detectors", "endpoint", SageMakerDetector),
+        ("detectors", "azure", AzureDetector),
     ]:
         assert set(example[section][name]) == keys(model)
         assert isinstance(getattr(settings, section)[name], model)
@@ -75,10 +78,17 @@ def test_the_example_equals_the_defaults_wherever_there_is_one(tmp_path):
         compare(example[section], getattr(bare, section), tmp_path)
     compare(example["detectors"]["rcf"], bare.detectors["rcf"], tmp_path)
     endpoint = example["detectors"]["endpoint"]
+    training = endpoint.pop("training")
     compare(endpoint, SageMakerDetector(kind="sagemaker", endpoint=endpoint["endpoint"]), tmp_path)
-    given = example["sources"]["inverters"]
-    needed = {name: given[name] for name, field in RestSource.model_fields.items() if field.is_required()}
-    compare({name: value for name, value in given.items() if name != "key"}, RestSource(**needed), tmp_path)
+    compare(training, SageMakerTraining(), tmp_path)
+    assert set(training) == set(SageMakerTraining.model_fields)
+    given = {("detectors", "azure"): {"kind": "azure", "endpoint": "http://127.0.0.1:5000"}}
+    azure = load(flags=given, environ={}, cwd=tmp_path).settings.detectors["azure"]
+    compare(example["detectors"]["azure"], azure, tmp_path)
+    for name, model in (("inverters", RestSource), ("database", SqlSource)):
+        given = example["sources"][name]
+        needed = {name: given[name] for name, field in model.model_fields.items() if field.is_required()}
+        compare({name: value for name, value in given.items() if name != "key"}, model(**needed), tmp_path)
 
 
 def test_flags_win_over_environment_over_env_file_over_file_over_defaults(toml):
@@ -115,6 +125,41 @@ def test_secrets_are_masked(toml):
     loaded = read(cwd)
     assert "hunter2" not in repr(loaded)
     assert "hunter2" not in str(explain(loaded))
+
+
+NOTEBOOK = {
+    "anomaly_detector_endpoint": "https://ad.example.com/",
+    "anomaly_detector_key": "k",
+    "anomaly_detector_model_id": "m",
+    "storage_connection_string": "AccountName=a;AccountKey=b",
+}
+
+
+def test_the_notebooks_variables_stand_in_for_what_an_azure_section_leaves_out(toml):
+    cwd = toml('[detectors.mvad]\nkind = "azure"\n')
+    assert explain(read(cwd, NOTEBOOK))
+    (cwd / ".env").write_text("".join(f"{name}={value}\n" for name, value in NOTEBOOK.items()))
+    for environ in (NOTEBOOK, {}):
+        loaded = read(cwd, environ)
+        mvad = loaded.settings.detectors["mvad"]
+        assert (mvad.endpoint, mvad.model_id) == ("https://ad.example.com/", "m")
+        assert (mvad.key.get_secret_value(), mvad.storage_connection_string.get_secret_value()) == (
+            "k",
+            "AccountName=a;AccountKey=b",
+        )
+        assert "AccountKey" not in repr(loaded) + str(explain(loaded))
+
+
+def test_key_and_model_of_the_notebooks_service_are_not_taken_elsewhere(toml):
+    cwd = toml('[detectors.mvad]\nkind = "azure"\nendpoint = "http://127.0.0.1:5000"\n')
+    mvad = read(cwd, NOTEBOOK).settings.detectors["mvad"]
+    assert (mvad.key, mvad.model_id) == (None, None)
+    assert mvad.storage_connection_string is not None
+    cwd = toml('[detectors.mvad]\nkind = "azure"\nendpoint = "https://AD.example.com"\nkey = ""\n')
+    mvad = read(cwd, NOTEBOOK).settings.detectors["mvad"]
+    assert (mvad.key, mvad.model_id) == (None, "m")
+    with pytest.raises(ConfigError, match=r"'detectors.mvad.endpoint' is missing"):
+        read(toml('[detectors.mvad]\nkind = "azure"\n'))
 
 
 def test_relative_paths_are_relative_to_the_file(toml, tmp_path):

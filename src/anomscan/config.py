@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from anomscan.errors import ConfigError
-from anomscan.telemetry.cadence import Cadence, last_instant
+from anomscan.telemetry.cadence import Cadence, last_instant, parse_duration
 
 PREFIX = "ANOMSCAN_"
 DEFAULT_FILE = "anomscan.toml"
@@ -76,6 +76,13 @@ class _SourceSettings(_Section):
     columns: Columns
     timezone: str | None = None
     timestamp_format: str | None = None
+    late: str = "3d"
+
+    @field_validator("late")
+    @classmethod
+    def _late_is_a_duration(cls, text: str) -> str:
+        parse_duration(text)
+        return text
 
     @field_validator("cadence")
     @classmethod
@@ -155,9 +162,18 @@ class RestSource(_SourceSettings):
 
 SourceSettings = Annotated[FilesSource | SqlSource | RestSource, Field(discriminator="kind")]
 
-#: The first notebook's variables, which stand in for a REST source's url and key where the settings have none.
-NOTEBOOK_URL = "inference_telemetry_endpoint_url"
-NOTEBOOK_KEY = "inference_telemetry_endpoint_key"
+#: The first notebook's variables, which stand in for what such a section leaves out: (section, kind), key, name.
+#: The first key of each is the address of a service; the second and third belong to the notebook's service alone.
+_NOTEBOOK = {
+    ("sources", "rest"): {"url": "inference_telemetry_endpoint_url", "key": "inference_telemetry_endpoint_key"},
+    ("detectors", "azure"): {
+        "endpoint": "anomaly_detector_endpoint",
+        "key": "anomaly_detector_key",
+        "model_id": "anomaly_detector_model_id",
+        "storage_connection_string": "storage_connection_string",
+    },
+}
+_NOTEBOOK_HOME = frozenset({"key", "model_id"})
 
 
 class RcfDetector(_Section):
@@ -178,6 +194,27 @@ class RecordedDetector(_Section):
     path: Path
 
 
+class SageMakerTraining(_Section):
+    """``[detectors.NAME.training]``: how ``train`` makes a model with SageMaker, and where it puts it into service."""
+
+    role_arn: str | None = None
+    bucket: str | None = None
+    prefix: str = "anomscan"
+    image_uri: str | None = None
+    trees: int = Field(300, ge=50, le=1000)
+    sample_size: int = Field(365, ge=1, le=2048)
+    order: Literal["shuffled", "by-asset"] = "shuffled"
+    training_instance_type: str = "ml.m5.large"
+    training_instance_count: int = Field(1, ge=1, le=20)
+    volume_gb: int = Field(10, ge=1, le=16_384)
+    max_runtime_s: int = Field(3_600, ge=60, le=432_000)
+    instance_type: str = "ml.c5.xlarge"
+    instance_count: int = Field(1, ge=1, le=100)
+    serverless_memory_mb: int = Field(2_048, ge=1_024, le=6_144, multiple_of=1_024)
+    serverless_concurrency: int = Field(5, ge=1, le=200)
+    tags: dict[str, str] = {}
+
+
 class SageMakerDetector(_Section):
     """``[detectors.NAME]`` with ``kind = "sagemaker"``: a forest behind an endpoint; docs/sagemaker.md tells more."""
 
@@ -194,6 +231,7 @@ class SageMakerDetector(_Section):
     shingle: int | None = Field(None, ge=1)
     variables: tuple[str, ...] | None = None
     trained_through: str | None = None
+    training: SageMakerTraining = SageMakerTraining()
 
     @field_validator("trained_through")
     @classmethod
@@ -203,7 +241,45 @@ class SageMakerDetector(_Section):
         return text
 
 
-DetectorSettings = Annotated[RcfDetector | RecordedDetector | SageMakerDetector, Field(discriminator="kind")]
+class AzureDetector(_Section):
+    """``[detectors.NAME]`` with ``kind = "azure"``: Multivariate Anomaly Detector v1.1; docs/azure.md tells more."""
+
+    kind: Literal["azure"]
+    endpoint: str = Field(min_length=1)
+    key: SecretStr | None = None
+    model_id: str | None = None
+    model: Path = Path("models/mvad.json")
+    storage_connection_string: SecretStr | None = None
+    container: str = Field("data", min_length=1)
+    access: Literal["sas", "managed-identity"] = "sas"
+    sas_lifetime_s: int = Field(3_600, ge=60, le=86_400)
+    data_folder: Path = Path("anomscan-mvad-data/sources")
+    data_schema: Literal["table", "zip", "folder"] = "table"
+    sensitivity: float = Field(0.15, ge=0.0, le=1.0)
+    top_contributors: int = Field(10, ge=1, le=30)
+    max_timestamps: int = Field(20_000, ge=29, le=20_000)
+    calls_per_minute: float = Field(60.0, gt=0.0)
+    poll_s: float = Field(1.0, gt=0.0, le=600.0)
+    poll_longest_s: float = Field(15.0, gt=0.0, le=600.0)
+    deadline_s: float = Field(600.0, gt=0.0, le=86_400.0)
+    train_deadline_s: float = Field(3_600.0, gt=0.0, le=86_400.0)
+    connect_timeout_s: float = Field(10.0, gt=0.0, le=3_600.0)
+    read_timeout_s: float = Field(60.0, gt=0.0, le=3_600.0)
+    sliding_window: int = Field(300, ge=28, le=2_880)
+    align: Literal["Outer", "Inner"] = "Outer"
+    fill: Literal["Linear", "Previous", "Subsequent", "Zero", "Fixed"] = "Linear"
+    fill_value: float = Field(0.0, allow_inf_nan=False)
+    display_name: str = Field("anomscan", max_length=24)
+
+    @field_validator("key", "model_id", "storage_connection_string", mode="before")
+    @classmethod
+    def _empty_is_none(cls, text: object) -> object:
+        return None if text == "" else text
+
+
+DetectorSettings = Annotated[
+    RcfDetector | RecordedDetector | SageMakerDetector | AzureDetector, Field(discriminator="kind")
+]
 
 
 class TrainSettings(_Section):
@@ -264,7 +340,7 @@ class Settings(_Section):
             )
         return name, self.sources[name]
 
-    def detector(self, name: str | None) -> tuple[str, RcfDetector | RecordedDetector | SageMakerDetector]:
+    def detector(self, name: str | None) -> tuple[str, DetectorSettings]:
         """The detector a command works with: the one named, else the default.
 
         Raises
@@ -411,31 +487,30 @@ def _export(env_file: Path) -> None:
 def _notebook_names(
     tree: Mapping[str, Any], environ: Mapping[str, str], env_file: Path
 ) -> Iterator[tuple[tuple[str, ...], str, str]]:
-    """What the notebook's variables give to REST sources without a url or a key: (key, value, who gave it)."""
-    sources = tree.get("sources")
-    asked = {
-        name: section
-        for name, section in (sources.items() if isinstance(sources, Mapping) else ())
-        if isinstance(section, Mapping) and section.get("kind") == "rest" and not {"url", "key"} <= set(section)
-    }
+    """What the notebook's variables give to sections that leave it out: (key, value, who gave it)."""
+    asked = [
+        (part, name, section, names)
+        for (part, kind), names in _NOTEBOOK.items()
+        for name, section in (tree[part].items() if isinstance(tree.get(part), Mapping) else ())
+        if isinstance(section, Mapping) and section.get("kind") == kind and not set(names) <= set(section)
+    ]
     if not asked:
         return
-    given = {name: (environ[name], f"environment {name}") for name in (NOTEBOOK_URL, NOTEBOOK_KEY) if environ.get(name)}
+    known = {variable for names in _NOTEBOOK.values() for variable in names.values()}
+    given = {variable: (environ[variable], f"environment {variable}") for variable in known if environ.get(variable)}
     if env_file.is_file():
         from dotenv import dotenv_values
 
-        for name, value in dotenv_values(env_file).items():
-            if name in (NOTEBOOK_URL, NOTEBOOK_KEY) and value and name not in environ:
-                given[name] = (value, f"{env_file} {name}")
-    for name, section in asked.items():
-        if "url" not in section and NOTEBOOK_URL in given:
-            yield ("sources", name, "url"), *given[NOTEBOOK_URL]
-        # The key belongs to the notebook's service: a source elsewhere must not be sent it.
-        elsewhere = (
-            NOTEBOOK_URL in given and "url" in section and _host(section["url"]) != _host(given[NOTEBOOK_URL][0])
-        )
-        if "key" not in section and NOTEBOOK_KEY in given and not elsewhere:
-            yield ("sources", name, "key"), *given[NOTEBOOK_KEY]
+        for variable, value in dotenv_values(env_file).items():
+            if variable in known and value and variable not in environ:
+                given[variable] = (value, f"{env_file} {variable}")
+    for part, name, section, names in asked:
+        home = next(iter(names))
+        # What belongs to the notebook's service must not be sent to one elsewhere.
+        elsewhere = names[home] in given and home in section and _host(section[home]) != _host(given[names[home]][0])
+        for key, variable in names.items():
+            if key not in section and variable in given and not (elsewhere and key in _NOTEBOOK_HOME):
+                yield (part, name, key), *given[variable]
 
 
 def _host(url: object) -> str:
@@ -571,7 +646,7 @@ def _absolute(settings: Settings, base: Path) -> Settings:
             elif isinstance(value, BaseModel):
                 changed[name] = settle(value)
             elif isinstance(value, dict):
-                changed[name] = {key: settle(child) for key, child in value.items()}
+                changed[name] = {k: settle(child) if isinstance(child, BaseModel) else child for k, child in value.items()}
         return model.model_copy(update=changed)
 
     return settle(settings)
