@@ -36,9 +36,9 @@ typedef struct {
 } Node;
 
 INLINE void fill_box(quad *box, const Forest *f, int64_t node, int64_t groups) {
-    int last = node == f->nodes - 1;
-    fill(box, 2, f->low + node * f->dimension, f->dimension, groups, last);
-    fill(box + 1, 2, f->high + node * f->dimension, f->dimension, groups, last);
+    const int64_t row = node * f->dimension, left = f->nodes * f->dimension - row;
+    fill(box, 2, f->low + row, f->dimension, groups, left);
+    fill(box + 1, 2, f->high + row, f->dimension, groups, left);
 }
 
 typedef struct {
@@ -229,7 +229,8 @@ INLINE int run(const Forest *f, const float *points, int64_t number, double *tot
         b.size = number - start < block ? number - start : block;
         b.total = total + start * columns;
         for (int64_t i = 0; i < b.size; i++) {
-            fill(b.x + i * groups, 1, points + (start + i) * f->dimension, f->dimension, groups, start + i == number - 1);
+            const int64_t row = (start + i) * f->dimension;
+            fill(b.x + i * groups, 1, points + row, f->dimension, groups, number * f->dimension - row);
         }
         if (groups == 1) DESCEND(1);
         else if (groups == 2) DESCEND(2);

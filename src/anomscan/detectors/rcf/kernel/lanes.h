@@ -97,17 +97,17 @@ INLINE double sum_of(const pair *values, int64_t groups) {
     return sum(a + b);
 }
 
-/* A row of d floats as quads, filled up with zeros. */
-INLINE void fill(quad *to, int64_t step, const float *row, int64_t dimension, int64_t groups, int last) {
+/* A row of d floats as quads, filled up with zeros. The array goes on for left floats from the row on. */
+INLINE void fill(quad *to, int64_t step, const float *row, int64_t dimension, int64_t groups, int64_t left) {
     float tail[4] = {0, 0, 0, 0};
     int64_t rest = dimension - 4 * (groups - 1);
     for (int64_t g = 0; g + 1 < groups; g++) to[g * step] = *(const loose *)(row + 4 * g);
     row += 4 * (groups - 1);
-    if (last || rest == 4) {
+    if (left < 4 * groups || rest == 4) {
         memcpy(tail, row, (size_t)rest * sizeof *row);
         memcpy(to + (groups - 1) * step, tail, sizeof tail);
     } else {
-        /* The next row begins within these 16 bytes: a load and a mask are quicker than float after float. */
+        /* The next rows begin within these 16 bytes: a load and a mask are quicker than float after float. */
         bits keep = {-1, rest > 1 ? -1 : 0, rest > 2 ? -1 : 0, 0};
         to[(groups - 1) * step] = (quad)((bits)(quad)*(const loose *)row & keep);
     }
