@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
+
+
+#: Seconds between two lines of progress where there is no terminal.
+_LINE_S = 30.0
 
 
 class Advance(Protocol):
@@ -75,9 +80,9 @@ class Console:
 
     @contextmanager
     def progress(self, what: str, total: int | None, *, unit: str = "assets") -> Iterator[Advance]:
-        """Show what is done, how fast, and how long it will take, while the block runs; on a terminal only."""
+        """Show what is done, how fast, and how long it will take: a bar on a terminal, else a line now and then."""
         if not sys.stderr.isatty() or self.verbosity < 0 or self.json_lines:
-            yield lambda steps: None
+            yield self._lines(what, total, unit)
             return
         from rich.console import Console as Screen
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -92,6 +97,22 @@ class Console:
         with Progress(*columns, console=Screen(stderr=True), transient=True) as bar:
             task = bar.add_task(what, total=total)
             yield lambda steps: bar.advance(task, steps)
+
+    def _lines(self, what: str, total: int | None, unit: str) -> Advance:
+        """Tell what is done every so many seconds."""
+        began = told = time.monotonic()
+        done = 0
+
+        def advance(steps: int) -> None:
+            nonlocal done, told
+            done += steps
+            now = time.monotonic()
+            if now - told >= _LINE_S:
+                told = now
+                of = "" if total is None else f" of {total:,}"
+                self.info(f"{what}: {done:,}{of} {unit}, {done / (now - began):,.0f} a second")
+
+        return advance
 
     def _say(self, level: str, message: str) -> None:
         if self.json_lines:
