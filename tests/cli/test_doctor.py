@@ -26,6 +26,7 @@ def test_all_is_well(fetched):
     assert f"0 rows of 0 assets for {YESTERDAY}" in out
     assert "store: fleet: 2 assets, the newest sample of 2016-04-29" in out
     assert "no model yet" in out
+    assert "detectors: kernel: " in out
     assert "FAIL" not in out
 
 

@@ -73,6 +73,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
 
 
 def _detectors(settings: Settings) -> Iterator[Finding]:
+    from anomscan.detectors.rcf.kernel import describe
     from anomscan.detectors.registry import build
     from anomscan.sources.checkup import Finding
 
@@ -87,3 +88,4 @@ def _detectors(settings: Settings) -> Iterator[Finding]:
             continue
         through = "" if detector.trained_through is None else f", trained through {detector.trained_through}"
         yield Finding(name, f"ready{through}")
+    yield Finding("kernel", describe())
