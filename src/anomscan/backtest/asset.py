@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +81,10 @@ class AssetScan:
         (m, d) float64, one row for each anomalous row reported; None if the detector gives none.
     severity
         (n,) float64 as the detector gave it; None if it gives none.
+    too_mild
+        The rows reported that would be anomalous but for their severity.
+    notes
+        What the detector had to say beside its scores.
     """
 
     series: Series
@@ -92,6 +96,8 @@ class AssetScan:
     in_sample: NDArray[np.bool_]
     contributions: Floats | None = None
     severity: Floats | None = None
+    too_mild: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
+    notes: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:

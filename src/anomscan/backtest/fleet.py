@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from anomscan.backtest.asset import AssetScan, Stretch, anomalous_rows
 from anomscan.backtest.engines import Engine
 from anomscan.backtest.rules import Rules
-from anomscan.backtest.verdicts import Judged, judge, judge_stretch
-from anomscan.detectors.base import Detector, Scores
-from anomscan.errors import AnomscanError, AssetError
+from anomscan.backtest.verdicts import Judged, judge, judge_given, judge_stretch, milder
+from anomscan.detectors.base import Detector, PartialDetector, Scores
+from anomscan.errors import AnomscanError, AssetError, ConfigError
 from anomscan.telemetry.series import Floats, Series
 from anomscan.telemetry.shingles import complete
 
@@ -42,13 +42,17 @@ class Backtest:
     stretch
         The days reported.
     whole
-        Whether one cut-off is taken over all scores of an asset (``detect``), rather than one a day (``scan``).
+        Whether an asset is judged as a whole (``detect``): by the detector's own verdict where it has one, else by one
+        cut-off over all scores; rather than day by day (``scan``).
+    min_severity
+        An anomaly's severity lies above it; None for no such bound.
     """
 
     detector: Detector
     rules: Rules
     stretch: Stretch
     whole: bool = False
+    min_severity: float | None = None
 
     def run(self, chunks: Iterable[Sequence[Series]], engine: Engine) -> Iterator[AssetScan | Failure]:
         """Scan assets chunk by chunk.
@@ -61,11 +65,19 @@ class Backtest:
     def scan(self, batch: Sequence[Series]) -> list[AssetScan | Failure]:
         """Scan the assets of one chunk, in order."""
         laid = [series.on_calendar() if self.rules.calendar else series for series in batch]
-        scored = self.detector.score(laid, self.rules.shingle)
+        if isinstance(self.detector, PartialDetector):
+            scored = self.detector.score_rows(laid, self.rules.shingle, [self._needed(series) for series in laid])
+        else:
+            scored = self.detector.score(laid, self.rules.shingle)
         results: list[AssetScan | Failure] = []
         for start in range(0, len(laid), BLOCK):
             results += self._block(laid[start : start + BLOCK], scored[start : start + BLOCK])
         return results
+
+    def _needed(self, series: Series) -> slice:
+        """The rows whose scores decide what is reported: those rows, and in a scan the windows in front of them."""
+        rows = self.stretch.rows(series)
+        return rows if self.whole else slice(max(rows.start - (self.rules.window - 1), 0), rows.stop)
 
     def _block(self, batch: Sequence[Series], scored: Sequence[Scores | AnomscanError]) -> list[AssetScan | Failure]:
         given = [
@@ -79,7 +91,12 @@ class Backtest:
         ]
         skipped = [series.health_in(self.rules.skip_health) for series in batch]
         if self.whole:
-            judged = [judge_stretch(score, skip, self.rules) for score, skip in zip(scores, skipped, strict=True)]
+            judged = [
+                judge_stretch(score, skip, self.rules)
+                if not isinstance(found, Scores) or found.is_anomaly is None
+                else judge_given(score, found.is_anomaly, skip, self.rules)
+                for found, score, skip in zip(scored, scores, skipped, strict=True)
+            ]
         else:
             judged = _judge_together(scores, skipped, self.rules)
         results: list[AssetScan | Failure] = []
@@ -92,6 +109,14 @@ class Backtest:
 
     def _result(self, series: Series, found: Scores, score: Floats, judged: Judged) -> AssetScan | Failure:
         rows = self.stretch.rows(series)
+        mild = np.zeros(len(series), bool)
+        if self.min_severity is not None:
+            if found.severity is None:
+                raise ConfigError(
+                    f"detector '{self.detector.name}' gives no severity",
+                    hint="leave out --min-severity, or see docs/azure.md",
+                )
+            judged, mild = milder(judged, found.severity, self.min_severity)
         flagged = anomalous_rows(judged, rows)
         contributions = None if found.contribution is None else found.contribution[flagged]
         if len(flagged) and found.contribution is None:
@@ -109,7 +134,9 @@ class Backtest:
             full=min((self.rules.shingle if self.whole else self.rules.window) - 1, len(series)),
             in_sample=np.zeros(len(series), bool) if trained is None else series.timestamps <= trained,
             contributions=contributions,
-            severity=found.severity,
+            severity=None if found.severity is None else np.where(np.isfinite(score), found.severity, np.nan),
+            too_mild=np.asarray(rows.start + np.flatnonzero(mild[rows]), np.intp),
+            notes=found.notes,
         )
 
 

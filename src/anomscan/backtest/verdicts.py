@@ -105,12 +105,63 @@ def judge_stretch(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> J
     return _decide(scores, skipped, full, whole, (scores - mean) / std)
 
 
+def judge_given(scores: Floats, given: NDArray[np.bool_], skipped: NDArray[np.bool_], rules: Rules) -> Judged:
+    """Take the provider's own verdict; there is no cut-off.
+
+    Parameters
+    ----------
+    scores, skipped
+        (n,) as for :func:`judge`.
+    given
+        (n,) bool: what the provider calls anomalous.
+    rules
+        Their ``shingle`` and no more plays a part.
+
+    Returns
+    -------
+    Arrays of shape (n,); days before the first whole shingle are warming up.
+    """
+    full = np.arange(len(scores)) >= rules.shingle - 1
+    none = np.full(len(scores), np.nan)
+    return _ordered(given.astype(np.int8), scores, skipped, full, none, none)
+
+
+def milder(judged: Judged, severity: Floats, least: float) -> tuple[Judged, NDArray[np.bool_]]:
+    """Let anomalous days pass whose severity is not above ``least``: their verdict is ok.
+
+    Parameters
+    ----------
+    judged
+        Arrays of shape (n,).
+    severity
+        (n,) float64; NaN is not above anything.
+
+    Returns
+    -------
+    The verdicts, and (n,) bool: the days that passed.
+    """
+    mild = (judged.verdict == Verdict.ANOMALOUS) & ~(severity > least)
+    return Judged(np.where(mild, np.int8(Verdict.OK), judged.verdict), judged.cutoff, judged.sigma), mild
+
+
 def _decide(
     scores: Floats, skipped: NDArray[np.bool_], full: NDArray[np.bool_], cutoff: Floats, sigma: Floats
 ) -> Judged:
-    scored = np.isfinite(scores)
     verdict = exceeds(scores, cutoff).astype(np.int8)
     verdict[np.isnan(cutoff)] = Verdict.WARMING_UP
+    return _ordered(verdict, scores, skipped, full, cutoff, sigma)
+
+
+def _ordered(
+    verdict: NDArray[np.int8],
+    scores: Floats,
+    skipped: NDArray[np.bool_],
+    full: NDArray[np.bool_],
+    cutoff: Floats,
+    sigma: Floats,
+) -> Judged:
+    """The first that holds: window not full, health skipped, no score; else what was decided."""
+    scored = np.isfinite(scores)
     verdict[~scored] = Verdict.NO_DATA
     verdict[skipped] = Verdict.SKIPPED
     verdict[~full] = Verdict.WARMING_UP

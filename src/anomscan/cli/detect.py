@@ -29,6 +29,12 @@ def detect(
     to: ToOption = None,
     days: DaysOption = None,
     as_of: AsOfOption = None,
+    min_severity: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X", min=0.0, max=1.0, help="Anomalies have a severity above X; azure: by default 1 - sensitivity."
+        ),
+    ] = None,
     output: OutputOption = None,
     format_: Annotated[
         Literal["jsonl", "table"] | None,
@@ -39,7 +45,8 @@ def detect(
 ) -> int:
     """Score an asset's stored history once, with one cut-off over all its scores.
 
-    --from, --to and --days choose the days reported.
+    With azure, anomalies are what the service calls so, as far as severe enough. --from, --to and --days choose the
+    days reported.
     """
     session = session_of(context)
     settings = session.load().settings
@@ -48,5 +55,5 @@ def detect(
     from anomscan.cli.running import Job, deliver
     from anomscan.reports.records import DETECT_SCHEMA
 
-    job = Job(DETECT_SCHEMA, True, asset, source, detector, from_, to, days, as_of, record, replay)
+    job = Job(DETECT_SCHEMA, True, asset, source, detector, from_, to, days, as_of, record, replay, min_severity)
     return deliver(settings, job, Threads(1), session.console, output, format_).code()

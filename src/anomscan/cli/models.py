@@ -12,22 +12,28 @@ from anomscan.errors import ConfigError, ExitCode, ModelError, OutputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from anomscan.cli.session import Session
+    from anomscan.config import DetectorSettings
 
 models = typer.Typer(help="List, show or delete trained models.", add_completion=False, rich_markup_mode=None)
 
 NameArgument = Annotated[str, typer.Argument(metavar="DETECTOR", help="A detector of the settings.")]
+IdArgument = Annotated[
+    str | None, typer.Argument(metavar="[MODEL_ID]", help="azure: which model of the service; else the detector's.")
+]
 
 
 @models.command("list")
 def list_models(context: typer.Context) -> int:
-    """List the detectors that have a model file, and whether it can be read."""
+    """List the detectors that have a model, in a file or at a service, and whether it can be read."""
     session = session_of(context)
 
+    from anomscan.cli import azure
     from anomscan.detectors.rcf import Forest
 
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for name, settings in session.load().settings.detectors.items():
+        if settings.kind == "azure":
+            rows += azure.listed(name, settings)
         if settings.kind != "rcf":
             continue
         try:
@@ -35,18 +41,24 @@ def list_models(context: typer.Context) -> int:
             rows.append((name, settings.model, forest.facts.get("trained_through", "")))
         except ModelError as error:
             rows.append((name, settings.model, error.message))
-    session.console.table("", ("detector", "file", "trained through"), rows, data=True)
+    session.console.table("", ("detector", "model", "trained through"), rows, data=True)
     return ExitCode.DONE
 
 
 @models.command("show")
-def show_model(context: typer.Context, detector: NameArgument) -> int:
+def show_model(context: typer.Context, detector: NameArgument, model_id: IdArgument = None) -> int:
     """Show what a model was trained with."""
     session = session_of(context)
+    name, settings = session.load().settings.detector(detector)
+    if settings.kind == "azure":
+        from anomscan.cli import azure
+
+        azure.show(session.console, name, settings, model_id)
+        return ExitCode.DONE
 
     from anomscan.detectors.rcf import Forest
 
-    path = _path(session, detector)
+    path = _path(name, settings, model_id)
     forest = Forest.load(path)
     facts = {
         "file": path,
@@ -63,10 +75,16 @@ def show_model(context: typer.Context, detector: NameArgument) -> int:
 
 
 @models.command("delete")
-def delete_model(context: typer.Context, detector: NameArgument) -> int:
-    """Delete a detector's model file."""
+def delete_model(context: typer.Context, detector: NameArgument, model_id: IdArgument = None) -> int:
+    """Delete a detector's model: its file, or what the service has."""
     session = session_of(context)
-    path = _path(session, detector)
+    name, settings = session.load().settings.detector(detector)
+    if settings.kind == "azure":
+        from anomscan.cli import azure
+
+        azure.delete(session.console, name, settings, model_id)
+        return ExitCode.DONE
+    path = _path(name, settings, model_id)
     try:
         path.unlink()
     except FileNotFoundError:
@@ -77,8 +95,9 @@ def delete_model(context: typer.Context, detector: NameArgument) -> int:
     return ExitCode.DONE
 
 
-def _path(session: Session, detector: str) -> Path:
-    name, settings = session.load().settings.detector(detector)
+def _path(name: str, settings: DetectorSettings, model_id: str | None) -> Path:
     if settings.kind != "rcf":
         raise ConfigError(f"detector '{name}' is {settings.kind}, which has no model file")
+    if model_id is not None:
+        raise ConfigError(f"detector '{name}' has one model, a file", hint="leave the id out")
     return settings.model

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,9 @@ from anomscan.cli.console import Console
 from anomscan.errors import ConfigError, ExitCode, OutputError, worst
 
 if TYPE_CHECKING:
+    from anomscan.backtest.asset import AssetScan
     from anomscan.backtest.engines import Engine
+    from anomscan.backtest.fleet import Failure
     from anomscan.config import Settings
     from anomscan.reports.records import Record
     from anomscan.telemetry.series import Series
@@ -40,6 +43,8 @@ class Job:
         The ids asked for, None for all.
     record, replay
         Where to keep what a remote detector answers, or to have it from.
+    min_severity
+        An anomaly's severity lies above it; None for what the detector's settings say, if anything.
     """
 
     schema: str
@@ -53,6 +58,7 @@ class Job:
     as_of: str | None = None
     record: Path | None = None
     replay: Path | None = None
+    min_severity: float | None = None
 
 
 @dataclass(slots=True)
@@ -65,6 +71,16 @@ class Tally:
     ranked: list[tuple[int, str, str]] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
     failed: int = 0
+    notes: list[str] = field(default_factory=list)
+    unshown_notes: int = 0
+
+    def note(self, notes: Iterable[str]) -> None:
+        """Keep what the user should know beside the verdicts."""
+        for note in notes:
+            if len(self.notes) < _SHOWN:
+                self.notes.append(note)
+            else:
+                self.unshown_notes += 1
 
     def add(self, record: Record) -> None:
         """Count one asset."""
@@ -94,6 +110,10 @@ class Tally:
         if self.ranked:
             rows = [(asset, -days, spans) for days, asset, spans in self.ranked]
             console.table("findings", ("asset", "anomalous days", "spans"), rows, data=False)
+        for note in self.notes:
+            console.warn(note)
+        if self.unshown_notes:
+            console.warn(f"... and {self.unshown_notes} more such notes")
         for asset, reason in self.failures:
             console.error(f"asset '{asset}': {reason}")
         if self.failed > len(self.failures):
@@ -131,7 +151,7 @@ def run_job(settings: Settings, job: Job, engine: Engine, console: Console, keep
     from anomscan.backtest.rules import Rules
     from anomscan.detectors.registry import opened
     from anomscan.errors import AssetError
-    from anomscan.reports.findings import record_of
+    from anomscan.reports.findings import notes_of, record_of
     from anomscan.telemetry.cadence import first_instant, last_instant
     from anomscan.telemetry.store import Store
 
@@ -150,6 +170,9 @@ def run_job(settings: Settings, job: Job, engine: Engine, console: Console, keep
         job.days,
     )
     as_of = None if job.as_of is None else last_instant(job.as_of)
+    least = job.min_severity
+    if least is None and job.whole and chosen.kind == "azure":
+        least = 1 - chosen.sensitivity
     store = Store.open(settings.store.path)
     store.layout(source)
     revision = store.revision(source)
@@ -169,9 +192,10 @@ def run_job(settings: Settings, job: Job, engine: Engine, console: Console, keep
         opened(name, chosen, record=job.record, replay=job.replay) as detector,
         console.progress("scanning", total) as advance,
     ):
-        for result in Backtest(detector, rules, stretch, job.whole).run(watched(), engine):
+        for result in Backtest(detector, rules, stretch, job.whole, least).run(watched(), engine):
             record = record_of(result, schema=job.schema, detector=name, shingle=rules.shingle)
             tally.add(record)
+            tally.note(notes_of(result, least))
             keep(record, result)
             advance(1)
         for asset in wanted or ():
@@ -189,6 +213,7 @@ def run_job(settings: Settings, job: Job, engine: Engine, console: Console, keep
         "to": job.end,
         "days": job.days,
         "as_of": job.as_of,
+        **({} if least is None else {"min_severity": least}),
     }
     facts = {
         "anomscan": __version__,
@@ -221,6 +246,7 @@ def deliver(
     OutputError
         If the output cannot be written; the old file stays.
     """
+    from anomscan.reports.findings import severities
     from anomscan.reports.results import ResultsWriter
 
     to_file = output is not None and str(output) != "-"
@@ -232,21 +258,28 @@ def deliver(
     if format_ is None:
         format_ = "table" if output is None and sys.stdout.isatty() else "jsonl"
     with ResultsWriter() as writer:
-        outcome = run_job(settings, job, engine, console, writer.add)
+        graver: dict[str, list[float | None]] = {}
+
+        def keep(record: Record, result: AssetScan | Failure) -> None:
+            writer.add(record, result)
+            if format_ == "table":
+                graver[record.asset] = severities(result)
+
+        outcome = run_job(settings, job, engine, console, keep)
         if output is not None and to_file:
             writer.write(output, outcome.facts)
         elif format_ == "table":
-            _show_anomalies(console, writer.lines())
+            _show_anomalies(console, writer.lines(), graver)
         else:
             sys.stdout.writelines(writer.lines())
     outcome.tally.show(console)
     return outcome.tally
 
 
-def _show_anomalies(console: Console, lines: Iterator[str]) -> None:
+def _show_anomalies(console: Console, lines: Iterator[str], severities: dict[str, list[float | None]]) -> None:
     from anomscan.reports.records import read_records
 
-    columns = ("asset", "timestamp", "values", "health", "score", "cutoff", "sigma", "contributions")
+    columns = ("asset", "timestamp", "values", "health", "score", "severity", "cutoff", "sigma", "contributions")
     rows = [
         (
             record.asset,
@@ -254,12 +287,13 @@ def _show_anomalies(console: Console, lines: Iterator[str]) -> None:
             ", ".join(f"{variable} {value:.4g}" for variable, value in anomaly.values.items()),
             anomaly.health or "",
             f"{anomaly.score:.4g}",
-            f"{anomaly.cutoff:.4g}",
+            "" if severity is None else f"{severity:.3f}",
+            "" if math.isnan(anomaly.cutoff) else f"{anomaly.cutoff:.4g}",
             "" if anomaly.sigma is None else f"{anomaly.sigma:.2f}",
             ", ".join(f"{variable} {share:.3g}" for variable, share in anomaly.contributions[:3]),
         )
         for record in read_records(lines)
-        for anomaly in record.anomalies
+        for anomaly, severity in zip(record.anomalies, severities[record.asset], strict=True)
     ]
     console.table("anomalous days", columns, rows, data=True)
 

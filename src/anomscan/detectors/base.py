@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,8 @@ class Scores:
         (n, d) float64; None if the detector has none, or gives it by :meth:`Detector.contributions` alone.
     is_anomaly
         (n,) bool: the provider's own verdict, kept beside ours, never in its place.
+    notes
+        What else the user should know, a sentence each: samples that have no score, and why.
     """
 
     timestamps: Instants
@@ -61,6 +63,7 @@ class Scores:
     severity: Floats | None = None
     contribution: Floats | None = None
     is_anomaly: NDArray[np.bool_] | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Detector(Protocol):
@@ -100,3 +103,19 @@ class Detector(Protocol):
 
     def contributions(self, series: Series, rows: NDArray[np.intp], shingle: int) -> Floats | None:
         """(k, d) float64: what each variable contributed to the scores of k samples; None if it cannot say."""
+
+
+@runtime_checkable
+class PartialDetector(Protocol):
+    """A detector that can score a part of a series, where each sample costs: a remote one that is paid by the call."""
+
+    def score_rows(self, batch: Sequence[Series], shingle: int, rows: Sequence[slice]) -> list[Scores | AnomscanError]:
+        """Score some rows of each series, as :meth:`Detector.score` would; NaN elsewhere.
+
+        Parameters
+        ----------
+        batch, shingle
+            As of :meth:`Detector.score`.
+        rows
+            For each series the rows whose scores matter, with a start and a stop. What precedes them is history.
+        """

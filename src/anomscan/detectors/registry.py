@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from anomscan.config import AzureDetector as AzureSettings
 from anomscan.config import RcfDetector as RcfSettings
 from anomscan.config import RecordedDetector as RecordedSettings
 from anomscan.config import SageMakerDetector as SageMakerSettings
 from anomscan.detectors.base import Detector
 from anomscan.errors import ConfigError
 
-Settings = RcfSettings | RecordedSettings | SageMakerSettings
+if TYPE_CHECKING:
+    from anomscan.detectors.azure.detector import AzureDetector
+
+Settings = RcfSettings | RecordedSettings | SageMakerSettings | AzureSettings
 
 
 def build(name: str, settings: Settings) -> Detector:
@@ -34,6 +39,8 @@ def build(name: str, settings: Settings) -> Detector:
         from anomscan.detectors.sagemaker.runtime import Runtime
 
         return SageMakerDetector(name, settings, Runtime(settings))
+    if isinstance(settings, AzureSettings):
+        return _azure(name, settings)
     from anomscan.detectors.recorded import Recorded
 
     return Recorded(name, settings.path)
@@ -77,5 +84,17 @@ def opened(
             f"detector '{name}' is {settings.kind}, which cannot be recorded or replayed",
             hint="--record and --replay are for sagemaker",
         )
+    elif isinstance(settings, AzureSettings):
+        with closing(_azure(name, settings)) as detector:
+            yield detector
     else:
         yield build(name, settings)
+
+
+def _azure(name: str, settings: AzureSettings) -> AzureDetector:
+    from anomscan.detectors.azure.blob import shelf_of
+    from anomscan.detectors.azure.client import Mvad
+    from anomscan.detectors.azure.detector import AzureDetector
+
+    service = Mvad(settings)
+    return AzureDetector(name, settings, service, shelf_of(settings, near=service.near))

@@ -63,7 +63,9 @@ class ChartData:
     variables
         The variables that have a panel: those of the series, else those of the anomalies.
     score, cutoff
-        Their lines; None without scores.
+        Their lines; None without scores; the cut-off's also where there is none at all.
+    severity
+        Its line; None where the detector gave none.
     runs
         By verdict of ``MARKED_VERDICTS``, where it was given.
     window
@@ -76,6 +78,7 @@ class ChartData:
     values: dict[str, Line]
     score: Line | None
     cutoff: Line | None
+    severity: Line | None
     runs: dict[str, list[Run]]
     window: tuple[np.datetime64, np.datetime64] | None
 
@@ -106,9 +109,12 @@ def chart_data(series: Series | None, scores: ScoreTable | None, record: Record)
         variables = series.variables
         lines = _lines(series.timestamps, [series.values[:, i] for i in range(len(variables))], step)
         values = dict(zip(variables, lines, strict=True))
-    score = cutoff = None
+    score = cutoff = severity = None
     if scores is not None:
         score, cutoff = _lines(scores.timestamps, [scores.score, scores.cutoff], step)
+        cutoff = None if np.isnan(scores.cutoff).all() and scores.severity is not None else cutoff
+        if scores.severity is not None:
+            (severity,) = _lines(scores.timestamps, [scores.severity], step)
     return ChartData(
         record=record,
         step=step,
@@ -116,6 +122,7 @@ def chart_data(series: Series | None, scores: ScoreTable | None, record: Record)
         values=values,
         score=score,
         cutoff=cutoff,
+        severity=severity,
         runs={} if scores is None else _runs(scores, record, step),
         window=_window(record, step),
     )

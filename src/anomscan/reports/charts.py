@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import html
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
 from anomscan.reports.chartdata import MARKED_VERDICTS, ChartData, Line, Run, chart_data, instant, shares
-from anomscan.reports.records import Anomaly, Record
+from anomscan.reports.records import DETECT_SCHEMA, Anomaly, Record
 from anomscan.reports.scores import ScoreTable
 from anomscan.telemetry.series import Series
 
@@ -18,6 +20,9 @@ _BLUE, _VERMILLION, _INK, _GREY, _GRID = "#0072B2", "#D55E00", "#1f2933", "#7b87
 _SHADE = "rgba(213, 94, 0, 0.16)"
 _VERDICT_COLOURS = {"warming-up": "#dde2e8", "skipped": "#9fb3c8", "no-data": "#616e7c"}
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+# Of the variables that share a panel, and of the first, second and third contributor.
+_COLOURS = (_BLUE, "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#F0E442")
+_GREYS = ("#000000", "#525252", "#bdbdbd")
 # Heights in pixels.
 _TOP, _BOTTOM, _TITLE, _SCORE, _STRIP = 44, 40, 34, 190, 12
 _TITLE_CHARS = 60
@@ -41,32 +46,71 @@ def asset_chart(series: Series | None, scores: ScoreTable | None, record: Record
 
     Returns
     -------
-    A panel for each variable, a strip of verdicts where there are any to mark, and the panel of the score; the height
-    is set, the width is left to the page.
+    A panel for each variable, a strip of verdicts where there are any to mark, the panel of the score, and one of the
+    severity where there is any. What ``detect`` found with a severity has all variables in one panel, and marks the
+    values of those that contributed most. The height is set, the width is left to the page.
     """
     data = chart_data(series, scores, record)
-    panels = [_title(variable) for variable in data.variables]
+    # one stretch judged as a whole is looked at as one: all its values in one panel, and who stood out
+    together = data.severity is not None and record.schema == DETECT_SCHEMA
+    panels = ["values"] if together else [_title(variable) for variable in data.variables]
     heights = [_panel_height(len(panels))] * len(panels)
-    layout = _Layout([*zip(panels, heights, strict=True), ("score and cut-off", _SCORE)], strip=bool(data.runs))
+    last = [("score and cut-off" if data.score is None or data.cutoff is not None else "score", _SCORE)]
+    if data.severity is not None:
+        last.append(("severity", _SCORE))
+    layout = _Layout([*zip(panels, heights, strict=True), *last], strip=bool(data.runs))
     figure = go.Figure(layout=layout.as_plotly(data))
-    for axis, variable in zip(layout.axes, data.variables, strict=False):
-        if variable in data.values:
-            figure.add_trace(_line(data.values[variable], axis, variable, color=_BLUE, width=1.4))
-        figure.add_trace(_marks(data, axis, [anomaly.values.get(variable) for anomaly in record.anomalies]))
-    axis = layout.axes[-1]
-    if data.cutoff is not None and data.score is not None:
+    if together:
+        figure.add_traces([*_all_values(data, layout.axes[0])])
+    else:
+        figure.add_traces([*_values_apart(data, layout.axes)])
+    axis = layout.axes[len(panels)]
+    if data.score is not None:
         figure.add_trace(_line(data.score, axis, "score", color=_INK, width=1.2))
+    if data.cutoff is not None:
         figure.add_trace(
             _line(data.cutoff, axis, "cut-off", color=_GREY, width=1.4, dash="6px,3px", shape="hv", legend=True)
         )
-    elif record.anomalies:
+    elif data.score is None and record.anomalies:
         figure.add_trace(_marks(data, axis, [anomaly.cutoff for anomaly in record.anomalies], cutoff=True))
     figure.add_trace(_marks(data, axis, [anomaly.score for anomaly in record.anomalies], details=True))
+    if data.severity is not None:
+        figure.add_trace(_line(data.severity, layout.axes[-1], "severity", color=_INK, width=1.2))
     figure.add_trace(_span_key())
     for verdict in MARKED_VERDICTS:
         if verdict in data.runs:
             figure.add_trace(_strip(verdict, data.runs[verdict], layout.strip_axis, data.step))
     return figure
+
+
+def _values_apart(data: ChartData, axes: list[str]) -> Iterator[go.Scatter]:
+    """Each variable in its panel, its anomalous samples marked."""
+    for axis, variable in zip(axes, data.variables, strict=False):
+        if variable in data.values:
+            yield _line(data.values[variable], axis, variable, color=_BLUE, width=1.4)
+        yield _marks(data, axis, [anomaly.values.get(variable) for anomaly in data.record.anomalies])
+
+
+def _all_values(data: ChartData, axis: str) -> Iterator[go.Scatter]:
+    """All variables in one panel; where a sample is anomalous, the values of those that contributed most."""
+    for place, variable in enumerate(data.variables):
+        if variable in data.values:
+            color = _COLOURS[place % len(_COLOURS)]
+            yield _line(data.values[variable], axis, variable, color=color, width=1.4, legend=True)
+    for rank, grey in enumerate(_GREYS):
+        named = [anomaly for anomaly in data.record.anomalies if len(anomaly.contributions) > rank]
+        if named:
+            variables = [anomaly.contributions[rank][0] for anomaly in named]
+            yield go.Scatter(
+                x=[anomaly.timestamp.removesuffix("Z") for anomaly in named],
+                y=[anomaly.values.get(variable) for anomaly, variable in zip(named, variables, strict=True)],
+                yaxis=axis,
+                name=f"top {rank + 1} contributor",
+                mode="markers",
+                marker={"color": grey, "size": 8},
+                text=[_title(variable) for variable in variables],
+                hovertemplate="%{text}",
+            )
 
 
 class _Layout:
@@ -227,7 +271,9 @@ def _details(anomaly: Anomaly, data: ChartData) -> str:
     if anomaly.sigma is not None:
         parts.append(f"{anomaly.sigma:.2f} sigma")
     if data.score is None:
-        parts.append(f"score {anomaly.score:.5g}, cut-off {anomaly.cutoff:.5g}")
+        parts.append(f"score {anomaly.score:.5g}")
+        if not math.isnan(anomaly.cutoff):
+            parts[-1] += f", cut-off {anomaly.cutoff:.5g}"
     if not data.values:
         parts.extend(f"{_title(name)} {value:.5g}" for name, value in anomaly.values.items())
     if len(anomaly.contributions) > 1:

@@ -9,6 +9,10 @@ import numpy as np
 from anomscan.backtest.asset import AssetScan
 from anomscan.backtest.fleet import Failure
 from anomscan.reports.records import VERDICTS, Anomaly, Record
+from anomscan.telemetry.series import Floats
+
+#: Bounds of severity to offer where a higher one left nothing.
+_BOUNDS = (0.5, 0.3, 0.2, 0.1, 0.0)
 
 
 def record_of(result: AssetScan | Failure, *, schema: str, detector: str, shingle: int) -> Record:
@@ -43,6 +47,43 @@ def record_of(result: AssetScan | Failure, *, schema: str, detector: str, shingl
     )
 
 
+def severities(result: AssetScan | Failure) -> list[float | None]:
+    """The severity of each anomaly of the record, in its order; None where the detector gives none."""
+    if isinstance(result, Failure):
+        return []
+    given = None if result.severity is None else result.severity[result.anomalous]
+    return [None] * len(result.anomalous) if given is None else [float(each) for each in given]
+
+
+def notes_of(result: AssetScan | Failure, least: float | None) -> list[str]:
+    """What a person should know of one asset beside its record, a sentence each.
+
+    Parameters
+    ----------
+    least
+        The bound that anomalies' severity had to exceed, None where there was none.
+    """
+    if isinstance(result, Failure):
+        return []
+    notes = [f"asset '{result.series.asset}': {note}" for note in result.notes]
+    if least is not None and result.severity is not None and len(result.too_mild) and not len(result.anomalous):
+        notes.append(_too_mild(result, result.severity[result.too_mild], least))
+    return notes
+
+
+def _too_mild(result: AssetScan, severity: Floats, least: float) -> str:
+    count, known = len(severity), severity[np.isfinite(severity)]
+    are = "sample is" if count == 1 else "samples are"
+    text = f"asset '{result.series.asset}': {count} {are} called anomalous, none with a severity above {least:g}"
+    if len(known) == 0:
+        return f"{text}: none has a severity"
+    worst = int(np.nanargmax(severity))
+    at = result.series.cadence.text(result.series.timestamps[result.too_mild[worst]])
+    text += f"; the highest is {known.max():.3f}, at {at}"
+    lower = next((bound for bound in _BOUNDS if bound < least and (known > bound).any()), None)
+    return text if lower is None else f"{text}; --min-severity {lower:g} would keep {int((known > lower).sum())}"
+
+
 def _anomaly(result: AssetScan, place: int, row: np.intp) -> Anomaly:
     series, judged = result.series, result.judged
     contributions: list[tuple[str, float]] = []
@@ -50,7 +91,9 @@ def _anomaly(result: AssetScan, place: int, row: np.intp) -> Anomaly:
         shares = result.contributions[place]
         # the largest first; a stable sort keeps the order of the variables among equals
         order = np.argsort(-shares, kind="stable")
-        contributions = [(series.variables[column], float(shares[column])) for column in order]
+        # what a detector names no share of is no contributor
+        given = [column for column in order if not math.isnan(shares[column])]
+        contributions = [(series.variables[column], float(shares[column])) for column in given]
     sigma = float(judged.sigma[row])
     return Anomaly(
         timestamp=series.cadence.text(series.timestamps[row]),

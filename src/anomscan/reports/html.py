@@ -1,5 +1,7 @@
 """A report as a folder of pages, all of it offline: an index of the fleet, a chart page for each asset with findings.
 
+An asset that ``detect`` looked at has its page with or without findings: it was asked for by name.
+
 The folder is written file by file, each whole or not at all, the index last. Chart pages of an earlier report are then
 removed; whatever else lies in the folder stays.
 """
@@ -16,7 +18,7 @@ from anomscan.reports.charts import asset_chart
 from anomscan.reports.links import chart_stem, check_asset_url
 from anomscan.reports.pages import Pages
 from anomscan.reports.png import PngExporter
-from anomscan.reports.records import Record
+from anomscan.reports.records import DETECT_SCHEMA, Record
 from anomscan.reports.summary import Summary
 from anomscan.telemetry.durable import output_errors, replace_file
 
@@ -72,7 +74,7 @@ def write_report(
     folder
         Where to; made if it is missing.
     series_of, scores_of
-        The values and the scores of an asset by its id, None where there are none; asked for assets with findings only.
+        The values and the scores of an asset by its id, None where there are none; asked for assets with a page only.
     asset_url
         Address of an asset's page in the user's own system, with ``{asset}`` in it.
     title
@@ -101,7 +103,7 @@ def write_report(
     pictured: set[str] = set()
     with PngExporter() as exporter:
         for record in summary.watch(records):
-            if not record.has_findings:
+            if not record.has_findings and not (record.schema == DETECT_SCHEMA and record.from_ is not None):
                 continue
             stem = chart_stem(record.asset)
             series, scores = series_of(record.asset), scores_of(record.asset)
@@ -118,7 +120,7 @@ def write_report(
             _write(charts / f"{stem}.html", page)
             written.add(stem)
     notes = tuple(filter(None, [exporter.note])) if written else ()
-    _write(index, pages.index(summary, run_facts or {}, notes))
+    _write(index, pages.index(summary, run_facts or {}, notes, written))
     removed = _remove_stale(charts, written, pictured)
     return ReportFiles(index, len(written), len(pictured), removed, notes)
 

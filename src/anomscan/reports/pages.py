@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import jinja2
@@ -55,8 +55,10 @@ class Pages:
             shares=lambda contributions: ", ".join(" ".join(each) for each in shares(contributions)),
         )
 
-    def index(self, summary: Summary, facts: Mapping[str, Any], notes: tuple[str, ...]) -> Iterator[bytes]:
-        """The fleet's page."""
+    def index(
+        self, summary: Summary, facts: Mapping[str, Any], notes: tuple[str, ...], charts: Collection[str] = ()
+    ) -> Iterator[bytes]:
+        """The fleet's page; ``charts`` are the stems of the chart pages there are."""
         self._environment.filters["timeline"] = _timelines(summary)
         return self._render(
             "index.html",
@@ -66,6 +68,7 @@ class Pages:
             rule=_rule(facts.get("scan"), summary.command),
             facts=list(_flat(facts)),
             notes=notes,
+            charts=charts,
             bins=_BINS,
         )
 

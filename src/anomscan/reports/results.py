@@ -26,7 +26,7 @@ from anomscan.telemetry.durable import output_errors, replace_file
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_DAY = np.dtype([("timestamp", "<i8"), ("score", "<f8"), ("cutoff", "<f8"), ("verdict", "i1")])
+_DAY = np.dtype([("timestamp", "<i8"), ("score", "<f8"), ("cutoff", "<f8"), ("verdict", "i1"), ("severity", "<f8")])
 _ROW_GROUP = 1_000_000
 _SPOOL = Path(tempfile.gettempdir())
 
@@ -56,6 +56,7 @@ class ResultsWriter:
         self._open = ExitStack()
         self._spool: IO[bytes] = self._open.enter_context(tempfile.TemporaryFile(prefix="anomscan-"))
         self._places: dict[str, tuple[int, int, int]] = {}
+        self._severity = False
 
     def __enter__(self) -> Self:
         return self
@@ -69,7 +70,10 @@ class ResultsWriter:
     def add(self, record: Record, result: AssetScan | Failure) -> None:
         """Keep one asset's record and, where it was scanned, the days judged from a full window."""
         line = record_line(record).encode()
-        days = _judged_days(result) if isinstance(result, AssetScan) else b""
+        days = b""
+        if isinstance(result, AssetScan):
+            days = _judged_days(result)
+            self._severity |= result.severity is not None
         with output_errors(_SPOOL):
             self._places[record.asset] = (self._spool.tell(), len(line), len(days))
             self._spool.write(line)
@@ -109,6 +113,7 @@ class ResultsWriter:
                 ("score", pa.float64()),
                 ("cutoff", pa.float64()),
                 ("verdict", pa.string()),
+                *([("severity", pa.float64())] if self._severity else []),
             ]
         )
         with pq.ParquetWriter(file, schema, compression="zstd") as writer:
@@ -140,6 +145,7 @@ def _judged_days(result: AssetScan) -> bytes:
     days["score"] = result.score[rows]
     days["cutoff"] = result.judged.cutoff[rows]
     days["verdict"] = result.judged.verdict[rows]
+    days["severity"] = np.nan if result.severity is None else result.severity[rows]
     return days.tobytes()
 
 
@@ -160,6 +166,7 @@ def _days_table(held: Sequence[tuple[str, NDArray[np.void]]], schema: pa.Schema)
             to_floats(days["score"]),
             to_floats(days["cutoff"]),
             texts(days["verdict"].astype(np.int32), [verdict.text for verdict in Verdict]),
+            *([to_floats(days["severity"])] if "severity" in schema.names else []),
         ],
         schema=schema,
     )

@@ -23,6 +23,8 @@ _SCHEMA = pa.schema(
         ("verdict", pa.string()),
     ]
 )
+#: Where a detector gives it.
+_SEVERITY = pa.field("severity", pa.float64())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +41,8 @@ class ScoreTable:
         (n,) float64; NaN where there is none.
     verdicts
         The n verdicts, as in the record.
+    severity
+        (n,) float64, NaN where there is none; None if the run's detector gives none.
     """
 
     asset: str
@@ -46,6 +50,7 @@ class ScoreTable:
     score: Floats
     cutoff: Floats
     verdicts: tuple[str, ...]
+    severity: Floats | None = None
 
 
 class ScoreFile:
@@ -75,6 +80,7 @@ class ScoreFile:
             raise InputError(
                 f"{path} has no column '{missing[0]}'", hint="name the file that scan wrote beside its results"
             )
+        self._schema = _SCHEMA.append(_SEVERITY) if "severity" in self._file.schema_arrow.names else _SCHEMA
         self._place = self._file.schema_arrow.names.index("asset")
         self._held: tuple[int, pa.Table, dict[str, list[slice]]] | None = None
 
@@ -87,7 +93,7 @@ class ScoreFile:
             If the file is damaged, or a column is of another type.
         """
         try:
-            table = pa.concat_tables(self._pieces(asset), promote_options="permissive").cast(_SCHEMA)
+            table = pa.concat_tables(self._pieces(asset), promote_options="permissive").cast(self._schema)
         except (pa.ArrowException, OSError) as error:
             raise self._unusable(error) from None
         if table.num_rows == 0:
@@ -98,10 +104,11 @@ class ScoreFile:
             score=table.column("score").to_numpy(),
             cutoff=table.column("cutoff").to_numpy(),
             verdicts=tuple(table.column("verdict").to_pylist()),
+            severity=table.column("severity").to_numpy() if "severity" in self._schema.names else None,
         )
 
     def _pieces(self, asset: str) -> Iterator[pa.Table]:
-        yield self._file.schema_arrow.empty_table().select(_SCHEMA.names)
+        yield self._file.schema_arrow.empty_table().select(self._schema.names)
         for group in range(self._file.num_row_groups):
             if self._may_hold(group, asset):
                 table, places = self._read(group)
@@ -117,7 +124,7 @@ class ScoreFile:
     def _read(self, group: int) -> tuple[pa.Table, dict[str, list[slice]]]:
         if self._held is None or self._held[0] != group:
             self._held = None
-            table = self._file.read_row_group(group, columns=_SCHEMA.names).combine_chunks()
+            table = self._file.read_row_group(group, columns=self._schema.names).combine_chunks()
             self._held = (group, table, _places(table.column("asset").combine_chunks()))
         return self._held[1:]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from anomscan.detectors.base import Capabilities, Scores
 from anomscan.detectors.batches import Points, apart, together
 from anomscan.detectors.rcf.forest import Forest
+from anomscan.detectors.rcf.severity import Severity
 from anomscan.errors import AnomscanError, ModelError
 from anomscan.telemetry.series import Floats, Series
 from anomscan.telemetry.shingles import shingles
@@ -29,12 +31,12 @@ class RcfDetector:
         Where it was read from, for errors.
     """
 
-    capabilities = Capabilities(contribution=True)
-
     def __init__(self, name: str, forest: Forest, path: Path) -> None:
         self.name = name
         self._forest = forest
         self._path = path
+        self._severity = Severity.from_facts(forest.facts)
+        self.capabilities = Capabilities(contribution=True, severity=self._severity is not None)
         through = forest.facts.get("trained_through")
         self.trained_through = None if through is None else np.datetime64(str(through).removesuffix("Z"), "us")
 
@@ -61,9 +63,9 @@ class RcfDetector:
             self._check(series, shingle)
         gathered = [Points.of(series, shingle) for series in batch]
         if not any(len(one.points) for one in gathered):
-            return [one.placed(np.empty(0)) for one in gathered]
+            return [self._rated(one.placed(np.empty(0))) for one in gathered]
         scores = apart(self._forest.score(together(gathered)), gathered)
-        return [one.placed(score) for one, score in zip(gathered, scores, strict=True)]
+        return [self._rated(one.placed(score)) for one, score in zip(gathered, scores, strict=True)]
 
     def contributions(self, series: Series, rows: NDArray[np.intp], shingle: int) -> Floats | None:
         """(k, d) float64: the forest's attribution, summed over a variable's places in the shingle."""
@@ -71,6 +73,12 @@ class RcfDetector:
         attribution = self._forest.attribution(points)
         by_place: Floats = attribution.reshape(len(rows), shingle, len(series.variables))
         return np.asarray(by_place.sum(axis=1), np.float64)
+
+    def _rated(self, scores: Scores | AnomscanError) -> Scores | AnomscanError:
+        """The scores with their severity, where the model was calibrated for it."""
+        if self._severity is None or not isinstance(scores, Scores):
+            return scores
+        return replace(scores, severity=self._severity(scores.score))
 
     def _check(self, series: Series, shingle: int) -> None:
         asked = {"shingle": shingle, "variables": list(series.variables), "cadence": series.cadence.name}

@@ -10,9 +10,13 @@ from anomscan.config import RcfDetector as RcfSettings
 from anomscan.config import TrainSettings
 from anomscan.detectors.rcf.exemplars import Criteria, Exemplars, choose
 from anomscan.detectors.rcf.forest import Forest
+from anomscan.detectors.rcf.severity import Severity
 from anomscan.telemetry.cadence import instant_text
 from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Series
+
+#: Training points that severity is calibrated by; they are spread evenly.
+_CALIBRATION = 20_000
 
 
 def train(
@@ -46,6 +50,9 @@ def train(
         seed=settings.seed,
         sampling=settings.sampling,
     )
+    if len(layout.variables) > 1:
+        sample = exemplars.points[:: -(-len(exemplars.points) // _CALIBRATION)]
+        forest = forest.with_facts(severity=Severity.of(forest.score(sample)).facts())
     forest = forest.with_facts(
         shingle=shingle,
         variables=list(layout.variables),

@@ -1,0 +1,235 @@
+"""Where the service finds our data: a blob of a unique name, or a file of this machine; removed in every case."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
+
+from anomscan.config import AzureDetector as AzureSettings
+from anomscan.detectors.azure.data import Layout, Table, files, write
+from anomscan.errors import ConfigError, MissingExtraError, ServiceError
+from anomscan.telemetry.durable import output_errors
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobServiceClient, ContainerClient
+
+_FOLDER = "anomscan"
+_FEATURE = "the storage account"
+_CHECK = "check storage_connection_string"
+
+
+class Shelf(Protocol):
+    """Puts data where the service can read it."""
+
+    @contextmanager
+    def placed(self, table: Table, layout: Layout, notes: list[str]) -> Iterator[str]:
+        """Have a table lie there for the length of the block.
+
+        Parameters
+        ----------
+        notes
+            Where to say what could not be removed.
+
+        Returns
+        -------
+        What to tell the service as ``dataSource``. It may hold a signature: a secret.
+
+        Raises
+        ------
+        ServiceError
+            If it cannot be put there.
+        OutputError
+            If the disk is full.
+        """
+
+
+def shelf_of(settings: AzureSettings, *, near: bool) -> Shelf:
+    """The shelf that the settings describe.
+
+    Parameters
+    ----------
+    near
+        Whether the service runs on this machine.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or it cannot serve.
+    MissingExtraError
+        Without the storage package.
+    """
+    if settings.storage_connection_string is not None:
+        return BlobShelf(settings, settings.storage_connection_string.get_secret_value())
+    if near:
+        return FolderShelf(settings.data_folder)
+    raise ConfigError(
+        f"the service at {settings.endpoint} reads its data from a storage account, and none is set",
+        hint="set storage_connection_string in the detector's settings or the environment",
+    )
+
+
+class FolderShelf:
+    """Files of this machine, for a service that runs on it.
+
+    Parameters
+    ----------
+    folder
+        Where to make a folder for each call; by default that of temporary files.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    @contextmanager
+    def placed(self, table: Table, layout: Layout, notes: list[str]) -> Iterator[str]:
+        """See :meth:`Shelf.placed`: an absolute path."""
+        with _scratch(self._folder, notes) as folder:
+            yield str(write(table, folder, layout).resolve())
+
+
+class BlobShelf:
+    """Blobs of a storage account.
+
+    Parameters
+    ----------
+    settings
+        Container, and how the service is let in: by a SAS of the one blob that can only read and soon expires, or by
+        its own managed identity.
+    connection_string
+        Of the account.
+
+    Raises
+    ------
+    ConfigError
+        If the connection string is none, or cannot sign.
+    """
+
+    def __init__(self, settings: AzureSettings, connection_string: str) -> None:
+        try:
+            from azure.storage.blob import BlobServiceClient, ExponentialRetry
+        except ImportError:
+            raise MissingExtraError(_FEATURE, "azure") from None
+        self._settings = settings
+        try:
+            self._service: BlobServiceClient = BlobServiceClient.from_connection_string(
+                connection_string,
+                retry_policy=ExponentialRetry(
+                    initial_backoff=0, increment_base=1, retry_total=2, random_jitter_range=0
+                ),
+                connection_timeout=settings.connect_timeout_s,
+                read_timeout=settings.read_timeout_s,
+            )
+        except ValueError:  # its text may hold the string
+            raise ConfigError(
+                "storage_connection_string is not a connection string",
+                hint="copy it whole from the storage account's access keys",
+            ) from None
+        self._key = getattr(self._service.credential, "account_key", None)
+        if settings.access == "sas" and self._key is None:
+            raise ConfigError(
+                "storage_connection_string has no AccountKey, so no SAS can be signed with it",
+                hint='use one with the key, or let the service in by access = "managed-identity"',
+            )
+
+    @contextmanager
+    def placed(self, table: Table, layout: Layout, notes: list[str]) -> Iterator[str]:
+        """See :meth:`Shelf.placed`: the URL of a blob, or of the folder of some."""
+        if layout == "folder" and self._settings.access == "sas":
+            raise ConfigError(
+                "a SAS opens one blob, not a folder of them",
+                hint='set data_schema = "table" or "zip", or access = "managed-identity"',
+            )
+        prefix = f"{_FOLDER}/{uuid.uuid4().hex}"
+        container = self._service.get_container_client(self._settings.container)
+        begun: list[str] = []
+        try:
+            with _scratch(None, notes) as folder:
+                path = write(table, folder, layout)
+                for file in files(path):
+                    name = f"{prefix}{file.suffix}" if file == path else f"{prefix}/{file.name}"
+                    begun.append(name)
+                    with _refusals("uploading the data"):
+                        _upload(container, name, file)
+            yield self._address(container, prefix if layout == "folder" else begun[0])
+        finally:
+            _remove(container, begun, notes)
+
+    def _address(self, container: ContainerClient, name: str) -> str:
+        url = f"{container.url}/{quote(name)}"
+        if self._settings.access == "managed-identity":
+            return url
+        from azure.storage.blob import BlobSasPermissions, generate_blob_sas
+
+        sas = generate_blob_sas(
+            account_name=str(self._service.account_name),
+            container_name=self._settings.container,
+            blob_name=name,
+            account_key=self._key,
+            permission=BlobSasPermissions(read=True),
+            expiry=datetime.now(UTC) + timedelta(seconds=self._settings.sas_lifetime_s),
+            protocol="https" if url.startswith("https:") else None,
+        )
+        return f"{url}?{sas}"
+
+
+def _upload(container: ContainerClient, name: str, file: Path) -> None:
+    from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+
+    with file.open("rb") as content:
+        try:
+            container.upload_blob(name, content, overwrite=True)
+        except ResourceNotFoundError:
+            with suppress(ResourceExistsError):  # someone else has just made it
+                container.create_container()
+            content.seek(0)
+            container.upload_blob(name, content, overwrite=True)
+
+
+def _remove(container: ContainerClient, names: list[str], notes: list[str]) -> None:
+    from azure.core.exceptions import ResourceNotFoundError
+
+    for name in names:
+        try:
+            with _refusals(f"removing the blob {name}"), suppress(ResourceNotFoundError):
+                container.delete_blob(name)
+        except ServiceError as error:
+            notes.append(f"the blob {name} is left in the container {container.container_name}: {error.message}")
+
+
+@contextmanager
+def _refusals(what: str) -> Iterator[None]:
+    """What the storage package raises, as one line without what it quotes: its texts may hold a signature."""
+    from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError
+
+    try:
+        yield
+    except HttpResponseError as error:
+        code: Any = getattr(error, "error_code", None)
+        reason = " ".join(str(part) for part in (error.status_code, getattr(code, "value", code)) if part)
+        raise ServiceError(f"{what}: the storage account refuses ({reason})", hint=_CHECK) from None
+    except ServiceRequestError:
+        raise ServiceError(f"{what}: the storage account cannot be reached", hint=_CHECK) from None
+    except AzureError as error:
+        raise ServiceError(f"{what}: the storage account failed ({type(error).__name__})", hint=_CHECK) from None
+
+
+@contextmanager
+def _scratch(parent: Path | None, notes: list[str]) -> Iterator[Path]:
+    with output_errors(parent or Path(tempfile.gettempdir())):
+        if parent is not None:
+            parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="anomscan-", dir=parent))
+    try:
+        yield folder
+    finally:
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            notes.append(f"{folder} is left behind: {error.strerror}")

@@ -1,0 +1,313 @@
+"""The official SDK, with patience: calls are spaced, tried again where that may help, and end by a deadline."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from anomscan.config import AzureDetector as AzureSettings
+from anomscan.detectors.azure.faults import LOCALLY, RefusedError, blotted, refusal, unreachable
+from anomscan.errors import ConfigError, MissingExtraError, ServiceError
+
+if TYPE_CHECKING:
+    from azure.ai.anomalydetector import AnomalyDetectorClient
+    from azure.ai.anomalydetector.models import AnomalyDetectionModel, ModelInfo, MultivariateDetectionResult
+
+_FEATURE = "the azure detector"
+#: Answers that another try may better.
+_PASSING = frozenset({408, 429, 500, 502, 503, 504})
+_ATTEMPTS = 4
+#: Pauses between attempts double from the one to the other.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
+
+Answer = TypeVar("Answer")
+
+
+def is_near(endpoint: str) -> bool:
+    """Whether a service runs on this machine.
+
+    >>> is_near("http://127.0.0.1:5000"), is_near("http://localhost"), is_near("https://x.azure.com")
+    (True, True, False)
+    """
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Mvad:
+    """The multivariate calls of v1.1. Threads may share it.
+
+    Parameters
+    ----------
+    settings
+        Whom to call, with which key, how often and how long.
+
+    Raises
+    ------
+    ConfigError
+        If the endpoint is none, or there is no key for a service that is not of this machine.
+    MissingExtraError
+        Without the SDK.
+    """
+
+    def __init__(self, settings: AzureSettings) -> None:
+        self.endpoint = settings.endpoint.rstrip("/")
+        self.near = is_near(self.endpoint)
+        self._settings = settings
+        self._pace = _Pace(60.0 / settings.calls_per_minute)
+        self._closed = threading.Event()
+        self._sdk = _sdk(settings, self.endpoint, near=self.near)
+
+    def close(self) -> None:
+        """Close its connections; calls of other threads that wait end with an error."""
+        self._closed.set()
+        self._sdk.close()
+
+    def model(self, model_id: str) -> AnomalyDetectionModel:
+        """A model, trained or not."""
+        return self._call(f"model {model_id}", lambda: self._sdk.get_multivariate_model(model_id))
+
+    def models(self) -> list[AnomalyDetectionModel]:
+        """All models of the service."""
+        return self._call("the list of models", lambda: list(self._sdk.list_multivariate_models()))
+
+    def delete(self, model_id: str) -> None:
+        """Delete a model."""
+        self._call(f"deleting model {model_id}", lambda: self._sdk.delete_multivariate_model(model_id))
+
+    def train(self, info: ModelInfo, on_poll: Callable[[AnomalyDetectionModel], None]) -> AnomalyDetectionModel:
+        """Train a model and wait until it is ready, or its training has failed.
+
+        Parameters
+        ----------
+        on_poll
+            Called with the model each time it was looked at.
+
+        Raises
+        ------
+        ServiceError
+            If the service refuses, is gone, or has not ended by the deadline.
+        """
+        # A training whose answer was lost may be under way: asking again would start a second one.
+        begun = self._call("training a model", lambda: self._sdk.train_multivariate_model(info), again=False)
+
+        def look() -> AnomalyDetectionModel:
+            found = self._sdk.get_multivariate_model(begun.model_id)
+            on_poll(found)
+            return found
+
+        what = f"training model {begun.model_id}"
+        return self._wait(what, look, lambda m: status_of(m.model_info), self._settings.train_deadline_s)
+
+    def detect(self, model_id: str, source: str, start: str, end: str) -> MultivariateDetectionResult:
+        """Have a stretch judged and wait for the result, ready or failed.
+
+        Parameters
+        ----------
+        source
+            Where the data lies; it is never repeated in an error.
+        start, end
+            ISO 8601 with Z, both inclusive.
+
+        Raises
+        ------
+        ServiceError
+            If the service refuses, is gone, or has not ended by the deadline.
+        """
+        options = {
+            "dataSource": source,
+            "topContributorCount": self._settings.top_contributors,
+            "startTime": start,
+            "endTime": end,
+        }
+        what = f"detection with model {model_id}"
+        begun = self._call(what, lambda: self._sdk.detect_multivariate_batch_anomaly(model_id, options))
+        return self._wait(
+            what,
+            lambda: self._sdk.get_multivariate_batch_detection_result(begun.result_id),
+            lambda result: status_of(result.summary),
+            self._settings.deadline_s,
+        )
+
+    def _wait(
+        self, what: str, look: Callable[[], Answer], status: Callable[[Answer], str], deadline_s: float
+    ) -> Answer:
+        """Look, with growing pauses, until the work has ended."""
+        deadline = time.monotonic() + deadline_s
+        pause = self._settings.poll_s
+        while True:
+            found = self._call(what, look, deadline=deadline)
+            if status(found) in ("READY", "FAILED"):
+                return found
+            if time.monotonic() + pause > deadline:
+                raise ServiceError(
+                    f"{what}: {self.endpoint} has not ended after {deadline_s:g} s (it is {status(found) or 'silent'})",
+                    hint="raise deadline_s or train_deadline_s in the detector's settings",
+                )
+            self._sleep(pause)
+            pause = min(pause * 1.5, self._settings.poll_longest_s)
+
+    def _call(
+        self, what: str, ask: Callable[[], Answer], *, again: bool = True, deadline: float | None = None
+    ) -> Answer:
+        """Ask; once more where the refusal may pass, until the attempts or the time are used up.
+
+        Parameters
+        ----------
+        again
+            Whether to ask again where an earlier try may have had its effect.
+        """
+        deadline = time.monotonic() + self._settings.deadline_s if deadline is None else deadline
+        pause = _FIRST_PAUSE_S
+        attempt = 1
+        while True:
+            self._sleep(self._pace.turn())
+            try:
+                with _translated(what, self.endpoint):
+                    return ask()
+            except _PassingError as passing:
+                harmless = passing.status == 429 or passing.unsent
+                more = passing.status == 429 or attempt < _ATTEMPTS
+                wait = pause if passing.retry_after_s is None else passing.retry_after_s
+                if not more or not (again or harmless) or time.monotonic() + wait > deadline:
+                    raise passing.error from None
+                self._sleep(wait)
+            attempt += 1
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+    def _sleep(self, seconds: float) -> None:
+        if self._closed.wait(seconds):
+            raise ServiceError(f"{self.endpoint} is asked no more: the run has ended")
+
+
+def status_of(thing: Any) -> str:
+    """The status of a model's info or a result's summary: CREATED, RUNNING, READY or FAILED; empty if it says none."""
+    status = getattr(thing, "status", None)
+    return str(getattr(status, "value", status) or "").upper()
+
+
+class _Pace:
+    """Keeps the calls of all threads at least so many seconds apart."""
+
+    def __init__(self, apart_s: float) -> None:
+        self._apart_s = apart_s
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def turn(self) -> float:
+        """How many seconds to wait for one's turn."""
+        with self._lock:
+            now = time.monotonic()
+            turn = max(now, self._next)
+            self._next = turn + self._apart_s
+        return turn - now
+
+
+class _PassingError(Exception):
+    """A refusal that may pass; ``error`` is what to say if it does not."""
+
+    def __init__(
+        self, error: ServiceError, *, status: int = 0, retry_after_s: float | None = None, unsent: bool = False
+    ) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.status = status
+        self.retry_after_s = retry_after_s
+        self.unsent = unsent
+
+
+@contextmanager
+def _translated(what: str, endpoint: str) -> Iterator[None]:
+    """The one place where the SDK's errors become ours."""
+    from azure.core.exceptions import AzureError, IncompleteReadError, ServiceRequestError
+
+    try:
+        yield
+    except RefusedError as refused:
+        error = refusal(refused, what, endpoint)
+        if refused.status in _PASSING:
+            raise _PassingError(error, status=refused.status, retry_after_s=refused.retry_after_s) from None
+        raise error from None
+    except ServiceRequestError as failed:
+        raise _PassingError(unreachable(what, endpoint, _reason(failed)), unsent=True) from None
+    except IncompleteReadError:
+        raise _PassingError(unreachable(what, endpoint, "its answer breaks off")) from None
+    except AzureError as failed:  # no answer
+        raise _PassingError(unreachable(what, endpoint, _reason(failed))) from None
+    except (ValueError, TypeError, KeyError, AttributeError) as failed:
+        # JSON, but not of the service's shape: the SDK reads keys as they are asked for
+        raise ServiceError(
+            f"{what}: the answer of {endpoint} is not one of v1.1 ({blotted(str(failed))})",
+            hint=f"check endpoint; {LOCALLY}",
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    # urllib3 puts the object and its address in front of what matters
+    return text.rsplit(">: ", 1)[-1].rsplit("]", 1)[-1].strip(" ')") or type(error).__name__
+
+
+def _sdk(settings: AzureSettings, endpoint: str, *, near: bool) -> AnomalyDetectorClient:
+    parts = urlsplit(endpoint)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f"endpoint '{blotted(endpoint)}' is not the address of a service", hint="write https://...")
+    if settings.key is None and not near:
+        raise ConfigError(
+            f"the service at {endpoint} wants a key, and none is set",
+            hint="set key in the detector's settings, or anomaly_detector_key",
+        )
+    try:
+        from azure.ai.anomalydetector import AnomalyDetectorClient
+        from azure.core.credentials import AzureKeyCredential
+        from azure.core.pipeline import PipelineRequest, PipelineResponse
+        from azure.core.pipeline.policies import SansIOHTTPPolicy
+    except ImportError:
+        raise MissingExtraError(_FEATURE, "azure") from None
+
+    # Where nobody listens, its warnings would go to stderr; what went wrong is raised, and told as one line.
+    logging.getLogger("azure").addHandler(logging.NullHandler())
+
+    class Manners(SansIOHTTPPolicy[Any, Any]):
+        """Keeps the key at home, and reads refusals before the SDK does: it fails on one without JSON."""
+
+        def on_request(self, request: PipelineRequest[Any]) -> None:
+            there = urlsplit(request.http_request.url)
+            if (there.scheme, there.netloc) != (parts.scheme, parts.netloc):  # a next link may lead anywhere
+                raise RefusedError(307, {}, b"")
+
+        def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:
+            answer = response.http_response
+            body: bytes = answer.read()
+            if answer.status_code == 204:
+                return
+            if answer.status_code >= 300 or not _is_object(body):
+                raise RefusedError(answer.status_code, answer.headers, body)
+
+    # A service of this machine may want no key; the SDK cannot do without one.
+    key = "none" if settings.key is None else settings.key.get_secret_value()
+    return AnomalyDetectorClient(
+        endpoint,
+        AzureKeyCredential(key),
+        per_call_policies=[Manners()],
+        retry_total=0,
+        permit_redirects=False,
+        connection_timeout=settings.connect_timeout_s,
+        read_timeout=settings.read_timeout_s,
+    )
+
+
+def _is_object(body: bytes) -> bool:
+    try:
+        return isinstance(json.loads(body), dict)
+    except ValueError:
+        return False

@@ -1,0 +1,55 @@
+"""Which model of the service is meant: the id in the settings, else the one that ``train`` noted down."""
+
+from __future__ import annotations
+
+import json
+
+from anomscan.config import AzureDetector as AzureSettings
+from anomscan.errors import ModelError
+from anomscan.telemetry.durable import replace_file
+
+
+def model_id_of(name: str, settings: AzureSettings) -> str:
+    """The id of a detector's model.
+
+    Raises
+    ------
+    ModelError
+        If there is none, or it is a model of another service.
+    """
+    if settings.model_id:
+        return settings.model_id
+    hint = f"run anomscan train --detector {name}, or set model_id (or anomaly_detector_model_id)"
+    try:
+        noted = json.loads(settings.model.read_text("utf-8"))
+        model_id, endpoint = str(noted["model_id"]), str(noted["endpoint"])
+    except FileNotFoundError:
+        raise ModelError(f"detector '{name}' has no model: there is no {settings.model}", hint=hint) from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ModelError(f"{settings.model} does not name a model", hint=hint) from None
+    if endpoint != settings.endpoint.rstrip("/"):
+        raise ModelError(f"{settings.model} names a model of {endpoint}, not of {settings.endpoint}", hint=hint)
+    return model_id
+
+
+def note(settings: AzureSettings, model_id: str) -> None:
+    """Write down which model was trained.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written; the old one stays.
+    """
+    noted = {"model_id": model_id, "endpoint": settings.endpoint.rstrip("/")}
+    with replace_file(settings.model) as file:
+        file.write(json.dumps(noted, indent=2).encode() + b"\n")
+
+
+def forget(settings: AzureSettings, model_id: str) -> None:
+    """Remove the note of a model that is no more."""
+    try:
+        noted = json.loads(settings.model.read_text("utf-8"))
+    except (OSError, ValueError):
+        return
+    if isinstance(noted, dict) and noted.get("model_id") == model_id:
+        settings.model.unlink(missing_ok=True)
