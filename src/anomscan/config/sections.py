@@ -1,0 +1,280 @@
+"""Every section of the settings and every key: its home, its kind, its default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from anomscan.errors import ConfigError
+from anomscan.telemetry.cadence import Cadence, last_instant, parse_duration
+
+_REFERENCES = ("env:", "file:", "aws-secretsmanager://")
+
+
+def is_reference(text: str) -> bool:
+    """Whether a setting says where a secret stands; :mod:`anomscan.sources.secrets` reads it there."""
+    return text.startswith(_REFERENCES)
+
+
+class Section(BaseModel):
+    """A table of the settings: unknown keys are errors, nothing changes once it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Defaults(Section):
+    """``[defaults]``: what a command uses where no flag says otherwise."""
+
+    source: str | None = None
+    detector: str = "rcf"
+
+
+class StoreSettings(Section):
+    """``[store]``."""
+
+    path: Path = Path("anomscan-data")
+
+
+class Columns(Section):
+    """Which column holds what.
+
+    ``asset`` may be left out where each file holds one asset, named after it; ``health`` where there is none.
+    """
+
+    asset: str | None = None
+    timestamp: str = "timestamp"
+    values: tuple[str, ...] = Field(min_length=1)
+    health: str | None = None
+
+    @field_validator("values")
+    @classmethod
+    def _values_differ(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        twice = [name for place, name in enumerate(names) if name in names[:place]]
+        if twice:
+            raise ConfigError(f"columns.values names '{twice[0]}' twice")
+        return names
+
+
+class _SourceSettings(Section):
+    cadence: str
+    columns: Columns
+    timezone: str | None = None
+    timestamp_format: str | None = None
+    late: str = "3d"
+
+    @field_validator("late")
+    @classmethod
+    def _late_is_a_duration(cls, text: str) -> str:
+        parse_duration(text)
+        return text
+
+    @field_validator("cadence")
+    @classmethod
+    def _cadence_is_known(cls, text: str) -> str:
+        Cadence.parse(text)
+        return text
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_is_known(cls, name: str | None) -> str | None:
+        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+        if name is not None:
+            try:
+                ZoneInfo(name)
+            except (ZoneInfoNotFoundError, ValueError):
+                raise ConfigError(f"time zone '{name}' is not known", hint="write it as Europe/Paris or UTC") from None
+        return name
+
+
+class FilesSource(_SourceSettings):
+    """``[sources.NAME]`` with ``kind = "files"``: CSV, Parquet or JSON lines; one file, a folder, or a pattern."""
+
+    kind: Literal["files"]
+    path: Path
+    format: Literal["csv", "parquet", "jsonl"] | None = None
+
+
+class SqlSource(_SourceSettings):
+    """``[sources.NAME]`` with ``kind = "sql"``: the user's own query with bound parameters."""
+
+    kind: Literal["sql"]
+    url: SecretStr | None = None
+    secret: str | None = None
+    query: str
+    tls: Literal["verify-identity", "verify-ca", "require", "prefer", "disable"] = "prefer"
+    ca: Path | None = None
+    connect_timeout_s: float = Field(10.0, gt=0.0, le=3_600.0)
+    read_timeout_s: float = Field(300.0, gt=0.0, le=86_400.0)
+    fast: Literal["auto", "never"] = "auto"
+
+    @field_validator("secret")
+    @classmethod
+    def _secret_stands_elsewhere(cls, reference: str | None) -> str | None:
+        if reference is not None and not is_reference(reference):
+            # It may be the secret itself, so it is not repeated.
+            raise ConfigError("secret is not a reference", hint=f"it begins with {', '.join(_REFERENCES)}")
+        return reference
+
+
+class RestSource(_SourceSettings):
+    """``[sources.NAME]`` with ``kind = "rest"``: a JSON API that is asked asset by asset; docs/rest.md has examples."""
+
+    kind: Literal["rest"]
+    url: SecretStr
+    key: SecretStr | None = None
+    key_in: Literal["query", "header", "bearer"] = "query"
+    key_name: str | None = None
+    records: str | None = None
+    time_format: str | None = None
+    history_days: int = Field(366, ge=1, le=36_500)
+    assets: tuple[str, ...] = ()
+    assets_url: SecretStr | None = None
+    assets_records: str | None = None
+    assets_id: str | None = None
+    paging: Literal["none", "next-link", "cursor", "page"] = "none"
+    next: str | None = None
+    page_parameter: str | None = None
+    first_page: int = Field(1, ge=0)
+    concurrency: int = Field(4, ge=1, le=64)
+    deadline_s: float = Field(120.0, gt=0.0, le=86_400.0)
+    connect_timeout_s: float = Field(10.0, gt=0.0, le=3_600.0)
+    read_timeout_s: float = Field(30.0, gt=0.0, le=3_600.0)
+    max_response_mb: float = Field(32.0, gt=0.0, le=4_096.0)
+    ca: Path | None = None
+
+
+SourceSettings = Annotated[FilesSource | SqlSource | RestSource, Field(discriminator="kind")]
+
+
+class RcfDetector(Section):
+    """``[detectors.NAME]`` with ``kind = "rcf"``: the forest in this process."""
+
+    kind: Literal["rcf"] = "rcf"
+    trees: int = Field(300, ge=1, le=1000)
+    sample_size: int = Field(365, ge=1, le=2048)
+    seed: int = Field(0, ge=0)
+    sampling: Literal["shuffled", "sagemaker"] = "shuffled"
+    model: Path = Path("models/rcf.forest")
+
+
+class RecordedDetector(Section):
+    """``[detectors.NAME]`` with ``kind = "recorded"``: scores read from a file."""
+
+    kind: Literal["recorded"]
+    path: Path
+
+
+class SageMakerTraining(Section):
+    """``[detectors.NAME.training]``: how ``train`` makes a model with SageMaker, and where it puts it into service."""
+
+    role_arn: str | None = None
+    bucket: str | None = None
+    prefix: str = "anomscan"
+    image_uri: str | None = None
+    trees: int = Field(300, ge=50, le=1000)
+    sample_size: int = Field(365, ge=1, le=2048)
+    order: Literal["shuffled", "by-asset"] = "shuffled"
+    training_instance_type: str = "ml.m5.large"
+    training_instance_count: int = Field(1, ge=1, le=20)
+    volume_gb: int = Field(10, ge=1, le=16_384)
+    max_runtime_s: int = Field(3_600, ge=60, le=432_000)
+    instance_type: str = "ml.c5.xlarge"
+    instance_count: int = Field(1, ge=1, le=100)
+    serverless_memory_mb: int = Field(2_048, ge=1_024, le=6_144, multiple_of=1_024)
+    serverless_concurrency: int = Field(5, ge=1, le=200)
+    tags: dict[str, str] = {}
+
+
+class SageMakerDetector(Section):
+    """``[detectors.NAME]`` with ``kind = "sagemaker"``: a forest behind an endpoint; docs/sagemaker.md tells more."""
+
+    kind: Literal["sagemaker"]
+    endpoint: str = Field(min_length=1)
+    region: str | None = None
+    accept: Literal["application/json", "application/jsonlines"] = "application/json"
+    serverless: bool = False
+    max_payload_mb: float | None = Field(None, gt=0.0, le=25.0)
+    concurrency: int = Field(4, ge=1, le=64)
+    deadline_s: float = Field(120.0, gt=0.0, le=86_400.0)
+    connect_timeout_s: float = Field(10.0, gt=0.0, le=3_600.0)
+    read_timeout_s: float = Field(70.0, gt=0.0, le=3_600.0)
+    shingle: int | None = Field(None, ge=1)
+    variables: tuple[str, ...] | None = None
+    trained_through: str | None = None
+    training: SageMakerTraining = SageMakerTraining()
+
+    @field_validator("trained_through")
+    @classmethod
+    def _trained_through_is_an_instant(cls, text: str | None) -> str | None:
+        if text is not None:
+            last_instant(text)
+        return text
+
+
+class AzureDetector(Section):
+    """``[detectors.NAME]`` with ``kind = "azure"``: Multivariate Anomaly Detector v1.1; docs/azure.md tells more."""
+
+    kind: Literal["azure"]
+    endpoint: str = Field(min_length=1)
+    key: SecretStr | None = None
+    model_id: str | None = None
+    model: Path = Path("models/mvad.json")
+    storage_connection_string: SecretStr | None = None
+    container: str = Field("data", min_length=1)
+    access: Literal["sas", "managed-identity"] = "sas"
+    sas_lifetime_s: int = Field(3_600, ge=60, le=86_400)
+    data_folder: Path = Path("anomscan-mvad-data/sources")
+    data_schema: Literal["table", "zip", "folder"] = "table"
+    sensitivity: float = Field(0.15, ge=0.0, le=1.0)
+    top_contributors: int = Field(10, ge=1, le=30)
+    max_timestamps: int = Field(20_000, ge=29, le=20_000)
+    calls_per_minute: float = Field(60.0, gt=0.0)
+    poll_s: float = Field(1.0, gt=0.0, le=600.0)
+    poll_longest_s: float = Field(15.0, gt=0.0, le=600.0)
+    deadline_s: float = Field(600.0, gt=0.0, le=86_400.0)
+    train_deadline_s: float = Field(3_600.0, gt=0.0, le=86_400.0)
+    connect_timeout_s: float = Field(10.0, gt=0.0, le=3_600.0)
+    read_timeout_s: float = Field(60.0, gt=0.0, le=3_600.0)
+    sliding_window: int = Field(300, ge=28, le=2_880)
+    align: Literal["Outer", "Inner"] = "Outer"
+    fill: Literal["Linear", "Previous", "Subsequent", "Zero", "Fixed"] = "Linear"
+    fill_value: float = Field(0.0, allow_inf_nan=False)
+    display_name: str = Field("anomscan", max_length=24)
+
+    @field_validator("key", "model_id", "storage_connection_string", mode="before")
+    @classmethod
+    def _empty_is_none(cls, text: object) -> object:
+        return None if text == "" else text
+
+
+DetectorSettings = Annotated[
+    RcfDetector | RecordedDetector | SageMakerDetector | AzureDetector, Field(discriminator="kind")
+]
+
+
+class TrainSettings(Section):
+    """``[train]``: which assets are fit to learn from."""
+
+    samples: int = Field(365, ge=2)
+    min_std: float = Field(0.0, ge=0.0)
+    max_std: float = Field(0.10, gt=0.0)
+
+
+class ScanSettings(Section):
+    """``[scan]``: the rules of the backtest."""
+
+    window: int = Field(366, ge=2)
+    shingle: int = Field(7, ge=1, le=60)
+    sigma: float = Field(4.0, gt=0.0, allow_inf_nan=False)
+    baseline: Literal["include-newest", "exclude-newest"] = "include-newest"
+    gaps: Literal["calendar", "ignore"] = "calendar"
+    skip_health: tuple[str, ...] = ("Unknown",)
+
+
+class ReportSettings(Section):
+    """``[report]``."""
+
+    asset_url: str | None = None

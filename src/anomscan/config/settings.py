@@ -1,0 +1,80 @@
+"""All sections together."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from anomscan.config.sections import (
+    Defaults,
+    DetectorSettings,
+    FilesSource,
+    RcfDetector,
+    ReportSettings,
+    RestSource,
+    ScanSettings,
+    Section,
+    SourceSettings,
+    SqlSource,
+    StoreSettings,
+    TrainSettings,
+)
+from anomscan.errors import ConfigError
+
+
+class Settings(Section):
+    """All settings; relative paths have been made absolute against the folder of the file."""
+
+    defaults: Defaults = Defaults()
+    store: StoreSettings = StoreSettings()
+    sources: dict[str, SourceSettings] = Field(default_factory=dict)
+    detectors: dict[str, DetectorSettings] = Field(default_factory=lambda: {"rcf": RcfDetector()})
+    train: TrainSettings = TrainSettings()
+    scan: ScanSettings = ScanSettings()
+    report: ReportSettings = ReportSettings()
+
+    def source(self, name: str | None) -> tuple[str, FilesSource | SqlSource | RestSource]:
+        """The source a command works on: the one named, else the default, else the only one.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such source, or none can be chosen.
+        """
+        name = name or self.defaults.source
+        if name is None and len(self.sources) == 1:
+            name = next(iter(self.sources))
+        if name is None:
+            known = ", ".join(sorted(self.sources)) or "none"
+            raise ConfigError(
+                f"which source is meant? (in the settings: {known})", hint="name one with --source or [defaults] source"
+            )
+        if name not in self.sources:
+            raise ConfigError(
+                f"there is no source '{name}' in the settings", hint=nearest(name, self.sources, "sources")
+            )
+        return name, self.sources[name]
+
+    def detector(self, name: str | None) -> tuple[str, DetectorSettings]:
+        """The detector a command works with: the one named, else the default.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such detector.
+        """
+        name = name or self.defaults.detector
+        if name not in self.detectors:
+            raise ConfigError(
+                f"there is no detector '{name}' in the settings", hint=nearest(name, self.detectors, "detectors")
+            )
+        return name, self.detectors[name]
+
+
+def nearest(name: str, known: Iterable[str], what: str) -> str:
+    """What to say of a name that is not known: the nearest that is, or all that are."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return f"did you mean '{near[0]}'?" if near else f"known {what}: {', '.join(names) or 'none'}"

@@ -1,0 +1,40 @@
+"""The merged settings for a person, each value with its origin."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+
+from anomscan.config.loading import Loaded
+from anomscan.config.tree import leaves
+
+
+def explain(loaded: Loaded) -> list[tuple[str, str, str]]:
+    """Every setting as (key, value as TOML text, origin); secrets are masked."""
+    rows = []
+    for key, value in leaves(_plain(loaded.settings)):
+        origin = next((loaded.origins[key[:n]] for n in range(len(key), 0, -1) if key[:n] in loaded.origins), "default")
+        rows.append((".".join(key), _toml(value), origin))
+    return rows
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+    if isinstance(value, Mapping):
+        return {name: _plain(child) for name, child in value.items()}
+    return value
+
+
+def _toml(value: Any) -> str:
+    if value is None:
+        return "(not set)"
+    if isinstance(value, SecretStr):
+        return '"**********"'
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(_toml(item) for item in value)}]"
+    return json.dumps(str(value) if isinstance(value, Path) else value, ensure_ascii=False)
