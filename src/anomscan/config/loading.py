@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from anomscan.config.environment import PREFIX, export, notebook_names, settings_in
+from anomscan.config.environment import PREFIX, export, notebook_names, set_from, settings_in
 from anomscan.config.problems import first_problem
 from anomscan.config.settings import Settings
 from anomscan.config.tree import leaves, put
@@ -79,7 +79,7 @@ def load(
         merged = _read_toml(path)
         origins = {key: str(path) for key, _ in leaves(merged)}
     for variable, value, place in settings_in(environ, base / ".env"):
-        key = place(merged, variable, value)
+        key = set_from(merged, variable, value)
         origins = {old: origin for old, origin in origins.items() if old[: len(key)] != key}
         origins[key] = place
     for key, value in (flags or {}).items():

@@ -24,13 +24,17 @@ from anomscan.config.sections import (
 from anomscan.errors import ConfigError
 
 
+def _detectors() -> dict[str, DetectorSettings]:
+    return {"rcf": RcfDetector()}
+
+
 class Settings(Section):
     """All settings; relative paths have been made absolute against the folder of the file."""
 
     defaults: Defaults = Defaults()
     store: StoreSettings = StoreSettings()
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
-    detectors: dict[str, DetectorSettings] = Field(default_factory=lambda: {"rcf": RcfDetector()})
+    detectors: dict[str, DetectorSettings] = Field(default_factory=_detectors)
     train: TrainSettings = TrainSettings()
     scan: ScanSettings = ScanSettings()
     report: ReportSettings = ReportSettings()
