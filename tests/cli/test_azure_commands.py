@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import time
 
 import pyarrow.parquet as pq
@@ -270,3 +273,27 @@ def test_no_secret_is_said_or_written(pump, serve):
         assert secret not in said
         assert secret.encode() not in written
     assert b"sig=" not in written
+
+
+@pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("command", [("detect", "--asset", "pump"), ("scan", "--all", "--workers", "2")])
+def test_an_interrupted_run_ends_at_once_and_leaves_no_data(pump, serve, command, stop, code):
+    toy = Toy(polls=10_000)
+    toy.add_model(["temperature", "humidity", "vibration"])
+    with serving(toy) as service:
+        serve(service, anomaly_detector_model_id=next(iter(toy.models)))
+        settings = pump.folder / "anomscan.toml"
+        settings.write_text(settings.read_text().replace("poll_s = 0.01", "poll_s = 20"))
+        arguments = [sys.executable, "-m", "anomscan", command[0], "--detector", "azure", *command[1:]]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=pump.folder) as process:
+            deadline = time.monotonic() + 30
+            while not service.asked("GET", "/detect-batch/") and time.monotonic() < deadline:
+                time.sleep(0.02)
+            folder = pump.folder / "anomscan-mvad-data/sources"
+            assert list(folder.iterdir())
+            began = time.monotonic()
+            process.send_signal(stop)
+            process.wait(30)
+    assert process.returncode == code
+    assert time.monotonic() - began < 5
+    assert list(folder.iterdir()) == []

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from anomscan.config import Columns, RestSource
 from anomscan.sources.base import AssetFailure, Notice, Request
-from anomscan.sources.rest import Rest
-from anomscan.sources.retrying import Pace
+from anomscan.sources.rest.retrying import Pace
+from anomscan.sources.rest.source import Rest
 from servers.rest_faults import Impatient
 
 KEY = "k3y-that-must-not-show"

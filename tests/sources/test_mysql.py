@@ -22,8 +22,8 @@ from anomscan.config import Columns, SqlSource
 from anomscan.errors import AnomscanError, ConfigError, InputError, ServiceError
 from anomscan.sources.base import Request, Source
 from anomscan.sources.fetching import fetch_into
-from anomscan.sources.mysql import _is_local
 from anomscan.sources.registry import build
+from anomscan.sources.sql.mysql import _is_local
 from anomscan.telemetry.store import Store
 from servers.mariadb import MariaDb
 
@@ -367,7 +367,7 @@ def test_rows_left_unread_are_not_waited_for(server: MariaDb, make: Make, fast: 
 
 
 def test_a_fast_path_that_does_not_start_is_noticed(make: Make, monkeypatch: pytest.MonkeyPatch, parts: Any) -> None:
-    monkeypatch.setattr("anomscan.sources.fast.address", lambda *what: "nosuch://reader:s3cret%40%2F%3A@h/d")
+    monkeypatch.setattr("anomscan.sources.sql.fast.address", lambda *what: "nosuch://reader:s3cret%40%2F%3A@h/d")
     tables, _, notices = parts(make().fetch(Request()))
     assert sum(map(len, tables)) == 2 * len(AWKWARD) + 1
     assert "was read without the fast path, which failed: " in notices[0].text
@@ -378,7 +378,7 @@ def test_without_the_extra_the_slow_path_is_taken(
     make: Make, read: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "anomscan")
-    monkeypatch.setattr("anomscan.sources.fast.is_installed", lambda: False)
+    monkeypatch.setattr("anomscan.sources.sql.fast.is_installed", lambda: False)
     assert len(read(make())) == 2 * len(AWKWARD) + 1
     assert "fast path" not in caplog.text
 

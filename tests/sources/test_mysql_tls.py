@@ -123,7 +123,7 @@ def test_a_server_without_tls_is_refused(plain: MariaDb, cipher: Cipher, tmp_pat
 def test_clear_text_to_another_machine_is_noticed(
     plain: MariaDb, cipher: Cipher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from anomscan.sources import mysql
+    from anomscan.sources.sql import mysql
 
     monkeypatch.setattr(mysql, "_is_local", lambda url: False)
     with pytest.raises(ValueError, match="too many values"):

@@ -14,8 +14,8 @@ import pytest
 
 from anomscan.config import Columns, RestSource
 from anomscan.sources.base import AssetFailure, Request
-from anomscan.sources.rest import Rest
-from anomscan.sources.retrying import Pace
+from anomscan.sources.rest.retrying import Pace
+from anomscan.sources.rest.source import Rest
 from servers.rest_faults import HTML, Call, Impatient, Reply, serving
 
 KEY = "k3y-that-must-not-show"

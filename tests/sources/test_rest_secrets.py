@@ -12,7 +12,7 @@ import pytest
 from anomscan.errors import AnomscanError
 from anomscan.sources.base import Request
 from anomscan.sources.fetching import fetch_into
-from anomscan.sources.rest import Rest
+from anomscan.sources.rest.source import Rest
 from anomscan.telemetry.store import Store
 from servers.rest_client import GOOD, KEY, fetch, pace_of, settings_of
 from servers.rest_faults import HTML, Impatient, Reply, serving

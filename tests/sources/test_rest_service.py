@@ -23,7 +23,7 @@ from cryptography.x509.oid import NameOID
 
 from anomscan.errors import ConfigError, ExitCode, ServiceError
 from anomscan.sources.base import Request
-from anomscan.sources.rest import Rest
+from anomscan.sources.rest.source import Rest
 from servers.rest_client import GOOD, KEY, fetch, settings_of
 from servers.rest_faults import HTML, Call, Impatient, Reply, serving
 

@@ -16,13 +16,13 @@ def build(name: str, settings: FilesSource | SqlSource | RestSource) -> Source:
     """
     if isinstance(settings, SqlSource):
         # SQLAlchemy takes long to import; whoever fetches files does not wait for it.
-        from anomscan.sources.sql import Sql
+        from anomscan.sources.sql.source import Sql
 
         return Sql(name, settings)
     if isinstance(settings, RestSource):
-        from anomscan.sources.rest import Rest
+        from anomscan.sources.rest.source import Rest
 
         return Rest(name, settings)
-    from anomscan.sources.files import Files
+    from anomscan.sources.files.source import Files
 
     return Files(name, settings)

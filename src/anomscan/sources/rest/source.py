@@ -11,15 +11,15 @@ import pyarrow as pa
 from anomscan.config import RestSource
 from anomscan.errors import AssetError, ConfigError, InputError, ServiceError
 from anomscan.sources.base import AssetFailure, Notice, Request
-from anomscan.sources.calling import Run
 from anomscan.sources.columns import asked
-from anomscan.sources.http import key_of
-from anomscan.sources.paging import Page, Paging
-from anomscan.sources.records import Records, ids_of
-from anomscan.sources.retrying import GaveUpError, Pace
+from anomscan.sources.rest.calling import Run
+from anomscan.sources.rest.http import key_of
+from anomscan.sources.rest.paging import Page, Paging
+from anomscan.sources.rest.records import Records, ids_of
+from anomscan.sources.rest.retrying import GaveUpError, Pace
+from anomscan.sources.rest.urls import as_template, checked, filled, shown_url
 from anomscan.sources.secrets import resolve
 from anomscan.sources.times import Times
-from anomscan.sources.urls import as_template, checked, filled, shown_url
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
 

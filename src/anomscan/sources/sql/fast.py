@@ -121,7 +121,7 @@ def batches(address: str, query: str, wanted: Sequence[str], timeout_s: float) -
     """
     order = {"url": address, "query": query, "columns": list(wanted), "rows": _ROWS, "timeout_s": timeout_s}
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "anomscan.sources.fast_reader"],
+        [sys.executable, "-P", "-m", "anomscan.sources.sql.fast_reader"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

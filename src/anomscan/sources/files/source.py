@@ -12,7 +12,7 @@ from anomscan.config import FilesSource
 from anomscan.errors import InputError
 from anomscan.sources.base import AssetFailure, Notice, Request
 from anomscan.sources.columns import asked, to_rows
-from anomscan.sources.formats import READERS
+from anomscan.sources.files.formats import READERS
 from anomscan.sources.times import Times, refuse_mix
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout

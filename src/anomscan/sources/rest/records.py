@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from anomscan.config import Columns
 from anomscan.errors import AssetError
 from anomscan.sources.columns import check_columns, from_objects, needed, to_rows
-from anomscan.sources.paging import kind_of, look_up
+from anomscan.sources.rest.paging import kind_of, look_up
 from anomscan.sources.times import Times, shown
 from anomscan.telemetry.rows import ASSET, TIMESTAMP, Layout
 

@@ -8,10 +8,10 @@ from threading import Event, Lock
 from typing import Any, TypeVar
 
 from anomscan.config import RestSource
-from anomscan.sources.http import Http
-from anomscan.sources.paging import Page, Paging, parsed, records_of
-from anomscan.sources.retrying import Pace, Retrying
-from anomscan.sources.urls import shown_url
+from anomscan.sources.rest.http import Http
+from anomscan.sources.rest.paging import Page, Paging, parsed, records_of
+from anomscan.sources.rest.retrying import Pace, Retrying
+from anomscan.sources.rest.urls import shown_url
 
 _TICK_S = 0.2
 

@@ -11,9 +11,9 @@ from typing import Any, Generic, TypeVar
 
 from anomscan.config import RestSource
 from anomscan.errors import AssetError
-from anomscan.sources.http import Answer
-from anomscan.sources.retrying import TransientError
-from anomscan.sources.urls import joined, same_service, shown_host, shown_url, with_parameter
+from anomscan.sources.rest.http import Answer
+from anomscan.sources.rest.retrying import TransientError
+from anomscan.sources.rest.urls import joined, same_service, shown_host, shown_url, with_parameter
 
 _MOST_PAGES = 100_000
 #: Calls worth making for an answer that is no JSON: a proxy's page passes, and half a body may have been a drop.

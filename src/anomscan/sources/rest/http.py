@@ -23,9 +23,9 @@ from urllib3.exceptions import (
 from anomscan import __version__
 from anomscan.config import RestSource
 from anomscan.errors import AssetError, ConfigError, ServiceError
-from anomscan.sources.connections import Connections, Watch
-from anomscan.sources.retrying import Pace, StoppedError, TransientError, retry_after
-from anomscan.sources.urls import has_parameter, joined, same_service, shown_host, shown_url, with_parameter
+from anomscan.sources.rest.connections import Connections, Watch
+from anomscan.sources.rest.retrying import Pace, StoppedError, TransientError, retry_after
+from anomscan.sources.rest.urls import has_parameter, joined, same_service, shown_host, shown_url, with_parameter
 
 _BLOCK_BYTES = 64 << 10
 _MOST_REDIRECTS = 5

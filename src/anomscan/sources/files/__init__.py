@@ -1,0 +1,1 @@
+"""Telemetry in files: CSV, Parquet, JSON lines."""

@@ -1,0 +1,1 @@
+"""Telemetry behind a REST API."""

@@ -1,0 +1,1 @@
+"""Telemetry in a database: the user's own query."""
