@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-
 #: Seconds between two lines of progress where there is no terminal.
 _LINE_S = 30.0
 
