@@ -49,3 +49,26 @@ lock: setup ## renew requirements.lock
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+MVAD := services/mvad
+MVAD_BIN := .venv-mvad/bin
+MVAD_PYTHON ?= python3.11
+MVAD_TORCH ?= torch==2.13.0
+MVAD_DATA ?= $(MVAD)/data
+
+.PHONY: mvad test-mvad
+
+mvad: .venv-mvad/.ready ## serve Azure's multivariate API here; port 5000
+	$(MVAD_BIN)/anomscan-mvad serve --port 5000 --data $(MVAD_DATA) --allow-path . $(MVAD_ARGS)
+
+test-mvad: .venv-mvad/.ready ## lint, types and tests of that server
+	cd $(MVAD) && ../../$(MVAD_BIN)/ruff check . && ../../$(MVAD_BIN)/ruff format --check . && ../../$(MVAD_BIN)/mypy
+	cd $(MVAD) && ../../$(MVAD_BIN)/python -m pytest $(MVAD_TESTS)
+
+.venv-mvad/.ready: $(MVAD)/requirements.lock $(MVAD)/pyproject.toml
+	$(MVAD_PYTHON) -m venv .venv-mvad
+	echo '*' > .venv-mvad/.gitignore
+	$(MVAD_BIN)/python -m pip install --quiet --disable-pip-version-check $(MVAD_TORCH)
+	$(MVAD_BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(MVAD)/requirements.lock
+	$(MVAD_BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e $(MVAD)
+	touch $@

@@ -1,0 +1,62 @@
+"""The states of models and results: how they change, and how they are shown."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from anomscan_mvad.errors import ApiError, DataError
+from anomscan_mvad.fetching import remove
+from anomscan_mvad.requests import instant
+from anomscan_mvad.store import Shelf, State
+
+PENDING = ("CREATED", "RUNNING")
+EMPTY_CURVE: dict[str, list[float]] = {
+    "epochIds": [],
+    "trainLosses": [],
+    "validationLosses": [],
+    "latenciesInSeconds": [],
+}
+
+
+def part(state: State) -> dict[str, Any]:
+    """Give the part of a state that holds its status: a model's info, a result's summary."""
+    part: dict[str, Any] = state["info"] if "info" in state else state["summary"]
+    return part
+
+
+def begin(state: State) -> None:
+    """Mark work as begun, once more."""
+    state["attempts"] = state.get("attempts", 0) + 1
+    state["updated"] = datetime.now(UTC).timestamp()
+    part(state)["status"] = "RUNNING"
+    if "info" in state:
+        state["info"]["diagnosticsInfo"] = {"modelState": EMPTY_CURVE, "variableStates": []}
+
+
+def stopped(shelf: Shelf, key: str) -> None:
+    """Leave for the next start what an orderly stop interrupts."""
+    shelf.change(key, lambda state: state.update(attempts=state["attempts"] - 1))
+
+
+def note(state: State, found: dict[str, Any], status: str = "RUNNING") -> None:
+    """Add what the engine found."""
+    state["updated"] = datetime.now(UTC).timestamp()
+    state["info"]["status"] = status
+    state["info"]["diagnosticsInfo"].update(found)
+
+
+def fail(shelf: Shelf, key: str, error: ApiError | DataError) -> None:
+    """Let a model or result fail, if it is still there, and its data go."""
+
+    def alter(state: State) -> None:
+        state["updated"] = datetime.now(UTC).timestamp()
+        part(state).update(status="FAILED", errors=[{"code": error.code, "message": error.message}])
+
+    if shelf.change(key, alter):
+        remove(shelf.path(key) / "source")
+
+
+def public(key: str, state: State) -> State:
+    """Show a model as the API does."""
+    times = (datetime.fromtimestamp(int(state[name]), UTC) for name in ("created", "updated"))
+    created, updated = (instant(moment) for moment in times)
+    return {"modelId": key, "createdTime": created, "lastUpdatedTime": updated, "modelInfo": state["info"]}

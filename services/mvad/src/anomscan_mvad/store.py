@@ -1,0 +1,138 @@
+"""Models and results on the disk: a folder each, its state one JSON file that is replaced whole."""
+
+import fcntl
+import json
+import os
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from anomscan_mvad import limits
+from anomscan_mvad.errors import StartError
+from anomscan_mvad.fetching import remove
+
+State = dict[str, Any]
+
+
+class Store:
+    """The data folder; one server at a time.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there; readable by its owner alone.
+
+    Raises
+    ------
+    StartError
+        It cannot be made or written to, or another server has it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for name in ("models", "results", "sources"):
+                (self.folder / name).mkdir(exist_ok=True, mode=0o700)
+            self._lock_file = (self.folder / "lock").open("w", encoding="utf-8")
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StartError(f"{folder}: another anomscan-mvad uses this folder; choose another --data") from None
+        except OSError as error:
+            raise StartError(f"{folder}: {error.strerror}; choose another --data") from None
+        self.models = Shelf(self.folder / "models")
+        self.results = Shelf(self.folder / "results")
+
+    def close(self) -> None:
+        """Let the folder go."""
+        self._lock_file.close()
+
+
+class Shelf:
+    """Folders with a state each, kept in memory too.
+
+    Parameters
+    ----------
+    folder : Path
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._turn = threading.RLock()
+        self._states: dict[str, State] = {}
+        for path in folder.iterdir():
+            try:
+                self._states[path.name] = json.loads((path / "state.json").read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                # Cut short before its first state was written, or while being deleted: nobody was told of it.
+                remove(path)
+
+    def path(self, key: str) -> Path:
+        """Give the folder of a key that exists."""
+        return self._folder / key
+
+    def add(self, state: State) -> str:
+        """Keep a new state and name it."""
+        key = str(uuid.uuid4())
+        self.path(key).mkdir(mode=0o700)
+        with self._turn:
+            self._write(key, state)
+            self._states[key] = state
+        return key
+
+    def get(self, key: str) -> State | None:
+        """Give a copy of a state."""
+        with self._turn:
+            state = self._states.get(key)
+            return None if state is None else json.loads(json.dumps(state))
+
+    def change(self, key: str, alter: Callable[[State], None]) -> bool:
+        """Alter a state; False where it has been deleted."""
+        with self._turn:
+            state = self.get(key)
+            if state is None:
+                return False
+            alter(state)
+            self._write(key, state)
+            self._states[key] = state
+            return True
+
+    def delete(self, key: str) -> bool:
+        """Remove a state and its folder; False where there is none."""
+        with self._turn:
+            if self._states.pop(key, None) is None:
+                return False
+            # Without its state the folder is rubbish, even if the machine stops before the rest is gone.
+            (self.path(key) / "state.json").unlink(missing_ok=True)
+        remove(self.path(key))
+        return True
+
+    def items(self) -> list[tuple[str, State]]:
+        """List all, the oldest first, with copies of their states."""
+        with self._turn:
+            pairs = json.loads(json.dumps(list(self._states.items())))
+        return sorted(((key, state) for key, state in pairs), key=lambda pair: float(pair[1]["created"]))
+
+    def forget_old(self) -> None:
+        """Delete what was made more than the documented seven days ago."""
+        oldest = (datetime.now(UTC) - timedelta(days=limits.RESULT_DAYS)).timestamp()
+        for key, state in self.items():
+            if state["created"] < oldest:
+                self.delete(key)
+
+    def _write(self, key: str, state: State) -> None:
+        folder = self.path(key)
+        temporary = folder / "state.new"
+        with temporary.open("w", encoding="utf-8") as writer:
+            json.dump(state, writer)
+            writer.flush()
+            os.fsync(writer.fileno())
+        temporary.replace(folder / "state.json")
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
