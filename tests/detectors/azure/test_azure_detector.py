@@ -48,7 +48,7 @@ def test_scores_severities_and_contributions_stand_at_their_samples():
     assert found.severity[[40, 50]].tolist() == [2 / 3, 1.0]
     assert found.score[[40, 50]].tolist() == [2 / 3 * E1, E1]
     np.testing.assert_array_equal(found.contribution[40], [0.25, np.nan, 0.75])
-    assert found.notes == ("28 samples have no score: the model's sliding window needs 28 samples before the first",)
+    assert found.notes == ("samples without a score, as the model's sliding window needs 28 before them: 28",)
 
 
 @pytest.mark.parametrize("top", [1, 2, 10])
@@ -143,9 +143,9 @@ def test_results_are_joined_by_time_and_what_has_no_value_is_told():
     assert without == {seen["gone"], seen["bare"]}
     assert np.flatnonzero(found.is_anomaly).tolist() == [40]
     assert found.notes[1:] == (
-        f"1 samples have no value (VariableParseError): {seen['bare']}",
-        f"1 samples have no value (the service gave no result): {seen['gone']}",
-        "1 results are of timestamps that nobody asked about",
+        f"samples without a value (VariableParseError): 1, {seen['bare']}",
+        f"samples without a value (the service gave no result): 1, {seen['gone']}",
+        "results of timestamps that nobody asked about: 1",
         "results name variables that were not sent: other",
     )
 
@@ -161,7 +161,7 @@ def test_a_service_that_wants_more_history_says_so_row_by_row():
         (found,) = AzureDetector("azure", chosen, Mvad(chosen), FolderShelf(None)).score([series], 1)
     assert np.isnan(found.score[:31]).all()
     assert np.isfinite(found.score[31:]).all()
-    assert "3 samples have no value (InsufficientHistoricalData): 2021-01-01T00:28:00Z to" in found.notes[1]
+    assert "samples without a value (InsufficientHistoricalData): 3, 2021-01-01T00:28:00Z to" in found.notes[1]
 
 
 def test_short_series_cost_nothing_and_are_told_of():

@@ -17,8 +17,6 @@ from anomscan.telemetry.series import Series
 from servers.mvad_client import series_of, settings
 from servers.mvad_loopback import MODEL, Recording, Reply, serving
 
-VARIABLES = tuple(f"series_{i}" for i in range(5))
-
 
 @pytest.fixture
 def sample(recordings) -> Series:

@@ -140,8 +140,8 @@ class AzureDetector:
             first = min(max(low, model.sliding_window), high)
             if first > low:
                 gathered.notes.append(
-                    f"{first - low} samples have no score: the model's sliding window needs "
-                    f"{model.sliding_window} samples before the first"
+                    f"samples without a score, as the model's sliding window needs {model.sliding_window} before them: "
+                    f"{first - low}"
                 )
             for lookback, start, stop in _stretches(first, high, model.sliding_window, self._settings.max_timestamps):
                 piece = table.rows(lookback, stop)
@@ -239,9 +239,9 @@ def _join(
     if missing:
         without["the service gave no result"] = [_text(series, row) for row in missing.values()]
     for code, instants in without.items():
-        gathered.notes.append(f"{len(instants)} samples have no value ({code}): {_range(instants)}")
+        gathered.notes.append(f"samples without a value ({code}): {len(instants)}, {_range(instants)}")
     if strange:
-        gathered.notes.append(f"{strange} results are of timestamps that nobody asked about")
+        gathered.notes.append(f"results of timestamps that nobody asked about: {strange}")
     if foreign:
         gathered.notes.append(f"results name variables that were not sent: {', '.join(sorted(foreign))}")
 
