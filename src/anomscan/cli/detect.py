@@ -12,6 +12,7 @@ from anomscan.cli.options import (
     DetectorOption,
     FromOption,
     OutputOption,
+    OverwriteOption,
     RecordOption,
     ReplayOption,
     SourceOption,
@@ -36,6 +37,7 @@ def detect(
         ),
     ] = None,
     output: OutputOption = None,
+    overwrite: OverwriteOption = False,
     format_: Annotated[
         Literal["jsonl", "table"] | None,
         typer.Option("--format", help="By default a table on a terminal, else JSON lines."),
@@ -56,4 +58,4 @@ def detect(
     from anomscan.reports.records import DETECT_SCHEMA
 
     job = Job(DETECT_SCHEMA, True, asset, source, detector, from_, to, days, as_of, record, replay, min_severity)
-    return deliver(settings, job, Threads(1), session.console, output, format_).code()
+    return deliver(settings, job, Threads(1), session.console, output, format_, overwrite=overwrite).code()

@@ -24,8 +24,10 @@ AsOfOption = Annotated[
     typer.Option("--as-of", metavar="D", help="Use only what had arrived by that day or instant."),
 ]
 OutputOption = Annotated[
-    Path | None, typer.Option("-o", "--output", metavar="FILE|-", help="Where to; - is standard output.")
+    str | None,
+    typer.Option("-o", "--output", metavar="FILE|-|URL", help="Where to; - is standard output, s3://... is published."),
 ]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Let s3://... replace what is there.")]
 RecordOption = Annotated[
     Path | None, typer.Option("--record", metavar="FILE", help="Keep what a remote detector answers.")
 ]

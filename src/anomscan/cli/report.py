@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from anomscan.cli.options import OutputOption
+from anomscan.cli.options import OutputOption, OverwriteOption
+from anomscan.cli.output import output_file
 from anomscan.cli.session import session_of
 from anomscan.errors import AssetError, ConfigError, ExitCode, InputError, StoreError
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from anomscan.reports.scores import ScoreTable
     from anomscan.telemetry.series import Series
 
-DEFAULT_FOLDER = Path("report")
+DEFAULT_FOLDER = "report"
+#: The file that a reader opens.
+_MAIN = {"html": "index.html", "markdown": "report.md", "csv": "report.csv", "links": "links.txt"}
 
 
 def report(
@@ -30,6 +33,7 @@ def report(
         Path | None, typer.Argument(metavar="[RESULTS.jsonl]", help="What scan or detect wrote; else standard input.")
     ] = None,
     output: OutputOption = None,
+    overwrite: OverwriteOption = False,
     format_: Annotated[
         Literal["html", "markdown", "csv", "links"],
         typer.Option("--format", help="html makes a folder (-o, by default 'report'), the others one text."),
@@ -42,6 +46,7 @@ def report(
     session = session_of(context)
     settings = session.load().settings
 
+    from anomscan.reports.publish import is_remote
     from anomscan.reports.records import read_records
 
     if results is not None and str(results) == "-":
@@ -50,23 +55,26 @@ def report(
         raise ConfigError("which results are to be shown?", hint="name the file that anomscan scan -o wrote")
     records = read_records(sys.stdin, name="standard input") if results is None else read_records(results)
     if format_ == "html":
-        return _pages(session, settings, records, results, output)
-    _list(settings, records, format_, output)
+        if output == "-":
+            raise ConfigError("pages need a folder", hint="name one with -o, or choose --format markdown, csv or links")
+        output = output or DEFAULT_FOLDER
+    with output_file(output, _MAIN[format_], session.console, overwrite=overwrite, folder=format_ == "html") as path:
+        if format_ != "html":
+            _list(settings, records, format_, path)
+        elif path is not None:
+            index = _pages(session, settings, records, results, path.parent)
+            if output is not None and not is_remote(output):
+                session.console.info(f"open {index.resolve()}")
     return ExitCode.DONE
 
 
-def _pages(
-    session: Session, settings: Settings, records: Iterable[Record], results: Path | None, output: Path | None
-) -> int:
-    if output is not None and str(output) == "-":
-        raise ConfigError("pages need a folder", hint="name one with -o, or choose --format markdown, csv or links")
-
+def _pages(session: Session, settings: Settings, records: Iterable[Record], results: Path | None, folder: Path) -> Path:
     from anomscan.reports.html import write_report
 
     facts = _run_facts(results)
     written = write_report(
         records,
-        output or DEFAULT_FOLDER,
+        folder,
         series_of=_series_of(session, settings, facts),
         scores_of=_scores_of(results),
         asset_url=settings.report.asset_url,
@@ -74,8 +82,8 @@ def _pages(
     )
     for note in written.notes:
         session.console.info(note)
-    session.console.info(f"{written.charts} chart pages, {written.pngs} images; open {written.index.resolve()}")
-    return ExitCode.DONE
+    session.console.info(f"{written.charts} chart pages, {written.pngs} images")
+    return written.index
 
 
 def _list(
@@ -92,7 +100,7 @@ def _list(
         lines = listings.csv(records)
     else:
         lines = listings.markdown(records, title="Anomalous days of the fleet", asset_url=url)
-    if output is None or str(output) == "-":
+    if output is None:
         sys.stdout.writelines(lines)
         return
     with replace_file(output) as file:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from anomscan import __version__
 from anomscan.cli.console import Console
+from anomscan.cli.output import output_file
 from anomscan.errors import ConfigError, ExitCode, OutputError, worst
 
 if TYPE_CHECKING:
@@ -236,8 +237,10 @@ def deliver(
     job: Job,
     engine: Engine,
     console: Console,
-    output: Path | None,
+    output: str | None,
     format_: Literal["jsonl", "table"] | None,
+    *,
+    overwrite: bool = False,
 ) -> Tally:
     """Run a job and put its records where they were asked for.
 
@@ -247,17 +250,17 @@ def deliver(
         If the output cannot be written; the old file stays.
     """
     from anomscan.reports.findings import severities
+    from anomscan.reports.publish import is_remote
     from anomscan.reports.results import ResultsWriter
 
-    to_file = output is not None and str(output) != "-"
-    if output is not None and to_file:
+    if output is not None and output != "-":
         if format_ == "table":
             raise ConfigError("a table goes to the terminal, a file holds JSON lines", hint="leave out -o or --format")
-        if not output.parent.is_dir():
-            raise OutputError(f"{output} cannot be written: there is no folder {output.parent}")
+        if not is_remote(output) and not Path(output).parent.is_dir():
+            raise OutputError(f"{output} cannot be written: there is no folder {Path(output).parent}")
     if format_ is None:
         format_ = "table" if output is None and sys.stdout.isatty() else "jsonl"
-    with ResultsWriter() as writer:
+    with ResultsWriter() as writer, output_file(output, "results.jsonl", console, overwrite=overwrite) as path:
         graver: dict[str, list[float | None]] = {}
 
         def keep(record: Record, result: AssetScan | Failure) -> None:
@@ -266,8 +269,8 @@ def deliver(
                 graver[record.asset] = severities(result)
 
         outcome = run_job(settings, job, engine, console, keep)
-        if output is not None and to_file:
-            writer.write(output, outcome.facts)
+        if path is not None:
+            writer.write(path, outcome.facts)
         elif format_ == "table":
             _show_anomalies(console, writer.lines(), graver)
         else:

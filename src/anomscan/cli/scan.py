@@ -13,6 +13,7 @@ from anomscan.cli.options import (
     DetectorOption,
     FromOption,
     OutputOption,
+    OverwriteOption,
     RecordOption,
     ReplayOption,
     SourceOption,
@@ -36,6 +37,7 @@ def scan(
     shingle: Annotated[int | None, typer.Option(metavar="N", help="Samples of a shingle.")] = None,
     sigma: Annotated[float | None, typer.Option(metavar="K", help="Std above the mean that make an anomaly.")] = None,
     output: OutputOption = None,
+    overwrite: OverwriteOption = False,
     format_: Annotated[
         Literal["jsonl", "table"] | None,
         typer.Option("--format", help="By default a table on a terminal, else JSON lines."),
@@ -69,5 +71,5 @@ def scan(
     from anomscan.reports.records import SCAN_SCHEMA
 
     job = Job(SCAN_SCHEMA, False, asset or None, source, detector, from_, to, days, as_of, record, replay)
-    tally = deliver(settings, job, Threads(workers), session.console, output, format_)
+    tally = deliver(settings, job, Threads(workers), session.console, output, format_, overwrite=overwrite)
     return tally.code(fail_on_findings=fail_on is not None)
