@@ -1,0 +1,27 @@
+"""What a person sees of the exemplars that were chosen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anomscan.cli.console import Console
+
+if TYPE_CHECKING:
+    from anomscan.detectors.rcf.exemplars import Exemplars
+    from anomscan.telemetry.rows import Layout
+
+#: Lines of a list that a person reads before the rest becomes a count.
+_SHOWN = 20
+
+
+def show(console: Console, exemplars: Exemplars, layout: Layout) -> None:
+    """Say which assets were taken and which were left, and why."""
+    taken = [(asset, ", ".join(f"{std:.4g}" for std in stds)) for asset, stds in exemplars.taken]
+    console.table(
+        f"taken ({len(taken)})", ("asset", f"std of {', '.join(layout.variables)}"), taken[:_SHOWN], data=False
+    )
+    if exemplars.left:
+        console.table(f"left ({len(exemplars.left)})", ("asset", "why"), exemplars.left[:_SHOWN], data=False)
+    hidden = max(len(taken) - _SHOWN, 0) + max(len(exemplars.left) - _SHOWN, 0)
+    if hidden:
+        console.info(f"... and {hidden} more assets")

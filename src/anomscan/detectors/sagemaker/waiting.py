@@ -1,0 +1,112 @@
+"""Waiting for SageMaker: what changes is said, and what ends badly is an error with the reason it gives."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from anomscan.aws import refusals
+from anomscan.errors import ServiceError
+
+_POLL_S = 15.0
+#: Beside the time that a training job may run: for a machine to be found and the model to be uploaded.
+_QUEUE_S = 7_200.0
+_DEPLOY_S = 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiter:
+    """Asks until something has ended.
+
+    Parameters
+    ----------
+    sagemaker
+        A client of the control plane.
+    say
+        Told each state once.
+    sleep, clock
+        Of the time module; for tests.
+    """
+
+    sagemaker: Any
+    say: Callable[[str], None]
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+
+    def trained(self, job: str, max_runtime_s: float) -> str:
+        """Wait for a training job.
+
+        Returns
+        -------
+        Where its model lies.
+
+        Raises
+        ------
+        ServiceError
+            If it failed or was stopped, with the reason; or has not ended in its time.
+        """
+        thing = f"training job '{job}'"
+
+        def ask() -> tuple[str, bool, Mapping[str, Any]]:
+            found = self.sagemaker.describe_training_job(TrainingJobName=job)
+            status = found["TrainingJobStatus"]
+            return _state(status, found.get("SecondaryStatus")), status in ("Completed", "Failed", "Stopped"), found
+
+        found = self._until(thing, ask, max_runtime_s + _QUEUE_S)
+        if found["TrainingJobStatus"] != "Completed":
+            reason = found.get("FailureReason") or found.get("SecondaryStatus") or "no reason was given"
+            raise ServiceError(
+                f"{thing} {found['TrainingJobStatus'].lower()}: {reason}", hint="its log is in CloudWatch"
+            )
+        return str(found["ModelArtifacts"]["S3ModelArtifacts"])
+
+    def in_service(self, endpoint: str, config: str) -> None:
+        """Wait for an endpoint to serve a configuration.
+
+        Raises
+        ------
+        ServiceError
+            If it failed, went back to its old configuration, or is not there in time.
+        """
+        thing = f"endpoint '{endpoint}'"
+
+        def ask() -> tuple[str, bool, Mapping[str, Any]]:
+            found = self.sagemaker.describe_endpoint(EndpointName=endpoint)
+            status = found["EndpointStatus"]
+            return status, status not in ("Creating", "Updating", "SystemUpdating", "RollingBack"), found
+
+        found = self._until(thing, ask, _DEPLOY_S)
+        reason = found.get("FailureReason") or "no reason was given"
+        if found["EndpointStatus"] != "InService":
+            raise ServiceError(f"{thing} is {found['EndpointStatus']}: {reason}", hint="its log is in CloudWatch")
+        if found["EndpointConfigName"] != config:
+            # After an update that fails the old configuration serves on, and the status says nothing of it.
+            raise ServiceError(
+                f"{thing} was not updated and serves '{found['EndpointConfigName']}' as before: {reason}",
+                hint="the log of the endpoint is in CloudWatch",
+            )
+
+    def _until(
+        self, thing: str, ask: Callable[[], tuple[str, bool, Mapping[str, Any]]], most_s: float
+    ) -> Mapping[str, Any]:
+        end = self.clock() + most_s
+        last = ""
+        while True:
+            with refusals(thing):
+                state, ended, found = ask()
+            if state != last:
+                self.say(f"{thing}: {state}")
+                last = state
+            if ended:
+                return found
+            if self.clock() >= end:
+                raise ServiceError(
+                    f"{thing} is still {state} after {most_s:.0f} s", hint="it goes on; look at it in AWS"
+                )
+            self.sleep(_POLL_S)
+
+
+def _state(status: str, detail: str | None) -> str:
+    return status if detail in (None, status) else f"{status} ({detail})"
