@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Start-up time counts: modules are compiled whatever the caller's environment says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo servers test check bench format lock clean
+.PHONY: help setup demo servers test check wheel bench format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ check: setup ## lint, types, import contracts, doctests
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q --doctest-modules src
 
+wheel: setup ## build wheels with their compiled kernels into dist, for Linux, macOS and Windows
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --group wheel
+	$(BIN)/python build_kernel.py
+
 bench: setup ## measure speeds as ratios, side by side
 	$(BIN)/python -m benchmarks
 
@@ -45,10 +49,10 @@ format: setup ## put the code into its format
 
 lock: setup ## renew requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-		--no-header --upgrade --all-extras --group dev pyproject.toml -o requirements.lock
+		--no-header --upgrade --extra aws --extra azure --extra fast --extra png --group dev pyproject.toml -o requirements.lock
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-mvad demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 MVAD := services/mvad
 MVAD_BIN := .venv-mvad/bin
@@ -61,9 +65,9 @@ MVAD_DATA ?= $(MVAD)/data
 mvad: .venv-mvad/.ready ## serve Azure's multivariate API here; port 5000
 	$(MVAD_BIN)/anomscan-mvad serve --port 5000 --data $(MVAD_DATA) --allow-path . $(MVAD_ARGS)
 
-test-mvad: .venv-mvad/.ready ## lint, types and tests of that server
+test-mvad: .venv-mvad/.ready servers ## lint, types and tests of that server
 	cd $(MVAD) && ../../$(MVAD_BIN)/ruff check . && ../../$(MVAD_BIN)/ruff format --check . && ../../$(MVAD_BIN)/mypy
-	cd $(MVAD) && ../../$(MVAD_BIN)/python -m pytest $(MVAD_TESTS)
+	cd $(MVAD) && ANOMSCAN_AZURITE=$(CURDIR)/tests/servers/azurite ../../$(MVAD_BIN)/python -m pytest $(MVAD_TESTS)
 
 .venv-mvad/.ready: $(MVAD)/requirements.lock $(MVAD)/pyproject.toml
 	$(MVAD_PYTHON) -m venv .venv-mvad
