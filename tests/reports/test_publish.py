@@ -14,6 +14,15 @@ from anomscan.reports.s3 import Bucket
 from servers import aws
 
 
+@pytest.fixture(autouse=True)
+def kept(tmp_path, monkeypatch):
+    """Where files are gathered, and kept if they cannot be published."""
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    return folder
+
+
 @pytest.fixture(scope="module")
 def server():
     with aws.seaweed_server() as url:
@@ -177,15 +186,14 @@ def test_a_server_that_is_away_is_one_line(monkeypatch):
         run(parse_target("s3://fleet/x", "results.jsonl"), "one\n")
 
 
-def test_nothing_stays_behind_where_the_work_fails(server, monkeypatch, tmp_path):
+def test_nothing_stays_behind_where_the_work_fails(server, monkeypatch, kept):
     aws.use(monkeypatch, server)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     work = staged(parse_target("s3://fleet/failed", "results.jsonl"), overwrite=False, say=print)
     work.__enter__().write_text("half")
     trouble = ZeroDivisionError()
     assert not work.__exit__(ZeroDivisionError, trouble, None)
     run(parse_target("s3://fleet/well", "results.jsonl"), "whole")
-    assert list(tmp_path.iterdir()) == []
+    assert list(kept.iterdir()) == []
     assert not any(key.startswith("failed/") for key in objects(server, "fleet"))
 
 
