@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, unquote
 
 from pydantic import SecretStr
 
+from anomscan.aws import region_of
 from anomscan.config import is_reference
 from anomscan.errors import ConfigError, MissingExtraError, ServiceError
 
@@ -97,7 +98,7 @@ def _from_aws(place: str) -> bytes:
     asked = {"SecretId": name} | ({"VersionStage": options["stage"][0]} if "stage" in options else {})
     thing = f"AWS Secrets Manager: the secret '{name}'"
     try:
-        answer = boto3.session.Session().client("secretsmanager", region_name=region).get_secret_value(**asked)
+        answer = boto3.session.Session().client("secretsmanager", region_name=region_of(region)).get_secret_value(**asked)
     except refusals.NoRegionError:
         raise ConfigError(f"{thing} has no region", hint="add ?region=us-east-1, or set AWS_REGION") from None
     except (refusals.NoCredentialsError, refusals.PartialCredentialsError):

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from anomscan.aws import region_of
 from anomscan.config import SageMakerDetector as Settings
 from anomscan.detectors.recording import Floats32
 from anomscan.detectors.sagemaker import wire
@@ -61,7 +62,7 @@ def connect(settings: Settings) -> Any:
         retries={key: value for key, (variable, value) in ours.items() if variable not in os.environ},
     )
     try:
-        return boto3.session.Session().client("sagemaker-runtime", region_name=settings.region, config=config)
+        return boto3.session.Session().client("sagemaker-runtime", region_name=region_of(settings.region), config=config)
     except (BotoCoreError, ValueError) as error:
         raise ConfigError(
             f"endpoint '{settings.endpoint}' cannot be asked: {error}", hint="set the detector's region, or AWS_REGION"
