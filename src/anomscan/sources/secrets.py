@@ -98,7 +98,8 @@ def _from_aws(place: str) -> bytes:
     asked = {"SecretId": name} | ({"VersionStage": options["stage"][0]} if "stage" in options else {})
     thing = f"AWS Secrets Manager: the secret '{name}'"
     try:
-        answer = boto3.session.Session().client("secretsmanager", region_name=region_of(region)).get_secret_value(**asked)
+        client = boto3.session.Session().client("secretsmanager", region_name=region_of(region))
+        answer = client.get_secret_value(**asked)
     except refusals.NoRegionError:
         raise ConfigError(f"{thing} has no region", hint="add ?region=us-east-1, or set AWS_REGION") from None
     except (refusals.NoCredentialsError, refusals.PartialCredentialsError):

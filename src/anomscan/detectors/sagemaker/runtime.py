@@ -62,7 +62,8 @@ def connect(settings: Settings) -> Any:
         retries={key: value for key, (variable, value) in ours.items() if variable not in os.environ},
     )
     try:
-        return boto3.session.Session().client("sagemaker-runtime", region_name=region_of(settings.region), config=config)
+        region = region_of(settings.region)
+        return boto3.session.Session().client("sagemaker-runtime", region_name=region, config=config)
     except (BotoCoreError, ValueError) as error:
         raise ConfigError(
             f"endpoint '{settings.endpoint}' cannot be asked: {error}", hint="set the detector's region, or AWS_REGION"
