@@ -24,7 +24,7 @@ demo: setup ## scan a real wind farm, from raw data to a report
 	sh examples/wind/demo.sh $(BIN)
 
 servers: ## install the servers that tests start, where they are missing
-	sh scripts/install-servers.sh
+	sh scripts/install-servers.sh $(BIN)
 
 test: setup servers ## run all tests
 	$(BIN)/python -m pytest
@@ -67,7 +67,7 @@ mvad: .venv-mvad/.ready ## serve Azure's multivariate API here; port 5000
 
 test-mvad: .venv-mvad/.ready servers ## lint, types and tests of that server
 	cd $(MVAD) && ../../$(MVAD_BIN)/ruff check . && ../../$(MVAD_BIN)/ruff format --check . && ../../$(MVAD_BIN)/mypy
-	cd $(MVAD) && ANOMSCAN_AZURITE=$(CURDIR)/tests/servers/azurite ../../$(MVAD_BIN)/python -m pytest $(MVAD_TESTS)
+	cd $(MVAD) && ANOMSCAN_AZURITE=$(CURDIR)/tests/servers/azurite ANOMSCAN_NODE=$(CURDIR)/$(BIN)/node ../../$(MVAD_BIN)/python -m pytest $(MVAD_TESTS)
 
 .venv-mvad/.ready: $(MVAD)/requirements.lock $(MVAD)/pyproject.toml
 	$(MVAD_PYTHON) -m venv .venv-mvad

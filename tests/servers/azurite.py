@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -28,7 +29,7 @@ class Azurite:
     """
 
     def __init__(self) -> None:
-        node = shutil.which("node")
+        node = shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent))
         main = FOLDER / "node_modules/azurite/dist/src/blob/main.js"
         if node is None or not main.is_file():
             raise RuntimeError(f"{'node' if node is None else 'Azurite'} is not installed: {INSTALL}")

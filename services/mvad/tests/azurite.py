@@ -41,7 +41,7 @@ class Blobs:
 def command() -> list[str] | None:
     """Find Azurite: ANOMSCAN_AZURITE names the folder of an npm install, else the search path is looked at."""
     folder = os.environ.get("ANOMSCAN_AZURITE")
-    node = shutil.which("node")
+    node = shutil.which("node") or os.environ.get("ANOMSCAN_NODE")
     if folder and node:
         main = Path(folder) / "node_modules/azurite/dist/src/blob/main.js"
         return [node, str(main)] if main.is_file() else None
