@@ -48,7 +48,7 @@ format: setup ## put the code into its format
 	$(BIN)/ruff format .
 
 lock: setup ## renew requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 		--no-header --upgrade --extra aws --extra azure --extra fast --extra png --group dev pyproject.toml -o requirements.lock
 
 clean: ## remove what the targets made
