@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -70,7 +71,36 @@ def client(service: str, *, feature: str, region: str | None = None) -> Any:
                 config=Config(retries=retries, connect_timeout=10, read_timeout=60),
             )
     except ValueError as error:  # AWS_ENDPOINT_URL is no URL
-        raise ConfigError(f"{feature}: {error}") from None
+        raise ConfigError(f"{feature}: {in_words(error)}") from None
+
+
+def lacks_credentials(error: Exception) -> bool:
+    """Whether boto3 found no credentials to use.
+
+    What such an error says may repeat what a credential helper printed: show its kind alone.
+    """
+    import botocore.exceptions as boto
+
+    return isinstance(
+        error,
+        (
+            boto.NoCredentialsError,
+            boto.PartialCredentialsError,
+            boto.CredentialRetrievalError,
+            boto.NoAuthTokenError,
+            boto.TokenRetrievalError,
+            boto.SSOError,
+        ),
+    )
+
+
+def in_words(error: Exception) -> str:
+    """What any other error of boto3 says, without the user and the password that an address may hold.
+
+    >>> in_words(ValueError("Invalid endpoint: http://me:secret@ local"))
+    'Invalid endpoint: http://***@ local'
+    """
+    return re.sub(r"//[^/\s]*@", "//***@", str(error))
 
 
 @contextmanager
@@ -105,12 +135,12 @@ def refusals(
         ) from None
     except (boto.ProfileNotFound, boto.InvalidRegionError, boto.ConfigParseError, boto.ParamValidationError) as error:
         raise ConfigError(f"{thing}: {error}") from None
-    except boto.NoCredentialsError:
-        raise kind(f"{thing}: there are no AWS credentials", hint=_CREDENTIALS) from None
     except boto.ClientError as error:
         raise _refused(thing, kind, error.response.get("Error", {}), hints or {}) from None
     except boto.BotoCoreError as error:
-        raise kind(f"{thing}: {error}") from None
+        if lacks_credentials(error):
+            raise kind(f"{thing}: there are no AWS credentials ({type(error).__name__})", hint=_CREDENTIALS) from None
+        raise kind(f"{thing}: {in_words(error)}") from None
 
 
 def _refused(

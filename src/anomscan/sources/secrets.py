@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, unquote
 
 from pydantic import SecretStr
 
-from anomscan.aws import region_of
+from anomscan.aws import in_words, lacks_credentials, region_of
 from anomscan.config import is_reference
 from anomscan.errors import ConfigError, MissingExtraError, ServiceError
 
@@ -102,14 +102,15 @@ def _from_aws(place: str) -> bytes:
         answer = client.get_secret_value(**asked)
     except refusals.NoRegionError:
         raise ConfigError(f"{thing} has no region", hint="add ?region=us-east-1, or set AWS_REGION") from None
-    except (refusals.NoCredentialsError, refusals.PartialCredentialsError):
-        raise ServiceError(
-            f"{thing} cannot be asked for: there are no credentials", hint="set AWS_PROFILE, or give this host a role"
-        ) from None
     except refusals.ClientError as error:
         raise _refused(thing, error.response.get("Error", {}).get("Code", "unknown")) from None
     except refusals.BotoCoreError as error:
-        raise ServiceError(f"{thing} cannot be asked for: {error}") from None
+        if lacks_credentials(error):
+            raise ServiceError(
+                f"{thing} cannot be asked for: there are no credentials ({type(error).__name__})",
+                hint="set AWS_PROFILE, or give this host a role",
+            ) from None
+        raise ServiceError(f"{thing} cannot be asked for: {in_words(error)}") from None
     if "SecretString" in answer:
         return str(answer["SecretString"]).encode()
     return bytes(answer["SecretBinary"])

@@ -8,6 +8,7 @@ from typing import Any
 
 from botocore import exceptions as aws
 
+from anomscan.aws import lacks_credentials
 from anomscan.errors import AnomscanError, ConfigError, ModelError, ServiceError
 
 _SHOWN = 200
@@ -61,8 +62,7 @@ def meaning(error: Exception, endpoint: str, dimension: int) -> FaultError | Ano
         return _refusal(error.response, endpoint, dimension)
     if isinstance(error, (aws.NoRegionError, aws.ProfileNotFound, aws.ParamValidationError, aws.InvalidRegionError)):
         return ConfigError(f"endpoint '{endpoint}' cannot be asked: {error}", hint="set the detector's region")
-    if isinstance(error, _NO_CREDENTIALS):
-        # What the error says may repeat what a credential helper printed, so only its kind is named.
+    if lacks_credentials(error):
         return ServiceError(
             f"endpoint '{endpoint}' cannot be asked without AWS credentials ({type(error).__name__})",
             hint="set AWS_PROFILE or the AWS_* variables, sign in again, or give this host a role",
@@ -76,14 +76,6 @@ def meaning(error: Exception, endpoint: str, dimension: int) -> FaultError | Ano
     return ServiceError(f"endpoint '{endpoint}' cannot be asked: {type(error).__name__}")
 
 
-_NO_CREDENTIALS = (
-    aws.NoCredentialsError,
-    aws.PartialCredentialsError,
-    aws.CredentialRetrievalError,
-    aws.NoAuthTokenError,
-    aws.TokenRetrievalError,
-    aws.SSOError,
-)
 _TOO_LARGE = 413
 _TOO_MANY = 429
 _SERVER = 500

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from anomscan.aws import region_of
+from anomscan.aws import in_words, refusals, region_of
 from anomscan.config import SageMakerDetector as Settings
 from anomscan.detectors.recording import Floats32
 from anomscan.detectors.sagemaker import wire
@@ -46,11 +46,12 @@ def connect(settings: Settings) -> Any:
         Without boto3.
     ConfigError
         Without a region, or with a profile that is not there.
+    ServiceError
+        If a credential helper fails.
     """
     try:
         import boto3
         from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
     except ImportError:
         raise MissingExtraError("the sagemaker detector", "aws") from None
 
@@ -61,13 +62,12 @@ def connect(settings: Settings) -> Any:
         max_pool_connections=settings.concurrency,
         retries={key: value for key, (variable, value) in ours.items() if variable not in os.environ},
     )
+    thing, region = f"endpoint '{settings.endpoint}'", region_of(settings.region)
     try:
-        region = region_of(settings.region)
-        return boto3.session.Session().client("sagemaker-runtime", region_name=region, config=config)
-    except (BotoCoreError, ValueError) as error:
-        raise ConfigError(
-            f"endpoint '{settings.endpoint}' cannot be asked: {error}", hint="set the detector's region, or AWS_REGION"
-        ) from None
+        with refusals(thing):
+            return boto3.session.Session().client("sagemaker-runtime", region_name=region, config=config)
+    except ValueError as error:  # AWS_ENDPOINT_URL is no URL
+        raise ConfigError(f"{thing}: {in_words(error)}") from None
 
 
 class Runtime:
