@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import re
 import time
 import tracemalloc
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from anomscan.config import Columns
-from servers.rest_client import GOOD, KEY, fetch
-from servers.rest_faults import HTML, Call, Reply, serving
+from anomscan.sources.base import Reject, Request
+from anomscan.sources.fetching import fetch_into
+from anomscan.sources.rest.source import Rest
+from anomscan.telemetry.store import Store
+from servers.rest_client import GOOD, KEY, fetch, pace_of, settings_of
+from servers.rest_faults import HTML, Call, Impatient, Reply, serving
 
 
 def failing(reply: Reply, **keys: Any) -> str:
@@ -26,10 +33,6 @@ def failing(reply: Reply, **keys: Any) -> str:
     assert "\n" not in failures["bad"]
     assert len(failures["bad"]) < 400
     return failures["bad"]
-
-
-def one(**fields: Any) -> Reply:
-    return Reply(body=[GOOD[0], {"timestamp": "2024-03-08T11:00:00Z", "temperature": 1, "humidity": 2} | fields])
 
 
 @pytest.mark.parametrize(
@@ -51,13 +54,11 @@ def one(**fields: Any) -> Reply:
             Reply(body=[{"timestamp": "2024-03-08T10:10:00Z", "temperatur": 1, "humidity": 2}]),
             "no column 'temperature'",
         ),
-        (one(temperature="warm"), "record 2, column 'temperature': 'warm' is not a number"),
-        (one(humidity=True), "record 2, column 'humidity': 'True' is not a number"),
-        (one(humidity=[1]), "record 2, column 'humidity'"),
-        (one(humidity=float("inf")), "record 2, column 'humidity': 'inf' is infinite"),
-        (one(timestamp=None), "record 2: no timestamp in column 'timestamp'"),
-        (one(timestamp="soon"), "record 2, column 'timestamp': 'soon' is not a timestamp"),
-        (one(timestamp=GOOD[0]["timestamp"]), "records of 2024-03-08T10:10:00Z that contradict one another"),
+        (Reply(body=[GOOD[0] | {"temperature": "warm"}]), "record 1, column 'temperature': 'warm' is not a number"),
+        (
+            Reply(body=[GOOD[0], GOOD[0] | {"humidity": 2}]),
+            "records of 2024-03-08T10:10:00Z that contradict one another",
+        ),
         (Reply(body=[*GOOD, {"timestamp": "\ud800"}]), "not Unicode"),
         (Reply(body=b"\x1f\x8b\x08x", headers={"Content-Encoding": "gzip"}), "broken gzip"),
         (
@@ -75,6 +76,49 @@ def one(**fields: Any) -> Reply:
 def test_one_asset_fails_and_the_others_go_on(reply: Reply, said: str) -> None:
     message = failing(reply)
     assert re.search(said, message), message
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"temperature": "warm"}, "record 2, column 'temperature': 'warm' is not a number"),
+        ({"humidity": True}, "record 2, column 'humidity': 'True' is not a number"),
+        ({"humidity": [1]}, "record 2, column 'humidity'"),
+        ({"humidity": float("inf")}, "record 2, column 'humidity': 'inf' is infinite"),
+        ({"timestamp": None}, "record 2: no timestamp in column 'timestamp'"),
+        ({"timestamp": "soon"}, "record 2, column 'timestamp': 'soon' is not a timestamp"),
+        ({"timestamp": {"at": 1}}, "record 2, column 'timestamp'"),
+    ],
+)
+def test_a_record_that_cannot_be_used_is_kept_aside(fields: dict[str, Any], said: str, tmp_path: Path) -> None:
+    bad = {"timestamp": "2024-03-08T10:20:00Z", "temperature": 1, "humidity": 2, "note": "\u2028"} | fields
+    store = Store.create(tmp_path / "store")
+    answers = iter([[GOOD[0], bad, GOOD[1]], [*GOOD, bad]])
+    with serving(lambda call: Reply(body=next(answers))) as service:
+        source = Rest("far", settings_of(service.url), pace_of(Impatient()))
+        report = fetch_into(store, source, Request(assets=("a",)))
+        assert (report.new, len(report.rejects), report.failures) == (2, 1, ())
+        assert said in report.rejects[0].reason
+        assert report.rejects_file is not None
+        kept = report.rejects_file.read_bytes()
+        row = json.loads(kept)["row"]
+        assert row == {"asset": "a"} | {
+            name: None if bad[name] is None else str(bad[name]) for name in ("timestamp", "temperature", "humidity")
+        }
+        # It stands elsewhere in the next answer, and is still the same.
+        again = fetch_into(store, source, Request(assets=("a",)))
+        assert (again.unchanged, len(again.rejects)) == (2, 1)
+        assert report.rejects_file.read_bytes() == kept
+
+
+def test_records_that_cannot_be_used_end_no_pages() -> None:
+    bad = {"timestamp": "soon", "temperature": 1, "humidity": 2}
+    pages = [[GOOD[0]], [bad], [bad | {"humidity": 3}], [GOOD[1]], []]
+    with serving(lambda call: Reply(body=pages[int(call.query["page"]) - 1])) as service:
+        source = Rest("far", settings_of(service.url, paging="page"), pace_of(Impatient()))
+        items = list(source.fetch(Request(assets=("a",))))
+    assert [item.row["humidity"] for item in items if isinstance(item, Reject)] == ["2", "3"]
+    assert [len(item) for item in items if isinstance(item, pa.Table)] == [2]
 
 
 @pytest.mark.parametrize("pack", [False, True])

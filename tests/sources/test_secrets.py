@@ -109,7 +109,9 @@ def test_a_secret_in_place_of_a_reference_is_not_repeated(tmp_path: Path, text: 
         f"[sources.db]\nkind = 'sql'\nsecret = '{text}'\nquery = 'q'\ncadence = '1D'\n"
         "columns = { asset = 'a', values = ['v'] }\n"
     )
-    assert "secret is not a reference (it begins with env:," in fails(ConfigError, lambda: load(cwd=tmp_path))
+    assert "the secret of a source is not a reference (it begins with env:," in fails(
+        ConfigError, lambda: load(cwd=tmp_path)
+    )
 
 
 def test_settings_do_not_show_secrets(tmp_path: Path) -> None:

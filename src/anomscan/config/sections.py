@@ -115,7 +115,9 @@ class SqlSource(_SourceSettings):
     def _secret_stands_elsewhere(cls, reference: str | None) -> str | None:
         if reference is not None and not is_reference(reference):
             # It may be the secret itself, so it is not repeated.
-            raise ConfigError("secret is not a reference", hint=f"it begins with {', '.join(_REFERENCES)}")
+            raise ConfigError(
+                "the secret of a source is not a reference", hint=f"it begins with {', '.join(_REFERENCES)}"
+            )
         return reference
 
 

@@ -227,15 +227,22 @@ def _silent(ends: dict[str, np.datetime64], late: np.timedelta64) -> tuple[tuple
 
 
 def _keep_rejects(store: Store, source: str, rejects: Sequence[Reject]) -> Path | None:
-    """Add rejects to the source's file of them; one that is there already is not added again."""
+    """Add rejects to the source's file of them; a row that is there already is not added again."""
     if not rejects:
         return None
     path = Path(store.path) / f"{source}.rejects.jsonl"
-    kept = path.read_text("utf-8").splitlines() if path.is_file() else []
-    lines = [json.dumps({"row": dict(each.row), "reason": each.reason}, ensure_ascii=False) for each in rejects]
+    # As bytes: text would also be split at characters that JSON lets stand.
+    lines = path.read_bytes().splitlines() if path.is_file() else []
+    for each in rejects:
+        line = json.dumps({"row": dict(each.row), "reason": each.reason}, ensure_ascii=False)
+        lines.append(line.encode(errors="backslashreplace"))
+    kept: dict[bytes, bytes] = {}
+    for encoded in lines:
+        # Without the reason, for it names the place, which is another in the next answer.
+        kept.setdefault(encoded.partition(b'}, "reason": "')[0], encoded)
     with replace_file(path) as file:
-        for line in dict.fromkeys([*kept, *lines]):
-            file.write(line.encode() + b"\n")
+        for encoded in kept.values():
+            file.write(encoded + b"\n")
     return path
 
 

@@ -148,6 +148,8 @@ class Http:
                 if target is not None:
                     return joined(url, target)
                 body = None if response.status == 204 else self._body(response, end, room, place)
+                if body == b"" and self._pace.monotonic() >= end:  # the connection was cut at the deadline
+                    raise TransientError(f"{place} did not finish its answer")
                 response.release_conn()
                 return Answer(body, ", ".join(response.headers.getlist("Link")) or None, url)
             finally:

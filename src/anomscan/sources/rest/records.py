@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,36 @@ import pyarrow.compute as pc
 
 from anomscan.config import Columns
 from anomscan.errors import AssetError
+from anomscan.sources.base import Reject
 from anomscan.sources.columns import check_columns, from_objects, needed, to_rows
 from anomscan.sources.rest.paging import kind_of, look_up
-from anomscan.sources.times import Times, shown
+from anomscan.sources.salvage import Salvage
+from anomscan.sources.times import Place, Times, shown
 from anomscan.telemetry.rows import ASSET, TIMESTAMP, Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of the records of a page; equal where the records were, wherever they stood.
+
+    Parameters
+    ----------
+    rows
+        Of the records that can be used, in their order.
+    refused
+        What the others held.
+    reasons
+        Why, one for each of ``refused``.
+    """
+
+    rows: pa.Table
+    refused: tuple[Mapping[str, str | None], ...] = ()
+    reasons: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def rejects(self) -> list[Reject]:
+        """The records that cannot be used."""
+        return list(map(Reject, self.reasons, self.refused))
 
 
 class Records:
@@ -34,15 +62,16 @@ class Records:
         self._wanted = needed(columns)
         self._always = [name for name in (columns.asset, columns.timestamp) if name is not None]
         self._keys: dict[str, None] = {}
-        self._any = False
+        self._salvage = Salvage()
 
-    def rows(self, records: list[Any], page: int) -> pa.Table:
-        """The rows of a page, in its order; a value or health that is null or has no key is empty.
+    def rows(self, records: list[Any], page: int) -> Taken:
+        """The rows and rejects of a page; a value or health that is null or has no key is empty.
 
         Raises
         ------
         AssetError, InputError
-            Naming the record, counted from 1 in its page, and the field that cannot be used.
+            An answer that has another shape, or no record that can be used: naming the record, counted from 1 in its
+            page, and the field.
         """
 
         def place(row: int) -> str:
@@ -56,6 +85,27 @@ class Records:
         if records:
             check_columns(self._always, list(keys), self._thing)
         self._keys |= keys
+
+        def convert(part: slice) -> pa.Table:
+            return self._converted(records[part], lambda row: place(part.start + row))
+
+        def content(row: int) -> dict[str, str | None]:
+            held = {name: records[row].get(name) for name in self._wanted}
+            texts = {name: None if value is None else str(value) for name, value in held.items()}
+            return texts if self._columns.asset is not None else {ASSET: self._asset, **texts}
+
+        tables = [self._layout.schema.empty_table()]
+        rejects: list[Reject] = []
+        for item in self._salvage.rows(len(records), convert, content):
+            if isinstance(item, Reject):
+                rejects.append(Reject(f"asset '{self._asset}', {item.reason}", item.row))
+            else:
+                tables.append(item)
+        return Taken(
+            pa.concat_tables(tables), tuple(each.row for each in rejects), tuple(each.reason for each in rejects)
+        )
+
+    def _converted(self, records: list[dict[str, Any]], place: Place) -> pa.Table:
         try:
             values = {name: [record.get(name) for record in records] for name in self._wanted}
             rows = to_rows(
@@ -69,8 +119,8 @@ class Records:
                 raise AssetError(f"{self._thing}: {place(row)} is of another asset, {shown(rows[ASSET][row])}")
         return rows
 
-    def whole(self, pages: list[pa.Table]) -> pa.Table:
-        """The rows of all pages together, each once.
+    def whole(self, pages: Sequence[Taken]) -> tuple[pa.Table, list[Reject]]:
+        """The rows of all pages together, each once, and the rejects.
 
         Raises
         ------
@@ -81,14 +131,14 @@ class Records:
         """
         if self._keys:
             check_columns(self._wanted, list(self._keys), self._thing)
-        rows = pa.concat_tables([self._layout.schema.empty_table(), *pages])
+        rows = pa.concat_tables([self._layout.schema.empty_table(), *(page.rows for page in pages)])
         names = rows.column_names
         once = rows.group_by(names, use_threads=False).aggregate([]).select(names).cast(self._layout.schema)
         counts = pc.value_counts(once[TIMESTAMP])
         if (at := pc.index(pc.greater(counts.field("counts"), 1), True).as_py()) >= 0:
             moment = self._layout.cadence.text(np.datetime64(counts.field("values")[at].as_py(), "us"))
             raise AssetError(f"{self._thing} has records of {moment} that contradict one another")
-        return once
+        return once, [reject for page in pages for reject in page.rejects]
 
 
 def ids_of(elements: list[Any], path: str | None) -> list[str]:

@@ -10,12 +10,12 @@ import pyarrow as pa
 
 from anomscan.config import RestSource
 from anomscan.errors import AssetError, ConfigError, InputError, ServiceError
-from anomscan.sources.base import AssetFailure, Notice, Request
+from anomscan.sources.base import AssetFailure, Notice, Reject, Request
 from anomscan.sources.columns import asked
 from anomscan.sources.rest.calling import Run
 from anomscan.sources.rest.http import key_of
 from anomscan.sources.rest.paging import Page, Paging
-from anomscan.sources.rest.records import Records, ids_of
+from anomscan.sources.rest.records import Records, Taken, ids_of
 from anomscan.sources.rest.retrying import GaveUpError, Pace
 from anomscan.sources.rest.urls import as_template, checked, filled, shown_url
 from anomscan.sources.secrets import resolve
@@ -33,7 +33,7 @@ class Rest:
     """The records that a service has of each asset.
 
     A few assets are asked for at a time, each in its own thread. The pages of an asset are held until the last of them
-    is there, so its rows are delivered all or not at all, each once.
+    is there, so its rows are delivered all or not at all, each once; a record that cannot be used is handed out alone.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class Rest:
         encrypted = self._template.lower().startswith("https:")
         yield "encryption", "TLS, certificate verified" if encrypted else "none, the URL begins with http:"
 
-    def fetch(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice]:
+    def fetch(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice | Reject]:
         """Ask for the assets wanted; those of the settings, or of the service's list, where the request names none.
 
         Raises
@@ -116,9 +116,9 @@ class Rest:
         finally:
             run.close()
 
-    def _all(self, assets: Iterable[str], request: Request, run: Run) -> Iterator[pa.Table | AssetFailure]:
+    def _all(self, assets: Iterable[str], request: Request, run: Run) -> Iterator[pa.Table | AssetFailure | Reject]:
         queue = iter(assets)
-        pending: dict[Future[pa.Table], str] = {}
+        pending: dict[Future[tuple[pa.Table, list[Reject]]], str] = {}
         unanswered: list[AssetFailure] = []  # until it is known whether others succeed
         in_a_row = 0
         succeeded = False
@@ -130,7 +130,7 @@ class Rest:
             for future in run.done(pending):
                 asset = pending.pop(future)
                 try:
-                    rows = future.result()
+                    rows, rejects = future.result()
                 except ConfigError:
                     raise
                 except (AssetError, InputError) as error:
@@ -146,6 +146,7 @@ class Rest:
                 else:
                     in_a_row = 0
                     succeeded = True
+                    yield from rejects
                     if len(rows):
                         yield rows
             if succeeded:
@@ -160,8 +161,8 @@ class Rest:
         hint = f"check sources.{self._name}.url and the network" if unreached else None
         return ServiceError(f"source '{self._name}': {first}{also}", hint=hint)
 
-    def _rows(self, asset: str, request: Request, run: Run, once: bool) -> pa.Table:
-        """All rows of an asset that were asked for, each once; runs in a thread of its own."""
+    def _rows(self, asset: str, request: Request, run: Run, once: bool) -> tuple[pa.Table, list[Reject]]:
+        """All rows of an asset that were asked for, each once, and the rejects; runs in a thread of its own."""
         request = Request((asset,), request.since.get(asset, request.start), request.end)
         url = filled(
             self._template,
@@ -176,10 +177,11 @@ class Rest:
         records = Records(asset, shown_url(url), self._layout, self._settings.columns, self._times())
         calls = run.calls(self._settings.records, once=once)
 
-        def page(here: str, number: int) -> Page[pa.Table]:
+        def page(here: str, number: int) -> Page[Taken]:
             return calls.page(here, run.paging, lambda found: records.rows(found, number))
 
-        return asked(records.whole(list(run.paging.walk(url, page))), request)
+        rows, rejects = records.whole(list(run.paging.walk(url, page)))
+        return asked(rows, request), rejects
 
     def _listed(self, run: Run) -> tuple[str, ...]:
         """The ids that the service lists."""
