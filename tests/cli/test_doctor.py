@@ -77,3 +77,13 @@ def test_a_database_server_tells_its_version_encryption_and_clock(place):
     assert "encryption: none, the connection is in clear text" in out
     assert "clock: agrees with ours" in out
     assert f"2 rows of 2 assets for {YESTERDAY}" in out
+
+
+def test_a_first_fetch_that_failed_hides_nothing(place):
+    place.write("anomscan.toml", SQL + 'url = "mysql://reader:s3cret@127.0.0.1:1/fleet"\n')
+    assert place("fetch")[0] == 5
+    code, out, err = place("doctor")
+    assert code == 5
+    assert "FAIL source db: query:" in out
+    assert "is empty yet; anomscan fetch fills it" in out
+    assert "s3cret" not in out + err

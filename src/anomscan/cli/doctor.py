@@ -63,7 +63,10 @@ def _store(settings: Settings) -> Iterator[Finding]:
         yield Finding("path", f"{path} does not exist yet; anomscan fetch makes it")
         return
     try:
-        store = Store.open(path)
+        store = Store.create(path)
+        if not store.sources():
+            # So does a first fetch that failed leave it.
+            yield Finding("path", f"{path} is empty yet; anomscan fetch fills it")
         for name in store.sources():
             ends = store.last_timestamps(name)
             newest = f", the newest sample of {store.layout(name).cadence.text(max(ends.values()))}" if ends else ""
