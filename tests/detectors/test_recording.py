@@ -171,12 +171,12 @@ def test_only_remote_detectors_are_recorded(tmp_path):
     for flag in ("record", "replay"):
         with (
             pytest.raises(ConfigError, match="which cannot be recorded or replayed"),
-            opened("rcf", RcfSettings(), **{flag: tmp_path / "tape.jsonl"}),
+            opened("rcf", RcfSettings(), print, **{flag: tmp_path / "tape.jsonl"}),
         ):
             pass
     both = {"record": tmp_path / "a", "replay": tmp_path / "b"}
     with (
         pytest.raises(ConfigError, match="exclude each other"),
-        opened("endpoint", Settings(kind="sagemaker", endpoint="e"), **both),
+        opened("endpoint", Settings(kind="sagemaker", endpoint="e"), print, **both),
     ):
         pass

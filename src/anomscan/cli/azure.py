@@ -37,7 +37,7 @@ def train_remotely(
     store = Store.open(settings.store.path)
     series = store.read(source_name, _only(store, source_name) if asset is None else asset)
     with _service(chosen) as service:
-        shelf = shelf_of(chosen, near=service.near)
+        shelf = shelf_of(chosen, console.warn, near=service.near)
         done = train(series, chosen, service, shelf, through=limit, on_status=console.info)
     for note in done.notes:
         console.warn(note)

@@ -12,6 +12,7 @@ from anomscan.cli.session import session_of
 from anomscan.errors import AnomscanError, StoreError
 
 if TYPE_CHECKING:
+    from anomscan.cli.console import Console
     from anomscan.config import Settings
     from anomscan.sources.checkup import Finding
 
@@ -50,7 +51,7 @@ def doctor(context: typer.Context, source: SourceOption = None) -> int:
             continue
         say(f"source {name}", check(origin, now))
     say("store", _store(settings))
-    say("detectors", _detectors(settings))
+    say("detectors", _detectors(settings, session.console))
     return verdict(findings)
 
 
@@ -75,7 +76,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
         yield Finding("path", str(error), error.exit_code)
 
 
-def _detectors(settings: Settings) -> Iterator[Finding]:
+def _detectors(settings: Settings, console: Console) -> Iterator[Finding]:
     from anomscan.detectors.rcf.kernel import describe
     from anomscan.detectors.registry import build
     from anomscan.sources.checkup import Finding
@@ -85,7 +86,7 @@ def _detectors(settings: Settings) -> Iterator[Finding]:
             yield Finding(name, f"no model yet at {chosen.model}; anomscan train makes it")
             continue
         try:
-            detector = build(name, chosen)
+            detector = build(name, chosen, console.warn)
         except AnomscanError as error:
             yield Finding(name, str(error), error.exit_code)
             continue

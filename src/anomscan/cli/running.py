@@ -190,7 +190,7 @@ def run_job(settings: Settings, job: Job, engine: Engine, console: Console, keep
             yield chunk
 
     with (
-        opened(name, chosen, record=job.record, replay=job.replay) as detector,
+        opened(name, chosen, console.warn, record=job.record, replay=job.replay) as detector,
         console.progress("scanning", total) as advance,
     ):
         for result in Backtest(detector, rules, stretch, job.whole, least).run(watched(), engine):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 Settings = RcfSettings | RecordedSettings | SageMakerSettings | AzureSettings
 
 
-def build(name: str, settings: Settings) -> Detector:
+def build(name: str, settings: Settings, warn: Callable[[str], None]) -> Detector:
     """Make the detector that a section of the settings describes, ready to score.
+
+    Parameters
+    ----------
+    warn
+        Called, at once and from any thread, with a sentence on what it leaves behind at a service.
 
     Raises
     ------
@@ -40,7 +45,7 @@ def build(name: str, settings: Settings) -> Detector:
 
         return SageMakerDetector(name, settings, Runtime(settings))
     if isinstance(settings, AzureSettings):
-        return _azure(name, settings)
+        return _azure(name, settings, warn)
     from anomscan.detectors.recorded import Recorded
 
     return Recorded(name, settings.path)
@@ -48,13 +53,18 @@ def build(name: str, settings: Settings) -> Detector:
 
 @contextmanager
 def opened(
-    name: str, settings: Settings, *, record: Path | None = None, replay: Path | None = None
+    name: str,
+    settings: Settings,
+    warn: Callable[[str], None],
+    *,
+    record: Path | None = None,
+    replay: Path | None = None,
 ) -> Iterator[Detector]:
     """Have a detector for the length of a block; a remote one may be recorded, or played back.
 
     Parameters
     ----------
-    name, settings
+    name, settings, warn
         As of :func:`build`.
     record
         Where to keep what the service answers; written when the block ends well.
@@ -85,16 +95,16 @@ def opened(
             hint="--record and --replay are for sagemaker",
         )
     elif isinstance(settings, AzureSettings):
-        with closing(_azure(name, settings)) as detector:
+        with closing(_azure(name, settings, warn)) as detector:
             yield detector
     else:
-        yield build(name, settings)
+        yield build(name, settings, warn)
 
 
-def _azure(name: str, settings: AzureSettings) -> AzureDetector:
+def _azure(name: str, settings: AzureSettings, warn: Callable[[str], None]) -> AzureDetector:
     from anomscan.detectors.azure.blob import shelf_of
     from anomscan.detectors.azure.client import Mvad
     from anomscan.detectors.azure.detector import AzureDetector
 
     service = Mvad(settings)
-    return AzureDetector(name, settings, service, shelf_of(settings, near=service.near))
+    return AzureDetector(name, settings, service, shelf_of(settings, warn, near=service.near))

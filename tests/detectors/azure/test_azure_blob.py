@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -23,9 +24,9 @@ SERIES = series_of(np.sin(np.arange(120.0)).reshape(60, 2))
 TABLE, _ = Table.of(SERIES, "Outer")
 
 
-def shelf(azurite, **changes: object) -> BlobShelf:
+def shelf(azurite, said: list[str] | None = None, **changes: object) -> BlobShelf:
     chosen = settings("http://127.0.0.1:1", storage_connection_string=azurite.connection_string, **changes)
-    found = shelf_of(chosen, near=False)
+    found = shelf_of(chosen, pytest.fail if said is None else said.append, near=False)
     assert isinstance(found, BlobShelf)
     return found
 
@@ -41,8 +42,7 @@ def status(url: str, method: str = "GET", data: bytes | None = None) -> int:
 
 
 def test_the_data_lies_there_for_the_block_alone_and_the_signature_can_only_read(azurite):
-    notes: list[str] = []
-    with shelf(azurite, container="one").placed(TABLE, "table", notes) as url:
+    with shelf(azurite, container="one").placed(TABLE, "table") as url:
         bare, _, query = url.partition("?")
         signed = {name: values[0] for name, values in parse_qs(query).items()}
         assert (signed["sp"], signed["sr"]) == ("r", "b")
@@ -55,24 +55,23 @@ def test_the_data_lies_there_for_the_block_alone_and_the_signature_can_only_read
         assert status(url.replace("sig=", "sig=A")) == 403
         (name,) = blobs(azurite, "one")
         assert urlsplit(bare).path.endswith(f"/one/{name}")
-        with shelf(azurite, container="one").placed(TABLE, "zip", notes) as other:
+        with shelf(azurite, container="one").placed(TABLE, "zip") as other:
             assert other.partition("?")[0].endswith(".zip")
             assert len(blobs(azurite, "one")) == 2
     assert blobs(azurite, "one") == []
-    assert notes == []
 
 
 def test_the_signature_soon_expires(azurite):
     from datetime import UTC, datetime
 
-    with shelf(azurite, sas_lifetime_s=60).placed(TABLE, "table", []) as url:
+    with shelf(azurite, sas_lifetime_s=60).placed(TABLE, "table") as url:
         expiry = datetime.fromisoformat(parse_qs(urlsplit(url).query)["se"][0])
     assert 50 < (expiry - datetime.now(UTC)).total_seconds() <= 60
 
 
 @pytest.mark.parametrize("layout", ["table", "zip", "folder"])
 def test_a_managed_identity_gets_the_plain_address(azurite, layout):
-    with shelf(azurite, access="managed-identity", container="plain").placed(TABLE, layout, []) as url:
+    with shelf(azurite, access="managed-identity", container="plain").placed(TABLE, layout) as url:
         assert "?" not in url
         names = blobs(azurite, "plain")
         assert len(names) == (2 if layout == "folder" else 1)
@@ -83,7 +82,7 @@ def test_a_managed_identity_gets_the_plain_address(azurite, layout):
 @pytest.mark.parametrize("trouble", [KeyboardInterrupt, ServiceError])
 def test_the_blob_goes_whatever_happens(azurite, trouble):
     def put_and_fail() -> None:
-        with shelf(azurite, container="trouble").placed(TABLE, "table", []):
+        with shelf(azurite, container="trouble").placed(TABLE, "table"):
             assert len(blobs(azurite, "trouble")) == 1
             raise trouble("x")
 
@@ -92,15 +91,68 @@ def test_the_blob_goes_whatever_happens(azurite, trouble):
     assert blobs(azurite, "trouble") == []
 
 
-def test_a_blob_that_cannot_be_removed_is_told_of(azurite):
-    notes: list[str] = []
-    client = BlobServiceClient.from_connection_string(azurite.connection_string).get_container_client("leased")
-    with shelf(azurite, container="leased").placed(TABLE, "table", notes):
-        (name,) = blobs(azurite, "leased")
-        lease = client.get_blob_client(name).acquire_lease()
-    assert len(notes) == 1
-    assert notes[0].startswith(f"the blob {name} is left in the container leased: removing the blob")
-    lease.release()
+@pytest.fixture
+def lease(azurite):
+    """Leases a container's only blob, so that it cannot be removed; its name."""
+    held = []
+
+    def take(container: str) -> str:
+        client = BlobServiceClient.from_connection_string(azurite.connection_string).get_container_client(container)
+        (name,) = blobs(azurite, container)
+        held.append(client.get_blob_client(name).acquire_lease())
+        return name
+
+    yield take
+    for each in held:
+        each.release()
+
+
+@pytest.mark.parametrize("trouble", [None, KeyboardInterrupt, ServiceError])
+def test_a_blob_that_cannot_be_removed_is_told_of(azurite, lease, trouble):
+    said: list[str] = []
+    container = f"leased-{trouble.__name__.lower()}" if trouble else "leased"
+    with suppress(*filter(None, [trouble])), shelf(azurite, said, container=container).placed(TABLE, "table"):
+        name = lease(container)
+        if trouble:
+            raise trouble("x")
+    assert len(said) == 1
+    assert said[0].startswith(f"the blob {name} is left in the container {container}: removing it: the storage account")
+
+
+def test_a_failed_detection_does_not_hide_that_its_blob_is_left(azurite, lease):
+    said: list[str] = []
+    left: list[str] = []
+    toy = Toy()
+    toy.add_model(["v0", "v1"], "m")
+
+    def answer(call):
+        if not call.path.endswith(":detect-batch"):
+            return None
+        left.append(lease("failing"))
+        return Reply(400, {"code": "InvalidBlobURL", "message": "no"})
+
+    with serving(answer, toy) as service:
+        stored = {"storage_connection_string": azurite.connection_string, "container": "failing"}
+        chosen = settings(service.url, **stored)
+        detector = AzureDetector("azure", chosen, Mvad(chosen), shelf_of(chosen, said.append, near=True))
+        with pytest.raises(ServiceError, match="InvalidBlobURL"):
+            detector.score([SERIES], 1)
+    assert [line.partition(" is left")[0] for line in said] == [f"the blob {name}" for name in left]
+    assert len(said) == 1
+
+
+def test_an_interruption_in_the_middle_of_removing_names_what_may_be_left(azurite, monkeypatch):
+    said: list[str] = []
+
+    def interrupted(self, name, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("azure.storage.blob.ContainerClient.delete_blob", interrupted)
+    placed = shelf(azurite, said, container="twice", access="managed-identity").placed(TABLE, "folder")
+    with pytest.raises(KeyboardInterrupt), placed:
+        names = blobs(azurite, "twice")
+    assert len(names) == 2
+    assert said == [f"blobs may be left in the container twice: {', '.join(names)}"]
 
 
 def test_the_whole_way_through_blobs(azurite, caplog, capfd):
@@ -112,7 +164,7 @@ def test_the_whole_way_through_blobs(azurite, caplog, capfd):
     toy.add_model(["v0", "v1"], "m")
     with serving(toy) as service:
         chosen = settings(service.url, storage_connection_string=azurite.connection_string, container="way")
-        detector = AzureDetector("azure", chosen, Mvad(chosen), shelf_of(chosen, near=True))
+        detector = AzureDetector("azure", chosen, Mvad(chosen), shelf_of(chosen, print, near=True))
         (found,) = detector.score([series_of(values)], 1)
     assert np.flatnonzero(found.is_anomaly).tolist() == [50]
     assert "sig=" in toy.read[0]
@@ -134,7 +186,7 @@ def test_a_refusal_that_quotes_the_address_is_told_without_the_signature(azurite
 
     with serving(answer, toy) as service:
         chosen = settings(service.url, storage_connection_string=azurite.connection_string)
-        detector = AzureDetector("azure", chosen, Mvad(chosen), shelf_of(chosen, near=True))
+        detector = AzureDetector("azure", chosen, Mvad(chosen), shelf_of(chosen, print, near=True))
         with pytest.raises(ServiceError, match=r"InvalidBlobURL: cannot read http://.*sig=\*\*\*") as caught:
             detector.score([SERIES], 1)
     assert "%" not in str(caught.value).partition("sig=")[2][:10]
@@ -149,17 +201,17 @@ def test_a_refusal_that_quotes_the_address_is_told_without_the_signature(azurite
 )
 def test_a_connection_string_that_cannot_sign(text, says):
     with pytest.raises(ConfigError, match=says) as caught:
-        shelf_of(settings("https://x", storage_connection_string=text), near=False)
+        shelf_of(settings("https://x", storage_connection_string=text), print, near=False)
     assert "secret" not in str(caught.value)
 
 
 def test_no_storage_for_a_service_elsewhere():
     with pytest.raises(ConfigError, match=r"reads its data from a storage account, and none is set"):
-        shelf_of(settings("https://x.cognitiveservices.azure.com"), near=False)
+        shelf_of(settings("https://x.cognitiveservices.azure.com"), print, near=False)
 
 
 def test_a_folder_cannot_be_signed_for(azurite):
-    with pytest.raises(ConfigError, match="a SAS opens one blob"), shelf(azurite).placed(TABLE, "folder", []):
+    with pytest.raises(ConfigError, match="a SAS opens one blob"), shelf(azurite).placed(TABLE, "folder"):
         pass
 
 
@@ -168,7 +220,7 @@ def test_a_storage_account_that_refuses_or_is_not_there(azurite):
     gone = azurite.connection_string.replace(f":{azurite.port}/", ":9/")
     for text, says in [(wrong, "refuses (403 "), (gone, "cannot be reached")]:
         chosen = settings("https://x", storage_connection_string=text)
-        with pytest.raises(ServiceError) as caught, shelf_of(chosen, near=False).placed(TABLE, "table", []):
+        with pytest.raises(ServiceError) as caught, shelf_of(chosen, print, near=False).placed(TABLE, "table"):
             pass
         assert says in str(caught.value)
         assert "MAC" not in str(caught.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,18 +24,16 @@ _FOLDER = "anomscan"
 _FEATURE = "the storage account"
 _CHECK = "check storage_connection_string"
 
+#: Told at once, in words, of what could not be removed: it holds whatever becomes of the run.
+Warn = Callable[[str], None]
+
 
 class Shelf(Protocol):
     """Puts data where the service can read it."""
 
     @contextmanager
-    def placed(self, table: Table, layout: Layout, notes: list[str]) -> Iterator[str]:
+    def placed(self, table: Table, layout: Layout) -> Iterator[str]:
         """Have a table lie there for the length of the block.
-
-        Parameters
-        ----------
-        notes
-            Where to say what could not be removed.
 
         Returns
         -------
@@ -50,11 +48,13 @@ class Shelf(Protocol):
         """
 
 
-def shelf_of(settings: AzureSettings, *, near: bool) -> Shelf:
+def shelf_of(settings: AzureSettings, warn: Warn, *, near: bool) -> Shelf:
     """The shelf that the settings describe.
 
     Parameters
     ----------
+    warn
+        Called with a sentence on what could not be removed, from any thread.
     near
         Whether the service runs on this machine.
 
@@ -66,9 +66,9 @@ def shelf_of(settings: AzureSettings, *, near: bool) -> Shelf:
         Without the storage package.
     """
     if settings.storage_connection_string is not None:
-        return BlobShelf(settings, settings.storage_connection_string.get_secret_value())
+        return BlobShelf(settings, settings.storage_connection_string.get_secret_value(), warn)
     if near:
-        return FolderShelf(settings.data_folder)
+        return FolderShelf(settings.data_folder, warn)
     raise ConfigError(
         f"the service at {settings.endpoint} reads its data from a storage account, and none is set",
         hint="set storage_connection_string in the detector's settings or the environment",
@@ -82,15 +82,18 @@ class FolderShelf:
     ----------
     folder
         Where to make a folder for each call; by default that of temporary files.
+    warn
+        As of :func:`shelf_of`.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, warn: Warn) -> None:
         self._folder = folder
+        self._warn = warn
 
     @contextmanager
-    def placed(self, table: Table, layout: Layout, notes: list[str]) -> Iterator[str]:
+    def placed(self, table: Table, layout: Layout) -> Iterator[str]:
         """See :meth:`Shelf.placed`: an absolute path."""
-        with _scratch(self._folder, notes) as folder:
+        with _scratch(self._folder, self._warn) as folder:
             yield str(write(table, folder, layout).resolve())
 
 
@@ -104,6 +107,8 @@ class BlobShelf:
         its own managed identity.
     connection_string
         Of the account.
+    warn
+        As of :func:`shelf_of`.
 
     Raises
     ------
@@ -111,12 +116,13 @@ class BlobShelf:
         If the connection string is none, or cannot sign.
     """
 
-    def __init__(self, settings: AzureSettings, connection_string: str) -> None:
+    def __init__(self, settings: AzureSettings, connection_string: str, warn: Warn) -> None:
         try:
             from azure.storage.blob import BlobServiceClient, ExponentialRetry
         except ImportError:
             raise MissingExtraError(_FEATURE, "azure") from None
         self._settings = settings
+        self._warn = warn
         try:
             self._service: BlobServiceClient = BlobServiceClient.from_connection_string(
                 connection_string,
@@ -139,7 +145,7 @@ class BlobShelf:
             )
 
     @contextmanager
-    def placed(self, table: Table, layout: Layout, notes: list[str]) -> Iterator[str]:
+    def placed(self, table: Table, layout: Layout) -> Iterator[str]:
         """See :meth:`Shelf.placed`: the URL of a blob, or of the folder of some."""
         if layout == "folder" and self._settings.access == "sas":
             raise ConfigError(
@@ -150,7 +156,7 @@ class BlobShelf:
         container = self._service.get_container_client(self._settings.container)
         begun: list[str] = []
         try:
-            with _scratch(None, notes) as folder:
+            with _scratch(None, self._warn) as folder:
                 path = write(table, folder, layout)
                 for file in files(path):
                     name = f"{prefix}{file.suffix}" if file == path else f"{prefix}/{file.name}"
@@ -159,7 +165,7 @@ class BlobShelf:
                         _upload(container, name, file)
             yield self._address(container, prefix if layout == "folder" else begun[0])
         finally:
-            _remove(container, begun, notes)
+            _remove(container, begun, self._warn)
 
     def _address(self, container: ContainerClient, name: str) -> str:
         url = f"{container.url}/{quote(name)}"
@@ -192,15 +198,18 @@ def _upload(container: ContainerClient, name: str, file: Path) -> None:
             container.upload_blob(name, content, overwrite=True)
 
 
-def _remove(container: ContainerClient, names: list[str], notes: list[str]) -> None:
+def _remove(container: ContainerClient, names: list[str], warn: Warn) -> None:
     from azure.core.exceptions import ResourceNotFoundError
 
-    for name in names:
+    for place, name in enumerate(names):
         try:
-            with _refusals(f"removing the blob {name}"), suppress(ResourceNotFoundError):
+            with _refusals("removing it"), suppress(ResourceNotFoundError):
                 container.delete_blob(name)
         except ServiceError as error:
-            notes.append(f"the blob {name} is left in the container {container.container_name}: {error.message}")
+            warn(f"the blob {name} is left in the container {container.container_name}: {error.message}")
+        except BaseException:  # interrupted once more
+            warn(f"blobs may be left in the container {container.container_name}: {', '.join(names[place:])}")
+            raise
 
 
 @contextmanager
@@ -221,7 +230,7 @@ def _refusals(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _scratch(parent: Path | None, notes: list[str]) -> Iterator[Path]:
+def _scratch(parent: Path | None, warn: Warn) -> Iterator[Path]:
     with output_errors(parent or Path(tempfile.gettempdir())):
         if parent is not None:
             parent.mkdir(parents=True, exist_ok=True)
@@ -232,4 +241,4 @@ def _scratch(parent: Path | None, notes: list[str]) -> Iterator[Path]:
         try:
             shutil.rmtree(folder)
         except OSError as error:
-            notes.append(f"{folder} is left behind: {error.strerror}")
+            warn(f"{folder} is left behind: {error.strerror}")

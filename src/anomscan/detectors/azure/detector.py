@@ -161,7 +161,7 @@ class AzureDetector:
         """Have the service judge a piece whose rows from ``first`` on are wanted; ``rows`` says where they belong."""
         wanted = piece.timestamps[first:]
         start, end = iso(wanted[[0, -1]])
-        with self._shelf.placed(piece, model.layout, gathered.notes) as source:
+        with self._shelf.placed(piece, model.layout) as source:
             result = self._service.detect(model.model_id, source, str(start), str(end))
         if status_of(result.summary) == "FAILED":
             text, hint = listed(result.summary.errors or ())

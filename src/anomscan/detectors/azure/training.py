@@ -88,7 +88,7 @@ def train(
             hint="fetch more history, or lower sliding_window (28 or more)",
         )
     notes = _advice(table, left=stop - len(table))
-    with shelf.placed(table, settings.data_schema, notes) as source:
+    with shelf.placed(table, settings.data_schema) as source:
         model = service.train(_info(table, settings, source), _Watch(on_status))
     if status_of(model.model_info) == "FAILED":
         text, hint = listed((model.model_info and model.model_info.errors) or ())
