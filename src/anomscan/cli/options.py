@@ -29,7 +29,7 @@ OutputOption = Annotated[
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Let s3://... replace what is there.")]
 RecordOption = Annotated[
-    Path | None, typer.Option("--record", metavar="FILE", help="Keep what the endpoint of a sagemaker detector answers.")
+    Path | None, typer.Option("--record", metavar="FILE", help="Keep what a sagemaker detector is answered.")
 ]
 ReplayOption = Annotated[
     Path | None, typer.Option("--replay", metavar="FILE", help="Answer from such a file, not from the service.")
