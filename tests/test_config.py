@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -234,3 +235,23 @@ def test_unknown_names_offer_the_nearest(toml):
         settings.source("flet")
     with pytest.raises(ConfigError, match="did you mean 'rcf'"):
         settings.detector("rcff")
+
+
+@pytest.mark.parametrize(
+    ("environ", "flags", "place"),
+    [
+        ({"ANOMSCAN_SCAN__SIGMAA": "3"}, {}, "environment ANOMSCAN_SCAN__SIGMAA: unknown key 'scan.sigmaa'"),
+        ({"ANOMSCAN_SCAN__SIGMA": "four"}, {}, "environment ANOMSCAN_SCAN__SIGMA: 'scan.sigma'"),
+        ({}, {("scan", "sigma"): -1.0}, "the command line: 'scan.sigma'"),
+    ],
+)
+def test_an_error_names_who_gave_the_value_rather_than_the_file(toml, environ, flags, place):
+    with pytest.raises(ConfigError, match=f"^{re.escape(place)}"):
+        read(toml("[scan]\nwindow = 30\n"), environ, flags)
+
+
+def test_settings_without_a_source_say_where_to_write_one(tmp_path):
+    with pytest.raises(ConfigError, match="have no source") as raised:
+        read(tmp_path).settings.source(None)
+    assert "anomscan.toml" in raised.value.hint
+    assert "--config" in raised.value.hint

@@ -65,7 +65,7 @@ def test_without_settings_or_store_it_says_what_to_do(place):
     (place.folder / "anomscan.toml").unlink()
     code, _, err = place("scan", "--all")
     assert code == 2
-    assert "which source" in one_line(err)
+    assert "no source" in one_line(err)
 
 
 def test_an_empty_store_says_to_fetch(place):

@@ -93,7 +93,7 @@ def load(
         merged.setdefault("detectors", {})
         if isinstance(merged["detectors"], dict):
             merged["detectors"]["rcf"] = {"kind": "rcf"}
-    return Loaded(_validate(merged, base, str(path) if path else "the settings"), origins, path)
+    return Loaded(_validate(merged, base, str(path) if path else "the settings", origins), origins, path)
 
 
 def _find(file: Path | None, environ: Mapping[str, str], cwd: Path) -> Path | None:
@@ -119,11 +119,11 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _validate(tree: dict[str, Any], base: Path, place: str) -> Settings:
+def _validate(tree: dict[str, Any], base: Path, place: str, origins: Mapping[tuple[str, ...], str]) -> Settings:
     try:
         settings = Settings.model_validate(tree)
     except ValidationError as error:
-        raise first_problem(error, tree, place) from None
+        raise first_problem(error, tree, place, origins) from None
     return _absolute(settings, base)
 
 

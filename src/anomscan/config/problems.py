@@ -13,8 +13,10 @@ from anomscan.config.settings import Settings, nearest
 from anomscan.errors import ConfigError
 
 
-def first_problem(error: ValidationError, tree: Mapping[str, Any], place: str) -> ConfigError:
-    """One line for the first thing pydantic found wrong."""
+def first_problem(
+    error: ValidationError, tree: Mapping[str, Any], place: str, origins: Mapping[tuple[str, ...], str]
+) -> ConfigError:
+    """One line for the first thing pydantic found wrong, and who gave it: by ``origins``, else ``place``."""
     problem = min(error.errors(include_url=False, include_input=False), key=lambda p: p["type"] != "extra_forbidden")
     # A union's branch name stands in the location; the user's keys are those that lead through the tree.
     key: list[str] = []
@@ -26,6 +28,9 @@ def first_problem(error: ValidationError, tree: Mapping[str, Any], place: str) -
             continue
         key.append(str(part))
     dotted = ".".join(key)
+    place = next((origin for given, origin in origins.items() if list(given[: len(key)]) == key), place)
+    if place == "flag":
+        place = "the command line"
     kind = problem["type"]
     if kind == "extra_forbidden":
         known = _keys_beside(problem["loc"], tree)

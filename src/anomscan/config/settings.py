@@ -50,8 +50,14 @@ class Settings(Section):
         name = name or self.defaults.source
         if name is None and len(self.sources) == 1:
             name = next(iter(self.sources))
+        if not self.sources:
+            raise ConfigError(
+                "the settings have no source",
+                hint="write [sources.NAME] into anomscan.toml, or name your file with --config; "
+                "config.example.toml shows every key",
+            )
         if name is None:
-            known = ", ".join(sorted(self.sources)) or "none"
+            known = ", ".join(sorted(self.sources))
             raise ConfigError(
                 f"which source is meant? (in the settings: {known})", hint="name one with --source or [defaults] source"
             )
