@@ -183,3 +183,17 @@ def test_ids_of_any_kind_are_just_text(place):
     assert len(list((place.folder / "pages" / "charts").glob("*.html"))) == len(HOSTILE)
     for asset in HOSTILE:
         assert json.loads(place.good("scan", "--asset", asset, "-o", "-"))["asset"] == asset
+
+
+def test_samples_of_hours_are_not_called_days(place):
+    rows = [(f"2016-01-{1 + hour // 24:02}T{hour % 24:02}:00:00Z", 9.0 if hour == 70 else 1.0) for hour in range(72)]
+    place.telemetry([["a", instant, 0.5, "Ok"] for instant, _ in rows])
+    place.scores([["a", instant, score] for instant, score in rows])
+    config = (place.folder / "anomscan.toml").read_text("utf-8")
+    place.write("anomscan.toml", config.replace('cadence = "1D"', 'cadence = "1h"'))
+    assert place("fetch")[0] == 0
+    code, out, err = place("scan", "--all", "--format", "table")
+    assert code == 0
+    assert "anomalous samples" in out
+    assert "anomalous samples" in err
+    assert "day" not in out + err

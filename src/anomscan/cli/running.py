@@ -68,6 +68,7 @@ class Tally:
 
     assets: int = 0
     verdicts: Counter[str] = field(default_factory=Counter)
+    unit: str = "days"
     findings: int = 0
     ranked: list[tuple[int, str, str]] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
@@ -87,6 +88,8 @@ class Tally:
         """Count one asset."""
         self.assets += 1
         self.verdicts.update(record.verdicts)
+        if record.from_ is not None and "T" in record.from_:
+            self.unit = "samples"
         if record.error is not None:
             self.failed += 1
             if len(self.failures) < _SHOWN:
@@ -107,10 +110,10 @@ class Tally:
     def show(self, console: Console) -> None:
         """Say it to a person."""
         counts = [(verdict, count) for verdict, count in self.verdicts.items() if count]
-        console.table("days", ("verdict", "days"), [*counts, *([] if counts else [("none", 0)])], data=False)
+        console.table(self.unit, ("verdict", self.unit), [*counts, *([] if counts else [("none", 0)])], data=False)
         if self.ranked:
             rows = [(asset, -days, spans) for days, asset, spans in self.ranked]
-            console.table("findings", ("asset", "anomalous days", "spans"), rows, data=False)
+            console.table("findings", ("asset", f"anomalous {self.unit}", "spans"), rows, data=False)
         for note in self.notes:
             console.warn(note)
         if self.unshown_notes:
@@ -272,14 +275,16 @@ def deliver(
         if path is not None:
             writer.write(path, outcome.facts)
         elif format_ == "table":
-            _show_anomalies(console, writer.lines(), graver)
+            _show_anomalies(console, writer.lines(), graver, outcome.tally.unit)
         else:
             sys.stdout.writelines(writer.lines())
     outcome.tally.show(console)
     return outcome.tally
 
 
-def _show_anomalies(console: Console, lines: Iterator[str], severities: dict[str, list[float | None]]) -> None:
+def _show_anomalies(
+    console: Console, lines: Iterator[str], severities: dict[str, list[float | None]], unit: str
+) -> None:
     from anomscan.reports.records import read_records
 
     columns = ("asset", "timestamp", "values", "health", "score", "severity", "cutoff", "sigma", "contributions")
@@ -298,7 +303,7 @@ def _show_anomalies(console: Console, lines: Iterator[str], severities: dict[str
         for record in read_records(lines)
         for anomaly, severity in zip(record.anomalies, severities[record.asset], strict=True)
     ]
-    console.table("anomalous days", columns, rows, data=True)
+    console.table(f"anomalous {unit}", columns, rows, data=True)
 
 
 def _hash(facts: dict[str, Any]) -> str:
