@@ -152,6 +152,8 @@ class BlobShelf:
                 "a SAS opens one blob, not a folder of them",
                 hint='set data_schema = "table" or "zip", or access = "managed-identity"',
             )
+        from azure.core.exceptions import HttpResponseError
+
         prefix = f"{_FOLDER}/{uuid.uuid4().hex}"
         container = self._service.get_container_client(self._settings.container)
         begun: list[str] = []
@@ -162,7 +164,12 @@ class BlobShelf:
                     name = f"{prefix}{file.suffix}" if file == path else f"{prefix}/{file.name}"
                     begun.append(name)
                     with _refusals("uploading the data"):
-                        _upload(container, name, file)
+                        try:
+                            _upload(container, name, file)
+                        except HttpResponseError as error:
+                            if error.status_code is not None and error.status_code < 500:
+                                begun.remove(name)  # nothing lies there
+                            raise
             yield self._address(container, prefix if layout == "folder" else begun[0])
         finally:
             _remove(container, begun, self._warn)
@@ -206,7 +213,7 @@ def _remove(container: ContainerClient, names: list[str], warn: Warn) -> None:
             with _refusals("removing it"), suppress(ResourceNotFoundError):
                 container.delete_blob(name)
         except ServiceError as error:
-            warn(f"the blob {name} is left in the container {container.container_name}: {error.message}")
+            warn(f"the blob {name} may be left in the container {container.container_name}: {error.message}")
         except BaseException:  # interrupted once more
             warn(f"blobs may be left in the container {container.container_name}: {', '.join(names[place:])}")
             raise
