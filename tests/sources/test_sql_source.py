@@ -71,7 +71,7 @@ def test_text_that_sorts_otherwise_than_the_bound_is_not_lost(
             "INSERT INTO performance_ratio VALUES ('x', ?, 1, 1)", [(written.format(day),) for day in days]
         )
     bounds = Request(start=np.datetime64("2017-01-03", "us"), end=np.datetime64("2017-01-05", "us"))
-    found = read(sql("u.db", query=BOUNDED, cadence=cadence), bounds)
+    found = read(sql("u.db", query=BOUNDED, cadence=cadence, timezone="UTC"), bounds)
     assert [row[1] for row in found] == [datetime(2017, 1, day) for day in (3, 4, 5)]
 
 

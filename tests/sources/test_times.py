@@ -164,3 +164,12 @@ def test_any_date_survives(days: list[date]) -> None:
     assert [text[:10] for text in read([day.isoformat() for day in days], cadence="1D")] == [
         day.isoformat() for day in days
     ]
+
+
+def test_an_instant_without_an_offset_needs_a_declared_zone() -> None:
+    times = Times(Cadence.parse("1h"), None, None)
+    with pytest.raises(InputError, match="'2017-01-01 06:00' has no offset from UTC, and the source no time zone"):
+        times.read(pa.array(["2017-01-01 06:00"]), "t", str)
+    assert times.read(pa.array(["2017-01-01T06:00Z"]), "t", str).to_pylist() == [datetime(2017, 1, 1, 6)]
+    days = Times(Cadence.parse("1D"), None, None)
+    assert days.read(pa.array(["2017-01-01"]), "t", str).to_pylist() == [datetime(2017, 1, 1)]

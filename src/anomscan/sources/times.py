@@ -33,7 +33,7 @@ class Times:
         Where it is whole days a sample is the date as written (of a timestamp with an offset: the date there), and its
         time of day must be 00:00. Otherwise a sample is an instant.
     timezone
-        IANA name; where instants without an offset stand.
+        IANA name; where instants without an offset stand. None: they are refused.
     pattern
         How text is written, as for strptime; None for ISO 8601.
 
@@ -43,7 +43,7 @@ class Times:
         If the pattern cannot be one.
     """
 
-    def __init__(self, cadence: Cadence, timezone: str, pattern: str | None) -> None:
+    def __init__(self, cadence: Cadence, timezone: str | None, pattern: str | None) -> None:
         if pattern is not None and ("%" not in pattern or "%Z" in pattern):
             raise ConfigError(
                 f"timestamp_format '{pattern}' is not understood", hint="write it as %d.%m.%Y %H:%M; %z is an offset"
@@ -134,7 +134,15 @@ class Times:
         self, wall: pd.DatetimeIndex, utc: pd.DatetimeIndex | None, texts: pa.Array, where: Place
     ) -> np.ndarray[Any, np.dtype[np.datetime64]]:
         if utc is None:
-            zone = ZoneInfo(self._zone)
+            if self._zone is None:
+                _refuse(
+                    np.ones(len(wall), bool),
+                    texts,
+                    where,
+                    "has no offset from UTC, and the source no time zone",
+                    hint='set timezone = "UTC", or where its clocks stand, as "Europe/Paris"',
+                )
+            zone = ZoneInfo(self._zone or "UTC")
             local = wall.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward")
             hint = "write the timestamps with their offset from UTC"
             utc = local.tz_convert("UTC").tz_localize(None)

@@ -117,7 +117,7 @@ class Files:
             )
 
     def _times(self) -> Times:
-        return Times(self._layout.cadence, self.timezone, self._settings.timestamp_format)
+        return Times(self._layout.cadence, self._settings.timezone, self._settings.timestamp_format)
 
 
 def _find(settings: FilesSource) -> list[_File]:

@@ -205,7 +205,7 @@ class Rest:
         return tuple(ids)
 
     def _times(self) -> Times:
-        return Times(self._layout.cadence, self.timezone, self._settings.timestamp_format)
+        return Times(self._layout.cadence, self._settings.timezone, self._settings.timestamp_format)
 
 
 def _in_the_clear(url: str) -> bool:
