@@ -196,6 +196,19 @@ def test_an_output_that_cannot_be_written_is_7_and_the_old_file_stays(fetched):
     assert not [path for path in fetched.folder.iterdir() if "tmp" in path.name]
 
 
+def test_where_the_scores_cannot_be_written_records_and_facts_stay_too(fetched):
+    fetched.good("scan", "--all", "-o", "results.jsonl")
+    files = [fetched.folder / name for name in ("results.jsonl", "results.jsonl.run.json")]
+    before = [path.read_bytes() for path in files]
+    scores = fetched.folder / "results.jsonl.scores.parquet"
+    scores.unlink()
+    scores.symlink_to("/dev/full")
+    code, _, err = fetched("scan", "--all", "-o", "results.jsonl", "--sigma", "2")
+    assert code == 7
+    assert "No space left" in one_line(err)
+    assert [path.read_bytes() for path in files] == before
+
+
 def test_two_fetches_at_once_are_6(fetched):
     hold = (
         "import sys, time, numpy as np\n"

@@ -85,7 +85,7 @@ class ResultsWriter:
             yield line.decode() + "\n"
 
     def write(self, path: Path, facts: Mapping[str, Any]) -> None:
-        """Write the records, the scores and the facts of the run, each file whole or not at all.
+        """Write the records, the scores and the facts of the run, each whole or not at all, none if the disk is full.
 
         Raises
         ------
@@ -101,6 +101,9 @@ class ResultsWriter:
                 records.write(line + b"\n")
             self._write_scores(scores)
             run.write((json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
+            # A disk that fills up does so here, before any of the three takes its place: old files stay together.
+            for file in (records, scores, run):
+                file.flush()
 
     def _write_scores(self, file: IO[bytes]) -> None:
         import pyarrow as pa
