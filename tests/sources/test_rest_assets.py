@@ -135,7 +135,12 @@ def test_pages_are_too_large_together() -> None:
 
     with serving(answer) as service:
         _, failures, _ = fetch(
-            service.url, "a", paging="page", max_response_mb=0.005, timestamp_format="%Y-%m-%dT%H:%M0Z"
+            service.url,
+            "a",
+            paging="page",
+            max_response_mb=0.005,
+            timestamp_format="%Y-%m-%dT%H:%M0Z",
+            timezone="UTC",
         )
         assert len(service.calls) < 7
     assert "larger than max_response_mb" in failures["a"]
