@@ -62,5 +62,8 @@ def test_settings_are_shown_with_their_origin_and_checked(place, monkeypatch):
     assert lines["scan.window"].endswith("anomscan.toml")
     assert lines["scan.gaps"].endswith("# default")
     assert place("config", "check")[0] == 0
+    monkeypatch.setenv("ANOMSCAN_REPORT__ASSET_URL", "https://example.com/assets")
+    assert "{asset}" in place("config", "check")[2]
+    monkeypatch.delenv("ANOMSCAN_REPORT__ASSET_URL")
     monkeypatch.setenv("ANOMSCAN_SCAN__SIGMA", "30")
     assert place("config", "check")[0] == 2

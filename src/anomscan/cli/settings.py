@@ -26,13 +26,16 @@ def show(context: typer.Context) -> int:
 
 @config.command("check")
 def check(context: typer.Context) -> int:
-    """Check the settings, the scan's rules among them."""
+    """Check the settings, the scan's rules and the address of an asset's page among them."""
     session = session_of(context)
     loaded = session.load()
 
     from anomscan.backtest.rules import Rules
+    from anomscan.reports.links import check_asset_url
 
     scan = loaded.settings.scan
     Rules(scan.window, scan.shingle, scan.sigma, scan.baseline == "include-newest")
+    if loaded.settings.report.asset_url is not None:
+        check_asset_url(loaded.settings.report.asset_url)
     session.console.info(f"{loaded.file or 'the defaults'}: good")
     return ExitCode.DONE
