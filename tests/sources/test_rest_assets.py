@@ -11,6 +11,7 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -185,3 +186,11 @@ def test_a_redirect_on_the_same_host_keeps_the_key() -> None:
 
     with serving(answer) as service:
         assert len(fetch(service.url, "a")[0]) == 2
+
+
+def test_a_service_that_lists_nothing_is_asked_for_the_assets_that_are_known() -> None:
+    with serving(lambda call: Reply(body=GOOD)) as service:
+        since = np.datetime64("2024-03-01", "us")
+        rows, failures, _ = fetch(service.url, request=Request(since={"b": since, "a": since}))
+        assert failures == {}
+        assert {row[0] for row in rows} == {"a", "b"}

@@ -91,7 +91,10 @@ class Rest:
         yield "encryption", "TLS, certificate verified" if encrypted else "none, the URL begins with http:"
 
     def fetch(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice | Reject]:
-        """Ask for the assets wanted; those of the settings, or of the service's list, where the request names none.
+        """Ask for the assets wanted.
+
+        Where the request names none: those of the settings, else of the service's list, else those whose history is
+        known, for a service that cannot list them.
 
         Raises
         ------
@@ -105,6 +108,8 @@ class Rest:
             if key_of(self._name, self._settings) and _in_the_clear(self._template):
                 yield Notice(f"source '{self._name}' sends its key over http, where others can read it; use https")
             assets = request.assets or self._settings.assets
+            if not assets and self._assets_url is None:
+                assets = tuple(sorted(request.since))
             if not assets:
                 listing = run.submit(self._listed, run)
                 run.done([listing])
