@@ -45,6 +45,7 @@ class PartWriter:
             use_dictionary=[ASSET, HEALTH, ARRIVED_AT],
             column_encoding={TIMESTAMP: "DELTA_BINARY_PACKED"},
             write_page_checksum=True,
+            write_statistics=[ASSET],
             store_schema=False,
         )
         self._rows = np.zeros(BUCKETS, np.int64)
