@@ -26,7 +26,7 @@ from anomscan.telemetry.settle import Findings, settle
 from anomscan.telemetry.spill import Spill
 
 #: Rows held in memory before they are spilled to the store's folder; as many are settled at a time.
-SPILL_ROWS = 100_000
+SPILL_ROWS = 70_000
 
 #: Batch files that may lie about before a commit compacts them.
 MOST_BATCHES = 30
