@@ -194,3 +194,12 @@ def test_a_service_that_lists_nothing_is_asked_for_the_assets_that_are_known() -
         rows, failures, _ = fetch(service.url, request=Request(since={"b": since, "a": since}))
         assert failures == {}
         assert {row[0] for row in rows} == {"a", "b"}
+
+
+@pytest.mark.parametrize("records", [[GOOD[0] | {"timestamp": KEY}, *GOOD], [GOOD[0] | {"timestamp": KEY}]])
+def test_a_key_that_is_sent_back_as_data_is_not_told(records: list[dict[str, Any]]) -> None:
+    with serving(lambda call: Reply(body=records)) as service:
+        source = Rest("far", settings_of(service.url), pace_of(Impatient()))
+        told = [item for item in source.fetch(Request(assets=("a",))) if not isinstance(item, pa.Table)]
+    assert "***" in str(told)
+    assert KEY not in str(told)

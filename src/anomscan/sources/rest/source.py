@@ -103,6 +103,11 @@ class Rest:
         ServiceError
             The service is unreachable, refuses us, cannot list its assets, or has no answer for any of them.
         """
+        key = key_of(self._name, self._settings)
+        for item in self._items(request):
+            yield _without(key, item) if key else item
+
+    def _items(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice | Reject]:
         run = Run(self._name, self._settings, self._pace)
         try:
             if key_of(self._name, self._settings) and _in_the_clear(self._template):
@@ -217,3 +222,13 @@ def _in_the_clear(url: str) -> bool:
     parts = urlsplit(url)
     host = parts.hostname or ""
     return parts.scheme == "http" and host not in ("localhost", "::1") and not host.startswith("127.")
+
+
+def _without(key: str, item: pa.Table | AssetFailure | Notice | Reject) -> pa.Table | AssetFailure | Notice | Reject:
+    """The same, should the service have sent our key back among its data: what is told of it is kept in files."""
+    if isinstance(item, Reject):
+        row = {name: None if text is None else text.replace(key, "***") for name, text in item.row.items()}
+        return Reject(item.reason.replace(key, "***"), row)
+    if isinstance(item, AssetFailure) and key in str(item.error):
+        return AssetFailure(item.asset, AssetError(str(item.error).replace(key, "***")))
+    return item
