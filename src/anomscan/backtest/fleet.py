@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomscan.backtest.asset import AssetScan, Stretch, anomalous_rows
-from anomscan.backtest.engines import Engine
+from anomscan.backtest.engines import Engine, Lost
 from anomscan.backtest.rules import Rules
 from anomscan.backtest.verdicts import Judged, judge, judge_given, judge_stretch, milder
 from anomscan.detectors.base import Detector, PartialDetector, Scores
@@ -59,7 +59,8 @@ class Backtest:
 
         Results come in the order of the chunks and of the series in them, whatever the engine.
         """
-        for results in engine.map(self.scan, chunks):
+        for _, results in engine.map(self.scan, chunks):
+            assert not isinstance(results, Lost)
             yield from results
 
     def scan(self, batch: Sequence[Series]) -> list[AssetScan | Failure]:

@@ -1,0 +1,56 @@
+"""Threads of this process; the scoring kernel leaves them free to run side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
+from types import TracebackType
+from typing import Self
+
+from anomscan.backtest.engines.base import Result, Unit
+from anomscan.backtest.engines.cpus import usable_cpus
+
+
+class Threads:
+    """An engine that needs nothing; a unit that ends its worker ends the process.
+
+    Parameters
+    ----------
+    workers
+        Threads; by default as many as CPUs this process may use.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or usable_cpus()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def map(self, work: Callable[[Unit], Result], units: Iterable[Unit]) -> Iterator[tuple[Unit, Result]]:
+        """See :meth:`anomscan.backtest.engines.base.Engine.map`; with one worker the caller's thread does the work."""
+        if self.workers == 1:
+            for unit in units:
+                yield unit, work(unit)
+            return
+        source = iter(units)
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="scan")
+        try:
+            # One more than there are workers, so that none waits for this thread.
+            pending: dict[Future[Result], Unit] = {
+                pool.submit(work, unit): unit for unit in islice(source, self.workers + 1)
+            }
+            while pending:
+                for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                    unit = pending.pop(future)
+                    pending.update({pool.submit(work, following): following for following in islice(source, 1)})
+                    yield unit, future.result()
+        finally:
+            # After an interruption nobody waits here: what is under way may wait for a service that only its own
+            # detector can tell to stop.
+            pool.shutdown(wait=False, cancel_futures=True)
