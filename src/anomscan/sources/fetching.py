@@ -18,6 +18,7 @@ from anomscan.sources.base import AssetFailure, Notice, Reject, Request, Source
 from anomscan.sources.times import wall_clock
 from anomscan.telemetry.cadence import first_instant, last_instant
 from anomscan.telemetry.durable import replace_file
+from anomscan.telemetry.places import local
 from anomscan.telemetry.rows import ASSET, TIMESTAMP
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ def _keep_rejects(store: Store, source: str, rejects: Sequence[Reject]) -> Path 
     """Add rejects to the source's file of them; a row that is there already is not added again."""
     if not rejects:
         return None
-    path = Path(store.path) / f"{source}.rejects.jsonl"
+    path = local(store.path) / f"{source}.rejects.jsonl"
     # As bytes: text would also be split at characters that JSON lets stand.
     lines = path.read_bytes().splitlines() if path.is_file() else []
     for each in rejects:

@@ -16,6 +16,7 @@ from anomscan.errors import ConfigError, StoreError
 from anomscan.telemetry.block import BUCKETS
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.durable import replace_file
+from anomscan.telemetry.places import Place, files_in
 from anomscan.telemetry.rows import Layout
 
 FORMAT = 1
@@ -130,19 +131,21 @@ def bucket_rows(files: Iterable[DataFile]) -> NDArray[np.int64]:
     return sum((file.bucket_rows() for file in files), np.zeros(BUCKETS, np.int64))
 
 
-def load(folder: Path) -> Manifest | None:
+def load(folder: Place) -> Manifest | None:
     """The manifest of a source's folder, None where nothing was ever stored.
 
     Raises
     ------
     StoreError
         Written by a newer version, damaged, or missing beside data.
+    ServiceError
+        It is on object storage that cannot be reached, or refuses us.
     """
     path = folder / MANIFEST
     try:
-        document = json.loads(path.read_bytes())
+        document = _document(path)
     except (FileNotFoundError, NotADirectoryError):
-        if any(_DATA.fullmatch(entry.name) for entry in folder.glob("*.parquet")):
+        if any(map(_DATA.fullmatch, files_in(folder))):
             raise StoreError(f"{folder} holds data but no {MANIFEST}", hint=REFETCH) from None
         return None
     except ValueError:
@@ -159,6 +162,17 @@ def load(folder: Path) -> Manifest | None:
         return _parse(document)
     except (KeyError, TypeError, ValueError, ConfigError):
         raise StoreError(f"{path} is damaged", hint=REFETCH) from None
+
+
+def _document(path: Place) -> Any:
+    """What a manifest says; on object storage one that is swapped while it is read is cut off, and read again."""
+    before = None
+    while (text := path.read_bytes()) != before:
+        try:
+            return json.loads(text)
+        except ValueError:
+            before = text
+    raise ValueError("not JSON")
 
 
 def _parse(document: Mapping[str, Any]) -> Manifest:

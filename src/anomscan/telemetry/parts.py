@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate, pairwise
-from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from anomscan.errors import StoreError
 from anomscan.telemetry.block import BUCKETS, Block, concat, file_schema, from_table, to_table
 from anomscan.telemetry.manifest import REFETCH, DataFile
+from anomscan.telemetry.places import ObjectPlace, Place, opened
 from anomscan.telemetry.rows import ARRIVED_AT, ASSET, HEALTH, TIMESTAMP, Layout
 
 #: Buckets share a row group until it has this many rows; a bucket of more than the second number is cut.
@@ -86,7 +86,7 @@ class PartWriter:
 class PartReader:
     """Reads one file; opened when first needed, and the last row group kept for the buckets that share it."""
 
-    def __init__(self, folder: Path, part: DataFile, layout: Layout) -> None:
+    def __init__(self, folder: Place, part: DataFile, layout: Layout) -> None:
         self._path, self._part, self._layout = folder / part.name, part, layout
         self._file: pq.ParquetFile | None = None
         self._edges: list[int] = []
@@ -101,6 +101,8 @@ class PartReader:
             The file is damaged.
         FileNotFoundError
             It is gone: the manifest it stood in is an old one.
+        ServiceError
+            It is on object storage that cannot be reached, or refuses us.
         """
         count = self._part.rows_of(first, stop)
         if count == 0:
@@ -126,11 +128,11 @@ class PartReader:
                 yield table.slice(cut, min(end, stop) - start - cut)
 
     def open(self) -> None:
-        """Open it now: whoever has it open can read it after it has been removed.
+        """Open it now: whoever has a local one open can read it after it has been removed.
 
         Raises
         ------
-        StoreError, FileNotFoundError
+        StoreError, FileNotFoundError, ServiceError
             As for ``read``.
         """
         with reading(self._path):
@@ -139,7 +141,11 @@ class PartReader:
     def _open(self) -> pq.ParquetFile:
         if self._file is None:
             self._file = pq.ParquetFile(
-                pa.OSFile(str(self._path)), read_dictionary=[ASSET, HEALTH], page_checksum_verification=True
+                opened(self._path),
+                read_dictionary=[ASSET, HEALTH],
+                page_checksum_verification=True,
+                # A row group in one request, rather than one for each column.
+                pre_buffer=isinstance(self._path, ObjectPlace),
             )
             data = self._file.metadata
             if data.num_rows != sum(self._part.rows):
@@ -174,7 +180,7 @@ def bucket_spans(rows: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
 
 
 @contextmanager
-def present(folder: Path) -> Iterator[None]:
+def present(folder: Place) -> Iterator[None]:
     """For those who know that the manifest is the newest: a file that is gone is damage."""
     try:
         yield
@@ -205,13 +211,15 @@ def _may_hold(file: pq.ParquetFile, group: int, asset: str) -> bool:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def reading(path: Place) -> Iterator[None]:
     """Say which file is damaged or cannot be read; that one is gone is for the caller to judge."""
     try:
         yield
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        if isinstance(path, ObjectPlace) and isinstance(error, OSError) and (meaning := path.meaning(error)):
+            raise meaning from None
         if isinstance(error, OSError) and error.errno is not None:
             raise StoreError(f"{path} cannot be read: {error.strerror}") from None
         raise StoreError(f"{path} is damaged: {error}", hint=REFETCH) from None

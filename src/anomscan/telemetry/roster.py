@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 from anomscan.telemetry import arrow
 from anomscan.telemetry.block import Micros
 from anomscan.telemetry.parts import reading
+from anomscan.telemetry.places import Place, opened
 
 _NUMBERS = ("samples", "last", "smallest_step", "first_arrival")
 
@@ -48,7 +48,7 @@ class Roster:
         return cls(names, zeros, zeros, zeros, zeros)
 
     @classmethod
-    def load(cls, path: Path) -> Roster:
+    def load(cls, path: Place) -> Roster:
         """Read a roster.
 
         Raises
@@ -57,8 +57,10 @@ class Roster:
             It is damaged.
         FileNotFoundError
             It is gone.
+        ServiceError
+            It is on object storage that cannot be reached, or refuses us.
         """
-        with reading(path), pa.OSFile(str(path)) as file:
+        with reading(path), opened(path) as file:
             table = pq.ParquetFile(file, page_checksum_verification=True).read(use_threads=False)
             columns = [arrow.numbers(table.column(name), "int64") for name in _NUMBERS]
             return cls(table.column("asset").to_pylist(), *columns)

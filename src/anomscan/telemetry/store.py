@@ -1,4 +1,4 @@
-"""The local store: what was measured, when it was learnt, and what it was known to be at any instant.
+"""The store: what was measured, when it was learnt, and what it was known to be at any instant.
 
 A store is a folder with a folder for each source, and in that::
 
@@ -9,6 +9,11 @@ A store is a folder with a folder for each source, and in that::
     roster-000012.parquet    the assets and how far each one reaches
 
 Rows are in the order (bucket, asset, timestamp, arrived_at), a bucket being a hash of the asset's id.
+
+A copy of the folder on object storage (``s3://BUCKET/PREFIX``) can be read as it stands, by as many machines as like
+to. It cannot be written there: one writer at a time is what keeps a store whole, and the lock that sees to it is the
+kernel's, on a local file. So telemetry is fetched into a local store, and the folder copied after each fetch, every
+``manifest.json`` after all other files: who finds a manifest finds what it lists.
 """
 
 from __future__ import annotations
@@ -16,7 +21,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 from os import PathLike
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -27,6 +31,7 @@ from anomscan.telemetry.block import bucket_of
 from anomscan.telemetry.compact import clean, compact
 from anomscan.telemetry.manifest import LOCK, Manifest, load
 from anomscan.telemetry.parts import PartReader, bucket_spans, present, read_parts
+from anomscan.telemetry.places import ObjectPlace, Place, folders_in, local, place_of
 from anomscan.telemetry.roster import Roster
 from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Series
@@ -38,21 +43,24 @@ T = TypeVar("T")
 
 
 class Store:
-    """A local store. Reading takes no lock and sees the last commit, whole.
+    """A store. Reading takes no lock and sees the last commit, whole.
 
     Parameters
     ----------
     path
-        Its folder. ``Store.open`` and ``Store.create`` look at what is there, too.
+        Its folder, or the URL of a copy on object storage. ``Store.open`` and ``Store.create`` look at what is there,
+        too.
 
     Notes
     -----
     ``as_of`` is an instant, datetime64, UTC, inclusive: rows that arrived later do not exist. Everything that reads
-    raises StoreError where the store is damaged, was written by a newer version, or has nothing of the source.
+    raises StoreError where the store is damaged, was written by a newer version, or has nothing of the source, and
+    ServiceError where it is on object storage that cannot be reached, or refuses us. Everything that writes raises
+    StoreError there.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = place_of(path)
 
     @classmethod
     def open(cls, path: str | PathLike[str]) -> Store:
@@ -62,10 +70,12 @@ class Store:
         ------
         StoreError
             There is none; it was written by a newer version; a manifest is damaged.
+        ServiceError
+            It is on object storage that cannot be reached, or refuses us.
         """
         store = cls(path)
         if not store.sources():
-            raise StoreError(f"there is no telemetry in {store.path}", hint="run anomscan fetch")
+            raise StoreError(f"there is no telemetry in {store.path}", hint=store._fetch("anomscan fetch"))
         return store
 
     @classmethod
@@ -75,25 +85,19 @@ class Store:
         Raises
         ------
         StoreError
-            It was written by a newer version; a manifest is damaged; the path is not a folder.
+            It was written by a newer version; a manifest is damaged; the path is not a folder, or is a URL.
         """
         store = cls(path)
-        if store.path.exists() and not store.path.is_dir():
-            raise StoreError(f"{store.path} is not a folder", hint="name another store path")
+        folder = local(store.path)
+        if folder.exists() and not folder.is_dir():
+            raise StoreError(f"{folder} is not a folder", hint="name another store path")
         store.sources()
         return store
 
     def sources(self) -> list[str]:
         """The names of the sources that have rows, sorted."""
-        try:
-            folders = sorted(
-                folder for folder in self.path.iterdir() if folder.is_dir() and _NAME.fullmatch(folder.name)
-            )
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            raise StoreError(f"{self.path} cannot be read: {error.strerror}") from None
-        return [folder.name for folder in folders if (manifest := load(folder)) is not None and manifest.files]
+        names = sorted(filter(_NAME.fullmatch, folders_in(self.path)))
+        return [name for name in names if (manifest := load(self.path / name)) is not None and manifest.files]
 
     def layout(self, source: str) -> Layout:
         """Cadence and variables of a source."""
@@ -209,11 +213,12 @@ class Store:
         LockedError
             On entering: another live process is writing.
         StoreError
-            On entering: what is stored has another layout, is damaged, or is of a newer version.
+            The store is on object storage. On entering: what is stored has another layout, is damaged, or is of a
+            newer version.
         OutputError
             On entering: the folder cannot be written.
         """
-        return StoreWriter(self._folder(source), layout, arrived_at)
+        return StoreWriter(local(self._folder(source)), layout, arrived_at)
 
     def compact(self, source: str) -> None:
         """Merge the batches of a source; reading gives the same before and after.
@@ -225,26 +230,30 @@ class Store:
         OutputError
             The store cannot be written; it stays as it was.
         """
+        folder = local(self._folder(source))
         self._manifest(source)
-        folder = self._folder(source)
         with lock.hold(folder / LOCK, f"source '{source}' of the store"):
             manifest = self._manifest(source)
             clean(folder, manifest)
             if any(file.is_batch for file in manifest.files):
                 compact(folder, manifest)
 
-    def _folder(self, source: str) -> Path:
+    def _folder(self, source: str) -> Place:
         if not _NAME.fullmatch(source):
             raise ConfigError(
                 f"'{source}' cannot be a source's name in the store", hint="use letters, digits, '.', '_' and '-'"
             )
         return self.path / source
 
+    def _fetch(self, command: str) -> str:
+        return f"run {command}" + (", and copy the store's folder there" if isinstance(self.path, ObjectPlace) else "")
+
     def _manifest(self, source: str) -> Manifest:
         manifest = load(self._folder(source))
         if manifest is None or not manifest.files:
             raise StoreError(
-                f"{self.path} has nothing of source '{source}'", hint=f"run anomscan fetch --source {source}"
+                f"{self.path} has nothing of source '{source}'",
+                hint=self._fetch(f"anomscan fetch --source {source}"),
             )
         return manifest
 
