@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from anomscan.cli.options import SourceOption
 from anomscan.cli.session import session_of
-from anomscan.errors import AnomscanError, StoreError
+from anomscan.errors import AnomscanError, ServiceError, StoreError
 
 if TYPE_CHECKING:
     from anomscan.cli.console import Console
@@ -60,19 +61,20 @@ def _store(settings: Settings) -> Iterator[Finding]:
     from anomscan.telemetry.store import Store
 
     path = settings.store.path
-    if not path.exists():
+    if isinstance(path, Path) and not path.exists():
         yield Finding("path", f"{path} does not exist yet; anomscan fetch makes it")
         return
     try:
-        store = Store.create(path)
+        store = Store.create(path) if isinstance(path, Path) else Store(path)
         if not store.sources():
             # So does a first fetch that failed leave it.
-            yield Finding("path", f"{path} is empty yet; anomscan fetch fills it")
+            filled = "anomscan fetch fills it" if isinstance(path, Path) else "a copy of a store's folder fills it"
+            yield Finding("path", f"{path} is empty yet; {filled}")
         for name in store.sources():
             ends = store.last_timestamps(name)
             newest = f", the newest sample of {store.layout(name).cadence.text(max(ends.values()))}" if ends else ""
             yield Finding(name, f"{len(ends)} assets{newest}")
-    except StoreError as error:
+    except (StoreError, ServiceError) as error:
         yield Finding("path", str(error), error.exit_code)
 
 

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from anomscan.errors import ConfigError
 from anomscan.telemetry.cadence import Cadence, last_instant, parse_duration
+from anomscan.telemetry.object_storage import check_url
+from anomscan.telemetry.places import is_url
 
 _REFERENCES = ("env:", "file:", "aws-secretsmanager://")
 
@@ -32,9 +34,19 @@ class Defaults(Section):
 
 
 class StoreSettings(Section):
-    """``[store]``."""
+    """``[store]``: a folder, or the URL of a copy of one on object storage."""
 
-    path: Path = Path("anomscan-data")
+    path: Path | str = Path("anomscan-data")
+
+    @field_validator("path", mode="plain")
+    @classmethod
+    def _url_stays_a_url(cls, path: object) -> Path | str:
+        if isinstance(path, str) and is_url(path):
+            check_url(path)
+            return path
+        if isinstance(path, (str, Path)):
+            return Path(path)
+        raise ValueError("not a path")
 
 
 class Columns(Section):

@@ -1,7 +1,16 @@
-"""Object storage through pyarrow: how to reach it, and what it means when it refuses."""
+"""Object storage through pyarrow: how to reach it, and what it means when it refuses.
+
+S3, and what speaks its protocol, is reached as AWS's own tools reach it: ``AWS_ENDPOINT_URL_S3``, ``AWS_ENDPOINT_URL``,
+``AWS_REGION``, ``AWS_DEFAULT_REGION`` and ``AWS_CA_BUNDLE`` are obeyed, and pyarrow finds the credentials (environment,
+``AWS_PROFILE``, a role of the host). Azure's storage accounts are reached with what Azure's command line reads:
+``AZURE_STORAGE_KEY``, ``AZURE_STORAGE_SAS_TOKEN`` or ``AZURE_STORAGE_CONNECTION_STRING``. An identity will not do:
+where pyarrow looks for one and finds none, it ends the process.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import os
 import re
 from typing import Any
@@ -11,10 +20,18 @@ from anomscan.errors import AnomscanError, ConfigError, ServiceError, StoreError
 _ATTEMPTS = 5
 _CONNECT_S, _READ_S = 10, 60
 _LONGEST = 300
-_S3 = re.compile(r"s3://([A-Za-z0-9._-]+)((?:/[^/?]+)*)")
+_KEY = r"(?P<key>(?:/[^/?]+)*)"
+_S3 = re.compile(rf"s3://(?P<container>[A-Za-z0-9._-]+){_KEY}")
+_ABFS = re.compile(
+    rf"abfss?://(?P<container>[a-z0-9$-]+)@(?P<account>[a-z0-9]+)\.(?:dfs|blob)(?P<domain>\.[a-z0-9.-]+){_KEY}"
+)
+_SAS = re.compile(r"\?[\w%&=.:+/~,-]*\bsig=[\w%=+/-]+[\w%&=.:+/~,-]*", re.ASCII)
+_ENDPOINT = re.compile(r"(?P<scheme>https?)://(?P<host>[^/?#@\s]+)/?(?P<path>[^?#\s]*)")
 _AWS = re.compile(r"AWS Error (\w+) during \w+ operation: (.*)", re.DOTALL)
+_AZURE = re.compile(r"Azure Error: \[(\w*)\] (.*)", re.DOTALL)
 _BAD_CREDENTIALS = frozenset(
     {
+        "AuthenticationFailed",
         "EXPIRED_TOKEN",
         "INCOMPLETE_SIGNATURE",
         "INVALID_ACCESS_KEY_ID",
@@ -26,44 +43,61 @@ _BAD_CREDENTIALS = frozenset(
         "UNRECOGNIZED_CLIENT",
     }
 )
+_DENIED = frozenset({"ACCESS_DENIED", "AuthorizationFailure", "AuthorizationPermissionMismatch"})
+
+
+def check_url(url: str) -> re.Match[str]:
+    """The parts of a URL.
+
+    Raises
+    ------
+    ConfigError
+        It is not understood. It is not repeated: what is out of place may be a secret.
+    """
+    match = _S3.fullmatch(url.rstrip("/")) or _ABFS.fullmatch(url.rstrip("/"))
+    if match is None:
+        raise ConfigError(
+            "the store's path is a URL that is not understood",
+            hint="write s3://BUCKET/PREFIX or abfs://CONTAINER@ACCOUNT.dfs.core.windows.net/PREFIX",
+        )
+    return match
 
 
 def connect(url: str) -> tuple[str, Any]:
     """The container and key of a URL as pyarrow wants them, and the file system they are in; nothing is asked yet.
 
-    ``AWS_ENDPOINT_URL_S3``, ``AWS_ENDPOINT_URL``, ``AWS_CA_BUNDLE``, ``AWS_REGION`` and ``AWS_DEFAULT_REGION`` are
-    obeyed; credentials are found by pyarrow itself where AWS's other tools find them.
-
     Raises
     ------
     ConfigError
-        The URL is not understood, or its query or user could be a secret; the endpoint is no URL.
+        The URL or the environment is not understood, there is no key to an account, or pyarrow is too old.
     """
-    match = _S3.fullmatch(url)
-    if match is None:
-        # It is not repeated: what is out of place may be a secret.
-        raise ConfigError("the store's path is a URL that is not understood", hint="write s3://BUCKET/PREFIX")
-    return match[1] + match[2], _s3()
+    parts = check_url(url)
+    try:
+        files = _s3() if parts.re is _S3 else _abfs(url, parts["account"], parts["domain"])
+    except (ImportError, TypeError):
+        raise ConfigError(f"this version of pyarrow cannot reach {url} so", hint="upgrade pyarrow") from None
+    return parts["container"] + parts["key"], files
 
 
 def refusal(url: str, error: OSError) -> AnomscanError | FileNotFoundError | None:
     """What an error of pyarrow says, as one line; None where it is not the storage's but of what is stored."""
     if isinstance(error, FileNotFoundError):
         return FileNotFoundError(url)
-    match = _AWS.search(str(error))
+    match = _AWS.search(str(error)) or _AZURE.search(str(error))
     if match is None:
         return None
-    code, said = match[1], match[2]
-    said = re.sub(r"\(Request ID: [^)]*\)|curlCode: \d+, |; Details:.*|No response body\.", "", said).strip(" .")
+    code, said = match[1], _plain(match[2])
     if code == "NO_SUCH_BUCKET":
         return StoreError(f"{url}: there is no such bucket", hint="check its name")
     if code in _BAD_CREDENTIALS:
-        return ServiceError(f"{url}: AWS does not accept our credentials ({code})", hint="renew them")
-    if code == "ACCESS_DENIED":
-        return ServiceError(f"{url}: access denied", hint="set AWS_PROFILE, or allow reading and listing to our role")
-    if code == "NETWORK_CONNECTION":
-        return ServiceError(f"{url} cannot be reached: {_plain(said)}", hint="check AWS_ENDPOINT_URL and the network")
-    return ServiceError(f"{url}: {code}{f': {_plain(said)}' if said else ''}")
+        return ServiceError(f"{url}: our credentials are not accepted ({code})", hint="renew them")
+    if code in _DENIED:
+        return ServiceError(
+            f"{url}: access denied ({code})", hint="check the credentials and what they may list and read"
+        )
+    if code in ("", "NETWORK_CONNECTION"):
+        return ServiceError(f"{url} cannot be reached: {said}", hint="check the endpoint and the network")
+    return ServiceError(f"{url}: {code}{f': {said}' if said else ''}")
 
 
 def _s3() -> Any:
@@ -73,11 +107,11 @@ def _s3() -> Any:
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or None
     options: dict[str, Any] = {}
     if endpoint is not None:
-        match = re.fullmatch(r"(https?)://([^/?#@\s]+)/?", endpoint)
-        if match is None:
+        match = _ENDPOINT.fullmatch(endpoint)
+        if match is None or match["path"]:
             raise ConfigError("AWS_ENDPOINT_URL is not understood", hint="write it as https://HOST:PORT")
-        options = {"scheme": match[1], "endpoint_override": match[2]}
-        # Else the library would look for it in a network that need not be there.
+        options = {"scheme": match["scheme"], "endpoint_override": match["host"]}
+        # Without one the library asks a service of Amazon's own network for it, which need not be there.
         region = region or "us-east-1"
     if bundle := os.environ.get("AWS_CA_BUNDLE"):
         options["tls_ca_file_path"] = bundle
@@ -90,6 +124,56 @@ def _s3() -> Any:
     )
 
 
+def _abfs(url: str, account: str, domain: str) -> Any:
+    from pyarrow.fs import AzureFileSystem
+
+    pairs, match = _connection_string(account)
+    own = os.environ if os.environ.get("AZURE_STORAGE_ACCOUNT", account) == account else {}
+    key = own.get("AZURE_STORAGE_KEY") or pairs.get("AccountKey")
+    sas = own.get("AZURE_STORAGE_SAS_TOKEN") or pairs.get("SharedAccessSignature")
+    options: dict[str, Any] = {}
+    if key:
+        _check_key(key)
+        options["account_key"] = key
+    elif sas:
+        options["sas_token"] = f"?{sas.removeprefix('?')}"
+        # What is none would become part of the address.
+        if not _SAS.fullmatch(options["sas_token"]):
+            raise ConfigError("the shared access signature of the storage account is not one", hint="copy it again")
+    else:
+        raise ConfigError(
+            f"{url}: there is no key to the storage account",
+            hint="set AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_CONNECTION_STRING",
+        )
+    by_path = match is not None and match["path"].rstrip("/") == account  # as emulators have it
+    for service in ("blob", "dfs"):
+        options[f"{service}_storage_authority"] = match["host"] if match and by_path else f".{service}{domain}"
+        options[f"{service}_storage_scheme"] = match["scheme"] if match and by_path else "https"
+    return AzureFileSystem(account, **options)
+
+
+def _connection_string(account: str) -> tuple[dict[str, str], re.Match[str] | None]:
+    """The parts of the environment's connection string and its endpoint; nothing where it is for another account."""
+    given = os.environ.get("AZURE_STORAGE_CONNECTION_STRING", "")
+    pairs = dict(part.strip().split("=", 1) for part in given.split(";") if "=" in part)
+    match = _ENDPOINT.fullmatch(pairs.get("BlobEndpoint", ""))
+    named = pairs.get("AccountName") or (match["host"].partition(".")[0] if match else None)
+    return (pairs, match) if named == account else ({}, None)
+
+
+def _check_key(key: str) -> None:
+    """See to it that a key is one: pyarrow would end the process."""
+    try:
+        if len(base64.b64decode(key, validate=True)) > 0:
+            return
+    except (binascii.Error, ValueError):
+        pass
+    raise ConfigError("the key of the storage account is not one", hint="copy it again")
+
+
 def _plain(said: str) -> str:
-    """Without what an address may hold beside the host."""
-    return re.sub(r"\?\S*", "", re.sub(r"//[^/\s]*@", "//***@", said))[:_LONGEST]
+    """The first line of what was said, without numbers of requests, and without what an address may hold of secrets."""
+    said = (said.splitlines() or [""])[0]
+    said = re.sub(r"\(Request ID: [^)]*\)|curlCode: \d+, |; Details:.*|No response body\.", "", said)
+    said = re.sub(r"\?\S*", "", re.sub(r"//[^/\s]*@", "//***@", said))
+    return said.strip(" .")[:_LONGEST]

@@ -171,6 +171,11 @@ class Store:
         Yields
         ------
         Some assets' series, in no order that means anything.
+
+        Raises
+        ------
+        StoreError
+            On object storage, where no file outlives its removal: the files went away and other rows took their place.
         """
         manifest, parts = self._reading(source, lambda manifest: (manifest, self._opened(source, manifest)))
         rows, until = manifest.bucket_rows(), _micros(as_of)
@@ -180,7 +185,18 @@ class Store:
         chunk: list[Series] = []
         held = 0
         for first, stop in bucket_spans(rows.tolist(), chunk_rows):
-            block = read_parts(parts, first, stop)
+            while True:
+                try:
+                    block = read_parts(parts, first, stop)
+                    break
+                except FileNotFoundError as error:
+                    newer = self._newer(source, manifest, error)
+                    if newer.revision != manifest.revision:
+                        raise StoreError(
+                            f"{self._folder(source)} was replaced while it was being read", hint="run it again"
+                        ) from None
+                    manifest = newer
+                    parts = self._parts(source, manifest)
             if block is None:
                 continue
             for series in block.latest(until).series(manifest.layout):
@@ -263,12 +279,16 @@ class Store:
         while True:
             try:
                 return work(manifest)
-            except FileNotFoundError:
-                newer = self._manifest(source)
-                if newer.sequence == manifest.sequence:
-                    with present(self._folder(source)):
-                        raise
-                manifest = newer
+            except FileNotFoundError as error:
+                manifest = self._newer(source, manifest, error)
+
+    def _newer(self, source: str, manifest: Manifest, error: FileNotFoundError) -> Manifest:
+        """The manifest that came after one whose file is gone; if none came, that is damage."""
+        newer = self._manifest(source)
+        if newer.sequence == manifest.sequence:
+            with present(self._folder(source)):
+                raise error
+        return newer
 
     def _roster(self, source: str, manifest: Manifest) -> Roster:
         return Roster.load(self._folder(source) / manifest.roster) if manifest.roster else Roster.blank([])
