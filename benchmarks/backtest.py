@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from anomscan.backtest.asset import Stretch
-from anomscan.backtest.engines import Threads
 from anomscan.backtest.fleet import Backtest
 from anomscan.backtest.rules import Rules
 from anomscan.detectors.base import Capabilities, Scores
@@ -85,7 +84,7 @@ def main() -> None:
         expected = notebook(index, series.values[:, 0], health, scores[series.asset])
         loop.append(time.process_time() - start)
         start = time.process_time()
-        spans = [result.spans(7) for result in backtest.run([fleet], Threads(1))]
+        spans = [result.spans(7) for result in backtest.scan(fleet)]
         ours.append((time.process_time() - start) / ASSETS)
         assert spans[number].astype("datetime64[D]").tolist() == expected
     ratio = statistics.median(a / b for a, b in zip(loop, ours, strict=True))

@@ -24,8 +24,8 @@ def test_the_fewest_scores_are_the_fewest(k):
 def test_at_the_bound_the_newest_of_17_scores_cannot_be_flagged_and_of_18_can():
     scores = np.concatenate([np.zeros(17), [1e9]])
     rules = Rules(window=18, shingle=1)
-    none = np.zeros((18, 1), bool)
-    assert judge(scores[:, None], none, rules).verdict[-1, 0] == Verdict.ANOMALOUS
+    none = np.zeros((1, 18), bool)
+    assert judge(scores[None], none, rules).verdict[0, -1] == Verdict.ANOMALOUS
     with pytest.raises(ConfigError, match=r"fewer than 18.*widen"):
         Rules(window=17, shingle=1)
 
@@ -46,42 +46,42 @@ def test_the_narrowest_window_that_can_fire_is_taken(window, shingle, include_ne
 def test_a_score_on_the_cut_off_is_not_above_it():
     scores = np.concatenate([np.tile([0.0, 2.0], 12), [7.0]])
     on_it = (7.0 - scores.mean()) / scores.std(ddof=1)
-    none = np.zeros((25, 1), bool)
+    none = np.zeros((1, 25), bool)
     for k, verdict in [(on_it, Verdict.OK), (on_it * (1 - 1e-9), Verdict.ANOMALOUS)]:
-        assert judge(scores[:, None], none, Rules(window=25, shingle=1, sigma=k)).verdict[-1, 0] == verdict
+        assert judge(scores[None], none, Rules(window=25, shingle=1, sigma=k)).verdict[0, -1] == verdict
 
 
 def test_equal_scores_are_their_own_cut_off_and_have_no_sigma():
-    scores = np.full((40, 1), 0.1 + 0.2)
-    judged = judge(scores, np.zeros((40, 1), bool), Rules(window=30, shingle=1))
-    assert (judged.verdict[29:] == Verdict.OK).all()
-    assert (judged.cutoff[29:] == 0.1 + 0.2).all()
+    scores = np.full((1, 40), 0.1 + 0.2)
+    judged = judge(scores, np.zeros((1, 40), bool), Rules(window=30, shingle=1))
+    assert (judged.verdict[0, 29:] == Verdict.OK).all()
+    assert (judged.cutoff[0, 29:] == 0.1 + 0.2).all()
     assert np.isnan(judged.sigma).all()
 
 
 def test_exclude_newest_flags_what_include_newest_hides():
-    scores = np.concatenate([np.tile([0.9, 1.1], 10), [2.0]])[:, None]
+    scores = np.concatenate([np.tile([0.9, 1.1], 10), [2.0]])[None]
     none = np.zeros(scores.shape, bool)
     inside = judge(scores, none, Rules(window=21, shingle=1))
     outside = judge(scores, none, Rules(window=21, shingle=1, include_newest=False))
-    assert outside.sigma[-1, 0] > inside.sigma[-1, 0]
-    constant = np.concatenate([np.ones(20), [1.0 + 1e-6]])[:, None]
-    assert judge(constant, none, Rules(window=21, shingle=1, include_newest=False)).verdict[-1, 0] == Verdict.ANOMALOUS
+    assert outside.sigma[0, -1] > inside.sigma[0, -1]
+    constant = np.concatenate([np.ones(20), [1.0 + 1e-6]])[None]
+    assert judge(constant, none, Rules(window=21, shingle=1, include_newest=False)).verdict[0, -1] == Verdict.ANOMALOUS
 
 
 def test_the_first_verdict_that_holds_is_given():
     n = 40
-    scores = np.ones((n, 1))
-    skipped = np.zeros((n, 1), bool)
-    scores[[5, 35, 36]] = np.nan
-    skipped[[4, 5, 35, 37]] = True
-    verdict = judge(scores, skipped, Rules(window=30, shingle=1)).verdict[:, 0]
+    scores = np.ones((1, n))
+    skipped = np.zeros((1, n), bool)
+    scores[0, [5, 35, 36]] = np.nan
+    skipped[0, [4, 5, 35, 37]] = True
+    verdict = judge(scores, skipped, Rules(window=30, shingle=1)).verdict[0]
     assert (verdict[:29] == Verdict.WARMING_UP).all()
     assert verdict[35] == Verdict.SKIPPED
     assert verdict[36] == Verdict.NO_DATA
     assert verdict[37] == Verdict.SKIPPED
-    scores[10:34] = np.nan
-    assert judge(scores, skipped, Rules(window=30, shingle=1)).verdict[34, 0] == Verdict.WARMING_UP
+    scores[0, 10:34] = np.nan
+    assert judge(scores, skipped, Rules(window=30, shingle=1)).verdict[0, 34] == Verdict.WARMING_UP
 
 
 def test_detect_takes_one_cut_off_over_all_scores():

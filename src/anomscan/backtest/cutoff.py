@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import operator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,108 +14,60 @@ TOLERANCE = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Moments:
-    """What sets of scores amount to, elementwise.
-
-    Parameters
-    ----------
-    count
-        (n, a) float64: finite scores; (1, 1) where it is the same throughout.
-    mean
-        (n, a) float64; 0 where there is none.
-    squares
-        (n, a) float64: the sum of squared deviations from the mean; 0 just where all scores are equal.
-    """
-
-    count: Floats
-    mean: Floats
-    squares: Floats
-
-    @classmethod
-    def of(cls, scores: Floats) -> Moments:
-        """Each score as a set of one; NaN as the empty set."""
-        finite = np.isfinite(scores)
-        if finite.all():
-            return cls(np.ones((1, 1)), scores, np.zeros_like(scores))
-        return cls(finite.astype(np.float64), np.where(finite, scores, 0.0), np.zeros_like(scores))
-
-    def __getitem__(self, rows: slice) -> Moments:
-        """Those of some rows."""
-        count = self.count if self.count.size == 1 else self.count[rows]
-        return Moments(count, self.mean[rows], self.squares[rows])
-
-    def __or__(self, other: Moments) -> Moments:
-        """The union of disjoint sets.
-
-        References
-        ----------
-        Chan, Golub, LeVeque (1979), Updating formulae and a pairwise algorithm for computing sample variances: no
-        difference of large sums is taken, so a constant added to every score costs no precision.
-        """
-        count = self.count + other.count
-        share = other.count / np.maximum(count, 1.0)
-        # in place, for this is where a scan spends its time
-        squares = other.mean - self.mean
-        mean = squares * share
-        squares *= mean
-        squares *= self.count
-        squares += self.squares
-        squares += other.squares
-        mean += self.mean
-        return Moments(count, mean, squares)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Cutoffs:
     """The cut-off of each sample.
 
     Parameters
     ----------
     cutoff
-        (n, a) float64; NaN where too few scores enter the mean, or the window is not full.
+        (a, n) float64; NaN where too few scores enter the mean, or the window is not full.
     sigma
-        (n, a) float64: (score - mean) / std; NaN where there is no cut-off or all scores of the window are equal.
+        (a, n) float64: (score - mean) / std; NaN where there is no cut-off or all scores of the window are equal.
     """
 
     cutoff: Floats
     sigma: Floats
 
 
-def cutoffs(scores: Floats, *, width: int, k: float, fewest: int, include_newest: bool) -> Cutoffs:
+def cutoffs(
+    scores: Floats, *, width: int, k: float, fewest: int, include_newest: bool = True, lead: int = 0
+) -> Cutoffs:
     """Cut-offs of many assets at once.
 
     Parameters
     ----------
     scores
-        (n, a) float64, one column an asset: time runs down, so that a stretch of it is one piece of memory. NaN where
-        there is no score.
+        (a, n) float64, one row an asset. NaN where there is no score.
     width
         Places of the scores that enter the mean: the newest and those before it, or those before it alone.
     k
         Standard deviations (ddof = 1) above the mean.
     fewest
-        With fewer finite scores there is no cut-off.
+        With fewer finite scores there is no cut-off; 2 or more.
     include_newest
         Whether a sample's own score enters its mean.
+    lead
+        So many scores at the beginning enter no mean.
 
     Returns
     -------
-    Arrays of shape (n, a). The entries of a column at t depend on its scores at t and before alone, bit for bit.
+    Arrays of shape (a, n). The entries of a row at t depend on its scores at t and before alone, bit for bit. They do
+    not change, bit for bit, if the row begins a multiple of ``width`` later, wherever the window is full then too.
     """
-    cutoff = np.full(scores.shape, np.nan)
-    sigma = np.full(scores.shape, np.nan)
-    first = width - 1 if include_newest else width
-    if len(scores) > first:
-        window = _windows(Moments.of(scores), width)
-        if not include_newest:
-            window = window[:-1]
-        equal = window.squares == 0
-        enough = window.count >= fewest
-        with np.errstate(invalid="ignore", divide="ignore"):
-            std = np.sqrt(window.squares / (window.count - 1.0))
-            above = (scores[first:] - window.mean) / std
-        cutoff[first:] = np.where(enough, np.where(equal, window.mean, window.mean + k * std), np.nan)
-        sigma[first:] = np.where(enough & ~equal, above, np.nan)
+    assets, n = scores.shape
+    first = min(lead + (width - 1 if include_newest else width), n)
+    cutoff, sigma = np.empty((assets, n)), np.empty((assets, n))
+    cutoff[:, :first] = sigma[:, :first] = np.nan
+    if width < fewest:
+        cutoff[:], sigma[:] = np.nan, np.nan
+    elif first < n:
+        mean, std = cutoff[:, first:], sigma[:, first:]
+        with np.errstate(all="ignore"):
+            _windows(scores[:, lead : n if include_newest else n - 1], width, fewest, mean, std)
+            above = scores[:, first:] - mean
+            mean += k * std
+            std[std == 0] = np.nan
+            np.divide(above, std, out=std)
     return Cutoffs(cutoff, sigma)
 
 
@@ -127,20 +77,107 @@ def exceeds(scores: Floats, cutoff: Floats) -> NDArray[np.bool_]:
     >>> exceeds(np.array([1.0, 1.0 + 1e-13, 1.1, np.nan]), np.array([1.0, 1.0, 1.0, 1.0]))
     array([False, False,  True, False])
     """
-    with np.errstate(invalid="ignore"):
-        return scores - cutoff > TOLERANCE * np.maximum(np.abs(scores), np.abs(cutoff))
+    above = scores > cutoff
+    score, bound = scores[above], cutoff[above]
+    above[above] = score - bound > TOLERANCE * np.maximum(np.abs(score), np.abs(bound))
+    return above
 
 
-def _windows(single: Moments, width: int) -> Moments:
-    """Moments of every run of ``width`` places, (n - width + 1, a), by doubling: O(log width) passes."""
-    count = len(single.mean) - width + 1
-    runs, length, covered = single, 1, 0
-    parts = []
-    while length <= width:
-        if width & length:
-            parts.append(runs[covered : covered + count])
-            covered += length
-        if length * 2 <= width:
-            runs = runs[:-length] | runs[length:]
-        length *= 2
-    return functools.reduce(operator.or_, parts)
+def _windows(scores: Floats, width: int, fewest: int, mean: Floats, std: Floats) -> None:
+    """Fill in mean and std of every run of ``width`` scores, (a, n - width + 1): as many passes whatever the width.
+
+    Time is cut into blocks of that width. A window is the end of one block and the beginning of the next; its sums are
+    running sums back from the edge between the two and on from it.
+
+    References
+    ----------
+    van Herk (1992), A fast algorithm for local minimum and maximum filters on rectangular and octagonal kernels: the
+    same cut, there for the largest and the smallest.
+    """
+    assets, count = mean.shape
+    whole = count // width * width
+    for start, blocks, m in ((0, whole // width, width), (whole, 1, count - whole)):
+        if blocks * m == 0:
+            continue
+        stop, edge = start + blocks * m, start + width - 1
+        ends = scores[:, start : start + blocks * width].reshape(assets, blocks, width)
+        begins = scores[:, edge : edge + blocks * m].reshape(assets, blocks, m)
+        out = (moments[:, start:stop].reshape(assets, blocks, m) for moments in (mean, std))
+        if np.isfinite(ends).all() and np.isfinite(begins).all():
+            _across(ends, begins, *out)
+        else:
+            _across_gaps(ends, begins, fewest, *out)
+
+
+def _across(ends: Floats, begins: Floats, mean: Floats, std: Floats) -> None:
+    """Fill in mean and std of the windows across the edge behind each block, where all scores are finite.
+
+    Parameters
+    ----------
+    ends
+        (a, b, w): the blocks.
+    begins
+        (a, b, m), m <= w: the last score of each block and those that follow it.
+    mean, std
+        (a, b, m): of the windows from a block's place i to place i of ``begins``.
+
+    Notes
+    -----
+    Sums are of differences from the block's last score, which every window holds. One of the w differences is 0, so
+    w sum(d^2) - sum(d)^2 is sum(d^2) or more: rounding is magnified w times at the worst, whatever constant the scores
+    share and whatever lies before the window. It is 0 just where all scores of the window are equal.
+    """
+    centre = ends[..., -1:]
+    before, after = ends - centre, begins - centre
+    total = _back(before, begins) + np.cumsum(after, axis=-1)
+    before *= before
+    after *= after
+    squares = _back(before, begins) + np.cumsum(after, axis=-1)
+    _moments(ends.shape[-1], centre, total, squares, mean, std)
+
+
+def _across_gaps(ends: Floats, begins: Floats, fewest: int, mean: Floats, std: Floats) -> None:
+    """As :func:`_across`, to the same bits, where NaN is no score; NaN where a window holds fewer than ``fewest``.
+
+    Where a block's last place is empty, the two sides of the edge have centres of their own, the score nearest to the
+    edge, and a window that holds both moves the sums of the second to the centre of the first.
+    """
+    known, later = np.isfinite(ends), np.isfinite(begins)
+    centre, other = _first(ends[..., ::-1], known[..., ::-1]), _first(begins, later)
+    before, after = np.where(known, ends - centre, 0.0), np.where(later, begins - other, 0.0)
+    later[..., 0] = False  # the block's last, counted there
+    count, more = _back(known.astype(np.float64), begins), np.cumsum(later, axis=-1, dtype=np.float64)
+    move = np.where(count > 0, other - centre, 0.0)
+    total, squares = np.cumsum(after, axis=-1), np.cumsum(after * after, axis=-1)
+    squares += (2 * total + more * move) * move
+    total += more * move
+    total += _back(before, begins)
+    squares += _back(before * before, begins)
+    centre = np.where(count > 0, centre, other)
+    count += more
+    _moments(count, centre, total, squares, mean, std)
+    few = count < fewest
+    mean[few] = std[few] = np.nan
+
+
+def _moments(count: Floats | int, centre: Floats, total: Floats, squares: Floats, mean: Floats, std: Floats) -> None:
+    """Fill in mean and std (ddof = 1) from sums of differences from a centre and of their squares; both are used up."""
+    np.divide(total, count, out=mean)
+    mean += centre
+    squares *= count
+    total *= total
+    squares -= total
+    np.maximum(squares, 0.0, out=squares)  # below the smallest float of full precision rounding knows no bound
+    squares /= count * (count - 1)
+    np.sqrt(squares, out=std)
+
+
+def _back(values: Floats, begins: Floats) -> Floats:
+    """Running sums back from the end of each block, for as many windows as there are."""
+    return np.cumsum(values[..., ::-1], axis=-1)[..., ::-1][..., : begins.shape[-1]]
+
+
+def _first(values: Floats, known: NDArray[np.bool_]) -> Floats:
+    """(a, b, 1): the first known value of each row, 0 where none is."""
+    found = np.take_along_axis(values, known.argmax(axis=-1, keepdims=True), axis=-1)
+    return np.where(np.isfinite(found), found, 0.0)

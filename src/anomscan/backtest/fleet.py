@@ -142,16 +142,16 @@ class Backtest:
 
 
 def _judge_together(scores: Sequence[Floats], skipped: Sequence[NDArray[np.bool_]], rules: Rules) -> list[Judged]:
-    """Judge assets of unequal length as one block: each column begins at its asset's first sample, the tail is empty.
+    """Judge assets of unequal length as one block: each row begins at its asset's first sample, the tail is empty.
 
     A verdict depends on the rows up to its own, so the tail changes nothing.
     """
     longest = max(map(len, scores), default=0)
-    block = np.full((longest, len(scores)), np.nan)
-    skips = np.zeros((longest, len(scores)), bool)
-    for column, (score, skip) in enumerate(zip(scores, skipped, strict=True)):
-        block[: len(score), column] = score
-        skips[: len(skip), column] = skip
-    judged = judge(block, skips, rules)
-    verdict, cutoff, sigma = judged.verdict.T.copy(), judged.cutoff.T.copy(), judged.sigma.T.copy()
+    block = np.full((len(scores), longest), 0.0)
+    skips = np.zeros((len(scores), longest), bool)
+    for row, (score, skip) in enumerate(zip(scores, skipped, strict=True)):
+        block[row, : len(score)] = score
+        skips[row, : len(skip)] = skip
+    found = judge(block, skips, rules)
+    verdict, cutoff, sigma = found.verdict, found.cutoff, found.sigma
     return [Judged(verdict[row, :n], cutoff[row, :n], sigma[row, :n]) for row, n in enumerate(map(len, scores))]

@@ -55,29 +55,26 @@ def judge(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Judged:
     Parameters
     ----------
     scores
-        (n, a) float64, one column an asset, from its first sample on; NaN where there is no score.
+        (a, n) float64, one row an asset, from its first sample on; NaN where there is no score.
     skipped
-        (n, a) bool: days whose health is in ``skip_health``.
+        (a, n) bool: days whose health is in ``skip_health``.
     rules
         Window, shingle and cut-off.
 
     Returns
     -------
-    Arrays of shape (n, a); the entries at t depend on the rows up to t alone.
+    Arrays of shape (a, n); the entries at t depend on the columns up to t alone.
     """
-    # Before the first shingle is whole there is no score, and no window reaches back to there.
-    lead = rules.shingle - 1
-    places = cutoffs(
-        scores[lead:],
+    found = cutoffs(
+        scores,
+        # Before the first shingle is whole there is no score, and no window reaches back to there.
+        lead=rules.shingle - 1,
         width=rules.baseline_width,
         k=rules.sigma,
         fewest=rules.fewest_scores,
         include_newest=rules.include_newest,
     )
-    full = np.broadcast_to(np.arange(len(scores))[:, None] >= rules.window - 1, scores.shape)
-    before = np.full((min(lead, len(scores)), scores.shape[1]), np.nan)
-    cutoff, sigma = (np.concatenate([before, found]) for found in (places.cutoff, places.sigma))
-    return _decide(scores, skipped, full, cutoff, sigma)
+    return _decide(scores, skipped, rules.window - 1, found.cutoff, found.sigma)
 
 
 def judge_stretch(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Judged:
@@ -100,9 +97,7 @@ def judge_stretch(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> J
         equal = finite.min() == finite.max()
         mean, std = (finite[0], np.nan) if equal else (finite.mean(), finite.std(ddof=1))
         cutoff = mean if equal else mean + rules.sigma * std
-    full = np.arange(len(scores)) >= rules.shingle - 1
-    whole = np.full(len(scores), cutoff)
-    return _decide(scores, skipped, full, whole, (scores - mean) / std)
+    return _decide(scores, skipped, rules.shingle - 1, np.full(len(scores), cutoff), (scores - mean) / std)
 
 
 def judge_given(scores: Floats, given: NDArray[np.bool_], skipped: NDArray[np.bool_], rules: Rules) -> Judged:
@@ -121,9 +116,8 @@ def judge_given(scores: Floats, given: NDArray[np.bool_], skipped: NDArray[np.bo
     -------
     Arrays of shape (n,); days before the first whole shingle are warming up.
     """
-    full = np.arange(len(scores)) >= rules.shingle - 1
     none = np.full(len(scores), np.nan)
-    return _ordered(given.astype(np.int8), scores, skipped, full, none, none)
+    return _ordered(given.astype(np.int8), scores, skipped, rules.shingle - 1, none, none)
 
 
 def milder(judged: Judged, severity: Floats, least: float) -> tuple[Judged, NDArray[np.bool_]]:
@@ -144,11 +138,9 @@ def milder(judged: Judged, severity: Floats, least: float) -> tuple[Judged, NDAr
     return Judged(np.where(mild, np.int8(Verdict.OK), judged.verdict), judged.cutoff, judged.sigma), mild
 
 
-def _decide(
-    scores: Floats, skipped: NDArray[np.bool_], full: NDArray[np.bool_], cutoff: Floats, sigma: Floats
-) -> Judged:
-    verdict = exceeds(scores, cutoff).astype(np.int8)
-    verdict[np.isnan(cutoff)] = Verdict.WARMING_UP
+def _decide(scores: Floats, skipped: NDArray[np.bool_], full: int, cutoff: Floats, sigma: Floats) -> Judged:
+    verdict = exceeds(scores, cutoff).view(np.int8)
+    np.copyto(verdict, Verdict.WARMING_UP, where=np.isnan(cutoff))
     return _ordered(verdict, scores, skipped, full, cutoff, sigma)
 
 
@@ -156,13 +148,13 @@ def _ordered(
     verdict: NDArray[np.int8],
     scores: Floats,
     skipped: NDArray[np.bool_],
-    full: NDArray[np.bool_],
+    full: int,
     cutoff: Floats,
     sigma: Floats,
 ) -> Judged:
-    """The first that holds: window not full, health skipped, no score; else what was decided."""
-    scored = np.isfinite(scores)
-    verdict[~scored] = Verdict.NO_DATA
-    verdict[skipped] = Verdict.SKIPPED
-    verdict[~full] = Verdict.WARMING_UP
-    return Judged(verdict, np.where(full, cutoff, np.nan), np.where(full & scored, sigma, np.nan))
+    """The first that holds: before the first full window, health skipped, no score; else what was decided."""
+    np.copyto(verdict, Verdict.NO_DATA, where=~np.isfinite(scores))
+    np.copyto(verdict, Verdict.SKIPPED, where=skipped)
+    verdict[..., :full] = Verdict.WARMING_UP
+    cutoff[..., :full] = sigma[..., :full] = np.nan
+    return Judged(verdict, cutoff, sigma)
