@@ -19,8 +19,10 @@ A message is one line that names the thing; ``hint`` is the way out.
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Iterable
 from enum import IntEnum
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -79,6 +81,11 @@ class AnomscanError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are copied by calling their class with what ended up in args, which loses the hint and fits no
+        # class that makes up its own message.
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
 
 
 class InputError(AnomscanError):
