@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
+from types import MappingProxyType
 from typing import Protocol
 
 #: Seconds between two lines of progress where there is no terminal.
@@ -17,6 +19,22 @@ class Advance(Protocol):
 
     def __call__(self, steps: int) -> None:
         """So many more are done."""
+
+
+class Counts(Protocol):
+    """What became of some assets."""
+
+    @property
+    def assets(self) -> int:
+        """How many there were."""
+
+    @property
+    def findings(self) -> int:
+        """How many are anomalous."""
+
+    @property
+    def failed(self) -> int:
+        """How many have an error."""
 
 
 class Console:
@@ -39,18 +57,18 @@ class Console:
         if self.verbosity > 0:
             self._say("debug", message)
 
-    def info(self, message: str) -> None:
-        """Say it unless silence is wanted."""
+    def info(self, message: str, **facts: object) -> None:
+        """Say it unless silence is wanted; a machine gets the facts too."""
         if self.verbosity >= 0:
-            self._say("info", message)
+            self._say("info", message, facts)
 
     def warn(self, message: str) -> None:
         """Say what the user should know although the run goes on."""
         self._say("warning", message)
 
-    def error(self, message: str) -> None:
-        """Say what went wrong."""
-        self._say("error", message)
+    def error(self, message: str, **facts: object) -> None:
+        """Say what went wrong; a machine gets the facts too."""
+        self._say("error", message, facts)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, data: bool) -> None:
         """Draw a table.
@@ -97,6 +115,48 @@ class Console:
             task = bar.add_task(what, total=total)
             yield lambda steps: bar.advance(task, steps)
 
+    @contextmanager
+    def scanning(self, total: int, before: Counts) -> Iterator[Callable[[Counts], None]]:
+        """Show what a run has done: a live line on a terminal, else a line now and then.
+
+        Parameters
+        ----------
+        total
+            How many assets there are.
+        before
+            What was done before this run.
+
+        Yields
+        ------
+        To be called with what was done since the last call.
+        """
+        line = _LiveLine(total, before)
+        if not sys.stderr.isatty() or self.verbosity < 0 or self.json_lines:
+            told = time.monotonic()
+
+            def watch(done: Counts) -> None:
+                nonlocal told
+                line.add(done)
+                if time.monotonic() - told >= _LINE_S:
+                    told = time.monotonic()
+                    self.info(f"scanning: {line}", **line.facts)
+
+            yield watch
+            return
+        from rich.console import Console as Screen
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        with Progress(
+            BarColumn(), TextColumn("{task.description}"), console=Screen(stderr=True), transient=True
+        ) as bar:
+            task = bar.add_task(str(line), total=total, completed=before.assets)
+
+            def show(done: Counts) -> None:
+                line.add(done)
+                bar.update(task, completed=line.assets, description=str(line))
+
+            yield show
+
     def _lines(self, what: str, total: int | None, unit: str) -> Advance:
         """Tell what is done every so many seconds."""
         began = told = time.monotonic()
@@ -113,13 +173,45 @@ class Console:
 
         return advance
 
-    def _say(self, level: str, message: str) -> None:
+    def _say(self, level: str, message: str, facts: Mapping[str, object] = MappingProxyType({})) -> None:
         if self.json_lines:
             import json
             from datetime import UTC, datetime
 
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            line = json.dumps({"time": now, "level": level, "message": message}, ensure_ascii=False)
+            line = json.dumps({"time": now, "level": level, "message": message, **facts}, ensure_ascii=False)
         else:
             line = message if level in ("info", "debug") else f"{level}: {message}"
         print(line, file=sys.stderr, flush=True)
+
+
+class _LiveLine:
+    """How far a run is."""
+
+    def __init__(self, total: int, before: Counts) -> None:
+        self._total, self._before, self._began = total, before.assets, time.monotonic()
+        self.assets, self._findings, self._failed = before.assets, before.findings, before.failed
+
+    def add(self, done: Counts) -> None:
+        self.assets += done.assets
+        self._findings += done.findings
+        self._failed += done.failed
+
+    @property
+    def facts(self) -> dict[str, object]:
+        done, spent = self.assets - self._before, time.monotonic() - self._began
+        return {
+            "assets": self.assets,
+            "of": self._total,
+            "anomalous": self._findings,
+            "failed": self._failed,
+            "assets_per_s": round(done / spent, 1) if done and spent else None,
+            "eta_s": round((self._total - self.assets) * spent / done) if done else None,
+        }
+
+    def __str__(self) -> str:
+        facts = self.facts
+        text = f"{self.assets:,} of {self._total:,} assets, {self._findings:,} anomalous, {self._failed:,} failed"
+        if facts["eta_s"] is None:
+            return text
+        return f"{text}, {facts['assets_per_s']:,} a second, {timedelta(seconds=int(str(facts['eta_s'])))} left"

@@ -54,8 +54,22 @@ def detect(
     settings = session.load().settings
 
     from anomscan.backtest.engines import Threads
-    from anomscan.cli.running import Job, deliver
+    from anomscan.cli.running import Delivery, deliver
     from anomscan.reports.records import DETECT_SCHEMA
+    from anomscan.runs.job import Job
 
-    job = Job(DETECT_SCHEMA, True, asset, source, detector, from_, to, days, as_of, record, replay, min_severity)
-    return deliver(settings, job, Threads(1), session.console, output, format_, overwrite=overwrite).code()
+    job = Job(
+        DETECT_SCHEMA,
+        True,
+        asset,
+        source,
+        detector,
+        from_,
+        to,
+        days,
+        as_of,
+        record=record,
+        replay=replay,
+        min_severity=min_severity,
+    )
+    return deliver(settings, job, Threads(1), session.console, Delivery(output, format_, overwrite)).code()

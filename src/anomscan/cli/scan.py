@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -22,6 +22,9 @@ from anomscan.cli.options import (
 from anomscan.cli.session import session_of
 from anomscan.errors import ConfigError
 
+if TYPE_CHECKING:
+    from anomscan.backtest.engines import Engine
+
 
 def scan(
     context: typer.Context,
@@ -33,6 +36,9 @@ def scan(
     to: ToOption = None,
     days: DaysOption = None,
     as_of: AsOfOption = None,
+    through: Annotated[
+        str | None, typer.Option("--through", metavar="D", help="Use only samples up to that day or instant.")
+    ] = None,
     window: Annotated[int | None, typer.Option(metavar="N", help="Samples of the sliding window.")] = None,
     shingle: Annotated[int | None, typer.Option(metavar="N", help="Samples of a shingle.")] = None,
     sigma: Annotated[float | None, typer.Option(metavar="K", help="Std above the mean that make an anomaly.")] = None,
@@ -43,8 +49,24 @@ def scan(
         typer.Option("--format", help="By default a table on a terminal, else JSON lines."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Threads; by default the CPUs this process may use.")
+        int | None, typer.Option(metavar="N", min=1, help="By default as many as CPUs this process may use.")
     ] = None,
+    engine: Annotated[
+        Literal["threads", "ray"], typer.Option(help="Who does the work: threads here, or a Ray cluster.")
+    ] = "threads",
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Of the cluster: ray://HOST:PORT or auto; else one is started for this run."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Take over what an interrupted run with the same -o has finished.")
+    ] = False,
+    rescore: Annotated[
+        bool, typer.Option("--rescore", help="Score everything anew; scores that were kept are left aside.")
+    ] = False,
+    lock_timeout: Annotated[
+        float, typer.Option(metavar="S", min=0.0, help="Seconds to wait for another run that writes the same output.")
+    ] = 0.0,
     fail_on: Annotated[
         Literal["any"] | None, typer.Option("--fail-on", help="Exit with 3 if any day is anomalous.")
     ] = None,
@@ -59,6 +81,8 @@ def scan(
     if bool(asset) == all_assets:
         raise ConfigError("say which assets: --asset ID (may be repeated) or --all, one of them")
     session = session_of(context)
+    if address is not None and engine != "ray":
+        raise ConfigError("--address is for --engine ray")
     flags: dict[tuple[str, ...], object] = {
         ("scan", "window"): window,
         ("scan", "shingle"): shingle,
@@ -66,10 +90,35 @@ def scan(
     }
     settings = session.load(flags).settings
 
-    from anomscan.backtest.engines import Threads
-    from anomscan.cli.running import Job, deliver
+    from anomscan.cli.running import Delivery, deliver
     from anomscan.reports.records import SCAN_SCHEMA
+    from anomscan.runs.job import Job
 
-    job = Job(SCAN_SCHEMA, False, asset or None, source, detector, from_, to, days, as_of, record, replay)
-    tally = deliver(settings, job, Threads(workers), session.console, output, format_, overwrite=overwrite)
+    job = Job(
+        SCAN_SCHEMA,
+        False,
+        asset or None,
+        source,
+        detector,
+        from_,
+        to,
+        days,
+        as_of,
+        through,
+        record,
+        replay,
+        rescore=rescore,
+    )
+    delivery = Delivery(output, format_, overwrite, resume, lock_timeout)
+    tally = deliver(settings, job, _engine(engine, workers, address), session.console, delivery)
     return tally.code(fail_on_findings=fail_on is not None)
+
+
+def _engine(name: Literal["threads", "ray"], workers: int | None, address: str | None) -> Engine:
+    if name == "threads":
+        from anomscan.backtest.engines import Threads
+
+        return Threads(workers)
+    from anomscan.backtest.engines.cluster import Ray
+
+    return Ray(workers, address)

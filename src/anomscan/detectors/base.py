@@ -27,6 +27,8 @@ class Capabilities:
         Whether it says how much each variable contributed.
     severity
         Whether it gives a severity between 0 and 1.
+    verdict
+        Whether it says itself what is anomalous.
     max_samples
         Most samples a call, None where there is no limit.
     """
@@ -35,6 +37,7 @@ class Capabilities:
     remote: bool = False
     contribution: bool = False
     severity: bool = False
+    verdict: bool = False
     max_samples: int | None = None
 
 
@@ -78,6 +81,10 @@ class Detector(Protocol):
         """What it can do."""
 
     @property
+    def fingerprint(self) -> str:
+        """Changes when its scores may, as far as it can know: by its model, its file, the service it asks."""
+
+    @property
     def trained_through(self) -> np.datetime64 | None:
         """The last instant its training saw; None where nothing was trained."""
 
@@ -106,8 +113,31 @@ class Detector(Protocol):
 
 
 @runtime_checkable
+class FrozenDetector(Detector, Protocol):
+    """A detector whose score of a shingle follows from the shingle alone, as long as its fingerprint is the same."""
+
+    def score_at(
+        self, batch: Sequence[Series], shingle: int, rows: Sequence[NDArray[np.intp]]
+    ) -> list[Floats | AnomscanError]:
+        """Score the shingles that end at some rows of each series; they are whole.
+
+        Returns
+        -------
+        For each series (k,) float64, one for each of its rows; or the error of that asset alone.
+
+        Raises
+        ------
+        AnomscanError
+            As :meth:`Detector.score`.
+        """
+
+    def rated(self, scores: Scores) -> Scores:
+        """The scores with their severity, where there is such a thing."""
+
+
+@runtime_checkable
 class PartialDetector(Protocol):
-    """A detector that can score a part of a series, where each sample costs: a remote one that is paid by the call."""
+    """A detector that can score a part of a series, where each sample costs."""
 
     def score_rows(self, batch: Sequence[Series], shingle: int, rows: Sequence[slice]) -> list[Scores | AnomscanError]:
         """Score some rows of each series, as :meth:`Detector.score` would; NaN elsewhere.

@@ -12,7 +12,7 @@ from anomscan.detectors.base import Scores
 from anomscan.detectors.rcf.points import LARGEST
 from anomscan.errors import AnomscanError, AssetError
 from anomscan.telemetry.series import Floats, Series
-from anomscan.telemetry.shingles import complete, shingles
+from anomscan.telemetry.shingles import complete, shingles, shingles_at
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,26 +24,28 @@ class Points:
     series
         Where they come from.
     rows
-        (n,) bool: the samples whose shingle is whole; none where ``error`` is set.
+        (m,) intp: the samples whose shingle is scored, in order of time; none where ``error`` is set.
     points
-        (m, L * d) float64, all finite and in the range of a float32: those shingles, in order of time.
+        (m, L * d) float64, all finite and in the range of a float32: those shingles.
     error
         Why this series cannot be scored, None where it can.
     """
 
     series: Series
-    rows: NDArray[np.bool_]
+    rows: NDArray[np.intp]
     points: Floats
     error: AssetError | None = None
 
     @classmethod
-    def of(cls, series: Series, shingle: int) -> Points:
-        """Take the whole shingles of a series."""
+    def of(cls, series: Series, shingle: int, rows: NDArray[np.intp] | None = None) -> Points:
+        """Take the shingles of a series that end at some rows and are whole; all whole ones without ``rows``."""
         if (np.abs(series.values) > LARGEST).any():
             error = AssetError(f"asset '{series.asset}' holds a value beyond {LARGEST:.3g}")
-            return cls(series, np.zeros(len(series), bool), np.empty((0, shingle * len(series.variables))), error)
-        rows = complete(series.values, shingle)
-        return cls(series, rows, shingles(series.values, shingle)[rows[shingle - 1 :]])
+            return cls(series, np.empty(0, np.intp), np.empty((0, shingle * len(series.variables))), error)
+        if rows is not None:
+            return cls(series, rows, shingles_at(series.values, rows, shingle))
+        whole = complete(series.values, shingle)
+        return cls(series, np.flatnonzero(whole), shingles(series.values, shingle)[whole[shingle - 1 :]])
 
     def placed(self, scores: Floats) -> Scores | AnomscanError:
         """The (m,) scores of the points, each at the last sample of its shingle; NaN elsewhere."""

@@ -1,18 +1,13 @@
-"""A run's results on disk: records in the order of the assets; beside them the judged days and the run's facts.
-
-Assets finish in the order in which the store holds them. What each has to say is spooled to a temporary file and laid
-out by asset at the end, so that memory holds an index entry an asset and no more.
-"""
+"""A run's results on disk: records in the order of the assets; beside them the judged days and the run's facts."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +15,15 @@ from numpy.typing import NDArray
 from anomscan.backtest.asset import AssetScan
 from anomscan.backtest.fleet import Failure
 from anomscan.backtest.verdicts import Verdict
+from anomscan.reports.findings import severities
 from anomscan.reports.records import Record, record_line
-from anomscan.telemetry.durable import output_errors, replace_file
+from anomscan.telemetry.durable import replace_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _DAY = np.dtype([("timestamp", "<i8"), ("score", "<f8"), ("cutoff", "<f8"), ("verdict", "i1"), ("severity", "<f8")])
 _ROW_GROUP = 1_000_000
-_SPOOL = Path(tempfile.gettempdir())
 
 
 def scores_path(results: Path) -> Path:
@@ -41,104 +36,116 @@ def run_path(results: Path) -> Path:
     return results.with_name(results.name + ".run.json")
 
 
-class ResultsWriter:
-    """Gathers results and writes them at the end; until then the old files stay.
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """One asset's result as bytes.
 
-    Used as a context manager; nothing is written unless :meth:`write` or :meth:`lines` is called.
+    Parameters
+    ----------
+    asset
+        Its id.
+    line
+        Its record, one line of JSON without the line break.
+    days
+        The days reported and judged from a full window.
+    severities
+        Of its anomalies, in their order; None if the detector gives none.
+    """
+
+    asset: str
+    line: bytes
+    days: bytes
+    severities: tuple[float | None, ...] | None = None
+
+    @classmethod
+    def of(cls, record: Record, result: AssetScan | Failure) -> Packed:
+        """Pack a record and the result it stands for."""
+        line = record_line(record).encode()
+        if isinstance(result, Failure):
+            return cls(record.asset, line, b"")
+        grave = None if result.severity is None else tuple(severities(result))
+        return cls(record.asset, line, _judged_days(result), grave)
+
+
+def write_results(path: Path, results: Iterable[Packed], facts: Mapping[str, Any], *, severity: bool) -> None:
+    """Write the records, the scores and the facts of a run, each whole or not at all, none if the disk is full.
+
+    Parameters
+    ----------
+    path
+        Of the records; the others lie beside them.
+    results
+        All results, sorted by asset.
+    facts
+        What JSON can say.
+    severity
+        Whether the scores have a column for it.
 
     Raises
     ------
     OutputError
-        If the disk is full.
+        If one of them cannot be written; its old version stays.
     """
+    with (
+        replace_file(path) as records,
+        replace_file(scores_path(path)) as scores,
+        replace_file(run_path(path)) as run,
+    ):
+        digest = hashlib.sha256()
+        _write_scores(scores, _written(results, records, digest), severity)
+        facts = {**facts, "records_sha256": digest.hexdigest()}
+        run.write((json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
+        # A disk that fills up does so here, before any of the three takes its place: old files stay together.
+        for file in (records, scores, run):
+            file.flush()
 
-    def __init__(self) -> None:
-        self._open = ExitStack()
-        self._spool: IO[bytes] = self._open.enter_context(tempfile.TemporaryFile(prefix="anomscan-"))
-        self._places: dict[str, tuple[int, int, int]] = {}
-        self._severity = False
 
-    def __enter__(self) -> Self:
-        return self
+def is_result_of(path: Path, run: str) -> bool:
+    """Whether a file holds the records of a run, as the fact ``run`` names it, and as they were written."""
+    try:
+        facts = json.loads(run_path(path).read_bytes())
+        if facts["run"] != run or not scores_path(path).is_file():
+            return False
+        with path.open("rb") as file:
+            return bool(hashlib.file_digest(file, "sha256").hexdigest() == facts["records_sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with suppress(OSError):  # a full disk again; what was spooled is of no more use
-            self._open.close()
 
-    def add(self, record: Record, result: AssetScan | Failure) -> None:
-        """Keep one asset's record and, where it was scanned, the days judged from a full window."""
-        line = record_line(record).encode()
-        days = b""
-        if isinstance(result, AssetScan):
-            days = _judged_days(result)
-            self._severity |= result.severity is not None
-        with output_errors(_SPOOL):
-            self._places[record.asset] = (self._spool.tell(), len(line), len(days))
-            self._spool.write(line)
-            self._spool.write(days)
+def _written(results: Iterable[Packed], records: IO[bytes], digest: hashlib._Hash) -> Iterator[Packed]:
+    """The results, each with its record written as it passes."""
+    for each in results:
+        line = each.line + b"\n"
+        records.write(line)
+        digest.update(line)
+        yield each
 
-    def lines(self) -> Iterator[str]:
-        """The records, sorted by asset."""
-        for _, line, _ in self._sorted():
-            yield line.decode() + "\n"
 
-    def write(self, path: Path, facts: Mapping[str, Any]) -> None:
-        """Write the records, the scores and the facts of the run, each whole or not at all, none if the disk is full.
+def _write_scores(file: IO[bytes], results: Iterable[Packed], severity: bool) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-        Raises
-        ------
-        OutputError
-            If one of them cannot be written; its old version stays.
-        """
-        with (
-            replace_file(path) as records,
-            replace_file(scores_path(path)) as scores,
-            replace_file(run_path(path)) as run,
-        ):
-            for _, line, _ in self._sorted():
-                records.write(line + b"\n")
-            self._write_scores(scores)
-            run.write((json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
-            # A disk that fills up does so here, before any of the three takes its place: old files stay together.
-            for file in (records, scores, run):
-                file.flush()
-
-    def _write_scores(self, file: IO[bytes]) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        schema = pa.schema(
-            [
-                ("asset", pa.string()),
-                ("timestamp", pa.timestamp("us")),
-                ("score", pa.float64()),
-                ("cutoff", pa.float64()),
-                ("verdict", pa.string()),
-                *([("severity", pa.float64())] if self._severity else []),
-            ]
-        )
-        with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-            held: list[tuple[str, NDArray[np.void]]] = []
-            rows = 0
-            for asset, _, content in self._sorted():
-                days = np.frombuffer(content, _DAY)
-                held.append((asset, days))
-                rows += len(days)
-                if rows >= _ROW_GROUP:
-                    writer.write_table(_days_table(held, schema), row_group_size=rows)
-                    held, rows = [], 0
-            if rows:
+    schema = pa.schema(
+        [
+            ("asset", pa.string()),
+            ("timestamp", pa.timestamp("us")),
+            ("score", pa.float64()),
+            ("cutoff", pa.float64()),
+            ("verdict", pa.string()),
+            *([("severity", pa.float64())] if severity else []),
+        ]
+    )
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        held: list[tuple[str, bytes]] = []
+        rows = 0
+        for each in results:
+            held.append((each.asset, each.days))
+            rows += len(each.days) // _DAY.itemsize
+            if rows >= _ROW_GROUP:
                 writer.write_table(_days_table(held, schema), row_group_size=rows)
-
-    def _sorted(self) -> Iterator[tuple[str, bytes, bytes]]:
-        for asset in sorted(self._places):
-            place, line, days = self._places[asset]
-            with output_errors(_SPOOL):
-                self._spool.seek(place)
-                content = self._spool.read(line + days)
-            yield asset, content[:line], content[line:]
+                held, rows = [], 0
+        if rows:
+            writer.write_table(_days_table(held, schema), row_group_size=rows)
 
 
 def _judged_days(result: AssetScan) -> bytes:
@@ -152,7 +159,7 @@ def _judged_days(result: AssetScan) -> bytes:
     return days.tobytes()
 
 
-def _days_table(held: Sequence[tuple[str, NDArray[np.void]]], schema: pa.Schema) -> pa.Table:
+def _days_table(held: Sequence[tuple[str, bytes]], schema: pa.Schema) -> pa.Table:
     import pyarrow as pa
 
     from anomscan.telemetry.arrow import to_floats, to_numbers, to_texts
@@ -160,8 +167,8 @@ def _days_table(held: Sequence[tuple[str, NDArray[np.void]]], schema: pa.Schema)
     def texts(codes: NDArray[np.int32], names: Sequence[str]) -> pa.Array:
         return pa.DictionaryArray.from_arrays(to_numbers(codes, pa.int32()), to_texts(names)).dictionary_decode()
 
-    days = np.concatenate([days for _, days in held])
-    assets = np.repeat(np.arange(len(held), dtype=np.int32), [len(days) for _, days in held])
+    days = np.frombuffer(b"".join(days for _, days in held), _DAY)
+    assets = np.repeat(np.arange(len(held), dtype=np.int32), [len(days) // _DAY.itemsize for _, days in held])
     return pa.table(
         [
             texts(assets, [asset for asset, _ in held]),

@@ -8,7 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,11 +19,11 @@ _POLL_S = 0.1
 
 
 @contextmanager
-def hold(path: Path, what: str, *, timeout_s: float = 0.0) -> Iterator[None]:
+def hold(path: Path, what: str, *, timeout_s: float = 0.0, remove: bool = False) -> Iterator[None]:
     """Hold the lock at ``path`` while the block runs.
 
     The kernel keeps it and lets go when its holder ends, however that ends: a dead holder's lock is free. The file
-    says who holds it, is empty when nobody does, and stays.
+    says who holds it, and is empty when nobody does.
 
     Parameters
     ----------
@@ -33,6 +33,8 @@ def hold(path: Path, what: str, *, timeout_s: float = 0.0) -> Iterator[None]:
         What is locked, for the message.
     timeout_s
         How long to wait for another holder.
+    remove
+        Whether the file goes when the block ends, rather than stay.
 
     Raises
     ------
@@ -41,14 +43,12 @@ def hold(path: Path, what: str, *, timeout_s: float = 0.0) -> Iterator[None]:
     OutputError
         The lock file cannot be written.
     """
-    with output_errors(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    deadline = time.monotonic() + timeout_s
+    while (descriptor := _taken(path)) is None:
+        if time.monotonic() >= deadline:
+            raise LockedError(f"{what} is being written by {_holder(path)}", hint="try again when it has ended")
+        time.sleep(_POLL_S)
     try:
-        deadline = time.monotonic() + timeout_s
-        while not _taken(descriptor, path):
-            if time.monotonic() >= deadline:
-                raise LockedError(f"{what} is being written by {_holder(path)}", hint="try again when it has ended")
-            time.sleep(_POLL_S)
         since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
         with output_errors(path):
@@ -58,17 +58,29 @@ def hold(path: Path, what: str, *, timeout_s: float = 0.0) -> Iterator[None]:
             yield
         finally:
             os.ftruncate(descriptor, 0)
+            if remove:
+                with suppress(OSError):
+                    path.unlink()
     finally:
         os.close(descriptor)
 
 
-def _taken(descriptor: int, path: Path) -> bool:
+def _taken(path: Path) -> int | None:
+    """The lock file, open and locked; None while another has it."""
     with output_errors(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
+            # Its last holder may have removed it since it was opened: then another may have made it anew.
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+    return None
 
 
 def _holder(path: Path) -> str:

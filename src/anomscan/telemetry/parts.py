@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from itertools import accumulate, pairwise
 from types import TracebackType
 from typing import BinaryIO
@@ -14,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from anomscan.errors import StoreError
-from anomscan.telemetry.block import BUCKETS, Block, concat, file_schema, from_table, to_table
+from anomscan.telemetry.block import BUCKETS, Block, bucket_of, concat, file_schema, from_table, to_table
 from anomscan.telemetry.manifest import REFETCH, DataFile
 from anomscan.telemetry.places import ObjectPlace, Place, opened
 from anomscan.telemetry.rows import ARRIVED_AT, ASSET, HEALTH, TIMESTAMP, Layout
@@ -88,9 +90,18 @@ class PartReader:
 
     def __init__(self, folder: Place, part: DataFile, layout: Layout) -> None:
         self._path, self._part, self._layout = folder / part.name, part, layout
+        self._source: pa.NativeFile | None = None
         self._file: pq.ParquetFile | None = None
         self._edges: list[int] = []
         self._held: tuple[int, pa.Table] | None = None
+
+    def twin(self) -> PartReader:
+        """A reader for another thread, of the file that this one has open."""
+        other = copy(self)
+        other._held = None
+        if self._file is not None:
+            other._file = _parquet(self._path, self._source, self._file.metadata)
+        return other
 
     def read(self, first: int, stop: int, asset: str | None = None) -> Block | None:
         """The rows of the buckets ``first`` to ``stop`` (exclusive), or of one asset; None where there are none.
@@ -109,16 +120,39 @@ class PartReader:
             return None
         begin = self._part.rows_of(0, first)
         with reading(self._path):
-            tables = list(self._slices(begin, begin + count, asset))
+            tables = list(self._slices(begin, begin + count, None if asset is None else (asset, asset)))
         if not tables:
             return None
         block = from_table(pa.concat_tables(tables), self._layout, asset=asset)
         return block if len(block) else None
 
-    def _slices(self, begin: int, end: int, asset: str | None) -> Iterator[pa.Table]:
+    def between(self, low: tuple[int, str], high: tuple[int, str]) -> Block | None:
+        """The rows of the assets from ``low`` to ``high``, both inclusive, in the store's order; None without any.
+
+        Raises
+        ------
+        StoreError, FileNotFoundError, ServiceError
+            As for ``read``.
+        """
+        begin, end = self._part.rows_of(0, low[0]), self._part.rows_of(0, high[0] + 1)
+        if begin == end:
+            return None
+        # Of a single bucket, which may be large, only the row groups around the assets are read.
+        ids = (low[1], high[1]) if low[0] == high[0] else None
+        with reading(self._path):
+            tables = list(self._slices(begin, end, ids))
+        if not tables:
+            return None
+        block = from_table(pa.concat_tables(tables), self._layout)
+        keys = [(bucket_of(name), name) for name in block.names]
+        start, stop = np.searchsorted(block.assets, [bisect_left(keys, low), bisect_right(keys, high)]).tolist()
+        return block.take(slice(start, stop)).trimmed() if start < stop else None
+
+    def _slices(self, begin: int, end: int, ids: tuple[str, str] | None) -> Iterator[pa.Table]:
+        """The rows from ``begin`` to ``end``; those of no asset between the two ids may be left out."""
         file = self._open()
         for group, (start, stop) in enumerate(pairwise(self._edges)):
-            if start < end and begin < stop and (asset is None or _may_hold(file, group, asset)):
+            if start < end and begin < stop and (ids is None or _may_hold(file, group, *ids)):
                 if self._held is not None and self._held[0] == group:
                     table = self._held[1]
                 else:
@@ -140,13 +174,8 @@ class PartReader:
 
     def _open(self) -> pq.ParquetFile:
         if self._file is None:
-            self._file = pq.ParquetFile(
-                opened(self._path),
-                read_dictionary=[ASSET, HEALTH],
-                page_checksum_verification=True,
-                # A row group in one request, rather than one for each column.
-                pre_buffer=isinstance(self._path, ObjectPlace),
-            )
+            self._source = opened(self._path)
+            self._file = _parquet(self._path, self._source)
             data = self._file.metadata
             if data.num_rows != sum(self._part.rows):
                 raise pa.ArrowInvalid("another number of rows than the manifest says")
@@ -204,10 +233,22 @@ def _pieces(start: int, stop: int) -> Iterator[tuple[int, int]]:
     yield from pairwise(start + (stop - start) * piece // count for piece in range(count + 1))
 
 
-def _may_hold(file: pq.ParquetFile, group: int, asset: str) -> bool:
+def _parquet(path: Place, source: pa.NativeFile, metadata: pq.FileMetaData | None = None) -> pq.ParquetFile:
+    return pq.ParquetFile(
+        source,
+        metadata=metadata,
+        read_dictionary=[ASSET, HEALTH],
+        page_checksum_verification=True,
+        # A row group in one request, rather than one for each column.
+        pre_buffer=isinstance(path, ObjectPlace),
+    )
+
+
+def _may_hold(file: pq.ParquetFile, group: int, first: str, last: str) -> bool:
+    """Whether a row group may hold an id from the one to the other."""
     column = file.metadata.row_group(group).column(0)
     statistics = column.statistics if column.is_stats_set else None
-    return statistics is None or not statistics.has_min_max or statistics.min <= asset <= statistics.max
+    return statistics is None or not statistics.has_min_max or (statistics.min <= last and first <= statistics.max)
 
 
 @contextmanager

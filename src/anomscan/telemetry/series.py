@@ -68,6 +68,19 @@ class Series:
         wanted = np.array([*(name in names for name in self.health_names), False])
         return wanted[self.health_codes]
 
+    def through(self, last: np.datetime64) -> Series:
+        """The samples up to an instant, inclusive."""
+        stop = int(np.searchsorted(self.timestamps, last, "right"))
+        if stop == len(self):
+            return self
+        return replace(
+            self,
+            timestamps=self.timestamps[:stop],
+            values=self.values[:stop],
+            health_codes=self.health_codes[:stop],
+            arrived_at=None if self.arrived_at is None else self.arrived_at[:stop],
+        )
+
     def on_calendar(self) -> Series:
         """The series laid on its cadence from its first sample to its last.
 

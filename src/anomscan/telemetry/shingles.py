@@ -39,6 +39,24 @@ def shingles(values: Floats, length: int) -> Floats:
     return np.ascontiguousarray(windows.transpose(0, 2, 1)).reshape(n - length + 1, length * d)
 
 
+def shingles_at(values: Floats, rows: NDArray[np.intp], length: int) -> Floats:
+    """Those of :func:`shingles` that end at some rows.
+
+    Parameters
+    ----------
+    values, length
+        As there.
+    rows
+        (k,) places >= length - 1.
+
+    Returns
+    -------
+    (k, L * d) float64.
+    """
+    places = rows[:, None] + np.arange(1 - length, 1)
+    return values[places].reshape(len(rows), length * values.shape[1])
+
+
 def complete(values: Floats, length: int) -> NDArray[np.bool_]:
     """(n,) bool: the samples whose shingle exists and holds no NaN.
 
@@ -52,6 +70,18 @@ def complete(values: Floats, length: int) -> NDArray[np.bool_]:
     if finite.all():
         whole[length - 1 :] = True
     else:
-        filled = np.concatenate([[0], np.cumsum(finite.all(axis=1))])
-        whole[length - 1 :] = filled[length:] - filled[:-length] == length
+        whole = runs(finite.all(axis=1), length)
     return whole
+
+
+def runs(good: NDArray[np.bool_], length: int) -> NDArray[np.bool_]:
+    """(n,) bool: the rows that end ``length`` good ones in a row.
+
+    >>> runs(np.array([True, True, False, True, True]), 2)
+    array([False,  True, False, False,  True])
+    """
+    ends = np.zeros(len(good), bool)
+    if len(good) >= length:
+        filled = np.concatenate([[0], np.cumsum(good)])
+        ends[length - 1 :] = filled[length:] - filled[:-length] == length
+    return ends

@@ -35,6 +35,7 @@ from anomscan.telemetry.places import ObjectPlace, Place, folders_in, local, pla
 from anomscan.telemetry.roster import Roster
 from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Series
+from anomscan.telemetry.snapshot import Snapshot
 from anomscan.telemetry.writer import StoreWriter, Tally
 
 __all__ = ["Store", "StoreWriter", "Tally"]
@@ -209,6 +210,15 @@ class Store:
                 held += len(series)
         if chunk:
             yield chunk
+
+    def snapshot(self, source: str) -> Snapshot:
+        """The last commit, to be read unit by unit; later ones do not touch it."""
+
+        def work(manifest: Manifest) -> Snapshot:
+            roster = self._roster(source, manifest)
+            return Snapshot(self._folder(source), manifest, roster, self._opened(source, manifest))
+
+        return self._reading(source, work)
 
     def writer(self, source: str, layout: Layout, *, arrived_at: np.datetime64) -> StoreWriter:
         """To be used in a ``with`` block, in which the source is locked against other writers.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -80,7 +82,7 @@ class AzureDetector:
     def __init__(self, name: str, settings: AzureSettings, service: Mvad, shelf: Shelf) -> None:
         self.name = name
         self.capabilities = Capabilities(
-            remote=True, contribution=True, severity=True, max_samples=settings.max_timestamps
+            remote=True, contribution=True, severity=True, verdict=True, max_samples=settings.max_timestamps
         )
         self._settings = settings
         self._service = service
@@ -91,6 +93,15 @@ class AzureDetector:
     def close(self) -> None:
         """Ask no more; threads that wait for the service end, and remove what they laid there."""
         self._service.close()
+
+    @property
+    def fingerprint(self) -> str:
+        """The id of the model, or a hash of the file that has it."""
+        if self._settings.model_id is not None:
+            return self._settings.model_id
+        with suppress(OSError):
+            return hashlib.sha256(self._settings.model.read_bytes()).hexdigest()
+        return ""
 
     @property
     def trained_through(self) -> np.datetime64 | None:

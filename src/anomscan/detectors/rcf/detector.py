@@ -15,7 +15,7 @@ from anomscan.detectors.rcf.forest import Forest
 from anomscan.detectors.rcf.severity import Severity
 from anomscan.errors import AnomscanError, ModelError
 from anomscan.telemetry.series import Floats, Series
-from anomscan.telemetry.shingles import shingles
+from anomscan.telemetry.shingles import shingles_at
 
 
 class RcfDetector:
@@ -40,6 +40,11 @@ class RcfDetector:
         through = forest.facts.get("trained_through")
         self.trained_through = None if through is None else np.datetime64(str(through).removesuffix("Z"), "us")
 
+    @property
+    def fingerprint(self) -> str:
+        """That of the forest."""
+        return self._forest.fingerprint
+
     @classmethod
     def load(cls, name: str, path: Path) -> RcfDetector:
         """Read the model that ``train`` wrote.
@@ -59,26 +64,40 @@ class RcfDetector:
         ModelError
             If the model was trained on other variables, another shingle or another cadence.
         """
+        gathered = self._gathered(batch, [Points.of(series, shingle) for series in batch], shingle)
+        placed = [one.placed(score) for one, score in gathered]
+        return [self.rated(scores) if isinstance(scores, Scores) else scores for scores in placed]
+
+    def score_at(
+        self, batch: Sequence[Series], shingle: int, rows: Sequence[NDArray[np.intp]]
+    ) -> list[Floats | AnomscanError]:
+        """See :meth:`anomscan.detectors.base.FrozenDetector.score_at`.
+
+        Raises
+        ------
+        ModelError
+            As :meth:`score`.
+        """
+        points = [Points.of(series, shingle, part) for series, part in zip(batch, rows, strict=True)]
+        return [one.error or score for one, score in self._gathered(batch, points, shingle)]
+
+    def rated(self, scores: Scores) -> Scores:
+        """The scores with their severity, where the model was calibrated for it."""
+        return scores if self._severity is None else replace(scores, severity=self._severity(scores.score))
+
+    def _gathered(self, batch: Sequence[Series], points: Sequence[Points], shingle: int) -> list[tuple[Points, Floats]]:
+        """The points of a batch, scored at once, each series' with their (m,) scores."""
         for series in batch:
             self._check(series, shingle)
-        gathered = [Points.of(series, shingle) for series in batch]
-        if not any(len(one.points) for one in gathered):
-            return [self._rated(one.placed(np.empty(0))) for one in gathered]
-        scores = apart(self._forest.score(together(gathered)), gathered)
-        return [self._rated(one.placed(score)) for one, score in zip(gathered, scores, strict=True)]
+        if not any(len(one.points) for one in points):
+            return [(one, np.empty(0)) for one in points]
+        return list(zip(points, apart(self._forest.score(together(points)), points), strict=True))
 
     def contributions(self, series: Series, rows: NDArray[np.intp], shingle: int) -> Floats | None:
         """(k, d) float64: the forest's attribution, summed over a variable's places in the shingle."""
-        points = shingles(series.values, shingle)[rows - (shingle - 1)]
-        attribution = self._forest.attribution(points)
+        attribution = self._forest.attribution(shingles_at(series.values, rows, shingle))
         by_place: Floats = attribution.reshape(len(rows), shingle, len(series.variables))
         return np.asarray(by_place.sum(axis=1), np.float64)
-
-    def _rated(self, scores: Scores | AnomscanError) -> Scores | AnomscanError:
-        """The scores with their severity, where the model was calibrated for it."""
-        if self._severity is None or not isinstance(scores, Scores):
-            return scores
-        return replace(scores, severity=self._severity(scores.score))
 
     def _check(self, series: Series, shingle: int) -> None:
         asked = {"shingle": shingle, "variables": list(series.variables), "cadence": series.cadence.name}

@@ -43,6 +43,8 @@ class Forest:
         ``shuffled`` or ``sagemaker``.
     facts
         What the caller wants to keep with the forest, as JSON knows it. Read-only.
+    checksum
+        Of the file it was read from; empty if it was not.
 
     Notes
     -----
@@ -71,6 +73,7 @@ class Forest:
     seed: int
     sampling: str
     facts: Mapping[str, object]
+    checksum: str = ""
 
     @classmethod
     def fit(cls, points: ArrayLike, *, trees: int, sample_size: int, seed: int, sampling: str = "shuffled") -> Self:
@@ -126,7 +129,7 @@ class Forest:
             If JSON cannot say a fact.
         """
         plain = json.loads(json.dumps({**self.facts, **facts}, allow_nan=False))
-        return replace(self, facts=MappingProxyType(plain))
+        return replace(self, facts=MappingProxyType(plain), checksum="")
 
     def score(self, points: ArrayLike, *, threads: int = 1) -> Floats64:
         """Score points; higher is stranger.
@@ -188,13 +191,12 @@ class Forest:
         OutputError
             If it cannot be written; an old file stays.
         """
-        settings = {
-            "sample_size": self.sample_size,
-            "seed": self.seed,
-            "sampling": self.sampling,
-            "facts": dict(self.facts),
-        }
-        model_file.write(path, self.nodes, settings)
+        model_file.write(path, self.nodes, self._settings())
+
+    @property
+    def fingerprint(self) -> str:
+        """64 hexadecimal digits that are the same for the same forest with the same facts."""
+        return self.checksum or model_file.checksum(self.nodes, self._settings())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -205,14 +207,33 @@ class Forest:
         ModelError
             If there is none, or it is cut off, damaged, of another version or no forest at all.
         """
-        nodes, settings = model_file.read(path)
+        nodes, settings, checksum = model_file.read(path)
         return cls(
             nodes,
             settings["sample_size"],
             settings["seed"],
             settings["sampling"],
             MappingProxyType(settings["facts"]),
+            checksum,
         )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # A read-only view of a dictionary does not travel by itself.
+        return _put_together, (self.nodes, self.sample_size, self.seed, self.sampling, dict(self.facts), self.checksum)
+
+    def _settings(self) -> dict[str, object]:
+        return {
+            "sample_size": self.sample_size,
+            "seed": self.seed,
+            "sampling": self.sampling,
+            "facts": dict(self.facts),
+        }
+
+
+def _put_together(
+    nodes: Trees, sample_size: int, seed: int, sampling: str, facts: dict[str, object], checksum: str
+) -> Forest:
+    return Forest(nodes, sample_size, seed, sampling, MappingProxyType(facts), checksum)
 
 
 def _shared_out(work: Callable[[Floats32], Floats64], points: Floats32, threads: int) -> Floats64:

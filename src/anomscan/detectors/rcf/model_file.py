@@ -20,6 +20,7 @@ import json
 import math
 import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,24 +57,28 @@ def write(path: str | os.PathLike[str], trees: Trees, settings: dict[str, Any]) 
     OutputError
         If it cannot be written; an old file stays.
     """
-    arrays = [np.ascontiguousarray(getattr(trees, name), dtype) for name, dtype in _DTYPES.items()]
-    listed = [[name, dtype, array.shape] for (name, dtype), array in zip(_DTYPES.items(), arrays, strict=True)]
-    header = json.dumps({"settings": settings, "arrays": listed}, sort_keys=True, allow_nan=False).encode()
-    header += b" " * (-(_PREFIX.size + len(header)) % _ALIGNMENT)
     digest = hashlib.sha256()
     with replace_file(path) as file:
-        for part in (_PREFIX.pack(_MAGIC, VERSION, len(header)), header, *(array.tobytes() for array in arrays)):
+        for part in _parts(trees, settings):
             digest.update(part)
             file.write(part)
         file.write(digest.digest())
 
 
-def read(path: str | os.PathLike[str]) -> tuple[Trees, dict[str, Any]]:
+def checksum(trees: Trees, settings: dict[str, Any]) -> str:
+    """What :func:`read` would give of a forest that was written: the SHA-256 of its file, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    for part in _parts(trees, settings):
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def read(path: str | os.PathLike[str]) -> tuple[Trees, dict[str, Any], str]:
     """Read a forest.
 
     Returns
     -------
-    The trees, and the settings given to :func:`write`.
+    The trees, the settings given to :func:`write`, and the file's checksum.
 
     Raises
     ------
@@ -98,7 +103,19 @@ def read(path: str | os.PathLike[str]) -> tuple[Trees, dict[str, Any]]:
         wrong = str(error)
     if wrong is not None:
         raise ModelError(f"model {path} is no sound forest: {wrong}", hint=_RETRAIN)
-    return trees, settings
+    return trees, settings, digest.hex()
+
+
+def _parts(trees: Trees, settings: dict[str, Any]) -> Iterator[bytes]:
+    """The file but for its checksum."""
+    arrays = [np.ascontiguousarray(getattr(trees, name), dtype) for name, dtype in _DTYPES.items()]
+    listed = [[name, dtype, array.shape] for (name, dtype), array in zip(_DTYPES.items(), arrays, strict=True)]
+    header = json.dumps({"settings": settings, "arrays": listed}, sort_keys=True, allow_nan=False).encode()
+    header += b" " * (-(_PREFIX.size + len(header)) % _ALIGNMENT)
+    yield _PREFIX.pack(_MAGIC, VERSION, len(header))
+    yield header
+    for array in arrays:
+        yield array.tobytes()
 
 
 def _parse(body: memoryview, start: int) -> tuple[Trees, dict[str, Any]]:

@@ -38,6 +38,11 @@ class SageMakerDetector:
         through = settings.trained_through
         self.trained_through = None if through is None else last_instant(through)
 
+    @property
+    def fingerprint(self) -> str:
+        """The name of the endpoint: what model is behind it is not known here."""
+        return self._settings.endpoint
+
     def score(self, batch: Sequence[Series], shingle: int) -> list[Scores | AnomscanError]:
         """Score all shingles of a batch; see :meth:`anomscan.detectors.base.Detector.score`.
 

@@ -1,0 +1,98 @@
+"""The folder of kept scores: one for each model, a file for each unit of the fleet."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from anomscan import __version__
+from anomscan.detectors.kept import file
+from anomscan.detectors.kept.file import Kept
+from anomscan.errors import OutputError
+from anomscan.telemetry.units import Unit, key_of
+
+_SUFFIX = ".scores"
+#: Models whose scores are kept; those used longest ago go first.
+_MODELS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """Where the scores of one frozen model are kept.
+
+    Parameters
+    ----------
+    folder
+        Of this model; it need not be there.
+    reads
+        Whether kept scores are used.
+    writes
+        Whether new scores are kept. A run over a part of the fleet, or over less than is known of it, reads alone.
+    """
+
+    folder: Path
+    reads: bool
+    writes: bool
+
+    @classmethod
+    def of(cls, root: Path, *, fingerprint: str, shingle: int, calendar: bool, reads: bool, writes: bool) -> Keeper:
+        """The keeper of a model's scores.
+
+        Parameters
+        ----------
+        root
+            The folder of all models' scores of a source.
+        fingerprint
+            Of the model.
+        shingle, calendar
+            How its points are made.
+        reads, writes
+            As above.
+        """
+        key = json.dumps([__version__, fingerprint, shingle, calendar])
+        return cls(root / hashlib.blake2b(key.encode(), digest_size=12).hexdigest(), reads, writes)
+
+    def read(self, unit: Unit) -> dict[str, Kept]:
+        """What is kept of a unit's assets, by asset; the fleet may have been cut otherwise when they were kept."""
+        if not self.reads or not self.folder.is_dir():
+            return {}
+        if own := file.read(self._path(unit)):
+            return own
+        kept: dict[str, Kept] = {}
+        for path in sorted(self.folder.glob(f"*{_SUFFIX}")):
+            other = file.unit_of(path)
+            if other is not None and other.meets(unit):
+                kept |= {asset: each for asset, each in file.read(path).items() if unit.holds(key_of(asset))}
+        return kept
+
+    def has(self, unit: Unit) -> bool:
+        """Whether there is a file of just this unit."""
+        return self._path(unit).is_file()
+
+    def keep(self, unit: Unit, kept: Mapping[str, Kept]) -> None:
+        """Keep a unit's scores; where they cannot be written, the next run scores anew."""
+        if self.writes:
+            with suppress(OutputError):
+                file.write(self._path(unit), unit, kept)
+
+    def tidy(self, units: Iterable[Unit]) -> None:
+        """After a whole run: remove what it did not use, and the scores of models that were not used for long."""
+        if not self.writes or not self.folder.is_dir():
+            return
+        used = {self._path(unit) for unit in units}
+        with suppress(OSError):
+            for path in self.folder.iterdir():
+                if path not in used:
+                    path.unlink()
+            self.folder.touch()
+            models = sorted(self.folder.parent.iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
+            for model in models[_MODELS:]:
+                shutil.rmtree(model, ignore_errors=True)
+
+    def _path(self, unit: Unit) -> Path:
+        return self.folder / f"{unit.name}{_SUFFIX}"

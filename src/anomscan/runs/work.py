@@ -1,0 +1,152 @@
+"""What is done with a unit: read it, score it, judge it, say what was found. It may be done on another machine."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from anomscan.backtest.asset import AssetScan
+from anomscan.backtest.fleet import Backtest, Failure
+from anomscan.detectors.base import FrozenDetector
+from anomscan.detectors.kept import Keeper, Kept, KeptDetector
+from anomscan.errors import AssetError
+from anomscan.reports.findings import notes_of, record_of
+from anomscan.reports.results import Packed
+from anomscan.runs.finished import Finished
+from anomscan.runs.job import Horizon
+from anomscan.runs.tally import Tally
+from anomscan.telemetry.series import Series
+from anomscan.telemetry.snapshot import AwayError, Snapshot
+from anomscan.telemetry.units import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A unit whose telemetry comes with it, for a worker that does not see the store.
+
+    Parameters
+    ----------
+    unit
+        Which one.
+    series
+        Its assets' telemetry.
+    kept
+        What scores are kept of them.
+    """
+
+    unit: Unit
+    series: Sequence[Series]
+    kept: Mapping[str, Kept]
+
+
+class Away:
+    """What a worker answers that does not see the store, or another state of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """All that decides the results of a unit.
+
+    Parameters
+    ----------
+    snapshot
+        The telemetry.
+    horizon
+        How much of it exists.
+    backtest
+        The detector and the rules.
+    schema
+        Of the records.
+    keeper
+        Where scores are kept; None for nowhere.
+    """
+
+    snapshot: Snapshot
+    horizon: Horizon
+    backtest: Backtest
+    schema: str
+    keeper: Keeper | None
+
+    def __call__(self, unit: Unit | Sent) -> Finished | Away:
+        """Do a unit."""
+        clock = _Clock()
+        with clock.of("read"):
+            try:
+                sent = unit if isinstance(unit, Sent) else self.sent(unit)
+            except AwayError:
+                return Away()
+        with clock.of("scan"):
+            detector = self.backtest.detector
+            if isinstance(detector, FrozenDetector) and not self.backtest.whole:
+                detector = KeptDetector(detector, sent.kept)
+            results = replace(self.backtest, detector=detector).scan(sent.series)
+        with clock.of("record"):
+            finished = self.finished(results)
+            if isinstance(detector, KeptDetector) and self.keeper is not None:
+                if sent is unit:
+                    finished = replace(finished, known=detector.known if detector.changed else None)
+                elif detector.changed or not self.keeper.has(sent.unit):
+                    self.keeper.keep(sent.unit, detector.known)
+        finished.tally.stages = dict(clock.spent)
+        return finished
+
+    def sent(self, unit: Unit) -> Sent:
+        """A unit with all that is needed to do it.
+
+        Raises
+        ------
+        AwayError
+            If this process does not see the store.
+        StoreError
+            If it is damaged.
+        """
+        return Sent(unit, self.read(unit), {} if self.keeper is None else self.keeper.read(unit))
+
+    def read(self, unit: Unit) -> list[Series]:
+        """A unit's telemetry, as far as it exists for this run.
+
+        Raises
+        ------
+        AwayError
+            If this process does not see the store.
+        StoreError
+            If it is damaged.
+        """
+        series = self.snapshot.read(unit, as_of=self.horizon.as_of)
+        if self.horizon.through is not None:
+            series = [known for each in series if len(known := each.through(self.horizon.through))]
+        return series
+
+    def failed(self, asset: str, reason: str) -> Finished:
+        """What an asset comes to that could not be scanned."""
+        return self.finished([Failure(asset, AssetError(reason))])
+
+    def finished(self, results: Sequence[AssetScan | Failure]) -> Finished:
+        """Results as they are kept."""
+        packed, tally = [], Tally()
+        for result in results:
+            record = record_of(
+                result, schema=self.schema, detector=self.backtest.detector.name, shingle=self.backtest.rules.shingle
+            )
+            packed.append(Packed.of(record, result))
+            tally.add(record, notes_of(result, self.backtest.min_severity))
+        tally.shorten()
+        return Finished(packed, tally)
+
+
+class _Clock:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self.spent: defaultdict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def of(self, stage: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.spent[stage] += time.perf_counter() - began

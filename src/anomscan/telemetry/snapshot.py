@@ -1,0 +1,116 @@
+"""One state of a source, read unit by unit, by several threads or by processes elsewhere."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+
+from anomscan.telemetry.block import concat
+from anomscan.telemetry.manifest import Manifest, load
+from anomscan.telemetry.parts import PartReader
+from anomscan.telemetry.places import Place
+from anomscan.telemetry.roster import Roster
+from anomscan.telemetry.series import Series
+from anomscan.telemetry.units import Cut, Unit
+
+
+class AwayError(Exception):
+    """The store, in the state that is asked for, is not to be seen by this process."""
+
+
+class Snapshot:
+    """A source as one manifest describes it; made by :meth:`anomscan.telemetry.store.Store.snapshot`.
+
+    A pickled one finds the same files by their paths, if it sees them.
+
+    Parameters
+    ----------
+    folder
+        The source's folder.
+    manifest
+        The state.
+    roster
+        The assets of that state.
+    parts
+        The files, open: they can be read when a later commit has removed them.
+    """
+
+    def __init__(self, folder: Place, manifest: Manifest, roster: Roster, parts: list[PartReader]) -> None:
+        self.folder, self._manifest, self._roster = folder, manifest, roster
+        self._parts: list[PartReader] | None = parts
+        self._threads = threading.local()
+
+    @property
+    def revision(self) -> str:
+        """See :meth:`anomscan.telemetry.store.Store.revision`."""
+        return self._manifest.revision
+
+    def cut(self, *, assets: Collection[str] | None = None, as_of: np.datetime64 | None = None) -> Cut:
+        """The assets that there are, or those of the given ones, to be divided into units.
+
+        Parameters
+        ----------
+        assets
+            Ids; None for all.
+        as_of
+            Only assets of which something had arrived by then.
+        """
+        roster = self._roster
+        there = np.ones(len(roster.names), bool) if as_of is None else roster.first_arrival <= _micros(as_of)
+        wanted = None if assets is None else set(assets)
+        places = [place for place in np.flatnonzero(there).tolist() if wanted is None or roster.names[place] in wanted]
+        return Cut([roster.names[place] for place in places], roster.samples[places].tolist())
+
+    def read(self, unit: Unit, *, as_of: np.datetime64 | None = None) -> list[Series]:
+        """The samples of a unit's assets, each in its latest revision, in the store's order.
+
+        Raises
+        ------
+        AwayError
+            This process, another than the one that made the snapshot, does not see the files.
+        StoreError
+            A file is damaged.
+        ServiceError
+            The store is on object storage that cannot be reached, or refuses us.
+        """
+        blocks = [block for part in self._readers() if (block := part.between(unit.low, unit.high)) is not None]
+        if not blocks:
+            return []
+        block = concat(blocks).latest(None if as_of is None else _micros(as_of))
+        return list(block.series(self._manifest.layout))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"folder": self.folder, "_manifest": self._manifest, "_roster": Roster.blank([]), "_parts": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._threads = threading.local()
+
+    def _readers(self) -> list[PartReader]:
+        """Those of this thread."""
+        try:
+            found: list[PartReader] = self._threads.readers
+        except AttributeError:
+            found = [part.twin() for part in self._parts] if self._parts is not None else self._found()
+            self._threads.readers = found
+        return found
+
+    def _found(self) -> list[PartReader]:
+        """Open the files from another process, which may see none, or those of another store."""
+        try:
+            manifest = load(self.folder)
+            if manifest is None or manifest.revision != self.revision:
+                raise AwayError
+            parts = [PartReader(self.folder, file, self._manifest.layout) for file in self._manifest.files]
+            for part in parts:
+                part.open()
+        except FileNotFoundError:
+            raise AwayError from None
+        return parts
+
+
+def _micros(instant: np.datetime64) -> int:
+    return int(instant.astype("datetime64[us]").astype(np.int64))
