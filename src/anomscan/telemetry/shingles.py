@@ -70,7 +70,7 @@ def complete(values: Floats, length: int) -> NDArray[np.bool_]:
     if finite.all():
         whole[length - 1 :] = True
     else:
-        whole = runs(finite.all(axis=1), length)
+        whole = runs(np.asarray(finite.all(axis=1)), length)
     return whole
 
 
