@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from anomscan.errors import ConfigError
 from anomscan.telemetry.cadence import Cadence, last_instant, parse_duration
-from anomscan.telemetry.object_storage import check_url
 from anomscan.telemetry.places import is_url
 
 _REFERENCES = ("env:", "file:", "aws-secretsmanager://")
@@ -42,6 +41,8 @@ class StoreSettings(Section):
     @classmethod
     def _url_stays_a_url(cls, path: object) -> Path | str:
         if isinstance(path, str) and is_url(path):
+            from anomscan.telemetry.object_storage import check_url
+
             check_url(path)
             return path
         if isinstance(path, (str, Path)):

@@ -80,23 +80,25 @@ class ObjectPlace:
         """
         from pyarrow.fs import FileSelector, FileType
 
+        from anomscan.telemetry.object_storage import refusal
+
         kind = FileType.Directory if folders else FileType.File
         try:
             return [entry.base_name for entry in self.files.get_file_info(FileSelector(self.key)) if entry.type == kind]
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise self.meaning(error) or error from None
+            raise refusal(self.url, error) or error from None
 
     def meaning(self, error: OSError) -> AnomscanError | FileNotFoundError | None:
-        """What an error of pyarrow means, to be raised in its place; None if it is not the storage's."""
+        """What an error of pyarrow on reading means, to be raised in its place; None if it is not the storage's."""
         from pyarrow.fs import FileType
 
         from anomscan.telemetry.object_storage import refusal
 
         meaning = refusal(self.url, error)
         if isinstance(meaning, ServiceError):
-            # That an object is gone is not said to who asks for a part of it.
+            # Who asks for a part of an object is not told why it is refused.
             try:
                 if self.files.get_file_info(self.key).type == FileType.NotFound:
                     return FileNotFoundError(self.url)
