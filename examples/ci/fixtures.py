@@ -1,6 +1,8 @@
 """The numbers of the smoke run, all made up: writes telemetry.csv and scores.csv beside this file, always the same.
 
-Each asset stands for a rule of the scan, so that a change of any rule changes the golden files.
+Each asset stands for a rule of the scan, so that a change of any rule changes the golden files. Scores are whole 64ths
+and a window of 38 days holds 32 of them: mean and variance come out exact in whatever order they are summed, and the
+golden files hold on every processor.
 """
 
 import csv
@@ -12,7 +14,7 @@ START = dt.date(2024, 1, 1)
 DAYS = 90
 SHINGLE = 7  # a score belongs to the last of so many days, so the first six have none
 
-#: Recorded scores that are strange, by day counted from 0; those of quiet days are 1.0 to 1.2.
+#: Recorded scores that are strange, by day counted from 0; those of quiet days are 1 to 1.25.
 STRANGE = {
     "007": {},  # quiet; its id stays text
     "found": {60: 9.0, 62: 30.0},  # two bad days whose shingles overlap: one span
@@ -23,9 +25,9 @@ STRANGE = {
 }
 
 
-def wave(day: int, asset: int) -> float:
-    """From 0 to 1, up and down without a pattern that a week or a month would show; integers, so no rounding."""
-    return (day * 37 + asset * 11) % 101 / 100
+def wave(day: int, asset: int) -> int:
+    """From 0 to 100, up and down without a pattern that a week or a month would show."""
+    return (day * 37 + asset * 11) % 101
 
 
 def rows(asset: str, number: int) -> tuple[list[list[object]], list[list[object]]]:
@@ -38,10 +40,10 @@ def rows(asset: str, number: int) -> tuple[list[list[object]], list[list[object]
         strange = STRANGE[asset].get(day)
         health = "Unknown" if asset == "unknown" and strange else "OK"
         if not (asset == "gap" and day in (64, 65)):
-            ratio = (0.4 if strange else 0.9) + 0.05 * wave(day, number)
-            telemetry.append([asset, date, f"{ratio:.4f}", health])
+            ratio = (4000 if strange else 9000) + 5 * wave(day, number)
+            telemetry.append([asset, date, f"{ratio / 10_000:.4f}", health])
         if day >= first + SHINGLE - 1:
-            scores.append([asset, date, f"{strange or 1 + 0.2 * wave(day, number):.3f}"])
+            scores.append([asset, date, f"{strange or 1 + wave(day, number) % 17 / 64:.6f}"])
     return telemetry, scores
 
 

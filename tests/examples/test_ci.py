@@ -58,11 +58,11 @@ def test_it_is_quiet_and_leaves_what_came_out_where_asked(smoke, tmp_path):
 
 
 def test_a_difference_is_shown_by_asset_and_says_what_to_do(smoke):
-    smoke.edit("anomscan.toml", "sigma = 4.0", "sigma = 5.5")
+    smoke.edit("anomscan.toml", "sigma = 4.0", "sigma = 5.0")
     done = smoke()
     assert done.returncode == 1
     assert done.stderr.startswith("--- golden/results.jsonl\n+++ results.jsonl of this run\n")
-    assert '\n-found: "cutoff": 6.756997553711709\n+found: "cutoff": 8.7910407' in done.stderr
+    assert '\n-found: "cutoff": 6.951600659186825\n+found: "cutoff": 8.3429432' in done.stderr
     assert done.stderr.count("\n+++ ") == 1, "the links are the same"
     last = done.stderr.splitlines()[-1]
     assert last.startswith("smoke: other results than the golden ones: results.jsonl.")
@@ -81,7 +81,7 @@ def test_an_update_makes_the_golden_files_anew(smoke):
     ("name", "old", "new", "words"),
     [
         ("telemetry.csv", "007,", "008,", "anomscan scan ended with 4, not with 3"),
-        ("scores.csv", ",30.000", ",many", "anomscan scan ended with 2, not with 3"),
+        ("scores.csv", ",30.000000", ",many", "anomscan scan ended with 2, not with 3"),
         ("anomscan.toml", '"telemetry.csv"', '"nowhere.csv"', "anomscan fetch ended with 2, not with 0"),
     ],
 )
@@ -93,8 +93,8 @@ def test_a_step_that_ends_otherwise_is_named(smoke, name, old, new, words):
 
 
 def test_findings_that_are_no_longer_found_fail(smoke):
-    smoke.edit("scores.csv", ",9.000", ",1.000")
-    smoke.edit("scores.csv", ",30.000", ",1.000")
+    smoke.edit("scores.csv", ",9.000000", ",1.000000")
+    smoke.edit("scores.csv", ",30.000000", ",1.000000")
     done = smoke()
     assert done.returncode == 1
     assert done.stderr == "smoke: anomscan scan ended with 0, not with 3\n"
