@@ -99,7 +99,8 @@ class Run:
             return self.cut.single()
         if self.work.backtest.detector.capabilities.remote:
             return self.cut.units(MOST_ROWS)  # fewer and larger calls
-        return self.cut.units(min(max(self.cut.rows // UNITS, LEAST_ROWS), MOST_ROWS))
+        # Half as much again, so that buckets that are a little larger than others are not cut.
+        return self.cut.units(min(max(self.cut.rows * 3 // (2 * UNITS), LEAST_ROWS), MOST_ROWS))
 
     def go(self, engine: Engine, journal: Journal, watch: Callable[[Tally], None]) -> None:
         """Do all units that the journal does not have yet.

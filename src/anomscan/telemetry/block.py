@@ -155,7 +155,7 @@ class Block:
 
     def series(self, layout: Layout) -> Iterator[Series]:
         """The assets that have rows, one after another; of rows as ``latest`` gives them."""
-        edges = np.searchsorted(self.assets, np.arange(len(self.names) + 1)).tolist()
+        edges = np.searchsorted(self.assets, np.arange(len(self.names) + 1, dtype=np.int32)).tolist()
         timestamps = self.timestamps.view("datetime64[us]")
         arrived_at = self.arrived_at.view("datetime64[us]")
         for name, start, stop in zip(self.names, edges, edges[1:], strict=False):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -57,9 +58,13 @@ class Cadence:
 
     def text(self, timestamp: np.datetime64) -> str:
         """A sample's timestamp as it stands in records: a date, or a UTC instant with Z."""
-        if self.whole_days:
-            return str(np.datetime_as_string(timestamp, unit="D"))
-        return instant_text(timestamp)
+        return _text(self.whole_days, timestamp)
+
+
+@functools.lru_cache(4096)
+def _text(whole_days: bool, timestamp: np.datetime64) -> str:
+    """Kept, as the assets of a fleet share their days."""
+    return str(np.datetime_as_string(timestamp, unit="D")) if whole_days else instant_text(timestamp)
 
 
 def parse_duration(text: str) -> np.timedelta64:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from anomscan.errors import StoreError
 from anomscan.telemetry.block import BUCKETS, Block, bucket_of, concat, file_schema, from_table, to_table
-from anomscan.telemetry.manifest import REFETCH, DataFile
+from anomscan.telemetry.manifest import REFETCH, DataFile, Manifest, load
 from anomscan.telemetry.places import ObjectPlace, Place, opened
 from anomscan.telemetry.rows import ARRIVED_AT, ASSET, HEALTH, TIMESTAMP, Layout
 
@@ -145,7 +145,10 @@ class PartReader:
             return None
         block = from_table(pa.concat_tables(tables), self._layout)
         keys = [(bucket_of(name), name) for name in block.names]
-        start, stop = np.searchsorted(block.assets, [bisect_left(keys, low), bisect_right(keys, high)]).tolist()
+        places = np.array([bisect_left(keys, low), bisect_right(keys, high)], np.int32)
+        start, stop = np.searchsorted(block.assets, places).tolist()
+        if stop - start == len(block):
+            return block
         return block.take(slice(start, stop)).trimmed() if start < stop else None
 
     def _slices(self, begin: int, end: int, ids: tuple[str, str] | None) -> Iterator[pa.Table]:
@@ -215,6 +218,23 @@ def present(folder: Place) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise StoreError(f"{folder} lacks a file that its manifest lists: {error}", hint=REFETCH) from None
+
+
+def same_rows(folder: Place, manifest: Manifest, error: FileNotFoundError) -> Manifest:
+    """For those whose files went away in the midst of reading: a newer manifest of the same rows.
+
+    Raises
+    ------
+    StoreError
+        There is none: the files are missing, or other rows took their place.
+    """
+    newer = load(folder)
+    if newer is None or newer.sequence == manifest.sequence:
+        with present(folder):
+            raise error
+    if newer.revision != manifest.revision:
+        raise StoreError(f"{folder} was replaced while it was being read", hint="run it again")
+    return newer
 
 
 def _row_groups(rows: NDArray[np.int64]) -> Iterator[tuple[int, int]]:

@@ -81,11 +81,17 @@ class Cut:
         return int(self._ends[-1])
 
     def units(self, most_rows: int) -> list[Unit]:
-        """All assets, in units of at most so many samples, or of one asset that has more."""
+        """All assets, in units of at most so many samples, or of one asset that has more.
+
+        Buckets, which files keep together, are cut only where they are larger than that.
+        """
+        buckets = np.array([bucket for bucket, _ in self._keys], np.int64)
+        edges = [0, *(np.flatnonzero(np.diff(buckets)) + 1).tolist(), len(buckets)]
         units, start = [], 0
         while start < len(self._keys):
             fitting = int(np.searchsorted(self._ends, self._ends[start] + most_rows, "right")) - 1
-            stop = max(fitting, start + 1)
+            edge = edges[bisect_right(edges, fitting) - 1]
+            stop = edge if edge > start else max(fitting, start + 1)
             units.append(self._unit(start, stop))
             start = stop
         return units

@@ -6,15 +6,16 @@ uint64                 the length of the header in bytes
 header                 JSON, UTF-8: ``unit``, ``variables``, and of each asset its id, its first instant and its length
 values                 float64, little-endian, (n, d) of each asset, one after another
 scores                 float64, little-endian, (n,) of each asset
-16 bytes               BLAKE2b of all that precedes
+uint32                 CRC-32 of all that precedes
 =====================  ==================================================================================
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+import mmap
 import struct
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from anomscan.telemetry.units import Unit
 
 _MAGIC = b"ANOMKPT\x01"
 _PREFIX = struct.Struct("<8sQ")
-_DIGEST_BYTES = 16
+_CHECKSUM = struct.Struct("<I")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +73,7 @@ def write(path: Path, unit: Unit, kept: Mapping[str, Kept]) -> None:
     content = b"".join(parts)
     with replace_file(path) as file:
         file.write(content)
-        file.write(hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest())
+        file.write(_CHECKSUM.pack(zlib.crc32(content)))
 
 
 def unit_of(path: Path) -> Unit | None:
@@ -91,11 +92,12 @@ def unit_of(path: Path) -> Unit | None:
 def read(path: Path) -> dict[str, Kept]:
     """The scores that a file holds; none if it is missing, torn, damaged, or of another version."""
     try:
-        content = path.read_bytes()
-    except OSError:
+        with path.open("rb") as file:
+            content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except (OSError, ValueError):  # none there, or an empty one
         return {}
-    body, digest = memoryview(content)[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
-    if content[: len(_MAGIC)] != _MAGIC or hashlib.blake2b(body, digest_size=_DIGEST_BYTES).digest() != digest:
+    body, checksum = content[: -_CHECKSUM.size], content[-_CHECKSUM.size :]
+    if body[: len(_MAGIC)] != _MAGIC or _CHECKSUM.pack(zlib.crc32(body)) != checksum:
         return {}
     _, length = _PREFIX.unpack_from(body)
     start = _PREFIX.size + length
