@@ -198,6 +198,26 @@ class TestFilesThatGoAway:
         with pytest.raises(StoreError, match="was replaced while it was being read"):
             list(chunks)
 
+    def test_under_a_snapshot(self, remote: Remote, store: Store, fleet: None, commit: Any, prefix: str) -> None:
+        there = Store.open(remote.copy(store.path, prefix)).snapshot("fleet")
+        units = there.cut().units(40)
+        first = there.read(units[0])
+        batches = [path.name for path in store.path.glob("fleet/batch-*.parquet")]
+        store.compact("fleet")
+        buckets = [path.name for path in store.path.glob("fleet/bucket-*.parquet")]
+        remote.copy(store.path, prefix)
+        for name in batches:
+            remote.delete(f"{prefix}/fleet/{name}")
+        rest = [there.read(unit) for unit in units[1:]]
+        _assert_same(iter([first, *rest]), store.stream("fleet"))
+        commit([("asset 1", "2020-01-20", 1.0, "Ok")], "2020-01-20")
+        store.compact("fleet")
+        remote.copy(store.path, prefix)
+        for name in buckets:
+            remote.delete(f"{prefix}/fleet/{name}")
+        with pytest.raises(StoreError, match="was replaced while it was being read"):
+            there.read(units[0])
+
     def test_one_read_goes_on_with_the_next_manifest(
         self, s3: Remote, store: Store, fleet: None, prefix: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:

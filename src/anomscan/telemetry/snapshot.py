@@ -10,7 +10,7 @@ import numpy as np
 
 from anomscan.telemetry.block import concat
 from anomscan.telemetry.manifest import Manifest, load
-from anomscan.telemetry.parts import PartReader
+from anomscan.telemetry.parts import PartReader, same_rows
 from anomscan.telemetry.places import Place
 from anomscan.telemetry.roster import Roster
 from anomscan.telemetry.series import Series
@@ -72,11 +72,17 @@ class Snapshot:
         AwayError
             This process, another than the one that made the snapshot, does not see the files.
         StoreError
-            A file is damaged.
+            A file is damaged, or other rows took the place of those of the snapshot.
         ServiceError
             The store is on object storage that cannot be reached, or refuses us.
         """
-        blocks = [block for part in self._readers() if (block := part.between(unit.low, unit.high)) is not None]
+        while True:
+            try:
+                blocks = [block for part in self._readers() if (block := part.between(unit.low, unit.high)) is not None]
+                break
+            except FileNotFoundError as error:  # on object storage, where no file outlives its removal
+                newer = same_rows(self.folder, self._manifest, error)
+                self._threads.readers = [PartReader(self.folder, file, newer.layout) for file in newer.files]
         if not blocks:
             return []
         block = concat(blocks).latest(None if as_of is None else _micros(as_of))

@@ -30,7 +30,7 @@ from anomscan.telemetry import lock
 from anomscan.telemetry.block import bucket_of
 from anomscan.telemetry.compact import clean, compact
 from anomscan.telemetry.manifest import LOCK, Manifest, load
-from anomscan.telemetry.parts import PartReader, bucket_spans, present, read_parts
+from anomscan.telemetry.parts import PartReader, bucket_spans, present, read_parts, same_rows
 from anomscan.telemetry.places import ObjectPlace, Place, folders_in, local, place_of
 from anomscan.telemetry.roster import Roster
 from anomscan.telemetry.rows import Layout
@@ -191,12 +191,7 @@ class Store:
                     block = read_parts(parts, first, stop)
                     break
                 except FileNotFoundError as error:
-                    newer = self._newer(source, manifest, error)
-                    if newer.revision != manifest.revision:
-                        raise StoreError(
-                            f"{self._folder(source)} was replaced while it was being read", hint="run it again"
-                        ) from None
-                    manifest = newer
+                    manifest = same_rows(self._folder(source), manifest, error)
                     parts = self._parts(source, manifest)
             if block is None:
                 continue
@@ -289,16 +284,12 @@ class Store:
         while True:
             try:
                 return work(manifest)
-            except FileNotFoundError as error:
-                manifest = self._newer(source, manifest, error)
-
-    def _newer(self, source: str, manifest: Manifest, error: FileNotFoundError) -> Manifest:
-        """The manifest that came after one whose file is gone; if none came, that is damage."""
-        newer = self._manifest(source)
-        if newer.sequence == manifest.sequence:
-            with present(self._folder(source)):
-                raise error
-        return newer
+            except FileNotFoundError:
+                newer = self._manifest(source)
+                if newer.sequence == manifest.sequence:
+                    with present(self._folder(source)):
+                        raise
+                manifest = newer
 
     def _roster(self, source: str, manifest: Manifest) -> Roster:
         return Roster.load(self._folder(source) / manifest.roster) if manifest.roster else Roster.blank([])
