@@ -12,6 +12,9 @@ from anomscan.backtest.verdicts import Judged, Verdict
 from anomscan.errors import ConfigError
 from anomscan.telemetry.series import Floats, Instants, Series
 
+_ANOMALOUS = np.int8(Verdict.ANOMALOUS)
+_TEXTS = tuple(verdict.text for verdict in Verdict)
+
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
@@ -46,14 +49,15 @@ class Stretch:
         """The rows of a series that lie in the stretch."""
         if len(series) == 0 or (self.start is None and self.end is None and self.days is None):
             return slice(0, len(series))
-        first, last = series.timestamps[0], series.timestamps[-1]
-        end = last if self.end is None else min(self.end, last)
-        start = first if self.start is None else self.start
+        timestamps, low, high = series.timestamps, 0, len(series)
+        if self.end is not None:
+            high = int(timestamps.searchsorted(self.end, "right"))
+        if self.start is not None:
+            low = int(timestamps.searchsorted(self.start, "left"))
         if self.days is not None:
             # N days end at the last sample: the instant N days before it is just outside.
-            start = end - np.timedelta64(self.days, "D") + np.timedelta64(1, "us")
-        low = int(np.searchsorted(series.timestamps, start, "left"))
-        high = int(np.searchsorted(series.timestamps, end, "right"))
+            end = timestamps[-1] if self.end is None else min(self.end, timestamps[-1])
+            low = int(timestamps.searchsorted(end - np.timedelta64(self.days, "D"), "right"))
         return slice(low, max(low, high))
 
 
@@ -68,7 +72,7 @@ class AssetScan:
     score
         (n,) float64: NaN where there is none, or where the shingle is not whole.
     judged
-        Verdict, cut-off and sigma, each (n,).
+        Verdict, cut-off and sigma, each (n,); nothing outside the rows reported.
     rows
         The rows reported.
     anomalous
@@ -102,18 +106,19 @@ class AssetScan:
     @property
     def counts(self) -> dict[str, int]:
         """How many reported days have each verdict."""
-        counts = np.bincount(self.judged.verdict[self.rows], minlength=len(Verdict))
-        return {verdict.text: int(counts[verdict]) for verdict in Verdict}
+        counts = np.bincount(self.judged.verdict[self.rows], minlength=len(_TEXTS))
+        return dict(zip(_TEXTS, counts.tolist(), strict=True))
 
     def spans(self, shingle: int) -> Instants:
         """(s, 2) datetime64[us]: the anomalous days reported, widened to their shingles and merged on the calendar."""
         if len(self.anomalous) == 0:
             return np.empty((0, 2), "datetime64[us]")
-        origin, step = self.series.timestamps[0], self.series.cadence.step
-        places = ((self.series.timestamps[self.anomalous] - origin) // step).astype(np.int64)
-        return np.asarray(origin + spans(places, shingle) * step, "datetime64[us]")
+        instants = self.series.timestamps[self.anomalous].view(np.int64)
+        return spans(instants, shingle, self.series.cadence.step_us).view("datetime64[us]")
 
 
 def anomalous_rows(judged: Judged, rows: slice) -> NDArray[np.intp]:
     """The anomalous ones of some rows."""
-    return np.asarray(rows.start + np.flatnonzero(judged.verdict[rows] == Verdict.ANOMALOUS), np.intp)
+    found: NDArray[np.intp] = (judged.verdict[rows] == _ANOMALOUS).nonzero()[0]
+    found += rows.start
+    return found

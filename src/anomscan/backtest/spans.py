@@ -6,15 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def spans(places: NDArray[np.int64], shingle: int) -> NDArray[np.int64]:
+def spans(places: NDArray[np.int64], shingle: int, step: int = 1) -> NDArray[np.int64]:
     """Widen each anomalous place to its shingle and merge what touches.
 
     Parameters
     ----------
     places
-        (m,) int64, strictly increasing: anomalous samples as steps on the calendar.
+        (m,) int64, strictly increasing: anomalous samples on the calendar.
     shingle
-        L: each place p stands for p - L + 1 .. p.
+        L: each place p stands for p - (L - 1) step .. p.
+    step
+        From one place on the calendar to the next; all places are whole steps apart.
 
     Returns
     -------
@@ -31,7 +33,9 @@ def spans(places: NDArray[np.int64], shingle: int) -> NDArray[np.int64]:
     """
     if len(places) == 0:
         return np.empty((0, 2), np.int64)
-    starts = places - (shingle - 1)
-    fresh = np.concatenate([[True], starts[1:] > places[:-1] + 1])
-    closing = np.concatenate([fresh[1:], [True]])
-    return np.column_stack([starts[fresh], places[closing]])
+    closing = (places[1:] - places[:-1] > shingle * step).nonzero()[0]
+    merged = np.empty((len(closing) + 1, 2), np.int64)
+    merged[0, 0], merged[-1, 1] = places[0], places[-1]
+    merged[1:, 0], merged[:-1, 1] = places[closing + 1], places[closing]
+    merged[:, 0] -= (shingle - 1) * step
+    return merged
