@@ -5,14 +5,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from anomscan.backtest.asset import AssetScan, Stretch
 from anomscan.backtest.engines import Threads
 from anomscan.backtest.fleet import Backtest, Failure
 from anomscan.backtest.rules import Rules
-from anomscan.backtest.verdicts import Verdict
+from anomscan.backtest.verdicts import UNASKED, Verdict, judge
 from anomscan.detectors.base import Capabilities, Scores
 from anomscan.errors import AssetError
 from anomscan.telemetry.cadence import Cadence
@@ -203,11 +203,48 @@ def test_the_stretch_chooses_what_is_reported_and_windows_keep_their_history():
     assert sum(last.counts.values()) == 10
     assert last.counts["warming-up"] == 0
     assert last.rows.stop == len(last.series)
-    np.testing.assert_array_equal(whole.judged.verdict, last.judged.verdict)
+    np.testing.assert_array_equal(whole.judged.verdict[-10:], last.judged.verdict[-10:])
+    assert (last.judged.verdict[:-10] == UNASKED).all()
+    assert np.isnan(last.judged.cutoff[:-10]).all()
     middle = scan(fleet, Rules(), Stretch(np.datetime64("2017-06-01", "us"), np.datetime64("2017-06-30", "us")))[0]
     assert sum(middle.counts.values()) == 30
-    outside = scan(fleet, Rules(), Stretch(np.datetime64("2030-01-01", "us")))[0]
-    assert sum(outside.counts.values()) == 0
+    for start, end in [("2030-01-01", None), (None, "2010-01-01"), ("2010-01-01", "2011-01-01")]:
+        outside = scan(fleet, Rules(), Stretch(*(day and np.datetime64(day, "us") for day in (start, end))))[0]
+        assert sum(outside.counts.values()) == 0
+
+
+@given(fleets(), st.data())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_what_is_reported_is_the_same_to_the_bit_whatever_else_is(given_fleet, data):
+    fleet, rules = given_fleet
+    some = st.one_of(st.none(), st.integers(-5, 80).map(lambda day: np.datetime64(START + day * DAY, "us")))
+    start, end, days = data.draw(some), data.draw(some), data.draw(st.one_of(st.none(), st.integers(1, 80)))
+    assume(start is None or end is None or start <= end)
+    stretch = Stretch(None if days else start, end, days)
+    for whole, part in zip(scan(fleet, rules), scan(fleet, rules, stretch), strict=True):
+        rows = part.rows
+        assert rows == stretch.rows(part.series)
+        for one, other in [
+            (whole.judged.verdict, part.judged.verdict),
+            (whole.judged.cutoff, part.judged.cutoff),
+            (whole.judged.sigma, part.judged.sigma),
+            (whole.score, part.score),
+        ]:
+            np.testing.assert_array_equal(one[rows], other[rows])
+        assert part.anomalous.tolist() == [row for row in whole.anomalous if rows.start <= row < rows.stop]
+
+
+def test_the_nights_verdicts_need_no_more_than_two_windows(monkeypatch):
+    asked = []
+
+    def watched(scores, skipped, rules):
+        asked.append(scores.shape[1])
+        return judge(scores, skipped, rules)
+
+    monkeypatch.setattr("anomscan.backtest.fleet.judge", watched)
+    fleet = random_fleet(6, n=3000, assets=2)
+    scan(fleet, Rules(), Stretch(days=1))
+    assert max(asked) <= 366 + 360
 
 
 def test_threads_do_every_chunk_once():

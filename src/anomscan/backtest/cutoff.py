@@ -129,10 +129,8 @@ def _across(ends: Floats, begins: Floats, mean: Floats, std: Floats) -> None:
     """
     centre = ends[..., -1:]
     before, after = ends - centre, begins - centre
-    total = _back(before, begins) + np.cumsum(after, axis=-1)
-    before *= before
-    after *= after
-    squares = _back(before, begins) + np.cumsum(after, axis=-1)
+    total = _sums(before, after)
+    squares = _sums(np.square(before, out=before), np.square(after, out=after))
     _moments(ends.shape[-1], centre, total, squares, mean, std)
 
 
@@ -146,16 +144,17 @@ def _across_gaps(ends: Floats, begins: Floats, fewest: int, mean: Floats, std: F
     centre, other = _first(ends[..., ::-1], known[..., ::-1]), _first(begins, later)
     before, after = np.where(known, ends - centre, 0.0), np.where(later, begins - other, 0.0)
     later[..., 0] = False  # the block's last, counted there
-    count, more = _back(known.astype(np.float64), begins), np.cumsum(later, axis=-1, dtype=np.float64)
-    move = np.where(count > 0, other - centre, 0.0)
-    total, squares = np.cumsum(after, axis=-1), np.cumsum(after * after, axis=-1)
-    squares += (2 * total + more * move) * move
-    total += more * move
+    ours, theirs = _back(known.astype(np.float64), begins), later.cumsum(axis=-1, dtype=np.float64)
+    move = np.where(ours > 0, other - centre, 0.0)
+    moved = theirs * move
+    total = after.cumsum(axis=-1)
+    squares = np.square(after, out=after).cumsum(axis=-1)
+    squares += (2 * total + moved) * move
+    total += moved
     total += _back(before, begins)
-    squares += _back(before * before, begins)
-    centre = np.where(count > 0, centre, other)
-    count += more
-    _moments(count, centre, total, squares, mean, std)
+    squares += _back(np.square(before, out=before), begins)
+    count = ours + theirs
+    _moments(count, np.where(ours > 0, centre, other), total, squares, mean, std)
     few = count < fewest
     mean[few] = std[few] = np.nan
 
@@ -165,16 +164,22 @@ def _moments(count: Floats | int, centre: Floats, total: Floats, squares: Floats
     np.divide(total, count, out=mean)
     mean += centre
     squares *= count
-    total *= total
-    squares -= total
+    squares -= np.square(total, out=total)
     np.maximum(squares, 0.0, out=squares)  # below the smallest float of full precision rounding knows no bound
     squares /= count * (count - 1)
     np.sqrt(squares, out=std)
 
 
+def _sums(before: Floats, after: Floats) -> Floats:
+    """Sums over the windows: back from the edge, and on from it."""
+    sums = after.cumsum(axis=-1)
+    sums += _back(before, after)
+    return sums
+
+
 def _back(values: Floats, begins: Floats) -> Floats:
     """Running sums back from the end of each block, for as many windows as there are."""
-    return np.cumsum(values[..., ::-1], axis=-1)[..., ::-1][..., : begins.shape[-1]]
+    return values[..., ::-1].cumsum(axis=-1)[..., ::-1][..., : begins.shape[-1]]
 
 
 def _first(values: Floats, known: NDArray[np.bool_]) -> Floats:

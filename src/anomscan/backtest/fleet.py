@@ -6,19 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from anomscan.backtest.asset import AssetScan, Stretch, anomalous_rows
 from anomscan.backtest.engines import Engine, Lost
 from anomscan.backtest.rules import Rules
-from anomscan.backtest.verdicts import Judged, judge, judge_given, judge_stretch, milder
+from anomscan.backtest.verdicts import Judged, judge, judge_given, judge_stretch, judged_from, milder
 from anomscan.detectors.base import Detector, PartialDetector, Scores
 from anomscan.errors import AnomscanError, AssetError, ConfigError
 from anomscan.telemetry.series import Floats, Series
 from anomscan.telemetry.shingles import complete
 
-#: Assets judged together: as many as keep the rolling moments in the processor's cache.
-BLOCK = 8
+#: Scores judged together: as many as keep the running sums in the processor's cache.
+BLOCK = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,52 +64,40 @@ class Backtest:
 
     def scan(self, batch: Sequence[Series]) -> list[AssetScan | Failure]:
         """Scan the assets of one chunk, in order."""
-        laid = [series.on_calendar() if self.rules.calendar else series for series in batch]
+        scored = self._scored([self._laid(series) for series in batch])
+        return [result for block in _blocks(scored) for result in self._judged(block)]
+
+    def _laid(self, series: Series) -> _Laid:
+        laid = series.on_calendar() if self.rules.calendar else series
+        rows = self.stretch.rows(laid)
+        return _Laid(laid, rows, 0 if self.whole else judged_from(rows.start, self.rules))
+
+    def _scored(self, cases: Sequence[_Laid]) -> list[_Scored | Failure]:
+        series, shingle = [case.series for case in cases], self.rules.shingle
         if isinstance(self.detector, PartialDetector):
-            scored = self.detector.score_rows(laid, self.rules.shingle, [self._needed(series) for series in laid])
+            # The rows whose scores decide what is reported: those rows, and in a scan the windows in front of them.
+            before = 0 if self.whole else self.rules.window - 1
+            needed = [slice(max(case.rows.start - before, 0), case.rows.stop) for case in cases]
+            given = self.detector.score_rows(series, shingle, needed)
         else:
-            scored = self.detector.score(laid, self.rules.shingle)
-        results: list[AssetScan | Failure] = []
-        for start in range(0, len(laid), BLOCK):
-            results += self._block(laid[start : start + BLOCK], scored[start : start + BLOCK])
-        return results
+            given = self.detector.score(series, shingle)
+        return [self._counted(case, found) for case, found in zip(cases, given, strict=True)]
 
-    def _needed(self, series: Series) -> slice:
-        """The rows whose scores decide what is reported: those rows, and in a scan the windows in front of them."""
-        rows = self.stretch.rows(series)
-        return rows if self.whole else slice(max(rows.start - (self.rules.window - 1), 0), rows.stop)
-
-    def _block(self, batch: Sequence[Series], scored: Sequence[Scores | AnomscanError]) -> list[AssetScan | Failure]:
-        given = [
-            found.score if isinstance(found, Scores) else np.full(len(s), np.nan)
-            for s, found in zip(batch, scored, strict=True)
-        ]
+    def _counted(self, case: _Laid, found: Scores | AnomscanError) -> _Scored | Failure:
+        if not isinstance(found, Scores):
+            return Failure(case.series.asset, found)
         # A score of a shingle that is not whole is nobody's business, whoever gave it.
-        scores = [
-            np.where(complete(series.values, self.rules.shingle), score, np.nan)
-            for series, score in zip(batch, given, strict=True)
-        ]
-        skipped = [series.health_in(self.rules.skip_health) for series in batch]
-        if self.whole:
-            judged = [
-                judge_stretch(score, skip, self.rules)
-                if not isinstance(found, Scores) or found.is_anomaly is None
-                else judge_given(score, found.is_anomaly, skip, self.rules)
-                for found, score, skip in zip(scored, scores, skipped, strict=True)
-            ]
-        else:
-            judged = _judge_together(scores, skipped, self.rules)
-        results: list[AssetScan | Failure] = []
-        for series, found, score, verdicts in zip(batch, scored, scores, judged, strict=True):
-            if isinstance(found, Scores):
-                results.append(self._result(series, found, score, verdicts))
-            else:
-                results.append(Failure(series.asset, found))
-        return results
+        score = np.where(complete(case.series.values, self.rules.shingle), found.score, np.nan)
+        return _Scored(case.series, case.rows, case.since, found, score)
 
-    def _result(self, series: Series, found: Scores, score: Floats, judged: Judged) -> AssetScan | Failure:
-        rows = self.stretch.rows(series)
-        mild = np.zeros(len(series), bool)
+    def _judged(self, cases: Sequence[_Scored | Failure]) -> list[AssetScan | Failure]:
+        scored = [case for case in cases if isinstance(case, _Scored)]
+        judged = iter([_judge_whole(case, self.rules) for case in scored] if self.whole else _judge(scored, self.rules))
+        return [self._result(case, next(judged)) if isinstance(case, _Scored) else case for case in cases]
+
+    def _result(self, case: _Scored, judged: Judged) -> AssetScan | Failure:
+        series, rows, found = case.series, case.rows, case.found
+        too_mild = {}
         if self.min_severity is not None:
             if found.severity is None:
                 raise ConfigError(
@@ -118,6 +105,7 @@ class Backtest:
                     hint="leave out --min-severity, or see docs/azure.md",
                 )
             judged, mild = milder(judged, found.severity, self.min_severity)
+            too_mild = {"too_mild": np.asarray(rows.start + np.flatnonzero(mild[rows]), np.intp)}
         flagged = anomalous_rows(judged, rows)
         contributions = None if found.contribution is None else found.contribution[flagged]
         if len(flagged) and found.contribution is None:
@@ -128,30 +116,66 @@ class Backtest:
         trained = self.detector.trained_through
         return AssetScan(
             series=series,
-            score=score,
+            score=case.score,
             judged=judged,
             rows=rows,
             anomalous=flagged,
             full=min((self.rules.shingle if self.whole else self.rules.window) - 1, len(series)),
             in_sample=np.zeros(len(series), bool) if trained is None else series.timestamps <= trained,
             contributions=contributions,
-            severity=None if found.severity is None else np.where(np.isfinite(score), found.severity, np.nan),
-            too_mild=np.asarray(rows.start + np.flatnonzero(mild[rows]), np.intp),
+            severity=None if found.severity is None else np.where(np.isfinite(case.score), found.severity, np.nan),
             notes=found.notes,
+            **too_mild,
         )
 
 
-def _judge_together(scores: Sequence[Floats], skipped: Sequence[NDArray[np.bool_]], rules: Rules) -> list[Judged]:
-    """Judge assets of unequal length as one block: each row begins at its asset's first sample, the tail is empty.
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """An asset, the rows of it that are reported, and the row from which on it is judged for their sake."""
 
-    A verdict depends on the rows up to its own, so the tail changes nothing.
+    series: Series
+    rows: slice
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored(_Laid):
+    """Such an asset, what the detector said of it, and (n,) the scores that count."""
+
+    found: Scores
+    score: Floats
+
+
+def _blocks(cases: Sequence[_Scored | Failure]) -> Iterator[Sequence[_Scored | Failure]]:
+    """Cut into blocks of at most ``BLOCK`` scores, or of one asset."""
+    start = longest = 0
+    for stop, case in enumerate(cases):
+        length = case.rows.stop - case.since if isinstance(case, _Scored) else 0
+        longest = max(longest, length)
+        if (stop + 1 - start) * longest > BLOCK and stop > start:
+            yield cases[start:stop]
+            start, longest = stop, length
+    yield cases[start:]
+
+
+def _judge_whole(case: _Scored, rules: Rules) -> Judged:
+    skipped = case.series.health_in(rules.skip_health)
+    if case.found.is_anomaly is None:
+        return judge_stretch(case.score, skipped, rules)
+    return judge_given(case.score, case.found.is_anomaly, skipped, rules)
+
+
+def _judge(cases: Sequence[_Scored], rules: Rules) -> list[Judged]:
+    """Judge assets of unequal length as one block, each from as late a row on as leaves its verdicts the same.
+
+    A verdict depends on what lies before it alone, so it does not matter what fills up the end of a shorter row.
     """
-    longest = max(map(len, scores), default=0)
-    block = np.full((len(scores), longest), 0.0)
-    skips = np.zeros((len(scores), longest), bool)
-    for row, (score, skip) in enumerate(zip(scores, skipped, strict=True)):
-        block[row, : len(score)] = score
-        skips[row, : len(skip)] = skip
-    found = judge(block, skips, rules)
-    verdict, cutoff, sigma = found.verdict, found.cutoff, found.sigma
-    return [Judged(verdict[row, :n], cutoff[row, :n], sigma[row, :n]) for row, n in enumerate(map(len, scores))]
+    longest = max((case.rows.stop - case.since for case in cases), default=0)
+    scores = np.zeros((len(cases), longest))
+    skipped = np.zeros((len(cases), longest), bool)
+    for line, case in enumerate(cases):
+        first, stop = case.rows.start - case.since, case.rows.stop - case.since
+        scores[line, :stop] = case.score[case.since : case.rows.stop]
+        skipped[line, first:stop] = case.series.health_in(rules.skip_health, case.rows)
+    judged = judge(scores, skipped, rules)
+    return [judged.reported(line, case.since, case.rows, len(case.score)) for line, case in enumerate(cases)]

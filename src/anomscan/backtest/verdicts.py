@@ -32,14 +32,21 @@ class Verdict(IntEnum):
         return self.name.lower().replace("_", "-")
 
 
+# plain numbers: NumPy is slow to see through a member of an enum
+_WARMING_UP, _SKIPPED, _NO_DATA = map(np.int8, (Verdict.WARMING_UP, Verdict.SKIPPED, Verdict.NO_DATA))
+
+#: What stands in the place of a verdict on a day that nobody asked about.
+UNASKED = np.int8(-1)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """Verdicts and what they rest on, each of one shape, (n, a) or (n,).
+    """Verdicts and what they rest on, each of one shape, (a, n) or (n,).
 
     Parameters
     ----------
     verdict
-        int8, see :class:`Verdict`.
+        int8, see :class:`Verdict`; ``UNASKED`` outside the days reported.
     cutoff, sigma
         float64, NaN where there is none.
     """
@@ -48,6 +55,19 @@ class Judged:
     cutoff: Floats
     sigma: Floats
 
+    def reported(self, line: int, start: int, rows: slice, n: int) -> Judged:
+        """What is said of ``rows`` of an asset of n samples, of which this line holds those from ``start`` on: (n,)."""
+        here = slice(rows.start - start, rows.stop - start)
+        if rows == slice(0, n):
+            return Judged(self.verdict[line, here], self.cutoff[line, here], self.sigma[line, here])
+        verdict, cutoff, sigma = np.full(n, UNASKED), np.full(n, np.nan), np.full(n, np.nan)
+        verdict[rows], cutoff[rows], sigma[rows] = (
+            self.verdict[line, here],
+            self.cutoff[line, here],
+            self.sigma[line, here],
+        )
+        return Judged(verdict, cutoff, sigma)
+
 
 def judge(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Judged:
     """Judge each day by what was known on it.
@@ -55,7 +75,8 @@ def judge(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Judged:
     Parameters
     ----------
     scores
-        (a, n) float64, one row an asset, from its first sample on; NaN where there is no score.
+        (a, n) float64, one row an asset, from its first sample or from :func:`judged_from` on; NaN where there is no
+        score.
     skipped
         (a, n) bool: days whose health is in ``skip_health``.
     rules
@@ -75,6 +96,15 @@ def judge(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Judged:
         include_newest=rules.include_newest,
     )
     return _decide(scores, skipped, rules.window - 1, found.cutoff, found.sigma)
+
+
+def judged_from(row: int, rules: Rules) -> int:
+    """Where to begin: :func:`judge` says the same of ``row`` and of what follows, bit for bit, if given no more.
+
+    >>> judged_from(365, Rules()), judged_from(725, Rules()), judged_from(1095, Rules())
+    (0, 360, 720)
+    """
+    return max(row - (rules.window - 1), 0) // rules.baseline_width * rules.baseline_width
 
 
 def judge_stretch(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Judged:
@@ -140,7 +170,7 @@ def milder(judged: Judged, severity: Floats, least: float) -> tuple[Judged, NDAr
 
 def _decide(scores: Floats, skipped: NDArray[np.bool_], full: int, cutoff: Floats, sigma: Floats) -> Judged:
     verdict = exceeds(scores, cutoff).view(np.int8)
-    np.copyto(verdict, Verdict.WARMING_UP, where=np.isnan(cutoff))
+    np.copyto(verdict, _WARMING_UP, where=np.isnan(cutoff))
     return _ordered(verdict, scores, skipped, full, cutoff, sigma)
 
 
@@ -153,8 +183,8 @@ def _ordered(
     sigma: Floats,
 ) -> Judged:
     """The first that holds: before the first full window, health skipped, no score; else what was decided."""
-    np.copyto(verdict, Verdict.NO_DATA, where=~np.isfinite(scores))
-    np.copyto(verdict, Verdict.SKIPPED, where=skipped)
-    verdict[..., :full] = Verdict.WARMING_UP
+    np.copyto(verdict, _NO_DATA, where=~np.isfinite(scores))
+    np.copyto(verdict, _SKIPPED, where=skipped)
+    verdict[..., :full] = _WARMING_UP
     cutoff[..., :full] = sigma[..., :full] = np.nan
     return Judged(verdict, cutoff, sigma)
