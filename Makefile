@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Start-up time counts: modules are compiled whatever the caller's environment says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo servers test check wheel bench format lock clean
+.PHONY: help setup demo servers test check wheel bench bench-long format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ wheel: setup ## build wheels with their compiled kernels into dist, for Linux, m
 
 bench: setup ## measure speeds as ratios, side by side
 	$(BIN)/python -m benchmarks
+
+bench-long: setup ## measure a fleet of 100,000 assets
+	$(BIN)/python -m benchmarks.large
+	$(BIN)/python -m benchmarks.large --recorded
 
 format: setup ## put the code into its format
 	$(BIN)/ruff check --fix-only --quiet .

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import runpy
 import sys
-from pathlib import Path
+
+NAMES = ("startup", "forest", "backtest", "store", "fleet", "cluster", "mysql")
 
 
 def main() -> None:
-    here = Path(__file__).parent
-    for script in sorted(here.glob("[a-z]*.py")):
-        print(f"--- {script.stem} ---", flush=True)
-        sys.argv = [str(script)]
-        runpy.run_path(str(script), run_name="__main__")
+    for name in NAMES:
+        print(f"--- {name} ---", flush=True)
+        sys.argv = [name]
+        runpy.run_module(f"benchmarks.{name}", run_name="__main__")
 
 
 if __name__ == "__main__":

@@ -1,77 +1,75 @@
-"""A whole scan from the store to the files: how much of its CPU time is spent in the scoring kernel."""
+"""A fleet from the store to the files: beside the bare kernel, with one worker and with two, and night by night."""
 
 from __future__ import annotations
 
 import argparse
-import os
+import statistics
 import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
+from benchmarks import fleets
 
-from anomscan.cli.app import run
-from anomscan.detectors.rcf import Forest
-from anomscan.telemetry.cadence import Cadence
-from anomscan.telemetry.rows import Layout
-from anomscan.telemetry.store import Store
-
-DAYS = 1096
-MARK = 80
-CONFIG = """
-[sources.fleet]
-kind = "files"
-path = "telemetry.csv"
-cadence = "1D"
-columns = { asset = "asset_id", timestamp = "date", values = ["prt7"] }
-"""
+SCAN = ("scan", "--all")
 
 
-def fill(folder: Path, assets: int) -> None:
-    rng = np.random.default_rng(0)
-    layout = Layout(Cadence.parse("1D"), ("prt7",))
-    days = np.datetime64("2016-01-01", "us") + np.arange(DAYS) * np.timedelta64(1, "D")
-    store = Store.create(folder / "anomscan-data")
-    with store.writer("fleet", layout, arrived_at=np.datetime64("2019-01-01", "us")) as writer:
-        for asset in range(assets):
-            values = 0.8 + 0.05 * np.sin(np.arange(DAYS) / 58) + rng.normal(0, 0.03, DAYS)
-            columns = [
-                pa.array([f"asset-{asset:06d}"] * DAYS),
-                pa.array(days),
-                pa.array(values),
-                pa.nulls(DAYS, pa.string()),
-            ]
-            writer.append(pa.table(columns, schema=layout.schema))
-        writer.commit()
+def whole(assets: int) -> float:
+    """The whole scan with two workers; its CPU seconds."""
+    with fleets.kernel_clock() as kernel:
+        cpu, wall = fleets.command(*SCAN, "--workers", "2", "-o", "whole.jsonl")
+    print(
+        f"{assets:,} assets x {fleets.DAYS:,} days, 2 workers: CPU {cpu / sum(kernel):.3f} times the bare kernel's "
+        f"(mark 1.25); {cpu / assets * 1e3:.2f} ms an asset, {assets / wall:,.0f} assets a second"
+    )
+    print(f"  {sum(kernel) / cpu:.0%} of the CPU time in the kernel (mark 80 %); peak {fleets.peak_mb():.0f} MB")
+    return cpu
+
+
+def nights(store: fleets.Store, assets: int, full: float) -> None:
+    """One new day at a time, scores kept."""
+    for night in range(3):
+        fleets.fill(store, assets, fleets.FIRST + (fleets.DAYS + night) * fleets.DAY, 1)
+        start = time.process_time()
+        rows = sum(len(series) for chunk in store.stream("fleet") for series in chunk)
+        reading = time.process_time() - start
+        assert rows == assets * (fleets.DAYS + night + 1)
+        with fleets.kernel_clock() as kernel:
+            cpu, _ = fleets.command(*SCAN, "--days", "1", "-o", "night.jsonl")
+        print(
+            f"night {night + 1}: 1/{full / cpu:.0f} of the whole scan's CPU (mark 1/100), {cpu / reading:.2f} times "
+            f"reading the data once (mark 3); {cpu:.2f} s, the kernel {sum(kernel):.2f} s of it"
+        )
+
+
+def throughput() -> None:
+    """One worker against two, in turns."""
+    ratios = []
+    for _ in range(3):
+        single, double = (
+            fleets.command(*SCAN, "--rescore", "--workers", str(workers), "-o", f"{workers}.jsonl")[1]
+            for workers in (1, 2)
+        )
+        ratios.append(single / double)
+    fleets.command(*SCAN, "-o", "kept.jsonl")
+    assert fleets.same_bytes("1.jsonl", "2.jsonl")
+    assert fleets.same_bytes("1.jsonl", "kept.jsonl")
+    print(
+        f"throughput of 2 workers: {max(ratios):.2f} times that of 1, median {statistics.median(ratios):.2f} (mark 1.8)"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--assets", type=int, default=1000)
+    parser.add_argument("--assets", type=int, default=10_000)
     assets = parser.parse_args().assets
-    kernel_s = 0.0
-    plain = Forest.score
-
-    def timed(forest, points, **options):
-        nonlocal kernel_s
-        start = time.thread_time()
-        scores = plain(forest, points, **options)
-        kernel_s += time.thread_time() - start
-        return scores
-
-    with tempfile.TemporaryDirectory() as name:
-        os.chdir(name)
-        Path("anomscan.toml").write_text(CONFIG)
-        fill(Path(name), assets)
-        assert run(["-q", "train", "--through", "2016-12-31"]) == 0
-        Forest.score = timed
-        start = time.process_time()
-        assert run(["-q", "scan", "--all", "--workers", "1", "-o", "results.jsonl"]) == 0
-        total_s = time.process_time() - start
-        os.chdir("/")
-    print(f"{assets:,} assets x {DAYS:,} days: {kernel_s / total_s:.0%} of the CPU time in the kernel (mark {MARK} %)")
-    print(f"  {total_s / assets * 1e3:.2f} ms an asset, {kernel_s / assets * 1e3:.2f} of them in the kernel")
+    with tempfile.TemporaryDirectory() as name, fleets.place(Path(name)) as store:
+        fleets.fill(store, assets)
+        fleets.command("train", "--through", "2016-12-31")
+        nights(store, assets, whole(assets))
+    with tempfile.TemporaryDirectory() as name, fleets.place(Path(name)) as store:
+        fleets.fill(store, min(assets, 500))
+        fleets.command("train", "--through", "2016-12-31")
+        throughput()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from anomscan.errors import AnomscanError
 from anomscan.telemetry.block import concat
 from anomscan.telemetry.manifest import Manifest, load
 from anomscan.telemetry.parts import PartReader, same_rows
@@ -113,7 +114,7 @@ class Snapshot:
             parts = [PartReader(self.folder, file, self._manifest.layout) for file in self._manifest.files]
             for part in parts:
                 part.open()
-        except FileNotFoundError:
+        except (FileNotFoundError, AnomscanError):  # not there, or not for this process: whoever asks has it
             raise AwayError from None
         return parts
 
