@@ -62,11 +62,14 @@ class Series:
         code = int(self.health_codes[row])
         return None if code < 0 else self.health_names[code]
 
-    def health_in(self, names: Collection[str]) -> NDArray[np.bool_]:
-        """(n,) bool: whose health is one of ``names``; case matters."""
-        # the code -1, no health, finds the last entry
-        wanted = np.array([*(name in names for name in self.health_names), False])
-        return wanted[self.health_codes]
+    def health_in(self, names: Collection[str], rows: slice = slice(None)) -> NDArray[np.bool_]:
+        """(n,) bool: whose health is one of ``names``; case matters. Of all samples, or of some rows."""
+        codes = self.health_codes[rows]
+        found = np.zeros(len(codes), bool)
+        for code, name in enumerate(self.health_names):
+            if name in names:
+                found |= codes == code
+        return found
 
     def through(self, last: np.datetime64) -> Series:
         """The samples up to an instant, inclusive."""
@@ -86,12 +89,14 @@ class Series:
 
         A missing sample becomes a row of NaN without health. A series without gaps is returned as it is.
         """
-        if len(self) == 0:
+        n = len(self.timestamps)
+        if n == 0:
+            return self
+        instants = self.timestamps.view(np.int64)
+        length = (int(instants[-1]) - int(instants[0])) // self.cadence.step_us + 1
+        if length == n:
             return self
         step = self.cadence.step
-        length = int((self.timestamps[-1] - self.timestamps[0]) // step) + 1
-        if length == len(self):
-            return self
         places = ((self.timestamps - self.timestamps[0]) // step).astype(np.int64)
         values = np.full((length, len(self.variables)), np.nan)
         values[places] = self.values
