@@ -9,6 +9,7 @@ import numpy as np
 
 from anomscan.backtest.asset import AssetScan, Stretch, anomalous_rows
 from anomscan.backtest.engines import Engine, Lost
+from anomscan.backtest.failures import Failure, surviving
 from anomscan.backtest.rules import Rules
 from anomscan.backtest.verdicts import Judged, judge, judge_given, judge_stretch, judged_from, milder
 from anomscan.detectors.base import Detector, PartialDetector, Scores
@@ -16,16 +17,12 @@ from anomscan.errors import AnomscanError, AssetError, ConfigError
 from anomscan.telemetry.series import Floats, Series
 from anomscan.telemetry.shingles import complete
 
+__all__ = ["Backtest", "Failure"]
+
+#: A score beyond it, squared and summed, is no number any more.
+LARGEST = 1e140
 #: Scores judged together: as many as keep the running sums in the processor's cache.
 BLOCK = 16_384
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An asset that could not be scanned, and why."""
-
-    asset: str
-    error: AnomscanError
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +60,25 @@ class Backtest:
             yield from results
 
     def scan(self, batch: Sequence[Series]) -> list[AssetScan | Failure]:
-        """Scan the assets of one chunk, in order."""
-        scored = self._scored([self._laid(series) for series in batch])
-        return [result for block in _blocks(scored) for result in self._judged(block)]
+        """Scan the assets of one chunk, in order.
 
-    def _laid(self, series: Series) -> _Laid:
-        laid = series.on_calendar() if self.rules.calendar else series
-        rows = self.stretch.rows(laid)
-        return _Laid(laid, rows, 0 if self.whole else judged_from(rows.start, self.rules))
+        An asset that cannot be scanned, for whatever reason, is a failure of its own.
+
+        Raises
+        ------
+        AnomscanError
+            Where no asset can be scanned at all.
+        """
+        scored = surviving(self._scored, surviving(self._laid, batch))
+        return [result for block in _blocks(scored) for result in surviving(self._judged, block)]
+
+    def _laid(self, batch: Sequence[Series]) -> list[_Laid]:
+        cases = []
+        for series in batch:
+            laid = series.on_calendar() if self.rules.calendar else series
+            rows = self.stretch.rows(laid)
+            cases.append(_Laid(laid, rows, 0 if self.whole else judged_from(rows.start, self.rules)))
+        return cases
 
     def _scored(self, cases: Sequence[_Laid]) -> list[_Scored | Failure]:
         series, shingle = [case.series for case in cases], self.rules.shingle
@@ -84,18 +92,27 @@ class Backtest:
         return [self._counted(case, found) for case, found in zip(cases, given, strict=True)]
 
     def _counted(self, case: _Laid, found: Scores | AnomscanError) -> _Scored | Failure:
-        if not isinstance(found, Scores):
-            return Failure(case.series.asset, found)
+        series = case.series
+        if isinstance(found, AnomscanError):
+            return Failure(series.asset, found)
+        n, d = series.values.shape
+        for what, given, shape in (
+            ("scores", found.score, (n,)),
+            ("severities", found.severity, (n,)),
+            ("verdicts", found.is_anomaly, (n,)),
+            ("contributions", found.contribution, (n, d)),
+        ):
+            if given is not None and given.shape != shape:
+                raise AssetError(f"asset '{series.asset}': {what} of shape {given.shape} where {shape} is due")
         # A score of a shingle that is not whole is nobody's business, whoever gave it.
-        score = np.where(complete(case.series.values, self.rules.shingle), found.score, np.nan)
-        return _Scored(case.series, case.rows, case.since, found, score)
+        score = np.where(complete(series.values, self.rules.shingle), found.score, np.nan)
+        return _Scored(series, case.rows, case.since, found, score)
 
-    def _judged(self, cases: Sequence[_Scored | Failure]) -> list[AssetScan | Failure]:
-        scored = [case for case in cases if isinstance(case, _Scored)]
-        judged = iter([_judge_whole(case, self.rules) for case in scored] if self.whole else _judge(scored, self.rules))
-        return [self._result(case, next(judged)) if isinstance(case, _Scored) else case for case in cases]
+    def _judged(self, cases: Sequence[_Scored]) -> list[AssetScan]:
+        judged = [_judge_whole(case, self.rules) for case in cases] if self.whole else _judge(cases, self.rules)
+        return [self._result(case, verdicts) for case, verdicts in zip(cases, judged, strict=True)]
 
-    def _result(self, case: _Scored, judged: Judged) -> AssetScan | Failure:
+    def _result(self, case: _Scored, judged: Judged) -> AssetScan:
         series, rows, found = case.series, case.rows, case.found
         too_mild = {}
         if self.min_severity is not None:
@@ -109,10 +126,11 @@ class Backtest:
         flagged = anomalous_rows(judged, rows)
         contributions = None if found.contribution is None else found.contribution[flagged]
         if len(flagged) and found.contribution is None:
-            try:
-                contributions = self.detector.contributions(series, flagged, self.rules.shingle)
-            except AssetError as error:
-                return Failure(series.asset, error)
+            contributions = self.detector.contributions(series, flagged, self.rules.shingle)
+        if contributions is not None and (
+            contributions.shape != (len(flagged), len(series.variables)) or np.isinf(contributions).any()
+        ):
+            raise AssetError(f"asset '{series.asset}': contributions that are not a finite number for each variable")
         trained = self.detector.trained_through
         return AssetScan(
             series=series,
@@ -137,6 +155,11 @@ class _Laid:
     rows: slice
     since: int
 
+    @property
+    def asset(self) -> str:
+        """Its id."""
+        return self.series.asset
+
 
 @dataclass(frozen=True, slots=True)
 class _Scored(_Laid):
@@ -159,6 +182,7 @@ def _blocks(cases: Sequence[_Scored | Failure]) -> Iterator[Sequence[_Scored | F
 
 
 def _judge_whole(case: _Scored, rules: Rules) -> Judged:
+    _check([case], case.score[None])
     skipped = case.series.health_in(rules.skip_health)
     if case.found.is_anomaly is None:
         return judge_stretch(case.score, skipped, rules)
@@ -177,5 +201,15 @@ def _judge(cases: Sequence[_Scored], rules: Rules) -> list[Judged]:
         first, stop = case.rows.start - case.since, case.rows.stop - case.since
         scores[line, :stop] = case.score[case.since : case.rows.stop]
         skipped[line, first:stop] = case.series.health_in(rules.skip_health, case.rows)
+    _check(cases, scores)
     judged = judge(scores, skipped, rules)
     return [judged.reported(line, case.since, case.rows, len(case.score)) for line, case in enumerate(cases)]
+
+
+def _check(cases: Sequence[_Scored], scores: Floats) -> None:
+    """Refuse scores, one line a case, of which no sum of squares can be taken."""
+    with np.errstate(invalid="ignore"):
+        wild = np.abs(scores) > LARGEST
+    if wild.any():
+        line, place = np.argwhere(wild)[0]
+        raise AssetError(f"asset '{cases[line].asset}': a score of {scores[line, place]:g} is beyond {LARGEST:g}")
