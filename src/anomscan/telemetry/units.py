@@ -39,7 +39,7 @@ class Unit:
     @property
     def name(self) -> str:
         """A name for files; the same bounds have the same."""
-        bounds = f"{self.low[1]}\0{self.high[1]}".encode()
+        bounds = f"{len(self.low[1])} {self.low[1]}{self.high[1]}".encode()
         return f"{self.low[0]:02d}-{self.high[0]:02d}-{hashlib.blake2b(bounds, digest_size=8).hexdigest()}"
 
     def holds(self, key: Key) -> bool:
