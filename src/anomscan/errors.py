@@ -8,7 +8,8 @@
     │   ├── MissingExtraError  2   an optional package is not installed
     │   ├── ModelError         2   a model file: cut off, other version, other dimension
     │   ├── StoreError         2   a store: other version, damaged, other layout
-    │   └── NoExemplarsError   2   no asset is fit to train on
+    │   ├── NoExemplarsError   2   no asset is fit to train on
+    │   └── ProofError         2   a detector, or what was kept of its scores, whose verdicts do not stand up
     ├── AssetError             4   one asset failed; the fleet goes on
     ├── ServiceError           5   a source or service is unreachable, refuses us, or is retired
     ├── LockedError            6   another run holds the lock
@@ -121,6 +122,10 @@ class StoreError(InputError):
 
 class NoExemplarsError(InputError):
     """No asset is fit to train on."""
+
+
+class ProofError(InputError):
+    """A detector, or what was kept of its scores, that cannot be used: a verdict is not what was known on its day."""
 
 
 class AssetError(AnomscanError):

@@ -6,14 +6,14 @@ import math
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from anomscan.cli.console import Console
 from anomscan.cli.output import output_file
-from anomscan.errors import ConfigError, OutputError
+from anomscan.errors import ConfigError, OutputError, ProofError
 
 if TYPE_CHECKING:
     from anomscan.backtest.engines import Engine
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from anomscan.reports.results import Packed
     from anomscan.runs.job import Job
     from anomscan.runs.journal import Journal
+    from anomscan.runs.run import Run
     from anomscan.runs.tally import Tally
 
 
@@ -63,6 +64,8 @@ def deliver(settings: Settings, job: Job, engine: Engine, console: Console, deli
         If another run writes the same output.
     OutputError
         If the output cannot be written; the old file stays.
+    ProofError
+        If a verdict does not stand up; the old file stays.
     AnomscanError
         If no asset can be scanned at all.
     """
@@ -84,17 +87,18 @@ def deliver(settings: Settings, job: Job, engine: Engine, console: Console, deli
         output_file(delivery.output, "results.jsonl", console, overwrite=delivery.overwrite) as path,
     ):
         run = Run.of(settings, job, snapshot, detector)
-        if delivery.resume and place is not None and (done := _complete(place, run.key)) is not None:
+        # A result does not say whether it was proved: what is to be proved is scanned again.
+        done = _complete(place, run.key) if place is not None and delivery.resume and not delivery.prove else None
+        if done is not None:
             console.info(f"{place} is the result of this very run: nothing is left to do")
             show_tally(console, done)
             return done
         with Journal(kept, run.key, resume=delivery.resume) as journal:
-            with (
-                _telling(console, journal, run.assets, kept),
-                console.scanning(run.assets, journal.tally()) as watch,
-                engine,
-            ):
-                run.go(engine, journal, watch)
+            with _telling(console, journal, run.assets, kept):
+                with console.scanning(run.assets, journal.tally()) as watch, engine:
+                    run.go(engine, journal, watch)
+                if delivery.prove:
+                    _prove(console, run, journal, delivery.prove)
             tally = journal.tally()
             if path is not None:
                 write_results(
@@ -154,6 +158,9 @@ def _telling(console: Console, journal: Journal, assets: int, kept: Path | None)
         console.info(f"{resumed:,} of {assets:,} assets were finished by the run before")
     try:
         yield
+    except ProofError:
+        journal.remove()
+        raise
     except BaseException:
         finished = journal.tally().assets
         if kept is not None and finished:
@@ -164,6 +171,36 @@ def _telling(console: Console, journal: Journal, assets: int, kept: Path | None)
         else:
             journal.remove()
         raise
+
+
+def _prove(console: Console, run: Run, journal: Journal, most: int) -> None:
+    """Prove a sample of the verdicts of a run, and say of what.
+
+    Raises
+    ------
+    ProofError
+        If one does not stand up.
+    """
+    from anomscan.runs.proving import prove
+    from anomscan.runs.sampling import draw
+
+    seed = int(run.key[:8], 16)
+    claims = draw(journal.results(), most, seed)
+    if not claims:
+        console.warn("--prove: no day was judged, so nothing is proved")
+        return
+    with console.progress("proving", len(claims), unit="verdicts") as advance:
+        proof = prove(run.work, claims, advance)
+    console.info(
+        f"proved {proof.verdicts:,} verdicts of {proof.assets:,} assets, {proof.anomalous:,} of them anomalous, "
+        f"from the rows before them alone (seed {seed})",
+        **asdict(proof),
+        seed=seed,
+    )
+    if proof.in_sample:
+        console.info(
+            f"{proof.in_sample:,} of these are in_sample: what the model learnt from their days, and later ones, is in it"
+        )
 
 
 def _complete(place: Path, key: str) -> Tally | None:

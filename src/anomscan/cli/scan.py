@@ -67,6 +67,9 @@ def scan(
     lock_timeout: Annotated[
         float, typer.Option(metavar="S", min=0.0, help="Seconds to wait for another run that writes the same output.")
     ] = 0.0,
+    prove: Annotated[
+        bool, typer.Option("--prove", help="Recompute some verdicts from what was known on their days alone.")
+    ] = False,
     fail_on: Annotated[
         Literal["any"] | None, typer.Option("--fail-on", help="Exit with 3 if any day is anomalous.")
     ] = None,
@@ -93,6 +96,7 @@ def scan(
     from anomscan.cli.running import Delivery, deliver
     from anomscan.reports.records import SCAN_SCHEMA
     from anomscan.runs.job import Job
+    from anomscan.runs.sampling import SAMPLE
 
     job = Job(
         SCAN_SCHEMA,
@@ -109,7 +113,7 @@ def scan(
         replay,
         rescore=rescore,
     )
-    delivery = Delivery(output, format_, overwrite, resume, lock_timeout)
+    delivery = Delivery(output, format_, overwrite, resume, lock_timeout, SAMPLE if prove else 0)
     tally = deliver(settings, job, _engine(engine, workers, address), session.console, delivery)
     return tally.code(fail_on_findings=fail_on is not None)
 

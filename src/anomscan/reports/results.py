@@ -66,6 +66,11 @@ class Packed:
         grave = None if result.severity is None else tuple(severities(result))
         return cls(record.asset, line, _judged_days(result), grave)
 
+    @property
+    def judged(self) -> NDArray[np.void]:
+        """(n,) the days as a table: timestamp (int64, microseconds since 1970), score, cutoff, verdict, severity."""
+        return np.frombuffer(self.days, _DAY)
+
 
 def write_results(path: Path, results: Iterable[Packed], facts: Mapping[str, Any], *, severity: bool) -> None:
     """Write the records, the scores and the facts of a run, each whole or not at all, none if the disk is full.
