@@ -39,13 +39,15 @@ class Points:
     @classmethod
     def of(cls, series: Series, shingle: int, rows: NDArray[np.intp] | None = None) -> Points:
         """Take the shingles of a series that end at some rows and are whole; all whole ones without ``rows``."""
-        if (np.abs(series.values) > LARGEST).any():
+        if rows is None:
+            whole = complete(series.values, shingle)
+            rows, points = np.flatnonzero(whole), shingles(series.values, shingle)[whole[shingle - 1 :]]
+        else:
+            points = shingles_at(series.values, rows, shingle)
+        if (np.abs(points) > LARGEST).any():
             error = AssetError(f"asset '{series.asset}' holds a value beyond {LARGEST:.3g}")
-            return cls(series, np.empty(0, np.intp), np.empty((0, shingle * len(series.variables))), error)
-        if rows is not None:
-            return cls(series, rows, shingles_at(series.values, rows, shingle))
-        whole = complete(series.values, shingle)
-        return cls(series, np.flatnonzero(whole), shingles(series.values, shingle)[whole[shingle - 1 :]])
+            return cls(series, rows[:0], points[:0], error)
+        return cls(series, rows, points)
 
     def placed(self, scores: Floats) -> Scores | AnomscanError:
         """The (m,) scores of the points, each at the last sample of its shingle; NaN elsewhere."""

@@ -11,7 +11,7 @@ from anomscan.detectors.base import FrozenDetector, Scores
 from anomscan.detectors.kept.file import Kept
 from anomscan.errors import AnomscanError
 from anomscan.telemetry.series import Floats, Series
-from anomscan.telemetry.shingles import complete, runs
+from anomscan.telemetry.shingles import runs, shingles_at
 
 
 class KeptDetector:
@@ -73,23 +73,24 @@ class KeptDetector:
         if count <= 0:
             return score
         now, then = series.values[here : here + count], kept.values[there : there + count]
-        # Bits, for an empty value is equal to an empty value.
-        same = now.view(np.int64) == then.view(np.int64)
         old = kept.score[there : there + count]
-        # A shingle that begins before what is known of both cannot be compared.
-        first = shingle - 1 if here or there else 0
-        if same.all():
+        # Bits, for an empty value is equal to an empty value.
+        if now.tobytes() == then.tobytes():
+            # A shingle that begins before what is known of both has nothing to be compared with.
+            first = min(shingle - 1, count)
             score[here + first : here + count] = old[first:]
         else:
-            held = runs(same.all(axis=1), shingle)
+            held = runs((now.view(np.int64) == then.view(np.int64)).all(axis=1), shingle)
             score[here : here + count][held] = old[held]
         return score
 
 
 def _missing(series: Series, score: Floats, shingle: int, rows: slice) -> NDArray[np.intp]:
     """Where a score is wanted and can be had, but is not there."""
-    wanted = np.isnan(score[rows]) & complete(series.values, shingle)[rows]
-    return np.asarray(np.flatnonzero(wanted) + rows.start, np.intp)
+    start = max(rows.start, shingle - 1)
+    places = np.flatnonzero(np.isnan(score[start : rows.stop])) + start
+    whole = np.isfinite(shingles_at(series.values, places, shingle)).all(axis=1)
+    return np.asarray(places[whole], np.intp)
 
 
 def _origin(series: Series) -> int:
