@@ -11,7 +11,7 @@ from anomscan.backtest.asset import AssetScan, Stretch, anomalous_rows
 from anomscan.backtest.engines import Engine, Lost
 from anomscan.backtest.failures import Failure, surviving
 from anomscan.backtest.rules import Rules
-from anomscan.backtest.verdicts import Judged, judge, judge_given, judge_stretch, judged_from, milder
+from anomscan.backtest.verdicts import UNASKED, Judged, judge, judge_given, judge_stretch, judged_from, milder
 from anomscan.detectors.base import Detector, PartialDetector, Scores
 from anomscan.errors import AnomscanError, AssetError, ConfigError
 from anomscan.telemetry.series import Floats, Series
@@ -202,8 +202,28 @@ def _judge(cases: Sequence[_Scored], rules: Rules) -> list[Judged]:
         scores[line, :stop] = case.score[case.since : case.rows.stop]
         skipped[line, first:stop] = case.series.health_in(rules.skip_health, case.rows)
     _check(cases, scores)
-    judged = judge(scores, skipped, rules)
-    return [judged.reported(line, case.since, case.rows, len(case.score)) for line, case in enumerate(cases)]
+    return _reported(cases, judge(scores, skipped, rules))
+
+
+def _reported(cases: Sequence[_Scored], judged: Judged) -> list[Judged]:
+    """What is said of the rows reported, laid in the places they have in their series."""
+    if all(case.rows == slice(0, len(case.score)) for case in cases):
+        return [
+            Judged(judged.verdict[line, :stop], judged.cutoff[line, :stop], judged.sigma[line, :stop])
+            for line, stop in enumerate(case.rows.stop for case in cases)
+        ]
+    ends = np.cumsum([len(case.score) for case in cases]).tolist()
+    verdict, cutoff, sigma = np.full(ends[-1], UNASKED), np.full(ends[-1], np.nan), np.full(ends[-1], np.nan)
+    results = []
+    for line, (case, end) in enumerate(zip(cases, ends, strict=True)):
+        own = slice(end - len(case.score), end)
+        result = Judged(verdict[own], cutoff[own], sigma[own])
+        here = slice(case.rows.start - case.since, case.rows.stop - case.since)
+        result.verdict[case.rows] = judged.verdict[line, here]
+        result.cutoff[case.rows] = judged.cutoff[line, here]
+        result.sigma[case.rows] = judged.sigma[line, here]
+        results.append(result)
+    return results
 
 
 def _check(cases: Sequence[_Scored], scores: Floats) -> None:

@@ -55,19 +55,6 @@ class Judged:
     cutoff: Floats
     sigma: Floats
 
-    def reported(self, line: int, start: int, rows: slice, n: int) -> Judged:
-        """What is said of ``rows`` of an asset of n samples, of which this line holds those from ``start`` on: (n,)."""
-        here = slice(rows.start - start, rows.stop - start)
-        if rows == slice(0, n):
-            return Judged(self.verdict[line, here], self.cutoff[line, here], self.sigma[line, here])
-        verdict, cutoff, sigma = np.full(n, UNASKED), np.full(n, np.nan), np.full(n, np.nan)
-        verdict[rows], cutoff[rows], sigma[rows] = (
-            self.verdict[line, here],
-            self.cutoff[line, here],
-            self.sigma[line, here],
-        )
-        return Judged(verdict, cutoff, sigma)
-
 
 def judge(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Judged:
     """Judge each day by what was known on it.
