@@ -54,7 +54,7 @@ def shingles_at(values: Floats, rows: NDArray[np.intp], length: int) -> Floats:
     (k, L * d) float64.
     """
     places = rows[:, None] + np.arange(1 - length, 1)
-    return values[places].reshape(len(rows), length * values.shape[1])
+    return np.asarray(values[places].reshape(len(rows), length * values.shape[1]), np.float64)
 
 
 def complete(values: Floats, length: int) -> NDArray[np.bool_]:
