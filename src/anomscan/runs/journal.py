@@ -63,14 +63,12 @@ class Journal:
                 self._file: IO[bytes] = tempfile.TemporaryFile(prefix="anomscan-")
             else:
                 self._file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+b")
-            begin = f"{_SCHEMA} {self._key}\n".encode()
-            if self._file.readline() == begin and self._resume:
-                self._read()
-            else:
-                self._file.seek(0)
-                self._file.truncate()
-                self._file.write(begin)
-                self._file.flush()
+            try:
+                self._begin()
+            except BaseException:
+                with suppress(OSError):
+                    self._file.close()
+                raise
         return self
 
     def __exit__(
@@ -127,13 +125,26 @@ class Journal:
     def _named(self) -> Path:
         return self._path or Path(tempfile.gettempdir())
 
+    def _begin(self) -> None:
+        """Take over what counts of what is there."""
+        begin = f"{_SCHEMA} {self._key}\n".encode()
+        if self._file.readline() == begin and self._resume:
+            self._read()
+        else:
+            self._file.seek(0)
+            self._file.truncate()
+            self._file.write(begin)
+            self._file.flush()
+
     def _read(self) -> None:
         """Take the whole entries, and cut off what follows them."""
-        good = self._file.tell()
+        good, end = self._file.tell(), os.fstat(self._file.fileno()).st_size
         while len(frame := self._file.read(_FRAME.size)) == _FRAME.size:
             length, checksum = _FRAME.unpack(frame)
+            if not 0 < length <= end - good - _FRAME.size:  # a power cut may leave zeros
+                break
             entry = self._file.read(length)
-            if len(entry) != length or zlib.crc32(entry) != checksum:
+            if zlib.crc32(entry) != checksum:
                 break
             self._index(entry, good + _FRAME.size)
             good = self._file.tell()
