@@ -199,7 +199,7 @@ def _prove(console: Console, run: Run, journal: Journal, most: int) -> None:
     )
     if proof.in_sample:
         console.info(
-            f"{proof.in_sample:,} of these are in_sample: what the model learnt from their days, and later ones, is in it"
+            f"{proof.in_sample:,} of these are in_sample: the model has learnt from their days, which this cannot undo"
         )
 
 

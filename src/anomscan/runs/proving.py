@@ -121,7 +121,7 @@ def _check(work: Work, said: Claim, series: Series) -> None:
     found = _recomputed(work, said, known(series, said.at))
     names = _differences(work, said, found)
     if names:
-        meaning, hint = _meaning(work, said, found, _recomputed(work, said, series))
+        meaning, hint = _meaning(work, said, found, series)
         raise ProofError(
             f"asset '{said.asset}', {series.cadence.text(said.at)}: the run says {_text(said, names)}; "
             f"from the rows up to then alone it is {_text(found, names)}: {meaning}",
@@ -155,14 +155,16 @@ def _agree(name: str, one: object, other: object, tolerance: float) -> bool:
     return repr(one) == repr(other)
 
 
-def _meaning(work: Work, said: Claim, found: Claim, alone: Claim) -> tuple[str, str]:
-    """What a difference means, and what to do about it; ``alone`` is from all rows of the asset, with no score kept."""
+def _meaning(work: Work, said: Claim, found: Claim, series: Series) -> tuple[str, str]:
+    """What a difference means, and what to do about it."""
     detector = work.backtest.detector
     mend = f"nothing is written; mend detector '{detector.name}' or name another"
-    if not _differences(work, said, alone):
-        return f"detector '{detector.name}' looks ahead: later rows have a say in it", mend
-    if _differences(work, found, alone):
+    # From all rows of the asset, by themselves and with no score kept.
+    alone, again = _recomputed(work, said, series), _recomputed(work, said, series)
+    if _differences(work, alone, again):
         return f"detector '{detector.name}' does not say the same twice", mend
+    if _differences(work, found, alone):
+        return f"detector '{detector.name}' looks ahead: later rows have a say in it", mend
     others = "the other assets that were scored with it have a say in it"
     if isinstance(detector, FrozenDetector) and work.keeper is not None and work.keeper.reads:
         return (
