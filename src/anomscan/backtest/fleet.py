@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anomscan.backtest.asset import AssetScan, Stretch, anomalous_rows
 from anomscan.backtest.engines import Engine, Lost
@@ -95,15 +97,11 @@ class Backtest:
         series = case.series
         if isinstance(found, AnomscanError):
             return Failure(series.asset, found)
-        n, d = series.values.shape
-        for what, given, shape in (
-            ("scores", found.score, (n,)),
-            ("severities", found.severity, (n,)),
-            ("verdicts", found.is_anomaly, (n,)),
-            ("contributions", found.contribution, (n, d)),
-        ):
-            if given is not None and given.shape != shape:
-                raise AssetError(f"asset '{series.asset}': {what} of shape {given.shape} where {shape} is due")
+        shape = series.values.shape
+        _check_shape(series, "scores", found.score, shape[:1])
+        _check_shape(series, "severities", found.severity, shape[:1])
+        _check_shape(series, "verdicts", found.is_anomaly, shape[:1])
+        _check_shape(series, "contributions", found.contribution, shape)
         # A score of a shingle that is not whole is nobody's business, whoever gave it.
         score = np.where(complete(series.values, self.rules.shingle), found.score, np.nan)
         return _Scored(series, case.rows, case.since, found, score)
@@ -147,7 +145,7 @@ class Backtest:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Laid:
     """An asset, the rows of it that are reported, and the row from which on it is judged for their sake."""
 
@@ -161,7 +159,7 @@ class _Laid:
         return self.series.asset
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Scored(_Laid):
     """Such an asset, what the detector said of it, and (n,) the scores that count."""
 
@@ -224,6 +222,11 @@ def _reported(cases: Sequence[_Scored], judged: Judged) -> list[Judged]:
         result.sigma[case.rows] = judged.sigma[line, here]
         results.append(result)
     return results
+
+
+def _check_shape(series: Series, what: str, given: NDArray[Any] | None, due: tuple[int, ...]) -> None:
+    if given is not None and given.shape != due:
+        raise AssetError(f"asset '{series.asset}': {what} of shape {given.shape} where {due} is due")
 
 
 def _check(cases: Sequence[_Scored], scores: Floats) -> None:

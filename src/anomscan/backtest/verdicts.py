@@ -156,8 +156,10 @@ def milder(judged: Judged, severity: Floats, least: float) -> tuple[Judged, NDAr
 
 
 def _decide(scores: Floats, skipped: NDArray[np.bool_], full: int, cutoff: Floats, sigma: Floats) -> Judged:
-    verdict = exceeds(scores, cutoff).view(np.int8)
-    np.copyto(verdict, _WARMING_UP, where=np.isnan(cutoff))
+    verdict = np.empty(scores.shape, np.int8)
+    decided, bound = verdict[..., full:], cutoff[..., full:]
+    decided[...] = exceeds(scores[..., full:], bound)
+    np.copyto(decided, _WARMING_UP, where=np.isnan(bound))
     return _ordered(verdict, scores, skipped, full, cutoff, sigma)
 
 
@@ -170,8 +172,9 @@ def _ordered(
     sigma: Floats,
 ) -> Judged:
     """The first that holds: before the first full window, health skipped, no score; else what was decided."""
-    np.copyto(verdict, _NO_DATA, where=~np.isfinite(scores))
-    np.copyto(verdict, _SKIPPED, where=skipped)
+    decided = verdict[..., full:]
+    np.copyto(decided, _NO_DATA, where=~np.isfinite(scores[..., full:]))
+    np.copyto(decided, _SKIPPED, where=skipped[..., full:])
     verdict[..., :full] = _WARMING_UP
     cutoff[..., :full] = sigma[..., :full] = np.nan
     return Judged(verdict, cutoff, sigma)
