@@ -16,6 +16,7 @@ from anomscan.errors import ConfigError
 
 if TYPE_CHECKING:
     from anomscan.detectors.azure.detector import AzureDetector
+    from anomscan.detectors.recorded import Recorded
 
 Settings = RcfSettings | RecordedSettings | SageMakerSettings | AzureSettings
 
@@ -46,9 +47,7 @@ def build(name: str, settings: Settings, warn: Callable[[str], None]) -> Detecto
         return SageMakerDetector(name, settings, Runtime(settings))
     if isinstance(settings, AzureSettings):
         return _azure(name, settings, warn)
-    from anomscan.detectors.recorded import Recorded
-
-    return Recorded(name, settings.path)
+    return _recorded(name, settings)
 
 
 @contextmanager
@@ -97,6 +96,9 @@ def opened(
     elif isinstance(settings, AzureSettings):
         with closing(_azure(name, settings, warn)) as detector:
             yield detector
+    elif isinstance(settings, RecordedSettings):
+        with closing(_recorded(name, settings)) as recorded:
+            yield recorded
     else:
         yield build(name, settings, warn)
 
@@ -108,3 +110,9 @@ def _azure(name: str, settings: AzureSettings, warn: Callable[[str], None]) -> A
 
     service = Mvad(settings)
     return AzureDetector(name, settings, service, shelf_of(settings, warn, near=service.near))
+
+
+def _recorded(name: str, settings: RecordedSettings) -> Recorded:
+    from anomscan.detectors.recorded import Recorded
+
+    return Recorded(name, settings.path)
