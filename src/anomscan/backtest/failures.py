@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -60,7 +61,7 @@ def _made(work: Callable[[Sequence[Given]], Sequence[Made | Failure]], cases: li
         broken: Exception = ValueError(f"{len(made)} results for {len(cases)} assets")
     except AssetError as error:
         broken = error
-    except AnomscanError:
+    except (AnomscanError, CancelledError):  # CancelledError: the run is being given up
         raise
     except Exception as error:  # noqa: BLE001  whatever a detector or odd telemetry comes up with
         broken = error

@@ -65,6 +65,9 @@ class _Interrupted(BaseException):
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    # Once more, and the program ends where it stands: what is finished is on the disk.
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_DFL)
     raise _Interrupted(number)
 
 
