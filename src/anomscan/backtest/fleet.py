@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomscan.backtest.asset import AssetScan, Stretch, anomalous_rows
-from anomscan.backtest.engines import Engine, Lost
 from anomscan.backtest.failures import Failure, surviving
 from anomscan.backtest.rules import Rules
 from anomscan.backtest.verdicts import UNASKED, Judged, judge, judge_given, judge_stretch, judged_from, milder
@@ -51,15 +50,6 @@ class Backtest:
     stretch: Stretch
     whole: bool = False
     min_severity: float | None = None
-
-    def run(self, chunks: Iterable[Sequence[Series]], engine: Engine) -> Iterator[AssetScan | Failure]:
-        """Scan assets chunk by chunk.
-
-        Results come in the order of the chunks and of the series in them, whatever the engine.
-        """
-        for _, results in engine.map(self.scan, chunks):
-            assert not isinstance(results, Lost)
-            yield from results
 
     def scan(self, batch: Sequence[Series]) -> list[AssetScan | Failure]:
         """Scan the assets of one chunk, in order.
