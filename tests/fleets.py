@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from anomscan.detectors.rcf.forest import Forest
+from anomscan.detectors.rcf.severity import Severity
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Series
@@ -62,3 +66,21 @@ def contents(chunks: Iterable[Iterable[Series]]) -> dict[str, tuple[Any, ...]]:
         assert series.asset not in found
         found[series.asset] = plain(series)
     return found
+
+
+def model(path: Path, *, variables: Sequence[str] = ("x",), shingle: int = 3, trees: int = 5, seed: int = 0) -> None:
+    """Write a small forest that knows values about 0 to 1, as ``train`` would."""
+    points = np.random.default_rng(seed).random((200, shingle * len(variables)))
+    forest = Forest.fit(points, trees=trees, sample_size=32, seed=seed)
+    severity = Severity.of(forest.score(points)).facts()
+    facts = {"variables": list(variables), "shingle": shingle, "cadence": "1D", "severity": severity}
+    path.parent.mkdir(exist_ok=True)
+    forest.with_facts(**facts, trained_through="1970-01-10").save(path)
+
+
+def outcome(path: Path) -> tuple[bytes, bytes, dict[str, Any]]:
+    """The records, the scores and the facts that a run has written, without what time it was."""
+    facts = json.loads(path.with_name(path.name + ".run.json").read_text("utf-8"))
+    for clock in ("started", "finished", "stages_s"):
+        del facts[clock]
+    return path.read_bytes(), path.with_name(path.name + ".scores.parquet").read_bytes(), facts

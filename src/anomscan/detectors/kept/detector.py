@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from anomscan.detectors.base import FrozenDetector, Scores
 from anomscan.detectors.kept.file import Kept
-from anomscan.errors import AnomscanError
+from anomscan.errors import AnomscanError, AssetError
 from anomscan.telemetry.series import Floats, Series
 from anomscan.telemetry.shingles import runs, shingles_at
 
@@ -50,6 +50,10 @@ class KeptDetector:
         for series, score, places, found in zip(batch, scores, missing, fresh, strict=True):
             if isinstance(found, AnomscanError):
                 results.append(found)
+                continue
+            if found.shape != places.shape:
+                what = f"scores of shape {found.shape} where {places.shape} is due"
+                results.append(AssetError(f"asset '{series.asset}': {what}"))
                 continue
             score[places] = found
             self.changed |= len(places) > 0
