@@ -376,6 +376,25 @@ def test_rows_that_the_run_may_not_know_are_refused(store):
             refuse_unknown(series, horizon)
 
 
+class Careless:
+    """A snapshot that forgets what was asked of it."""
+
+    def __init__(self, snapshot):
+        self.cut, self._snapshot = snapshot.cut, snapshot
+
+    def read(self, unit, *, as_of=None):
+        return self._snapshot.read(unit)
+
+
+def test_a_store_that_gives_rows_of_later_is_caught(store, work):
+    commit(store, [(ASSETS[0], day(place), (0.8, 0.8), "Ok") for place in (DAYS, DAYS + 1)], "2021-01-01")
+    made = work(Distance(), horizon=Horizon(as_of=np.datetime64("2020-06-01", "us")))
+    assert proof(made).verdicts == SAMPLE
+    careless = replace(made, snapshot=Careless(made.snapshot))
+    with pytest.raises(ProofError, match=r"asset 'asset0', 2017-05-31: .* may not know"):
+        prove(careless, draw(results(careless), 10_000, 1), lambda steps: None)
+
+
 def test_known_is_what_came_up_to_a_day():
     days = np.array([day(0), day(1), day(5)])
     series = Series("a", LAYOUT.cadence, ("x",), days, np.arange(3.0)[:, None], np.zeros(3, np.int32), ("Ok",), days)

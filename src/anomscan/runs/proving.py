@@ -12,7 +12,6 @@ import numpy as np
 from anomscan.backtest.asset import Stretch
 from anomscan.backtest.fleet import Failure
 from anomscan.backtest.verdicts import Verdict
-from anomscan.detectors.base import FrozenDetector
 from anomscan.errors import ProofError
 from anomscan.runs.job import Horizon
 from anomscan.runs.sampling import Claim
@@ -166,7 +165,7 @@ def _meaning(work: Work, said: Claim, found: Claim, series: Series) -> tuple[str
     if _differences(work, found, alone):
         return f"detector '{detector.name}' looks ahead: later rows have a say in it", mend
     others = "the other assets that were scored with it have a say in it"
-    if isinstance(detector, FrozenDetector) and work.keeper is not None and work.keeper.reads:
+    if work.keeper is not None and work.keeper.reads:
         return (
             "a score that was kept is wrong",
             f"nothing is written; run it again with --rescore: if it fails again, {others}",
