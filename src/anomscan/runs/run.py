@@ -123,7 +123,7 @@ class Run:
             watch(finished.tally)
 
         if self.missing and _NOWHERE not in journal.tallies:
-            keep(_NOWHERE, self._nowhere(), None)
+            keep(_NOWHERE, self._nowhere(self.missing), None)
         waiting = [left for unit in self.units() for left in self._left(unit, journal)]
         away: list[Unit] = []
         while waiting or away:
@@ -134,7 +134,9 @@ class Run:
                 if isinstance(result, Away):
                     away.append(plain)
                 elif not isinstance(result, Lost):
-                    keep(plain.name, result, plain)
+                    # An asset asked for by name may begin after all that the run may know.
+                    late = self.job.assets is not None and not result.results
+                    keep(plain.name, self._nowhere([plain.low[1]]) if late else result, plain)
                 elif plain.assets > 1:
                     waiting += self.cut.halves(plain)
                 else:
@@ -158,11 +160,10 @@ class Run:
         else:
             yield unit
 
-    def _nowhere(self) -> Finished:
+    def _nowhere(self, assets: Sequence[str]) -> Finished:
         source = self.facts["source"]
         results = [
-            Failure(asset, AssetError(f"source '{source}' has no asset '{asset}' in the store"))
-            for asset in self.missing
+            Failure(asset, AssetError(f"source '{source}' has no asset '{asset}' in the store")) for asset in assets
         ]
         return self.work.finished(results)
 

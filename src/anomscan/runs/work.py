@@ -35,11 +35,14 @@ class Sent:
         Its assets' telemetry.
     kept
         What scores are kept of them.
+    filed
+        Whether they are kept as those of just this unit.
     """
 
     unit: Unit
     series: Sequence[Series]
     kept: Mapping[str, Kept]
+    filed: bool
 
 
 class Away:
@@ -85,11 +88,12 @@ class Work:
             results = replace(self.backtest, detector=detector).scan(sent.series)
         with clock.of("record"):
             finished = self.finished(results)
-            if isinstance(detector, KeptDetector) and self.keeper is not None:
+            if isinstance(detector, KeptDetector) and self.keeper is not None and self.keeper.writes:
+                known = detector.known if detector.changed or not sent.filed else None
                 if sent is unit:
-                    finished = replace(finished, known=detector.known if detector.changed else None)
-                elif detector.changed or not self.keeper.has(sent.unit):
-                    self.keeper.keep(sent.unit, detector.known)
+                    finished = replace(finished, known=known)
+                elif known is not None:
+                    self.keeper.keep(sent.unit, known)
         finished.tally.stages = dict(clock.spent)
         return finished
 
@@ -103,7 +107,9 @@ class Work:
         StoreError
             If it is damaged.
         """
-        return Sent(unit, self.read(unit), {} if self.keeper is None else self.keeper.read(unit))
+        if self.keeper is None:
+            return Sent(unit, self.read(unit), {}, filed=False)
+        return Sent(unit, self.read(unit), self.keeper.read(unit), self.keeper.has(unit))
 
     def read(self, unit: Unit) -> list[Series]:
         """A unit's telemetry, as far as it exists for this run.
