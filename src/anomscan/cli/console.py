@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 #: Seconds between two lines of progress where there is no terminal.
 _LINE_S = 30.0
@@ -144,11 +144,9 @@ class Console:
             yield watch
             return
         from rich.console import Console as Screen
-        from rich.progress import BarColumn, Progress, TextColumn
+        from rich.progress import Progress, TextColumn
 
-        with Progress(
-            BarColumn(), TextColumn("{task.description}"), console=Screen(stderr=True), transient=True
-        ) as bar:
+        with Progress(TextColumn("{task.description}"), console=Screen(stderr=True), transient=True) as bar:
             task = bar.add_task(str(line), total=total, completed=before.assets)
 
             def show(done: Counts) -> None:
@@ -198,7 +196,7 @@ class _LiveLine:
         self._failed += done.failed
 
     @property
-    def facts(self) -> dict[str, object]:
+    def facts(self) -> dict[str, Any]:
         done, spent = self.assets - self._before, time.monotonic() - self._began
         return {
             "assets": self.assets,
@@ -214,4 +212,4 @@ class _LiveLine:
         text = f"{self.assets:,} of {self._total:,} assets, {self._findings:,} anomalous, {self._failed:,} failed"
         if facts["eta_s"] is None:
             return text
-        return f"{text}, {facts['assets_per_s']:,} a second, {timedelta(seconds=int(str(facts['eta_s'])))} left"
+        return f"{text}, {facts['assets_per_s']:,.0f} a second, {timedelta(seconds=facts['eta_s'])} left"
