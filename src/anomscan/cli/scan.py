@@ -92,6 +92,11 @@ def scan(
         ("scan", "sigma"): sigma,
     }
     settings = session.load(flags).settings
+    name, chosen = settings.detector(detector)
+    if engine == "ray" and chosen.kind in ("sagemaker", "azure"):
+        raise ConfigError(
+            f"detector '{name}' waits for a service, which threads do as well", hint="leave out --engine ray"
+        )
 
     from anomscan.cli.running import Delivery, deliver
     from anomscan.reports.records import SCAN_SCHEMA
