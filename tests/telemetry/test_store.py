@@ -16,8 +16,10 @@ from pyarrow import parquet
 
 from anomscan.errors import AssetError, ConfigError, InputError, LockedError, StoreError
 from anomscan.telemetry import compact, lock, writer
+from anomscan.telemetry.block import Block
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
+from anomscan.telemetry.spill import Spill
 from anomscan.telemetry.store import Store, Tally
 
 Commit = Callable[..., Tally]
@@ -167,14 +169,22 @@ def test_spilling_changes_nothing(
     commit(rows)
     whole = contents(store.path)
     monkeypatch.setattr(writer, "SPILL_ROWS", 30)
+    sizes: list[int] = []
+    add = Spill.add
+
+    def noting(spill: Spill, block: Block, *, in_memory: bool = False) -> None:
+        add(spill, block, in_memory=in_memory)
+        sizes.append(0 if in_memory else len(block))
+
+    monkeypatch.setattr(Spill, "add", noting)
     again = Store.create(tmp_path / "again")
     tables = _tables(store, layout)
     with again.writer("fleet", layout, arrived_at=day("2020-01-01")) as into:
         for piece in tables:
             for start in range(0, len(piece), 20):
                 into.append(piece.slice(start, 20))
-        assert any(path.is_dir() for path in (again.path / "fleet").iterdir())
         assert into.commit() == Tally(50, 700, 0, 0)
+    assert sizes == [40] * 17 + [0]
     assert again.revision("fleet") == store.revision("fleet")
     assert set(contents(again.path)) == set(whole)
     assert sum(len(s) for chunk in again.stream("fleet") for s in chunk) == 700

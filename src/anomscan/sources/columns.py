@@ -196,8 +196,8 @@ def _ids(column: pa.Array, name: str, place: Place) -> pa.Array:
             hint="write the ids as text",
         )
     column = column.cast(pa.string())
-    missing = pc.fill_null(pc.equal(column, ""), True)
-    if (row := pc.index(missing, True).as_py()) >= 0:
+    if column.null_count or _has_empty(column):
+        row = pc.index(pc.fill_null(pc.equal(column, ""), True), True).as_py()
         raise InputError(f"{place(row)}: no asset id in column '{name}'")
     return column
 
@@ -209,7 +209,12 @@ def _labels(column: pa.Array, name: str, place: Place) -> pa.Array:
     ):
         raise InputError(f"{place(0)}: column '{name}' holds {kind}; a health is text or an integer")
     column = column.cast(pa.string())
-    return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+    return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column) if _has_empty(column) else column
+
+
+def _has_empty(column: pa.Array) -> bool:
+    """Whether one of the texts is empty; looking at the lengths alone takes no time."""
+    return bool(pc.min_max(pc.binary_length(column))["min"].as_py() == 0)
 
 
 def _numbers(column: pa.Array, name: str, place: Place) -> pa.Array:
@@ -221,6 +226,8 @@ def _numbers(column: pa.Array, name: str, place: Place) -> pa.Array:
         numbers = column.cast(pa.float64(), safe=False)
     else:
         raise InputError(f"{place(0)}: column '{name}' holds {kind}, not numbers")
+    if pc.all(pc.is_finite(numbers)).as_py() is not False:  # None where all are empty
+        return numbers
     if (row := pc.index(pc.is_inf(numbers), True).as_py()) >= 0:
         raise InputError(
             f"{place(row)}, column '{name}': {shown(column[row])} is infinite",

@@ -83,6 +83,12 @@ class Times:
             raise InputError(f"{place(row)}: no timestamp in column '{name}'")
         if len(column) == 0:
             return pa.array([], pa.timestamp("us"))
+        if pa.types.is_date32(column.type) and self._cadence.whole_days and _within(column, _FIRST, _LAST):
+            # A date is what is wanted, as it stands.
+            first = self.seen.get(False, f"{shown(column[0])} at {place(0)}, column '{name}'")
+            refuse_mix({**self.seen, False: first})
+            self.seen[False] = first
+            return column.cast(pa.timestamp("us"))
         # The same few instants return with each asset, so each is parsed once.
         coded = column.dictionary_encode()
         codes = coded.indices.to_numpy()
@@ -152,6 +158,12 @@ class Times:
             shifted = _numpy(local.tz_localize(None)) != _numpy(wall)
             _refuse(shifted, texts, where, f"does not exist in {self._zone}, when clocks go forward", hint=hint)
         return _numpy(utc)
+
+
+def _within(dates: pa.Array, first: np.datetime64, last: np.datetime64) -> bool:
+    ends = pc.min_max(dates.cast(pa.int32()))
+    days = [moment.astype("datetime64[D]").astype(int) for moment in (first, last)]
+    return bool(days[0] <= ends["min"].as_py() and ends["max"].as_py() <= days[1])
 
 
 def refuse_mix(seen: dict[bool, str]) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,9 @@ Codes = NDArray[np.int32]
 Micros = NDArray[np.int64]
 
 BUCKETS = 64
+
+#: Rows whose runs are shorter on average are put in order one by one.
+SHORTEST_RUN = 8
 
 
 def bucket_of(asset: str) -> int:
@@ -64,13 +68,19 @@ class Block:
 
     def take(self, which: NDArray[np.int64] | NDArray[np.bool_] | slice) -> Block:
         """The rows at places, under a mask, or of a slice (then views)."""
+        # An index is slow on rows of several values.
+        places = np.flatnonzero(which) if isinstance(which, np.ndarray) and which.dtype == bool else which
+
+        def taken(array: NDArray[Any]) -> NDArray[Any]:
+            return array[places] if isinstance(places, slice) else array.take(places, axis=0)
+
         return replace(
             self,
-            assets=self.assets[which],
-            timestamps=self.timestamps[which],
-            values=self.values[which],
-            health=self.health[which],
-            arrived_at=self.arrived_at[which],
+            assets=taken(self.assets),
+            timestamps=taken(self.timestamps),
+            values=taken(self.values),
+            health=taken(self.health),
+            arrived_at=taken(self.arrived_at),
         )
 
     def order(self) -> NDArray[np.int64] | None:
@@ -80,14 +90,29 @@ class Block:
         """
         if len(self) == 0:
             return None
+        # Runs of one asset in rising time are put in order whole: queries often give such runs, and so do the files.
+        same, later = self.assets[1:] == self.assets[:-1], self.timestamps[1:] > self.timestamps[:-1]
+        starts = np.concatenate([[0], np.flatnonzero(~(same & later)) + 1])
+        assets = self.assets[starts]
+        if bool((assets[1:] > assets[:-1]).all()):
+            return None
+        if len(starts) * SHORTEST_RUN > len(self):
+            return self._order_of_rows()
+        runs = np.lexsort((self.timestamps[starts], assets))
+        lengths = np.diff(starts, append=len(self))
+        assets, firsts, lasts = assets[runs], starts[runs], (starts + lengths - 1)[runs]
+        overlap = (assets[1:] == assets[:-1]) & (self.timestamps[firsts[1:]] <= self.timestamps[lasts[:-1]])
+        if bool(overlap.any()):
+            return self._order_of_rows()
+        return _places(firsts, lengths[runs])
+
+    def _order_of_rows(self) -> NDArray[np.int64] | None:
         start = self.timestamps.min()
         span = int(self.timestamps.max()) - int(start) + 1
         if len(self.names) * span >= 2**63:
             return np.lexsort((self.arrived_at, self.timestamps, self.assets))
         # One key, because a stable sort of a few sorted runs (one a file) is little more than their merge.
         key = self.assets * np.int64(span) + (self.timestamps - start)
-        if bool((key[1:] > key[:-1]).all()):
-            return None
         order = np.argsort(key, kind="stable")
         key, arrived_at = key[order], self.arrived_at[order]
         if bool(((key[1:] == key[:-1]) & (arrived_at[1:] < arrived_at[:-1])).any()):
@@ -116,46 +141,56 @@ class Block:
         known = self
         if as_of is not None and not bool((self.arrived_at <= as_of).all()):
             known = self.take(self.arrived_at <= as_of)
-        known = known.in_order()
+        order = known.order()
+        if order is None:  # then nothing repeats either
+            return known
+        known = known.take(order)
         repeats = known.repeats()
         return known.take(np.append(~repeats[1:], True)[: len(known)]) if repeats.any() else known
 
     def trimmed(self) -> Block:
-        """The same rows without the names that have none."""
-        used = np.flatnonzero(np.bincount(self.assets, minlength=len(self.names)))
+        """The same rows, which are in order, without the names that have none."""
+        lengths = np.diff(self.edges())
+        used = np.flatnonzero(lengths)
         if len(used) == len(self.names):
             return self
         names = [self.names[place] for place in used.tolist()]
-        return replace(self, names=names, assets=np.searchsorted(used, self.assets).astype(np.int32))
+        return replace(self, names=names, assets=np.repeat(np.arange(len(used), dtype=np.int32), lengths[used]))
+
+    def edges(self) -> NDArray[np.int64]:
+        """(names + 1,), of rows in order: where each asset's begin, and where the last one's end."""
+        return np.searchsorted(self.assets, np.arange(len(self.names) + 1, dtype=np.int32))
 
     def bucket_rows(self) -> NDArray[np.int64]:
-        """(64,) rows in each bucket."""
+        """(64,), of rows in order: how many each bucket has."""
         buckets = np.fromiter((bucket_of(name) for name in self.names), np.int64, len(self.names))
-        rows = np.bincount(self.assets, minlength=len(self.names))
-        return np.bincount(buckets, weights=rows, minlength=BUCKETS).astype(np.int64)
+        return np.bincount(buckets, weights=np.diff(self.edges()), minlength=BUCKETS).astype(np.int64)
 
     def digest(self, state: hashlib.blake2b) -> None:
         """Add rows in order, each name with a row, to a hash.
 
         All but the arrival counts. Bucket by bucket, so that it does not matter how large the blocks are.
         """
-        start = 0
+        edges = self.edges()
+        place = start = 0
         for stop in np.cumsum(self.bucket_rows()).tolist():
             if start < stop:
-                assets, lengths = np.unique(self.assets[start:stop], return_counts=True)
-                codes, health = np.unique(self.health[start:stop], return_inverse=True)
-                names = [self.names[place] for place in assets.tolist()]
-                texts = [None if code < 0 else self.health_names[code] for code in codes.tolist()]
-                state.update(repr((names, lengths.tolist(), texts)).encode())
+                last = int(self.assets[stop - 1]) + 1
+                health, texts = _compact(self.health[start:stop], self.health_names)
+                steps = np.diff(self.timestamps[start:stop], prepend=0)
+                # As a rule the steps are all alike: it is told where they change.
+                changes = np.concatenate([[0], np.flatnonzero(steps[1:] != steps[:-1]) + 1])
+                names, lengths = self.names[place:last], np.diff(edges[place : last + 1])
+                state.update(repr((names, lengths.tolist(), texts, len(changes))).encode())
                 values = self.values[start:stop]
-                state.update(self.timestamps[start:stop].tobytes())
-                state.update(np.where(np.isnan(values), np.nan, values).tobytes())
-                state.update(health.astype(np.int32).tobytes())
+                for array in (changes, steps[changes], np.where(np.isnan(values), np.nan, values), health):
+                    state.update(np.ascontiguousarray(array).data)
+                place = last
             start = stop
 
     def series(self, layout: Layout) -> Iterator[Series]:
         """The assets that have rows, one after another; of rows as ``latest`` gives them."""
-        edges = np.searchsorted(self.assets, np.arange(len(self.names) + 1, dtype=np.int32)).tolist()
+        edges = self.edges().tolist()
         timestamps = self.timestamps.view("datetime64[us]")
         arrived_at = self.arrived_at.view("datetime64[us]")
         for name, start, stop in zip(self.names, edges, edges[1:], strict=False):
@@ -176,7 +211,7 @@ def concat(blocks: Sequence[Block]) -> Block:
     """Blocks one after another (earlier commits first), their names brought together."""
     if len(blocks) == 1:
         return blocks[0]
-    names = _in_store_order(set(chain.from_iterable(block.names for block in blocks)))
+    names = in_store_order(set(chain.from_iterable(block.names for block in blocks)))
     health_names = tuple(sorted(set(chain.from_iterable(block.health_names for block in blocks))))
     return Block(
         names,
@@ -214,8 +249,9 @@ def from_table(table: pa.Table, layout: Layout, *, arrived_at: int | None = None
         where = np.flatnonzero(assets == ids.index(asset)) if asset in ids else assets[:0]
         table = table.slice(int(where[0]) if len(where) else 0, len(where))
         assets, ids = np.zeros(len(where), np.int32), [asset]
-    used = np.flatnonzero(np.bincount(assets, minlength=len(ids)))
-    names = _in_store_order([ids[place] for place in used.tolist()])
+    used = np.zeros(len(ids), bool)
+    used[assets] = True
+    names = in_store_order([ids[place] for place in np.flatnonzero(used).tolist()])
     health, texts = arrow.codes(table.column(HEALTH))
     health_names = tuple(sorted(texts))
     columns = [arrow.floats(table.column(value_column(variable))) for variable in layout.variables]
@@ -251,7 +287,22 @@ def to_table(block: Block, layout: Layout) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _in_store_order(names: Sequence[str] | set[str]) -> list[str]:
+def _places(firsts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Runs of rows, told by their first row and their length, as rows."""
+    ends = np.cumsum(lengths)
+    return np.repeat(firsts - (ends - lengths), lengths) + np.arange(ends[-1])
+
+
+def _compact(codes: Codes, texts: Sequence[str]) -> tuple[NDArray[np.unsignedinteger[Any]], list[str | None]]:
+    """Codes as codes into those texts that occur, in as few bytes as they need."""
+    used = np.flatnonzero(np.bincount(codes + 1, minlength=len(texts) + 1))
+    places = np.zeros(len(texts) + 1, np.min_scalar_type(len(used)))
+    places[used] = np.arange(len(used))
+    return places[codes + 1], [None if place == 0 else texts[place - 1] for place in used.tolist()]
+
+
+def in_store_order(names: Iterable[str]) -> list[str]:
+    """Ids, sorted by bucket and by code point."""
     return [name for _, name in sorted((bucket_of(name), name) for name in names)]
 
 

@@ -90,9 +90,9 @@ class Findings:
     def check_grid(self, incoming: Block, known: Roster) -> None:
         """Note the first timestamp that is not a whole number of steps from the samples of its asset."""
         step = self.layout.cadence.step_us
-        firsts = incoming.timestamps[np.searchsorted(incoming.assets, np.arange(len(incoming.names)))]
-        anchors = np.where(known.samples > 0, known.last, firsts)
-        off = np.flatnonzero((incoming.timestamps - anchors[incoming.assets]) % step)
+        anchors = np.where(known.samples > 0, known.last, incoming.timestamps[incoming.edges()[:-1]])
+        distances = incoming.timestamps - anchors[incoming.assets]
+        off = np.flatnonzero(distances // step * step != distances)  # NumPy divides faster than it takes remainders
         if len(off) and self._off_grid is None:
             row = int(off[0])
             asset = int(incoming.assets[row])
@@ -136,9 +136,16 @@ def settle(
     findings.assets += len(incoming.names)
     findings.check_grid(incoming, known)
 
-    both = concat([incoming] if stored is None else [stored, incoming])
+    if stored is None:
+        findings.new += len(incoming)
+        fetched, repeats = np.ones(len(incoming), bool), np.zeros(len(incoming), bool)
+        entries = _entries(incoming, fetched, repeats, incoming.names, known, arrived_at)
+        findings.count_steps(entries)
+        return incoming, entries
+
+    both = concat([stored, incoming])
     fetched = np.zeros(len(both), bool)
-    fetched[len(both) - len(incoming) :] = True
+    fetched[len(stored) :] = True
     order = both.order()
     if order is not None:
         both, fetched = both.take(order), fetched[order]
@@ -167,17 +174,14 @@ def _entries(
     arrived_at: int,
 ) -> Roster:
     """The roster's entries of ``names`` with the fetched rows counted in."""
-    n = len(both.names)
-    sole = fetched & ~repeats & ~np.append(repeats[1:], False)
-    samples = np.bincount(both.assets[sole], minlength=n)
-    edges = np.searchsorted(both.assets, np.arange(n + 1))
+    edges = both.edges()
     first_seen, last_seen = both.timestamps[edges[:-1]], both.timestamps[edges[1:] - 1]
+    sole = fetched & ~repeats & ~np.append(repeats[1:], False)
+    samples = np.add.reduceat(sole, edges[:-1], dtype=np.int64)
 
-    firsts = np.flatnonzero(~repeats)
-    assets, timestamps = both.assets[firsts], both.timestamps[firsts]
-    within = assets[1:] == assets[:-1]
-    smallest = np.full(n, np.iinfo(np.int64).max)
-    np.minimum.at(smallest, assets[1:][within], np.diff(timestamps)[within])
+    steps = np.diff(both.timestamps, prepend=0)
+    steps[repeats] = steps[edges[:-1]] = np.iinfo(np.int64).max
+    smallest = np.minimum.reduceat(steps, edges[:-1])
 
     place = {name: place for place, name in enumerate(both.names)}
     where = np.fromiter((place[name] for name in names), np.int64, len(names))

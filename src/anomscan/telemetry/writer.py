@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ import pyarrow as pa
 
 from anomscan.errors import StoreError
 from anomscan.telemetry import lock
-from anomscan.telemetry.block import Block, concat, empty, from_table
+from anomscan.telemetry.block import Block, empty, from_table
 from anomscan.telemetry.compact import clean, compact, remove
 from anomscan.telemetry.durable import output_errors, replace_file
 from anomscan.telemetry.manifest import LOCK, DataFile, Manifest, bucket_rows, load
@@ -55,8 +54,7 @@ class StoreWriter:
         self._manifest = Manifest(layout)
         self._held: list[pa.Table] = []
         self._held_rows = 0
-        self._spills: list[Spill] = []
-        self._spill_folder: Path | None = None
+        self._spill = Spill(folder, self._arrived_at)
 
     def __enter__(self) -> StoreWriter:
         with output_errors(self._folder):
@@ -68,6 +66,7 @@ class StoreWriter:
                 _same_layout(self._folder.name, manifest.layout, self._layout)
                 self._manifest = manifest
             clean(self._folder, manifest)
+            stack.enter_context(self._spill)
             self._resources = stack.pop_all()
         return self
 
@@ -89,7 +88,8 @@ class StoreWriter:
         self._held.append(table)
         self._held_rows += len(table)
         if self._held_rows > SPILL_ROWS:
-            self._spill()
+            with output_errors(self._folder):
+                self._spill.add(self._held_block())
 
     def commit(self) -> Tally:
         """Store what is new; where nothing is, no file is touched.
@@ -127,53 +127,35 @@ class StoreWriter:
             self._manifest = _swap(folder, before, part.part, roster.updated(entries), state.hexdigest())
             if sum(file.is_batch for file in self._manifest.files) > MOST_BATCHES:
                 self._manifest = compact(folder, self._manifest)
-        self._held, self._held_rows, self._spills = [], 0, []
         return Tally(findings.assets, findings.new, findings.revised, findings.unchanged)
 
     def _settled(self, roster: Roster, findings: Findings) -> Iterator[tuple[Block, Roster]]:
         """What there is to store, and the roster's entries as they become, some buckets at a time."""
-        held = self._held_block()
-        edges = np.concatenate([[0], np.cumsum(held.bucket_rows())]).tolist()
-        fetched = sum((spill.bucket_rows for spill in self._spills), start=np.diff(edges))
-
-        files = self._neighbours(held)
+        spill = self._spill
+        spill.add(self._held_block(), in_memory=True)
+        files = self._neighbours()
         stored = [PartReader(self._folder, file, self._layout) for file in files]
-        rows = np.where(fetched > 0, fetched + bucket_rows(files), 0)
+        rows = np.where(spill.bucket_rows > 0, spill.bucket_rows + bucket_rows(files), 0)
+        spans = list(bucket_spans(rows.tolist(), SPILL_ROWS))
 
         places = {name: place for place, name in enumerate(roster.names)}
-        for first, stop in bucket_spans(rows.tolist(), SPILL_ROWS):
-            blocks = [block for spill in self._spills if (block := spill.read(first, stop)) is not None]
-            incoming = concat([*blocks, held.take(slice(edges[first], edges[stop])).trimmed()])
+        for (first, stop), incoming in zip(spans, spill.blocks(spans), strict=True):
             known = roster.pick(incoming.names, places)
             yield settle(incoming, read_parts(stored, first, stop), known, self._arrived_at, findings)
 
-    def _neighbours(self, held: Block) -> list[DataFile]:
+    def _neighbours(self) -> list[DataFile]:
         """The stored files that may hold a fetched sample or one a step away; an asset's last is in the roster."""
-        times = [(spill.earliest, spill.latest) for spill in self._spills]
-        if len(held):
-            times.append((int(held.timestamps.min()), int(held.timestamps.max())))
-        files = self._manifest.files
-        if not times or not files:
-            return []
-        earliest, latest = min(time[0] for time in times), max(time[1] for time in times)
-        if earliest > max(file.latest for file in files):
+        files, earliest, latest = self._manifest.files, self._spill.earliest, self._spill.latest
+        if not files or earliest > max(file.latest for file in files):
             return []
         step = self._layout.cadence.step_us
         return [file for file in files if file.earliest <= latest + step and earliest - step <= file.latest]
 
-    def _spill(self) -> None:
-        """Move the held rows to a file, sorted, so that some buckets of them can be read back alone."""
-        with output_errors(self._folder):
-            if self._spill_folder is None:
-                self._spill_folder = Path(tempfile.mkdtemp(prefix="spill-", dir=self._folder))
-                self._resources.callback(remove, self._spill_folder)
-            self._spills.append(Spill(self._spill_folder / f"{len(self._spills):06d}", self._held_block()))
-        self._held, self._held_rows = [], 0
-
     def _held_block(self) -> Block:
         if self._held_rows == 0:
             return empty(self._layout)
-        table = pa.concat_tables(self._held).combine_chunks()
+        table = pa.concat_tables(self._held)
+        self._held, self._held_rows = [], 0
         return from_table(table, self._layout, arrived_at=self._arrived_at).in_order()
 
 

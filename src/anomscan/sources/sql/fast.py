@@ -19,7 +19,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, cast
 
-import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 from pymysql.constants import FIELD_TYPE as KIND
@@ -34,7 +33,12 @@ _TIME = {KIND.DATE, KIND.DATETIME, KIND.TIMESTAMP}
 _SCALE, _DIGITS = 10, 28
 _MODES = {"require": "REQUIRED", "verify-ca": "VERIFY_CA", "verify-identity": "VERIFY_IDENTITY"}
 _ALARM = -signal.SIGALRM
-_EXACT = 1 << 53
+# connectorx allocates the values of some rows and then frees them: glibc keeps as many at hand, and in one heap. NumPy,
+# which Arrow brings, needs no threads.
+_ENVIRONMENT = {
+    "GLIBC_TUNABLES": "glibc.malloc.arena_max=1:glibc.malloc.tcache_count=127",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 
 
 class NotStartedError(Exception):
@@ -125,7 +129,7 @@ def batches(address: str, query: str, wanted: Sequence[str], timeout_s: float) -
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=os.environ | {"RUST_BACKTRACE": "0"},
+        env=_ENVIRONMENT | os.environ | {"RUST_BACKTRACE": "0"},
     )
     started = False
     with process:
@@ -140,7 +144,7 @@ def batches(address: str, query: str, wanted: Sequence[str], timeout_s: float) -
             with suppress(pa.ArrowInvalid, OSError), pa.ipc.open_stream(stdout) as rows:
                 while (batch := _next(rows)) is not None:
                     started = True
-                    yield _with_floats(batch)
+                    yield batch
                 complete = True
             words = stderr.read().decode(errors="replace")
             code = process.wait()
@@ -175,34 +179,6 @@ def _next(rows: pa.RecordBatchReader) -> pa.RecordBatch | None:
 def _holds(length: int, scale: int) -> bool:
     """Whether a DECIMAL of this length (sign and point among them) keeps all its digits."""
     return scale <= _SCALE and length - scale + _SCALE <= _DIGITS
-
-
-def _with_floats(batch: pa.RecordBatch) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays(
-        [_floats(column) if pa.types.is_decimal(column.type) else column for column in batch.columns],
-        batch.schema.names,
-    )
-
-
-def _floats(column: pa.Array) -> pa.Array:
-    """decimal128 -> float64, rounded once, as the text would be; Arrow's own cast rounds more than once."""
-    valid, data = column.buffers()
-    words = np.frombuffer(data, "<i8")[2 * column.offset : 2 * (column.offset + len(column))].reshape(-1, 2)
-    small, sign = words[:, 0], words[:, 1]
-    # A quotient of two exact float64 is rounded once.
-    exact = (small <= _EXACT) & (small >= -_EXACT) & (sign == small >> 63)
-    if column.null_count:
-        exact |= np.asarray(column.is_null())
-    if not exact.all():
-        return column.cast(pa.string()).cast(pa.float64())
-    values = small / 10.0**column.type.scale
-    return pa.Array.from_buffers(pa.float64(), len(column), [_aligned(valid, column), pa.py_buffer(values)])
-
-
-def _aligned(valid: pa.Buffer | None, column: pa.Array) -> pa.Buffer | None:
-    if valid is None or column.offset == 0:
-        return valid
-    return pa.py_buffer(np.packbits(np.asarray(column.is_valid()), bitorder="little"))
 
 
 def _reason(words: str) -> str:

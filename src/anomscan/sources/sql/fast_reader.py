@@ -25,6 +25,8 @@ def main() -> None:
     import connectorx
     import pyarrow as pa
 
+    from anomscan.sources.sql.decimals import float_schema, with_floats
+
     def watched(wait: bool) -> None:
         signal.setitimer(signal.ITIMER_REAL, order["timeout_s"] if wait else 0)
 
@@ -32,11 +34,11 @@ def main() -> None:
     reader: Any = connectorx.read_sql(
         order["url"], order["query"], return_type="arrow_stream", batch_size=order["rows"]
     )
-    schema = pa.schema([reader.schema.field(name) for name in order["columns"]])
+    schema = float_schema(pa.schema([reader.schema.field(name) for name in order["columns"]]))
     with output, pa.ipc.new_stream(output, schema) as writer:
         for batch in reader:
             watched(False)
-            writer.write_batch(batch.select(order["columns"]))
+            writer.write_batch(with_floats(batch.select(order["columns"])))
             watched(True)
     watched(False)
 
