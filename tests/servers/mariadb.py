@@ -117,6 +117,8 @@ class MariaDb:
                     [
                         *(server, "--no-defaults", f"--datadir={self.folder / 'data'}", f"--socket={self.socket}"),
                         *(f"--port={self.port}", "--bind-address=127.0.0.1", "--skip-log-bin", "--skip-name-resolve"),
+                        # Where it is shared, a server that starts removes the temporary tables of the others.
+                        f"--tmpdir={self.folder}",
                         *("--innodb-flush-log-at-trx-commit=0", "--innodb-log-file-size=16M", "--local-infile=1"),
                         *options,
                     ],
