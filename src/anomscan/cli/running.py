@@ -79,17 +79,19 @@ def deliver(settings: Settings, job: Job, engine: Engine, console: Console, deli
     place = _place(delivery)
     source, _ = settings.source(job.source)
     name, chosen = settings.detector(job.detector)
-    snapshot = Store.open(settings.store.path).snapshot(source)
+    store = Store.open(settings.store.path)
     kept = None if place is None else place.with_name(place.name + ".parts")
     with (
         _locked(place, delivery.lock_timeout_s),
         opened(name, chosen, console.warn, record=job.record, replay=job.replay) as detector,
         output_file(delivery.output, "results.jsonl", console, overwrite=delivery.overwrite) as path,
     ):
-        run = Run.of(settings, job, snapshot, detector)
+        # Only now: another run's end may have been waited for.
+        run = Run.of(settings, job, store.snapshot(source), detector)
         # A result does not say whether it was proved: what is to be proved is scanned again.
         done = _complete(place, run.key) if place is not None and delivery.resume and not delivery.prove else None
         if done is not None:
+            Journal(kept, run.key).remove()
             console.info(f"{place} is the result of this very run: nothing is left to do")
             show_tally(console, done)
             return done
@@ -99,15 +101,15 @@ def deliver(settings: Settings, job: Job, engine: Engine, console: Console, deli
                     run.go(engine, journal, watch)
                 if delivery.prove:
                     _prove(console, run, journal, delivery.prove)
-            tally = journal.tally()
-            if path is not None:
-                write_results(
-                    path, journal.results(), run.report(tally, started), severity=detector.capabilities.severity
-                )
-            elif delivery.format == "table" or (delivery.format is None and sys.stdout.isatty()):
-                show_anomalies(console, journal.results(), tally.unit)
-            else:
-                sys.stdout.writelines(each.line.decode() + "\n" for each in journal.results())
+                tally = journal.tally()
+                if path is not None:
+                    write_results(
+                        path, journal.results(), run.report(tally, started), severity=detector.capabilities.severity
+                    )
+                elif delivery.format == "table" or (delivery.format is None and sys.stdout.isatty()):
+                    show_anomalies(console, journal.results(), tally.unit)
+                else:
+                    sys.stdout.writelines(each.line.decode() + "\n" for each in journal.results())
             journal.remove()
     show_tally(console, tally)
     return tally
@@ -168,8 +170,6 @@ def _telling(console: Console, journal: Journal, assets: int, kept: Path | None)
                 f"{finished:,} of {assets:,} assets are finished and kept in {kept}: "
                 "the same command goes on with --resume"
             )
-        else:
-            journal.remove()
         raise
 
 

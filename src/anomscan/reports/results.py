@@ -17,7 +17,7 @@ from anomscan.backtest.fleet import Failure
 from anomscan.backtest.verdicts import Verdict
 from anomscan.reports.findings import severities
 from anomscan.reports.records import Record, record_line
-from anomscan.telemetry.durable import replace_file
+from anomscan.telemetry.durable import remove_unfinished, replace_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,6 +75,8 @@ class Packed:
 def write_results(path: Path, results: Iterable[Packed], facts: Mapping[str, Any], *, severity: bool) -> None:
     """Write the records, the scores and the facts of a run, each whole or not at all, none if the disk is full.
 
+    Nobody else writes them meanwhile; what a killed writer of them left is removed.
+
     Parameters
     ----------
     path
@@ -91,6 +93,8 @@ def write_results(path: Path, results: Iterable[Packed], facts: Mapping[str, Any
     OutputError
         If one of them cannot be written; its old version stays.
     """
+    for place in (path, scores_path(path), run_path(path)):
+        remove_unfinished(place)
     with (
         replace_file(path) as records,
         replace_file(scores_path(path)) as scores,

@@ -76,6 +76,8 @@ class Journal:
     ) -> None:
         with suppress(OSError):  # a full disk once more
             self._file.close()
+        if kind is not None and not self.tallies:
+            self.remove()
 
     def add(self, name: str, finished: Finished, unit: Unit | None) -> None:
         """Keep some results under a name, those of a unit or of none; they are on the disk when this returns."""

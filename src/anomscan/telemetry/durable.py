@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import os
 import secrets
@@ -48,7 +49,7 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         return
     with output_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.parent / f"{UNFINISHED}{secrets.token_hex(8)}.tmp"
+        unfinished = target.parent / f"{_unfinished(target)}{secrets.token_hex(8)}.tmp"
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     raw = _Sink(descriptor, target)
     try:
@@ -67,6 +68,19 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             raw.close()
             unfinished.unlink()
         raise
+
+
+def remove_unfinished(path: str | os.PathLike[str]) -> None:
+    """Remove what killed writers of ``path`` left beside it. The caller sees to it that nobody else writes it."""
+    target = Path(os.path.realpath(path))
+    with suppress(OSError):
+        for each in target.parent.glob(f"{_unfinished(target)}*"):
+            each.unlink()
+
+
+def _unfinished(target: Path) -> str:
+    """How the names of a file's unfinished versions begin."""
+    return f"{UNFINISHED}{hashlib.blake2b(os.fsencode(target.name), digest_size=4).hexdigest()}-"
 
 
 @contextmanager

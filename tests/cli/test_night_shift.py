@@ -1,0 +1,537 @@
+"""The night shift: a scan that is interrupted, killed, locked out or out of disk, and the one that takes over."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anomscan.telemetry.store import Store
+from fleets import Rows, model, outcome, put
+
+CONFIG = """
+[defaults]
+source = "fleet"
+detector = "rcf"
+[sources.fleet]
+kind = "files"
+path = "telemetry.csv"
+cadence = "1D"
+columns = { asset = "asset", timestamp = "day", values = ["x"] }
+[detectors.rcf]
+kind = "rcf"
+model = "models/rcf.forest"
+[scan]
+window = 60
+shingle = 3
+sigma = 3
+"""
+
+#: The command, its units smaller, slower and written down as they begin.
+COMMAND = """
+import os, sys, time
+from anomscan.cli.app import main
+from anomscan.runs import run, work
+
+log = os.open("units.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+slow_s = float(os.environ.get("SLOW_S", 0))
+plain = work.Work.__call__
+
+def noted(self, unit):
+    os.write(log, f"{unit.assets} {unit.name}\\n".encode())
+    time.sleep(slow_s)
+    return plain(self, unit)
+
+run.LEAST_ROWS = int(os.environ.get("LEAST_ROWS", 2000))
+work.Work.__call__ = noted
+main()
+"""
+
+
+def fleet(assets: int, days: range, seed: int = 0) -> Rows:
+    rng = random.Random(seed)
+    return {(f"asset {n:03d}", day): ([rng.random() ** 4], "ok") for n in range(assets) for day in days}
+
+
+class Night:
+    """A folder with a store and a model, and a command line that scans them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "r.jsonl"
+        self.parts, self.lock = folder / "r.jsonl.parts", folder / "r.jsonl.lock"
+
+    @classmethod
+    def made(cls, folder: Path, rows: Rows) -> Night:
+        """One with these samples in its store."""
+        folder.mkdir(exist_ok=True)
+        (folder / "anomscan.toml").write_text(CONFIG)
+        model(folder / "models" / "rcf.forest", trees=20)
+        night = cls(folder)
+        put(night.store, rows, 0)
+        return night
+
+    @property
+    def store(self) -> Store:
+        return Store.create(self.folder / "anomscan-data")
+
+    def start(
+        self,
+        *flags: str,
+        before: Sequence[str] = (),
+        to: Sequence[str] = ("-o", "r.jsonl"),
+        slow_s: float = 0.0,
+        **more: Any,
+    ) -> subprocess.Popen[str]:
+        which = () if "--asset" in flags else ("--all",)
+        return subprocess.Popen(
+            [sys.executable, "-c", COMMAND, *before, "scan", *which, *to, *flags],
+            cwd=self.folder,
+            env={**os.environ, "SLOW_S": str(slow_s), "XDG_STATE_HOME": str(self.folder / "state")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **more,
+        )
+
+    def __call__(self, *flags: str, **more: Any) -> tuple[int, str, str]:
+        """Scan to the end: exit code, stdout, stderr."""
+        with self.start(*flags, **more) as process:
+            out, err = process.communicate(timeout=60)
+        return process.returncode, out, err
+
+    def good(self, *flags: str, **more: Any) -> tuple[bytes, bytes, dict[str, Any]]:
+        """A scan that must succeed: what it has written."""
+        code, out, err = self(*flags, **more)
+        assert (code, out) == (0, ""), err
+        assert self.strays == set()
+        return outcome(self.file)
+
+    @property
+    def strays(self) -> set[str]:
+        """What lies in the folder that is neither a result nor what was there before."""
+        known = {"anomscan.toml", "models", "anomscan-data", "state", "units.log"}
+        files = {self.file.name + suffix for suffix in ("", ".scores.parquet", ".run.json")}
+        found = {path.name for path in self.folder.iterdir()} - known - files
+        kept = self.folder / "anomscan-data" / "fleet" / "scores"
+        return found | {path.name for path in kept.glob("*/*") if path.suffix != ".scores"}
+
+    def units(self) -> list[tuple[str, int]]:
+        """The name and the assets of each unit that was begun since this was asked last."""
+        log = self.folder / "units.log"
+        lines = log.read_text().splitlines()
+        log.write_text("")
+        return [(name, int(assets)) for assets, name in (line.split() for line in lines)]
+
+    def clear(self) -> None:
+        """As if no scan had run."""
+        shutil.rmtree(self.folder / "anomscan-data" / "fleet" / "scores", ignore_errors=True)
+        for path in self.folder.glob("r.jsonl*"):
+            path.unlink()
+        self.units()
+
+    @property
+    def journal(self) -> int:
+        """The bytes that are finished; 0 where there is no journal."""
+        try:
+            return self.parts.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def wait_for_units(self, process: subprocess.Popen[str], size: int) -> None:
+        """Wait until the journal has grown beyond some bytes."""
+        while self.journal <= size:
+            assert process.poll() is None
+            time.sleep(0.002)
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[bytes, bytes, dict[str, Any]], int]:
+    """A folder in which no scan ran yet; what an undisturbed one writes, and how many units it has."""
+    folder = tmp_path_factory.mktemp("night")
+    night = Night.made(folder / "ready", fleet(300, range(400)))
+    shutil.copytree(folder / "ready", folder / "done")
+    done = Night(folder / "done")
+    expected = done.good()
+    units = done.units()
+    assert sum(assets for _, assets in units) == 300
+    assert len({name for name, _ in units}) == len(units) > 20
+    return night.folder, expected, len(units)
+
+
+@pytest.fixture
+def night(ready: tuple[Path, Any, int], tmp_path: Path) -> Night:
+    shutil.copytree(ready[0], tmp_path / "night")
+    return Night(tmp_path / "night")
+
+
+@pytest.fixture
+def expected(ready: tuple[Path, Any, int]) -> tuple[bytes, bytes, dict[str, Any]]:
+    return ready[1]
+
+
+@pytest.fixture
+def count(ready: tuple[Path, Any, int]) -> int:
+    return ready[2]
+
+
+def finished(err: str) -> int:
+    """How many assets a run says to have finished and kept."""
+    found = re.search(r"([\d,]+) of 300 assets are finished and kept in r.jsonl.parts: .* --resume", err)
+    assert found, err
+    return int(found[1].replace(",", ""))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_interrupted_it_says_what_is_kept_and_resume_does_the_rest(
+    night: Night, expected: Any, count: int, number: signal.Signals, code: int
+) -> None:
+    night.file.write_text("the result of the night before\n")
+    process = night.start(slow_s=0.05)
+    night.wait_for_units(process, 60_000)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == code, err
+    assert "error: interrupted" in err.splitlines()
+    assert "Traceback" not in err
+    kept = finished(err)
+    assert 0 < kept < 300
+    assert night.file.read_text() == "the result of the night before\n"
+    assert night.strays == {night.parts.name}
+    before = night.units()
+    again, _, err = night("--resume")
+    assert again == 0
+    after = night.units()
+    resumed = 300 - sum(assets for _, assets in after)
+    assert f"{resumed} of 300 assets were finished by the run before" in err
+    # One unit more, if the signal came just when that was on the disk.
+    assert kept <= resumed <= kept + max(assets for _, assets in before)
+    assert {name for name, _ in [*before, *after]} == {name for name, _ in before} | {name for name, _ in after}
+    assert len({name for name, _ in [*before, *after]}) == count
+    assert outcome(night.file) == expected
+    assert night.strays == set()
+
+
+def test_without_resume_it_begins_anew(night: Night, expected: Any, count: int) -> None:
+    process = night.start(slow_s=0.05)
+    night.wait_for_units(process, 60_000)
+    process.terminate()
+    process.communicate(timeout=20)
+    night.units()
+    assert night.good() == expected
+    assert len(night.units()) == count
+
+
+def test_interrupted_before_anything_is_finished_nothing_is_left(night: Night) -> None:
+    process = night.start("--workers", "1", slow_s=5)
+    night.wait_for_units(process, 1)
+    process.terminate()
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert err == "error: interrupted\n"
+    assert night.strays == set()
+
+
+def test_killed_at_fifty_random_moments_and_resumed_nothing_is_lost(night: Night, expected: Any, count: int) -> None:
+    rng = random.Random(6)
+    workers = 2
+    kills, nights, twice = 0, 0, 0
+    process = night.start(slow_s=0.01)
+    whole = 0
+    while process.poll() is None:
+        whole = max(whole, night.journal - 1)
+    process.communicate()
+    while kills < 50:
+        night.clear()
+        nights += 1
+        begun: Counter[str] = Counter()
+        sizes: dict[str, int] = {}
+        deaths = 0
+        while True:
+            slow_s = rng.choice([0.0, 0.005, 0.02])
+            flags = ["--resume", "--workers", str(workers), *(["--rescore"] if nights % 2 else [])]
+            process = night.start(*flags, slow_s=slow_s)
+            if deaths < 3:
+                # Somewhere in the beginning, among the units, or while all of them are put together.
+                size = rng.choice([-1, *range(0, whole, whole // 5), whole, whole])
+                while process.poll() is None and night.journal <= size:
+                    time.sleep(0.001)
+                time.sleep(rng.uniform(0, 0.03 if size >= 0 else 0.5))
+                process.kill()
+            process.communicate()
+            for name, assets in night.units():
+                begun[name] += 1
+                sizes[name] = assets
+            if process.returncode == 0:
+                break
+            assert process.returncode == -signal.SIGKILL
+            deaths += 1
+            kills += 1
+        assert len(begun) == count
+        assert sum(sizes.values()) == 300
+        # What a killed run had in hand: a unit a worker, and what was waiting to be written down.
+        again = sum(begun.values()) - count
+        assert again <= deaths * (workers + 2)
+        twice += again
+        assert outcome(night.file) == expected
+        assert night.strays == set()
+    assert nights > 15
+    assert twice > 0
+
+
+def full_disk(size: int) -> Callable[[], None]:
+    """No file grows beyond so many bytes."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    return limit
+
+
+def test_a_disk_that_fills_up_on_the_way_keeps_what_is_finished(night: Night, expected: Any, count: int) -> None:
+    before = night.good("--sigma", "2.5")
+    night.units()
+    code, _, err = night("--rescore", preexec_fn=full_disk(300_000))
+    assert code == 7
+    assert "error: r.jsonl.parts cannot be written: File too large" in err.splitlines()
+    kept = finished(err)
+    assert 0 < kept < 300
+    assert outcome(night.file) == before
+    assert night.strays == {night.parts.name}
+    night.units()
+    assert night.good("--resume") == expected
+    assert sum(assets for _, assets in night.units()) == 300 - kept
+
+
+def test_a_disk_that_is_full_at_the_end_keeps_the_result_before_and_all_that_is_finished(
+    night: Night, expected: Any
+) -> None:
+    before = night.good("--sigma", "2.5")
+    scores = night.folder / "r.jsonl.scores.parquet"
+    content = scores.read_bytes()
+    scores.unlink()
+    scores.symlink_to("/dev/full")
+    code, _, err = night()
+    assert code == 7
+    assert "No space left" in err
+    assert finished(err) == 300
+    scores.unlink()
+    scores.write_bytes(content)
+    assert outcome(night.file) == before
+    assert night.strays == {night.parts.name}
+    night.units()
+    assert night.good("--resume") == expected
+    assert night.units() == []
+
+
+def test_kept_scores_that_do_not_fit_on_the_disk_are_no_error(night: Night, expected: Any) -> None:
+    (night.folder / "anomscan-data" / "fleet" / "scores").symlink_to("/proc/self/nowhere")
+    assert night.good()[:2] == expected[:2]
+
+
+def other_data(night: Night) -> list[str]:
+    put(night.store, fleet(1, range(400, 401)), 1)
+    return []
+
+
+def other_settings(night: Night) -> list[str]:
+    return ["--sigma", "2.5"]
+
+
+def other_model(night: Night) -> list[str]:
+    model(night.folder / "models" / "rcf.forest", trees=20, seed=1)
+    return []
+
+
+@pytest.mark.parametrize("other", [other_data, other_settings, other_model])
+def test_what_was_finished_of_another_run_is_dropped(
+    night: Night, count: int, other: Callable[[Night], list[str]]
+) -> None:
+    process = night.start(slow_s=0.05)
+    night.wait_for_units(process, 60_000)
+    process.kill()
+    process.communicate()
+    flags = other(night)
+    night.units()
+    code, _, err = night("--resume", *flags)
+    assert code == 0
+    assert "were finished" not in err
+    assert len(night.units()) == count
+    found = outcome(night.file)
+    assert night.good(*flags, "--rescore") == found
+
+
+def test_a_run_that_is_complete_leaves_nothing_to_do(night: Night, expected: Any) -> None:
+    assert night.good() == expected
+    state = {path.name: path.stat().st_mtime_ns for path in night.folder.glob("r.jsonl*")}
+    night.units()
+    # Killed after its result was in place, before its journal was removed.
+    night.parts.write_bytes(b"anomscan.journal/1 " + expected[2]["run"].encode() + b"\n")
+    code, out, err = night("--resume")
+    assert (code, out) == (0, "")
+    assert "r.jsonl is the result of this very run: nothing is left to do" in err
+    assert err.splitlines()[-1].startswith("300 assets: ")
+    assert night.units() == []
+    assert {path.name: path.stat().st_mtime_ns for path in night.folder.glob("r.jsonl*")} == state
+    assert night.strays == set()
+    assert night("--resume", "--fail-on", "any")[0] == 3
+    assert night("--resume", before=["-q"]) == (0, "", "")
+    # With a byte changed it is the result of no run.
+    content = bytearray(night.file.read_bytes())
+    content[100] ^= 1
+    night.file.write_bytes(content)
+    assert night.good("--resume") == expected
+
+
+@pytest.mark.parametrize("missing", ["", ".scores.parquet", ".run.json"])
+def test_a_result_of_which_a_part_is_missing_is_not_complete(night: Night, expected: Any, missing: str) -> None:
+    night.good()
+    (night.folder / f"r.jsonl{missing}").unlink()
+    assert night.good("--resume") == expected
+
+
+def test_failed_assets_and_findings_have_the_same_code_again(night: Night, expected: Any) -> None:
+    records = map(json.loads, expected[0].splitlines())
+    finder = next(record["asset"] for record in records if record["anomalies"])
+    flags = ["--asset", finder, "--asset", "nobody", "--asset", "asset 009", "--fail-on", "any"]
+    code, _, err = night(*flags)
+    assert code == 4
+    first = outcome(night.file)
+    again, _, said = night(*flags, "--resume")
+    assert again == 4
+    assert "nothing is left to do" in said
+    (line,) = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert line in said.splitlines()
+    assert err.splitlines()[-1] == said.splitlines()[-1]
+    assert outcome(night.file) == first
+    assert night(*flags[:2], "--fail-on", "any")[0] == 3
+    assert night(*flags[:2], "--fail-on", "any", "--resume")[0] == 3
+
+
+@pytest.fixture
+def holder(night: Night) -> Iterator[subprocess.Popen[str]]:
+    """A run that is under way, for some seconds."""
+    process = night.start("--workers", "1", slow_s=0.05)
+    night.wait_for_units(process, 1)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_second_run_with_the_same_output_says_who_is_at_it(night: Night, holder: subprocess.Popen[str]) -> None:
+    for flags in ([], ["--resume"], ["--days", "1"]):
+        code, out, err = night(*flags)
+        assert (code, out) == (6, "")
+        (line,) = err.splitlines()
+        assert line.startswith("error: r.jsonl is being written by process ")
+        assert f"process {holder.pid} on {socket.gethostname()} since " in line
+        assert re.search(r"since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \(", line)
+    # Other outputs are free.
+    assert night("--asset", "asset 003", to=["-o", "other.jsonl"])[0] == 0
+    assert night("--asset", "asset 003", to=["-o", "-"])[0] == 0
+    assert holder.poll() is None
+
+
+def test_a_second_run_can_wait(night: Night, holder: subprocess.Popen[str], expected: Any, count: int) -> None:
+    began = time.monotonic()
+    assert night("--lock-timeout", "0.3")[0] == 6
+    assert time.monotonic() - began > 0.3
+    waiting = night.start("--lock-timeout", "50", "--rescore")
+    time.sleep(0.5)
+    assert waiting.poll() is None
+    # What comes in while it waits is in its result.
+    put(night.store, fleet(300, range(400, 401), 1), 1)
+    assert holder.wait(timeout=30) == 0
+    assert outcome(night.file) == expected
+    _, err = waiting.communicate(timeout=30)
+    assert waiting.returncode == 0, err
+    assert night.strays == set()
+    assert outcome(night.file)[2]["data_hash"] == night.store.revision("fleet")
+
+
+@pytest.mark.parametrize("content", [b"", b'{"pid": 1, "host": "elsewhere", "since": "2020-01-01T00:00:00Z"}', b"{"])
+def test_the_lock_of_the_dead_is_free(night: Night, expected: Any, content: bytes) -> None:
+    night.lock.write_bytes(content)
+    assert night.good() == expected
+
+
+def test_the_lock_of_a_killed_run_is_taken_over(night: Night, holder: subprocess.Popen[str], expected: Any) -> None:
+    holder.kill()
+    holder.wait()
+    assert json.loads(night.lock.read_bytes())["pid"] == holder.pid
+    assert night.good("--resume") == expected
+
+
+def test_a_lock_that_says_nothing_is_still_a_lock(night: Night) -> None:
+    night.lock.touch()
+    with night.lock.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        code, _, err = night()
+    assert code == 6
+    assert "r.jsonl is being written by another process" in err
+
+
+def test_quiet_says_nothing_and_other_machines_get_json(night: Night, expected: Any) -> None:
+    assert night(before=["-q"]) == (0, "", "")
+    code, out, err = night(before=["--log-format", "json"])
+    assert (code, out) == (0, "")
+    messages = [json.loads(line) for line in err.splitlines()]
+    assert all({"time", "level", "message"} <= message.keys() for message in messages)
+    facts = expected[2]
+    last = messages[-1]
+    assert (last["assets"], last["with_findings"], last["failed"]) == (300, facts["with_findings"], 0)
+    assert last["verdicts"] == facts["verdicts"]
+    code, _, err = night("--asset", "nobody", "--asset", "asset 000", before=["--log-format", "json"])
+    assert code == 4
+    failure, last = [json.loads(line) for line in err.splitlines()]
+    assert (failure["level"], failure["asset"]) == ("error", "nobody")
+    assert (last["assets"], last["failed"]) == (2, 1)
+
+
+def test_through_a_day_is_the_scan_of_a_store_that_ends_there(tmp_path: Path) -> None:
+    rows = fleet(30, range(120))
+    late = {("late", day): ([0.5], "ok") for day in range(100, 120)}
+    whole = Night.made(tmp_path / "whole", {**rows, **late})
+    shorter = Night.made(tmp_path / "shorter", {key: row for key, row in rows.items() if key[1] <= 90})
+    for flags in ([], ["--days", "1"], ["--asset", "asset 003", "--asset", "late"]):
+        codes = whole(*flags, "--through", "1970-04-01")[0], shorter(*flags)[0]
+        assert codes in ((0, 0), (4, 4))
+        assert whole.file.read_bytes() == shorter.file.read_bytes()
+        assert outcome(whole.file)[1] == outcome(shorter.file)[1]
+        assert outcome(whole.file)[2]["verdicts"] == outcome(shorter.file)[2]["verdicts"]
+
+
+@pytest.mark.parametrize("to", [[], ["-o", "-"], ["-o", "/dev/null"], ["-o", "s3://bucket/r.jsonl"]])
+def test_resume_needs_a_file(night: Night, to: list[str]) -> None:
+    code, out, err = night("--resume", to=to)
+    assert (code, out) == (2, "")
+    assert err == "error: --resume needs a file to resume (name it with -o FILE)\n"
+
+
+def test_a_second_signal_ends_it_too(night: Night) -> None:
+    """Whoever is in a hurry need not wait for the units under way."""
+    process = night.start(slow_s=0.5)
+    night.wait_for_units(process, 30_000)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode in (130, -signal.SIGTERM), err
+    assert "Traceback" not in err
+    assert night("--resume")[0] == 0
+    assert night.strays == set()
