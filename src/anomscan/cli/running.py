@@ -42,7 +42,7 @@ class Delivery:
     lock_timeout_s
         How long to wait for another run that writes the same output.
     prove
-        How many verdicts to prove before anything is delivered.
+        Whether a sample of the verdicts is proved before anything is delivered.
     """
 
     output: str | None = None
@@ -50,7 +50,7 @@ class Delivery:
     overwrite: bool = False
     resume: bool = False
     lock_timeout_s: float = 0.0
-    prove: int = 0
+    prove: bool = False
 
 
 def deliver(settings: Settings, job: Job, engine: Engine, console: Console, delivery: Delivery) -> Tally:
@@ -100,7 +100,7 @@ def deliver(settings: Settings, job: Job, engine: Engine, console: Console, deli
                 with console.scanning(run.assets, journal.tally()) as watch, engine:
                     run.go(engine, journal, watch)
                 if delivery.prove:
-                    _prove(console, run, journal, delivery.prove)
+                    _prove(console, run, journal)
                 tally = journal.tally()
                 if path is not None:
                     write_results(
@@ -173,7 +173,7 @@ def _telling(console: Console, journal: Journal, assets: int, kept: Path | None)
         raise
 
 
-def _prove(console: Console, run: Run, journal: Journal, most: int) -> None:
+def _prove(console: Console, run: Run, journal: Journal) -> None:
     """Prove a sample of the verdicts of a run, and say of what.
 
     Raises
@@ -182,10 +182,10 @@ def _prove(console: Console, run: Run, journal: Journal, most: int) -> None:
         If one does not stand up.
     """
     from anomscan.runs.proving import prove
-    from anomscan.runs.sampling import draw
+    from anomscan.runs.sampling import SAMPLE, draw
 
     seed = int(run.key[:8], 16)
-    claims = draw(journal.results(), most, seed)
+    claims = draw(journal.results(), SAMPLE, seed)
     if not claims:
         console.warn("--prove: no day was judged, so nothing is proved")
         return

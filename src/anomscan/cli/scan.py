@@ -101,7 +101,6 @@ def scan(
     from anomscan.cli.running import Delivery, deliver
     from anomscan.reports.records import SCAN_SCHEMA
     from anomscan.runs.job import Job
-    from anomscan.runs.sampling import SAMPLE
 
     job = Job(
         SCAN_SCHEMA,
@@ -118,7 +117,7 @@ def scan(
         replay,
         rescore=rescore,
     )
-    delivery = Delivery(output, format_, overwrite, resume, lock_timeout, SAMPLE if prove else 0)
+    delivery = Delivery(output, format_, overwrite, resume, lock_timeout, prove)
     tally = deliver(settings, job, _engine(engine, workers, address), session.console, delivery)
     return tally.code(fail_on_findings=fail_on is not None)
 

@@ -22,7 +22,8 @@ def is_reference(text: str) -> bool:
 class Section(BaseModel):
     """A table of the settings: unknown keys are errors, nothing changes once it is read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    # Built when first used: only the whole of the settings is, and each section with it.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 class Defaults(Section):

@@ -134,17 +134,19 @@ def _write_scores(file: IO[bytes], results: Iterable[Packed], severity: bool) ->
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    text = pa.dictionary(pa.int32(), pa.string())
     schema = pa.schema(
         [
-            ("asset", pa.string()),
+            ("asset", text),
             ("timestamp", pa.timestamp("us")),
             ("score", pa.float64()),
             ("cutoff", pa.float64()),
-            ("verdict", pa.string()),
+            ("verdict", text),
             *([("severity", pa.float64())] if severity else []),
         ]
     )
-    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+    # Dictionaries are how texts are handed over; without the schema, who reads the file finds plain texts.
+    with pq.ParquetWriter(file, schema, compression="zstd", store_schema=False) as writer:
         held: list[tuple[str, bytes]] = []
         rows = 0
         for each in results:
@@ -171,20 +173,17 @@ def _judged_days(result: AssetScan) -> bytes:
 def _days_table(held: Sequence[tuple[str, bytes]], schema: pa.Schema) -> pa.Table:
     import pyarrow as pa
 
-    from anomscan.telemetry.arrow import to_floats, to_numbers, to_texts
-
-    def texts(codes: NDArray[np.int32], names: Sequence[str]) -> pa.Array:
-        return pa.DictionaryArray.from_arrays(to_numbers(codes, pa.int32()), to_texts(names)).dictionary_decode()
+    from anomscan.telemetry.arrow import to_codes, to_floats, to_numbers
 
     days = np.frombuffer(b"".join(days for _, days in held), _DAY)
     assets = np.repeat(np.arange(len(held), dtype=np.int32), [len(days) // _DAY.itemsize for _, days in held])
     return pa.table(
         [
-            texts(assets, [asset for asset, _ in held]),
+            to_codes(assets, [asset for asset, _ in held]),
             to_numbers(days["timestamp"], schema.field("timestamp").type),
             to_floats(days["score"]),
             to_floats(days["cutoff"]),
-            texts(days["verdict"].astype(np.int32), [verdict.text for verdict in Verdict]),
+            to_codes(days["verdict"].astype(np.int32), [verdict.text for verdict in Verdict]),
             *([to_floats(days["severity"])] if "severity" in schema.names else []),
         ],
         schema=schema,
