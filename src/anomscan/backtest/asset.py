@@ -104,6 +104,11 @@ class AssetScan:
     notes: tuple[str, ...] = ()
 
     @property
+    def asset(self) -> str:
+        """The asset's id."""
+        return self.series.asset
+
+    @property
     def counts(self) -> dict[str, int]:
         """How many reported days have each verdict."""
         counts = np.bincount(self.judged.verdict[self.rows], minlength=len(_TEXTS))

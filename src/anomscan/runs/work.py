@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from anomscan.backtest.asset import AssetScan
-from anomscan.backtest.fleet import Backtest, Failure
+from anomscan.backtest.failures import Failure, surviving
+from anomscan.backtest.fleet import Backtest
 from anomscan.detectors.base import FrozenDetector
 from anomscan.detectors.kept import Keeper, Kept, KeptDetector
 from anomscan.errors import AssetError
 from anomscan.reports.findings import notes_of, record_of
+from anomscan.reports.records import Record
 from anomscan.reports.results import Packed
 from anomscan.runs.finished import Finished
 from anomscan.runs.job import Horizon
@@ -131,16 +133,23 @@ class Work:
         return self.finished([Failure(asset, AssetError(reason))])
 
     def finished(self, results: Sequence[AssetScan | Failure]) -> Finished:
-        """Results as they are kept."""
+        """Results as they are kept; one that cannot be put into words is a failure, too."""
         packed, tally = [], Tally()
+        for told in surviving(self._told, results):
+            ((record, result, notes),) = self._told([told]) if isinstance(told, Failure) else (told,)
+            packed.append(result)
+            tally.add(record, notes)
+        tally.shorten()
+        return Finished(packed, tally)
+
+    def _told(self, results: Sequence[AssetScan | Failure]) -> list[tuple[Record, Packed, list[str]]]:
+        told = []
         for result in results:
             record = record_of(
                 result, schema=self.schema, detector=self.backtest.detector.name, shingle=self.backtest.rules.shingle
             )
-            packed.append(Packed.of(record, result))
-            tally.add(record, notes_of(result, self.backtest.min_severity))
-        tally.shorten()
-        return Finished(packed, tally)
+            told.append((record, Packed.of(record, result), notes_of(result, self.backtest.min_severity)))
+        return told
 
 
 class _Clock:
