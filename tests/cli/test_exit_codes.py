@@ -29,6 +29,7 @@ def one_line(err: str) -> str:
         (["scan"], ["--asset", "--all"]),
         (["scan", "--asset", "a", "--all"], ["--asset", "--all"]),
         (["scan", "--al"], ["--al"]),
+        (["scan", "--asset", os.fsdecode(b"a\xff")], ["a\\udcff", "UTF-8"]),
         (["scna"], ["scna"]),
         (["scan", "--all", "--from", "2016-03-01", "--to", "2016-02-01"], ["--from", "after --to"]),
         (["scan", "--all", "--from", "yesterday"], ["yesterday", "2017-01-31"]),

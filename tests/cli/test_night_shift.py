@@ -339,6 +339,16 @@ def test_a_disk_that_is_full_at_the_end_keeps_the_result_before_and_all_that_is_
     assert night.units() == []
 
 
+@pytest.mark.parametrize("size", [0, 10, 150])
+def test_a_disk_that_is_full_from_the_start_leaves_nothing_behind(night: Night, size: int) -> None:
+    """Not even room for the lock, for the journal's first line, or for a unit."""
+    code, _, err = night(preexec_fn=full_disk(size))
+    assert code == 7
+    (line,) = err.splitlines()
+    assert re.match(r"error: r\.jsonl\.(lock|parts) cannot be written: File too large", line)
+    assert night.strays == set()
+
+
 def test_kept_scores_that_do_not_fit_on_the_disk_are_no_error(night: Night, expected: Any) -> None:
     (night.folder / "anomscan-data" / "fleet" / "scores").symlink_to("/proc/self/nowhere")
     assert night.good()[:2] == expected[:2]

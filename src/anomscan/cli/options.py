@@ -7,13 +7,28 @@ from typing import Annotated
 
 import typer
 
+from anomscan.errors import ConfigError
+
+
+def _text(assets: list[str] | None) -> list[str] | None:
+    for asset in assets or []:
+        try:
+            asset.encode()
+        except UnicodeEncodeError:
+            raise ConfigError(f"--asset {asset!a} is no text in UTF-8", hint="ids are UTF-8 text") from None
+    return assets
+
+
 SourceOption = Annotated[
     str | None, typer.Option("--source", metavar="NAME", help="Which source; by default the one of the settings.")
 ]
 DetectorOption = Annotated[
     str | None, typer.Option("--detector", metavar="NAME", help="Which detector; by default the one of the settings.")
 ]
-AssetOption = Annotated[list[str] | None, typer.Option("--asset", metavar="ID", help="An asset; may be repeated.")]
+AssetOption = Annotated[
+    list[str] | None,
+    typer.Option("--asset", metavar="ID", callback=_text, help="An asset; may be repeated."),
+]
 FromOption = Annotated[
     str | None, typer.Option("--from", metavar="D", help="First day (2017-01-31) or instant (2017-01-31T06:00Z).")
 ]

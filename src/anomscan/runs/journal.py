@@ -133,10 +133,14 @@ class Journal:
         if self._file.readline() == begin and self._resume:
             self._read()
         else:
-            self._file.seek(0)
-            self._file.truncate()
-            self._file.write(begin)
-            self._file.flush()
+            try:
+                self._file.seek(0)
+                self._file.truncate()
+                self._file.write(begin)
+                self._file.flush()
+            except BaseException:
+                self.remove()
+                raise
 
     def _read(self) -> None:
         """Take the whole entries, and cut off what follows them."""

@@ -51,10 +51,10 @@ def hold(path: Path, what: str, *, timeout_s: float = 0.0, remove: bool = False)
     try:
         since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
-        with output_errors(path):
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps(holder).encode(), 0)
         try:
+            with output_errors(path):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, json.dumps(holder).encode(), 0)
             yield
         finally:
             os.ftruncate(descriptor, 0)
