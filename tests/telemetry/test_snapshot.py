@@ -58,6 +58,7 @@ def test_units_read_what_a_stream_reads(history: list[tuple[int, Rows, bool]], m
         expected = contents(store.stream("fleet", as_of=as_of))
         assert snapshot.revision == store.revision("fleet")
         assert read_by_units(snapshot, most_rows, as_of=as_of) == expected
+        assert contents(snapshot.stream(most_rows)) == contents(store.stream("fleet"))
         assert sorted(snapshot.cut(as_of=as_of).assets) == sorted(expected) == store.assets("fleet", as_of=as_of)
         wanted = [*sorted(expected)[::2], "nobody"]
         single = snapshot.cut(assets=wanted, as_of=as_of).single()

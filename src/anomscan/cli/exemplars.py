@@ -16,12 +16,15 @@ _SHOWN = 20
 
 def show(console: Console, exemplars: Exemplars, layout: Layout) -> None:
     """Say which assets were taken and which were left, and why."""
-    taken = [(asset, ", ".join(f"{std:.4g}" for std in stds)) for asset, stds in exemplars.taken]
+    taken = [
+        (asset, ", ".join(f"{std:.4g}" for std in stds))
+        for asset, stds in zip(exemplars.assets[:_SHOWN], exemplars.stds[:_SHOWN].tolist(), strict=True)
+    ]
     console.table(
-        f"taken ({len(taken)})", ("asset", f"std of {', '.join(layout.variables)}"), taken[:_SHOWN], data=False
+        f"taken ({len(exemplars.assets)})", ("asset", f"std of {', '.join(layout.variables)}"), taken, data=False
     )
     if exemplars.left:
         console.table(f"left ({len(exemplars.left)})", ("asset", "why"), exemplars.left[:_SHOWN], data=False)
-    hidden = max(len(taken) - _SHOWN, 0) + max(len(exemplars.left) - _SHOWN, 0)
+    hidden = max(len(exemplars.assets) - _SHOWN, 0) + max(len(exemplars.left) - _SHOWN, 0)
     if hidden:
         console.info(f"... and {hidden} more assets")

@@ -52,7 +52,7 @@ def train_remotely(
         plan = make_plan(name, chosen, wish, (exemplars, layout, settings.scan.shingle))
         through_day = layout.cadence.text(exemplars.trained_through)
         console.info(
-            f"{len(exemplars.points):,} shingles of {len(exemplars.taken)} assets (left {len(exemplars.left)}), "
+            f"{len(exemplars.points):,} shingles of {len(exemplars.assets)} assets (left {len(exemplars.left)}), "
             f"through {through_day}"
         )
         trained_on = (
@@ -95,7 +95,7 @@ def _exemplars(
     store = Store.open(settings.store.path)
     layout = store.layout(source_name)
     exemplars = choose(
-        store.stream(source_name),
+        store.snapshot(source_name).stream,
         Criteria(settings.train.samples, settings.train.min_std, settings.train.max_std),
         shingle=settings.scan.shingle,
         through=None if through is None else last_instant(through),

@@ -87,11 +87,11 @@ def _here(console: Console, settings: Settings, chosen: RcfDetector, source: str
     store = Store.open(settings.store.path)
     layout = store.layout(source_name)
     exemplars = train_forest(
-        store.stream(source_name), layout, chosen, settings.train, shingle=settings.scan.shingle, through=limit
+        store.snapshot(source_name).stream, layout, chosen, settings.train, shingle=settings.scan.shingle, through=limit
     )
     show(console, exemplars, layout)
     console.info(
-        f"trained {chosen.trees} trees on {len(exemplars.points)} shingles of {len(exemplars.taken)} assets "
+        f"trained {chosen.trees} trees on {len(exemplars.points)} shingles of {len(exemplars.assets)} assets "
         f"(left {len(exemplars.left)}), through {layout.cadence.text(exemplars.trained_through)}: {chosen.model}"
     )
     return ExitCode.DONE

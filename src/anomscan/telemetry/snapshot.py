@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -88,6 +88,22 @@ class Snapshot:
             return []
         block = concat(blocks).latest(None if as_of is None else _micros(as_of))
         return list(block.series(self._manifest.layout))
+
+    def stream(self, most_rows: int = 1 << 18) -> Iterator[list[Series]]:
+        """All assets, once each, unit by unit; the same each time.
+
+        Parameters
+        ----------
+        most_rows
+            How many rows a unit has at most, unless one asset has more.
+
+        Raises
+        ------
+        StoreError, ServiceError
+            As for ``read``.
+        """
+        for unit in self.cut().units(most_rows):
+            yield self.read(unit)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"folder": self.folder, "_manifest": self._manifest, "_roster": Roster.blank([]), "_parts": None}

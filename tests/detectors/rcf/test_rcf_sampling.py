@@ -38,6 +38,14 @@ def test_sagemaker_with_enough_rows_takes_disjoint_random_blocks(n):
     assert (np.diff(drawn.ravel()) != 1).any()
 
 
+def test_the_blocks_of_sagemaker_are_those_of_a_whole_permutation():
+    found, plain = np.random.default_rng(3), np.random.default_rng(3)
+    drawn = draw(10_000, trees=6, sample_size=10, sampling="sagemaker", rng=found)
+    np.testing.assert_array_equal(drawn.ravel(), plain.permutation(10_000)[:60])
+    assert drawn.dtype == np.int64
+    assert found.bit_generator.state == plain.bit_generator.state
+
+
 def test_sagemaker_with_fewer_rows_deals_them_out_in_file_order():
     drawn = rows(59, trees=6, sample_size=10, sampling="sagemaker")
     np.testing.assert_array_equal(drawn, np.arange(54).reshape(6, 9))

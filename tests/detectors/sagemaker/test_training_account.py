@@ -51,7 +51,7 @@ def account(moto, monkeypatch):
             settings = Settings(kind="sagemaker", endpoint="fleet-rcf", training=needed | training)
             wish = wish or Wish()
             points = np.random.default_rng(0).normal(0.8, 0.05, (400, 7))
-            taken = Exemplars([("a", (0.05,))], [], points, np.datetime64("2016-12-31", "us"))
+            taken = Exemplars(["a"], np.array([[0.05]]), [], points, np.datetime64("2016-12-31", "us"))
             layout = Layout(Cadence.parse("1D"), ("prt7",))
             exemplars = None if wish.artifact else (taken, layout, 7)
             now = dt.datetime(2026, 11, 22, 10, 15, tzinfo=dt.UTC)

@@ -32,7 +32,7 @@ def section(training=None, **more):
 
 def exemplars(rows=400, dimension=7, seed=0):
     points = np.random.default_rng(seed).normal(0.8, 0.05, (rows, dimension))
-    return Exemplars([("a", (0.05,))], [], points, np.datetime64("2016-12-31", "us"))
+    return Exemplars(["a"], np.array([[0.05]]), [], points, np.datetime64("2016-12-31", "us"))
 
 
 def plan(settings=None, wish=None, rows=400, name="endpoint", shingle=7):
@@ -95,7 +95,7 @@ def test_shuffling_is_what_keeps_scores_from_inflating_on_a_small_set():
 
     def level(order):
         settings = section({"order": order, "trees": 50, "sample_size": 256})
-        taken = Exemplars([("a", (0.05,))], [], points, np.datetime64("2016-12-31", "us"))
+        taken = Exemplars(["a"], np.array([[0.05]]), [], points, np.datetime64("2016-12-31", "us"))
         uploaded = points_of(make_plan("endpoint", settings, Wish(), (taken, LAYOUT, 3), now=NOW))
         return Forest.fit(uploaded, trees=50, sample_size=256, seed=0, sampling="sagemaker").score(points).mean()
 

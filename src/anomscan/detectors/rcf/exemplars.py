@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import sys
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from anomscan.errors import NoExemplarsError
+from anomscan.detectors.rcf.points import LARGEST
+from anomscan.detectors.rcf.stretches import Fleet, StretchPoints, known, last_run
+from anomscan.errors import InputError, NoExemplarsError
 from anomscan.telemetry.series import Floats, Series
-from anomscan.telemetry.shingles import shingles
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,71 +38,74 @@ class Exemplars:
 
     Parameters
     ----------
-    taken
-        Asset and the std of each variable, sorted by asset.
+    assets
+        Those taken, sorted by code point.
+    stds
+        (number of assets, d) float64: the std of each variable of each.
     left
         Asset and why it was left, sorted by asset.
     points
-        (m, L * d) float64: the shingles of the exemplars' stretches, asset after asset.
+        (m, L * d) float64: the shingles of the exemplars' stretches, asset after asset; ``points[rows]`` reads some.
     trained_through
         The last sample that had a say, chosen or not.
     """
 
-    taken: list[tuple[str, tuple[float, ...]]]
+    assets: list[str]
+    stds: Floats
     left: list[tuple[str, str]]
-    points: Floats
+    points: StretchPoints | Floats
     trained_through: np.datetime64
 
 
-def choose(
-    chunks: Iterable[Sequence[Series]], criteria: Criteria, *, shingle: int, through: np.datetime64 | None
-) -> Exemplars:
+def choose(fleet: Fleet, criteria: Criteria, *, shingle: int, through: np.datetime64 | None) -> Exemplars:
     """Choose the exemplars of a fleet.
 
-    An asset is judged by its last run of ``criteria.samples`` consecutive finite samples up to ``through``.
+    An asset is judged by its last run of ``criteria.samples`` consecutive finite samples up to ``through``. Of each no
+    more is kept than its name and what speaks for or against it: the fleet is gone through again for the points.
 
     Raises
     ------
     NoExemplarsError
         If none is fit; the hint says which limit stood most in the way.
+    InputError
+        If an exemplar has a value that a forest does not take.
     """
-    stretches: dict[str, Floats] = {}
-    stds: dict[str, tuple[float, ...]] = {}
+    taken: list[str] = []
+    spreads = array("d")
     left: list[tuple[str, str]] = []
     last: np.datetime64 | None = None
-    for chunk in chunks:
+    for chunk in fleet():
         for series in chunk:
-            rows = len(series) if through is None else int(np.searchsorted(series.timestamps, through, "right"))
+            rows = known(series, through)
             if rows:
                 last = series.timestamps[rows - 1] if last is None else max(last, series.timestamps[rows - 1])
-            stretch = _last_run(series, rows, criteria.samples)
+            stretch = last_run(series, rows, criteria.samples)
             std = None if stretch is None else stretch.std(axis=0, ddof=1)
             reason = _reason(series, rows, std, criteria)
             if reason or stretch is None or std is None:
-                left.append((series.asset, reason))
+                # Thousands may be left for the same reason, which need not be kept as often.
+                left.append((series.asset, sys.intern(reason)))
             else:
-                stretches[series.asset] = stretch
-                stds[series.asset] = tuple(map(float, std))
+                _check_range(series.asset, stretch)
+                taken.append(series.asset)
+                spreads.extend(std.tolist())
     left.sort()
-    if not stretches or last is None:
+    if not taken or last is None:
         raise _nobody(left, criteria)
-    order = sorted(stretches)
-    points = np.concatenate([shingles(stretches[asset], shingle) for asset in order])
-    return Exemplars([(asset, stds[asset]) for asset in order], left, points, last)
+    order = sorted(range(len(taken)), key=taken.__getitem__)
+    stds = np.frombuffer(spreads).reshape(len(taken), -1)[order]
+    assets = [taken[place] for place in order]
+    points = StretchPoints(fleet, assets, stds.shape[1], criteria.samples, shingle, through)
+    return Exemplars(assets, stds, left, points, last)
 
 
-def _last_run(series: Series, rows: int, samples: int) -> Floats | None:
-    """(samples, d): the values of the last so many consecutive finite samples among the first rows, None if none."""
-    finite = np.flatnonzero(np.isfinite(series.values[:rows]).all(axis=1))
-    if len(finite) < samples:
-        return None
-    # samples rows are consecutive where the first and the last lie samples - 1 steps apart
-    spread = series.timestamps[finite[samples - 1 :]] - series.timestamps[finite[: len(finite) - samples + 1]]
-    ends = np.flatnonzero(spread == (samples - 1) * series.cadence.step)
-    if len(ends) == 0:
-        return None
-    end = int(ends[-1])
-    return series.values[finite[end : end + samples]]
+def _check_range(asset: str, stretch: Floats) -> None:
+    highest = float(np.abs(stretch).max())
+    if highest > LARGEST:
+        raise InputError(
+            f"asset '{asset}' holds a value of {highest:.3g}: a forest takes finite numbers of at most {LARGEST:.1e}",
+            hint="correct it at its source and fetch it again, or lower [train] max_std",
+        )
 
 
 def _reason(series: Series, rows: int, std: Floats | None, criteria: Criteria) -> str:

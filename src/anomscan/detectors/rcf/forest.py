@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from anomscan.detectors.rcf import attribution, model_file, scoring
 from anomscan.detectors.rcf.growing import grow
@@ -100,15 +100,48 @@ class Forest:
         ConfigError
             For settings out of their range.
         """
+        table = as_points(points)
+        return cls.fit_drawn(
+            len(table), table.__getitem__, trees=trees, sample_size=sample_size, seed=seed, sampling=sampling
+        )
+
+    @classmethod
+    def fit_drawn(
+        cls,
+        n: int,
+        gather: Callable[[NDArray[np.int64]], ArrayLike],
+        *,
+        trees: int,
+        sample_size: int,
+        seed: int,
+        sampling: str = "shuffled",
+    ) -> Self:
+        """Train the forest that :meth:`fit` would on n points, without holding more of them than the trees see.
+
+        Parameters
+        ----------
+        n
+            Number of points.
+        gather
+            Called once with (k,) int64 rows, rising, none twice, k <= trees * sample_size: the (k, d) points there.
+        trees, sample_size, seed, sampling
+            As for :meth:`fit`.
+
+        Raises
+        ------
+        InputError, ConfigError
+            As for :meth:`fit`, but for the points that are not gathered.
+        """
         for name, value, least in (("trees", trees, 1), ("sample_size", sample_size, 1), ("seed", seed, 0)):
             if value < least:
                 raise ConfigError(f"{name} is {value}, a forest needs at least {least}")
-        table = as_points(points)
-        if len(table) == 0:
+        if n == 0:
             raise InputError("there are no points to train a forest on")
         rng = np.random.Generator(np.random.PCG64(seed))
-        rows = draw(len(table), trees=trees, sample_size=sample_size, sampling=sampling, rng=rng)
-        return cls(grow(table, rows, rng), sample_size, seed, sampling, MappingProxyType({}))
+        drawn = draw(n, trees=trees, sample_size=sample_size, sampling=sampling, rng=rng)
+        rows, places = np.unique(drawn, return_inverse=True)
+        nodes = grow(as_points(gather(rows)), places.reshape(drawn.shape), rng)
+        return cls(nodes, sample_size, seed, sampling, MappingProxyType({}))
 
     @property
     def trees(self) -> int:

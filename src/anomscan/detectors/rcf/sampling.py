@@ -46,7 +46,10 @@ def draw(n: int, *, trees: int, sample_size: int, sampling: str, rng: np.random.
     if sampling != "sagemaker":
         raise ConfigError(f"unknown sampling {sampling!r}", hint=f"one of {', '.join(SAMPLINGS)}")
     if n >= trees * sample_size:
-        return rng.permutation(n)[: trees * sample_size].reshape(trees, sample_size)
+        # The permutation that rng.permutation(n) gives, in half the memory: this is all that grows with n.
+        order = np.arange(n, dtype=np.int32 if n <= np.iinfo(np.int32).max else np.int64)
+        rng.shuffle(order)
+        return order[: trees * sample_size].astype(np.int64).reshape(trees, sample_size)
     if n < trees:
         raise InputError(
             f"sagemaker sampling shares the rows out among the trees: {n} rows are too few for {trees} trees",

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 import numpy as np
+from numpy.typing import NDArray
 
 from anomscan.config import RcfDetector as RcfSettings
 from anomscan.config import TrainSettings
 from anomscan.detectors.rcf.exemplars import Criteria, Exemplars, choose
 from anomscan.detectors.rcf.forest import Forest
 from anomscan.detectors.rcf.severity import Severity
+from anomscan.detectors.rcf.stretches import Fleet
 from anomscan.telemetry.cadence import instant_text
 from anomscan.telemetry.rows import Layout
-from anomscan.telemetry.series import Series
+from anomscan.telemetry.series import Floats
 
 #: Training points that severity is calibrated by; they are spread evenly.
 _CALIBRATION = 20_000
 
 
 def train(
-    chunks: Iterable[Sequence[Series]],
+    fleet: Fleet,
     layout: Layout,
     settings: RcfSettings,
     criteria: TrainSettings,
@@ -29,6 +29,9 @@ def train(
     through: np.datetime64 | None,
 ) -> Exemplars:
     """Choose exemplars, fit a forest on their shingles and save it where the settings say.
+
+    The fleet is gone through twice: to choose, and for the points that the forest sees. Their number is bounded, so
+    of a larger fleet only the names take more memory (with ``sagemaker`` sampling, 4 bytes a shingle, too).
 
     Returns
     -------
@@ -42,23 +45,32 @@ def train(
         If the model cannot be written; the old one stays.
     """
     limits = Criteria(criteria.samples, criteria.min_std, criteria.max_std)
-    exemplars = choose(chunks, limits, shingle=shingle, through=through)
-    forest = Forest.fit(
-        exemplars.points,
+    exemplars = choose(fleet, limits, shingle=shingle, through=through)
+    n = len(exemplars.points)
+    spread = np.arange(0, n, max(-(-n // _CALIBRATION), 1)) if len(layout.variables) > 1 else np.empty(0, np.int64)
+    calibration: list[Floats] = []
+
+    def gather(rows: NDArray[np.int64]) -> Floats:
+        points = exemplars.points[np.concatenate([rows, spread])]
+        calibration.append(points[len(rows) :])
+        return points[: len(rows)]
+
+    forest = Forest.fit_drawn(
+        n,
+        gather,
         trees=settings.trees,
         sample_size=settings.sample_size,
         seed=settings.seed,
         sampling=settings.sampling,
     )
     if len(layout.variables) > 1:
-        sample = exemplars.points[:: -(-len(exemplars.points) // _CALIBRATION)]
-        forest = forest.with_facts(severity=Severity.of(forest.score(sample)).facts())
+        forest = forest.with_facts(severity=Severity.of(forest.score(calibration[0])).facts())
     forest = forest.with_facts(
         shingle=shingle,
         variables=list(layout.variables),
         cadence=layout.cadence.name,
         trained_through=instant_text(exemplars.trained_through),
-        exemplars=[asset for asset, _ in exemplars.taken],
+        exemplars=exemplars.assets,
     )
     settings.model.parent.mkdir(parents=True, exist_ok=True)
     forest.save(settings.model)

@@ -216,7 +216,7 @@ def _training_set(
         raise ConfigError(
             f"the detector is set to shingle {settings.shingle}, [scan] to {shingle}", hint="set both to the same"
         )
-    points = as_points(exemplars.points)
+    points = as_points(exemplars.points[np.arange(len(exemplars.points))])
     if len(points) < training.trees:
         raise InputError(
             f"{len(points)} shingles are too few for {training.trees} trees", hint="find more exemplars; see [train]"
@@ -233,7 +233,7 @@ def _training_set(
         "trained_through": instant_text(exemplars.trained_through),
         "shingles": len(points),
         "order": training.order,
-        "exemplars": [asset for asset, _ in exemplars.taken],
+        "exemplars": exemplars.assets,
     }
     described = json.dumps(facts, indent=2, ensure_ascii=False).encode() + b"\n"
     uploads = [calls.put_object(bucket, f"{folder}training.json", described, "application/json")]

@@ -1,0 +1,92 @@
+"""The stretches of samples that exemplars are taken by, and their shingles, read when they are asked for."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomscan.telemetry.series import Floats, Series
+from anomscan.telemetry.shingles import shingles_at
+
+#: Goes through a fleet from its beginning, each time the same, each asset once.
+Fleet = Callable[[], Iterable[Sequence[Series]]]
+
+
+def known(series: Series, through: np.datetime64 | None) -> int:
+    """How many of the samples are not later than ``through``; all of them without it."""
+    return len(series) if through is None else int(np.searchsorted(series.timestamps, through, "right"))
+
+
+def last_run(series: Series, rows: int, samples: int) -> Floats | None:
+    """(samples, d): the values of the last so many consecutive finite samples among the first rows, None if none."""
+    finite = np.flatnonzero(np.isfinite(series.values[:rows]).all(axis=1))
+    if len(finite) < samples:
+        return None
+    # samples rows are consecutive where the first and the last lie samples - 1 steps apart
+    spread = series.timestamps[finite[samples - 1 :]] - series.timestamps[finite[: len(finite) - samples + 1]]
+    ends = np.flatnonzero(spread == (samples - 1) * series.cadence.step)
+    if len(ends) == 0:
+        return None
+    end = int(ends[-1])
+    return series.values[finite[end : end + samples]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StretchPoints:
+    """The shingles of the exemplars' stretches, asset after asset: none is held, rows are gathered on demand.
+
+    Parameters
+    ----------
+    fleet
+        Where the exemplars are found again.
+    assets
+        Their ids, sorted by code point.
+    variables
+        d, how many values a sample has.
+    samples
+        Of a stretch.
+    shingle
+        L >= 1 samples.
+    through
+        Stretches end there at the latest; None for no limit.
+    """
+
+    fleet: Fleet
+    assets: Sequence[str]
+    variables: int
+    samples: int
+    shingle: int
+    through: np.datetime64 | None
+
+    def __len__(self) -> int:
+        return len(self.assets) * self._each
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> Floats:
+        """(k, L * d) float64: the points at (k,) rows in any order, by going through the fleet once."""
+        order = np.argsort(rows, kind="stable")
+        ordered = rows[order]
+        # A row that is not found again must not pass for a point.
+        points = np.full((len(rows), self.shingle * self.variables), np.nan)
+        for chunk in self.fleet():
+            for series in chunk:
+                place = bisect_left(self.assets, series.asset)
+                if place == len(self.assets) or self.assets[place] != series.asset:
+                    continue
+                first = place * self._each
+                start, stop = np.searchsorted(ordered, (first, first + self._each)).tolist()
+                if start == stop:
+                    continue
+                stretch = last_run(series, known(series, self.through), self.samples)
+                if stretch is not None:
+                    ends = ordered[start:stop] - first + (self.shingle - 1)
+                    points[order[start:stop]] = shingles_at(stretch, ends, self.shingle)
+        return points
+
+    @property
+    def _each(self) -> int:
+        """The shingles of a stretch."""
+        return max(self.samples - self.shingle + 1, 0)
