@@ -2,7 +2,8 @@
 
 The notebook's join, 1,000 assets x 1,096 days, from a private MariaDB server. Each way runs in a process of its own;
 its CPU time is that of the process and of those it started, without imports and start-up (what the same fetch of no
-rows costs). ``--quick`` takes a tenth of the assets.
+rows costs). The ways take turns, and a ratio is the median of those of the rounds, as a machine is not always as fast.
+``--quick`` takes a tenth of the assets and one round.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -132,18 +134,19 @@ def main() -> None:
         print(json.dumps(one_way(kind, fast, int(port), int(assets))))
         return
 
-    assets = 100 if options.quick else 1000
+    assets, rounds = (100, 1) if options.quick else (1000, 3)
     with MariaDb() as server:
         loaded(server, 2 * assets)
         measured("bare PyMySQL", server.port, assets)  # fills the server's cache
         print(f"{assets * DAYS:,} rows; CPU as a ratio to the bare read, memory also with twice the rows; {MARKS}")
-        base = 0.0
+        runs = [{way: measured(way, server.port, assets) for way in WAYS} for _ in range(rounds)]
         for way in WAYS:
-            single, double = (measured(way, server.port, n * assets) for n in (1, 2))
-            base = base or single["cpu"]
-            ratio = single["cpu"] / base
+            ratios = [run[way]["cpu"] / run["bare PyMySQL"]["cpu"] for run in runs]
+            single = {name: statistics.median(run[way][name] for run in runs) for name in runs[0][way]}
+            double = measured(way, server.port, 2 * assets)
             print(
-                f"{way:25} CPU {single['cpu']:5.2f} s {ratio:5.2f} (start {single['start']:.2f} s), "
+                f"{way:25} CPU {single['cpu']:5.2f} s {statistics.median(ratios):5.3f} "
+                f"({min(ratios):.3f} to {max(ratios):.3f}; start {single['start']:.2f} s), "
                 f"wall {single['wall']:5.1f} s; peak MB {single['peak']:4.0f}, +{single['growth']:.0f} by the rows, "
                 f"doubled {double['peak']:4.0f}; its reader {single['reader']:.0f}, doubled {double['reader']:.0f}",
                 flush=True,

@@ -295,10 +295,11 @@ def _places(firsts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np
 
 def _compact(codes: Codes, texts: Sequence[str]) -> tuple[NDArray[np.unsignedinteger[Any]], list[str | None]]:
     """Codes as codes into those texts that occur, in as few bytes as they need."""
-    used = np.flatnonzero(np.bincount(codes + 1, minlength=len(texts) + 1))
-    places = np.zeros(len(texts) + 1, np.min_scalar_type(len(used)))
-    places[used] = np.arange(len(used))
-    return places[codes + 1], [None if place == 0 else texts[place - 1] for place in used.tolist()]
+    used = np.zeros(len(texts) + 1, bool)
+    used[codes] = True  # the last for -1
+    places = np.cumsum(used) - 1
+    occurring = [text for text, occurs in zip([*texts, None], used.tolist(), strict=True) if occurs]
+    return places.astype(np.min_scalar_type(len(occurring)))[codes], occurring
 
 
 def in_store_order(names: Iterable[str]) -> list[str]:

@@ -89,10 +89,13 @@ class Findings:
 
     def check_grid(self, incoming: Block, known: Roster) -> None:
         """Note the first timestamp that is not a whole number of steps from the samples of its asset."""
-        step = self.layout.cadence.step_us
-        anchors = np.where(known.samples > 0, known.last, incoming.timestamps[incoming.edges()[:-1]])
-        distances = incoming.timestamps - anchors[incoming.assets]
-        off = np.flatnonzero(distances // step * step != distances)  # NumPy divides faster than it takes remainders
+        step, edges = self.layout.cadence.step_us, incoming.edges()[:-1]
+        anchors = np.where(known.samples > 0, known.last, incoming.timestamps[edges])
+        # A row one step after another of its asset is on the grid if that is.
+        suspect = np.diff(incoming.timestamps, prepend=0) != step
+        suspect[edges] = True
+        rows = np.flatnonzero(suspect)
+        off = rows[(incoming.timestamps[rows] - anchors[incoming.assets[rows]]) % step != 0]
         if len(off) and self._off_grid is None:
             row = int(off[0])
             asset = int(incoming.assets[row])
