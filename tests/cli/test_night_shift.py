@@ -349,6 +349,17 @@ def test_a_disk_that_is_full_from_the_start_leaves_nothing_behind(night: Night, 
     assert night.strays == set()
 
 
+@pytest.mark.parametrize("to", [".", "models", "nowhere/r.jsonl", "anomscan.toml/r.jsonl", "r" * 300])
+def test_what_cannot_be_written_is_said_before_the_work(night: Night, to: str) -> None:
+    code, _, err = night(to=["-o", to])
+    assert code == 7
+    (line,) = err.splitlines()
+    assert line.startswith("error: ")
+    assert "cannot be written" in line
+    assert not (night.folder / "units.log").read_text()
+    assert night.strays == set()
+
+
 def test_kept_scores_that_do_not_fit_on_the_disk_are_no_error(night: Night, expected: Any) -> None:
     (night.folder / "anomscan-data" / "fleet" / "scores").symlink_to("/proc/self/nowhere")
     assert night.good()[:2] == expected[:2]

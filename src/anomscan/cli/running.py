@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -124,6 +125,7 @@ def _place(delivery: Delivery) -> Path | None:
         If it cannot be.
     """
     from anomscan.reports.publish import is_remote
+    from anomscan.telemetry.durable import output_errors
 
     output = delivery.output
     place = None if output is None or output == "-" or is_remote(output) else Path(output)
@@ -131,8 +133,13 @@ def _place(delivery: Delivery) -> Path | None:
         raise ConfigError("a table goes to the terminal, a file holds JSON lines", hint="leave out -o or --format")
     if place is not None and not place.parent.is_dir():
         raise OutputError(f"{output} cannot be written: there is no folder {place.parent}")
-    if place is not None and place.exists() and not place.is_file():
-        place = None  # a device or a pipe, beside which nothing is kept
+    if place is not None:
+        with output_errors(place):
+            mode = place.stat().st_mode if place.exists() else stat.S_IFREG
+        if stat.S_ISDIR(mode):
+            raise OutputError(f"{output} cannot be written: it is a folder", hint="name a file in it")
+        if not stat.S_ISREG(mode):
+            place = None  # a device or a pipe, beside which nothing is kept
     if delivery.resume and place is None:
         raise ConfigError("--resume needs a file to resume", hint="name it with -o FILE")
     return place
