@@ -34,12 +34,16 @@ from anomscan.errors import ConfigError, MissingExtraError, ServiceError
 _RETRIES = 2
 #: Units under way for each worker, so that none waits for this process.
 _DEPTH = 2
-#: How long a cluster may take to answer, and its nodes to say what they have; how often to look who is there.
-_ANSWER_S, _NODES_S, _LOOK_S = 5.0, 60.0, 10.0
+#: How long a cluster may take to answer, its nodes to say what they have, and all of it to end.
+_ANSWER_S, _NODES_S, _LEAVE_S = 5.0, 60.0, 30.0
+#: How often to look which nodes there are.
+_LOOK_S = 10.0
 
 #: What Ray reads from the environment when it is imported. The user's own settings go first.
 _CALM = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Where a cluster is lost, any call would start another one.
+    "RAY_ENABLE_AUTO_CONNECT": "0",
     # What it prints on stdout, of all places, when a worker or a node has died.
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
     # Under `uv run` Ray would send the working directory around, and have the nodes install from it.
@@ -97,6 +101,8 @@ class Ray:
         self._ray = _ray(self._address)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ray")
         self._facts = errand.facts()
+        if self._address is None:  # the same files
+            del self._facts[errand.SOURCE]
         try:
             with _silently():
                 if self._address is None:
@@ -146,7 +152,7 @@ class Ray:
                     continue
                 yield pending.pop(future), self._result(future)
         finally:
-            self._call(self._cancel, pending)
+            self._thread.submit(self._cancel, list(pending))
 
     def _call(self, function: Callable[_Inputs, _Output], *args: _Inputs.args, **kwargs: _Inputs.kwargs) -> _Output:
         return self._thread.submit(function, *args, **kwargs).result()
@@ -178,6 +184,8 @@ class Ray:
 
     def _init(self, address: str, **options: object) -> None:
         self._ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **options)
+        # The one logger that goes by a level of its own; it writes to stderr as long as it has no handler.
+        logging.getLogger("ray.util.client.logsclient").addHandler(logging.NullHandler())
 
     def _cancel(self, futures: Iterable[Future[bytes]]) -> None:
         for future in futures:
@@ -187,7 +195,7 @@ class Ray:
     def _leave(self) -> None:
         try:
             with suppress(Exception):
-                self._call(self._ray.shutdown)
+                self._thread.submit(self._ray.shutdown).result(_LEAVE_S)
         finally:
             self._thread.shutdown(wait=False)
             if self._folder is not None:
@@ -196,7 +204,8 @@ class Ray:
     def _nodes(self) -> list[dict[str, Any]]:
         """The nodes that are up and have CPUs."""
         try:
-            nodes = [node for node in self._call(self._ray.nodes) if node["Alive"] and node["Resources"].get("CPU")]
+            nodes = self._thread.submit(self._ray.nodes).result(_ANSWER_S)
+            nodes = [node for node in nodes if node["Alive"] and node["Resources"].get("CPU")]
         except Exception as error:  # noqa: BLE001 - of gRPC too, where Ray does not make its own of it
             self._gone(error)
         if not nodes:
@@ -234,7 +243,7 @@ class Ray:
                 raise ServiceError(f"node {name} of {self._name} cannot run tasks: {error.cause}") from error
             except ray.exceptions.RayError:  # it has gone meanwhile
                 continue
-            if here != self._facts:
+            if not errand.fits(here, self._facts):
                 raise self._unfit(name, here)
 
     def _unfit(self, node: str, here: dict[str, str] | str) -> ConfigError:
@@ -267,7 +276,10 @@ class Ray:
         return f"the Ray cluster at '{self._address}'" if self._address else "the Ray cluster of this run"
 
     def _gone(self, error: Exception) -> NoReturn:
-        raise ServiceError(f"{self._name} no longer works: {error}", hint="see its logs") from error
+        raise ServiceError(
+            f"{self._name} no longer works: {error or type(error).__name__}",
+            hint="see its logs; what is finished is kept",
+        ) from error
 
 
 def _ray(address: str | None) -> Any:

@@ -12,6 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+#: The fact that changes while somebody works on anomscan.
+SOURCE = "anomscan's source"
+
 #: Of this worker process: the run it works for, and that run's function.
 _kept: dict[str, Any] = {}
 
@@ -35,7 +38,8 @@ def facts() -> dict[str, str]:
         if path.suffix in (".py", ".c", ".h") and name.parts[0] != "cli":  # which has no part in the work
             source.update(name.as_posix().encode() + b"\0" + path.read_bytes())
     return {
-        "anomscan": f"{anomscan.__version__} (source {source.hexdigest()[:8]})",
+        "anomscan": anomscan.__version__,
+        SOURCE: source.hexdigest()[:8],
         "Python": f"{sys.version_info.major}.{sys.version_info.minor}",
         "NumPy": ".".join(version("numpy").split(".")[:2]),
         "pyarrow": version("pyarrow").split(".")[0],
@@ -50,6 +54,11 @@ def look() -> dict[str, str] | str:
         # Not everything without a name is anomscan: one of its requirements may be what is missing.
         missing = "anomscan" if find_spec("anomscan") is None else error.name
         return f"no {missing}" if missing else str(error)
+
+
+def fits(here: dict[str, str] | str, expected: dict[str, str]) -> bool:
+    """Whether a worker has what is expected."""
+    return isinstance(here, dict) and expected.items() <= here.items()
 
 
 def answer(run: str, expected: dict[str, str], work: list[Any], unit: bytes) -> bytes:
@@ -73,7 +82,7 @@ def answer(run: str, expected: dict[str, str], work: list[Any], unit: bytes) -> 
     ray = import_module("ray")
     cloudpickle = ray.cloudpickle
     unknown = _kept.get("run") != run
-    if unknown and (here := look()) != expected:
+    if unknown and not fits(here := look(), expected):
         return pickle.dumps(("unfit", (ray.util.get_node_ip_address(), here)))
     try:
         if unknown:
