@@ -446,8 +446,8 @@ def test_failed_assets_and_findings_have_the_same_code_again(night: Night, expec
 
 @pytest.fixture
 def holder(night: Night) -> Iterator[subprocess.Popen[str]]:
-    """A run that is under way, for some seconds."""
-    process = night.start("--workers", "1", slow_s=0.05)
+    """A run that is under way, for longer than a test."""
+    process = night.start("--workers", "1", slow_s=1)
     night.wait_for_units(process, 1)
     yield process
     process.kill()
@@ -468,7 +468,9 @@ def test_a_second_run_with_the_same_output_says_who_is_at_it(night: Night, holde
     assert holder.poll() is None
 
 
-def test_a_second_run_can_wait(night: Night, holder: subprocess.Popen[str], expected: Any, count: int) -> None:
+def test_a_second_run_can_wait(night: Night, expected: Any) -> None:
+    holder = night.start(slow_s=0.15)
+    night.wait_for_units(holder, 1)
     began = time.monotonic()
     assert night("--lock-timeout", "0.3")[0] == 6
     assert time.monotonic() - began > 0.3
@@ -477,7 +479,8 @@ def test_a_second_run_can_wait(night: Night, holder: subprocess.Popen[str], expe
     assert waiting.poll() is None
     # What comes in while it waits is in its result.
     put(night.store, fleet(300, range(400, 401), 1), 1)
-    assert holder.wait(timeout=30) == 0
+    holder.communicate(timeout=30)
+    assert holder.returncode == 0
     assert outcome(night.file) == expected
     _, err = waiting.communicate(timeout=30)
     assert waiting.returncode == 0, err
