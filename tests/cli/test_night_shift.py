@@ -559,3 +559,19 @@ def test_a_second_signal_ends_it_too(night: Night) -> None:
     assert "Traceback" not in err
     assert night("--resume")[0] == 0
     assert night.strays == set()
+
+
+def test_beside_a_pipe_nothing_is_laid(night: Night, expected: Any) -> None:
+    pipe = night.folder / "pipe"
+    os.mkfifo(pipe)
+    with night.start(to=["-o", "pipe"]) as process:
+        assert pipe.read_bytes() == expected[0]
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert night.strays == {"pipe"}
+
+
+def test_a_recording_is_not_resumed(night: Night) -> None:
+    code, _, err = night("--resume", "--record", "tape.jsonl")
+    assert code == 2
+    assert err.startswith("error: --resume and --record exclude each other")

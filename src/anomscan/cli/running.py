@@ -77,7 +77,7 @@ def deliver(settings: Settings, job: Job, engine: Engine, console: Console, deli
     from anomscan.telemetry.store import Store
 
     started = datetime.now(UTC)
-    place = _place(delivery)
+    place = _place(job, delivery)
     source, _ = settings.source(job.source)
     name, chosen = settings.detector(job.detector)
     store = Store.open(settings.store.path)
@@ -116,7 +116,7 @@ def deliver(settings: Settings, job: Job, engine: Engine, console: Console, deli
     return tally
 
 
-def _place(delivery: Delivery) -> Path | None:
+def _place(job: Job, delivery: Delivery) -> Path | None:
     """The local file to write; None if the output is something else.
 
     Raises
@@ -140,6 +140,10 @@ def _place(delivery: Delivery) -> Path | None:
             raise OutputError(f"{output} cannot be written: it is a folder", hint="name a file in it")
         if not stat.S_ISREG(mode):
             place = None  # a device or a pipe, beside which nothing is kept
+    if delivery.resume and job.record is not None:
+        raise ConfigError(
+            "--resume and --record exclude each other", hint="a recording has all that a run asks: leave out --resume"
+        )
     if delivery.resume and place is None:
         raise ConfigError("--resume needs a file to resume", hint="name it with -o FILE")
     return place
@@ -242,7 +246,8 @@ def show_tally(console: Console, tally: Tally) -> None:
     if tally.unshown_notes:
         console.warn(f"... and {tally.unshown_notes} more such notes")
     for asset, reason in tally.failures:
-        console.error(f"asset '{asset}': {reason}", asset=asset)
+        named = reason if reason.startswith(f"asset '{asset}'") else f"asset '{asset}': {reason}"
+        console.error(named, asset=asset)
     if tally.failed > len(tally.failures):
         console.error(f"... and {tally.failed - len(tally.failures)} more assets failed")
     console.info(

@@ -80,7 +80,7 @@ def write_results(path: Path, results: Iterable[Packed], facts: Mapping[str, Any
     Parameters
     ----------
     path
-        Of the records; the others lie beside them.
+        Of the records; the others lie beside them. Beside a device or a pipe nothing is laid.
     results
         All results, sorted by asset.
     facts
@@ -93,6 +93,10 @@ def write_results(path: Path, results: Iterable[Packed], facts: Mapping[str, Any
     OutputError
         If one of them cannot be written; its old version stays.
     """
+    if path.exists() and not path.is_file():
+        with replace_file(path) as records:
+            records.writelines(each.line + b"\n" for each in results)
+        return
     for place in (path, scores_path(path), run_path(path)):
         remove_unfinished(place)
     with (
