@@ -46,6 +46,8 @@ _CALM = {
     "RAY_ENABLE_AUTO_CONNECT": "0",
     # What it prints on stdout, of all places, when a worker or a node has died.
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
+    # A unit that takes all memory would be tried for ever.
+    "RAY_task_oom_retries": str(_RETRIES),
     # Under `uv run` Ray would send the working directory around, and have the nodes install from it.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
@@ -58,7 +60,6 @@ _BRISK = {
     "RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S": "2",
     "RAY_CLIENT_MAX_CONNECTION_TIMEOUT_S": "2",
 }
-
 
 _Inputs = ParamSpec("_Inputs")
 _Output = TypeVar("_Output")
@@ -152,7 +153,8 @@ class Ray:
                     continue
                 yield pending.pop(future), self._result(future)
         finally:
-            self._thread.submit(self._cancel, list(pending))
+            with suppress(RuntimeError):  # the engine may have been left before
+                self._thread.submit(self._cancel, list(pending))
 
     def _call(self, function: Callable[_Inputs, _Output], *args: _Inputs.args, **kwargs: _Inputs.kwargs) -> _Output:
         return self._thread.submit(function, *args, **kwargs).result()
@@ -263,6 +265,8 @@ class Ray:
             return Lost("its worker took more memory than the machine has")
         except (errors.WorkerCrashedError, errors.NodeDiedError, errors.ObjectLostError):
             return Lost(f"its worker was killed or crashed, {_RETRIES + 1} times")
+        except errors.RayTaskError:  # the errand itself has failed: a bug
+            raise
         except (errors.RayError, ConnectionError) as error:
             self._gone(error)
         if kind == "raised":
@@ -277,7 +281,7 @@ class Ray:
 
     def _gone(self, error: Exception) -> NoReturn:
         raise ServiceError(
-            f"{self._name} no longer works: {error or type(error).__name__}",
+            f"{self._name} no longer works: {str(error) or type(error).__name__}",
             hint="see its logs; what is finished is kept",
         ) from error
 
