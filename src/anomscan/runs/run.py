@@ -28,6 +28,9 @@ from anomscan.telemetry.units import Cut, Unit
 #: Samples of a unit: at most; a small fleet is cut into so many units, but not into units of less than the least.
 MOST_ROWS, UNITS, LEAST_ROWS = 262_144, 64, 16_384
 
+#: How much more a unit holds in a nightly run.
+NIGHTLY = 4
+
 #: The unit that stands for assets that are not in the store.
 _NOWHERE = "nowhere"
 
@@ -100,7 +103,14 @@ class Run:
         if self.work.backtest.detector.capabilities.remote:
             return self.cut.units(MOST_ROWS)  # fewer and larger calls
         # Half as much again, so that buckets that are a little larger than others are not cut.
-        return self.cut.units(min(max(self.cut.rows * 3 // (2 * UNITS), LEAST_ROWS), MOST_ROWS))
+        rows = min(max(self.cut.rows * 3 // (2 * UNITS), LEAST_ROWS), MOST_ROWS)
+        # Where little is reported of each asset, there is little to do for it, and a batch should hold more of them.
+        return self.cut.units(NIGHTLY * rows if self._is_nightly else rows)
+
+    @property
+    def _is_nightly(self) -> bool:
+        """Whether a few days are reported of a long history."""
+        return self.job.days is not None and self.job.days * len(self.cut) * 32 <= self.cut.rows
 
     def go(self, engine: Engine, journal: Journal, watch: Callable[[Tally], None]) -> None:
         """Do all units that the journal does not have yet.

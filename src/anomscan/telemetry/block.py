@@ -6,6 +6,7 @@ asset, or one part of a large fleet, is read without the rest.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,6 +31,7 @@ BUCKETS = 64
 SHORTEST_RUN = 8
 
 
+@functools.lru_cache(1 << 16)
 def bucket_of(asset: str) -> int:
     """The bucket of an asset: the same for ever and everywhere, part of the format."""
     return zlib.crc32(asset.encode()) % BUCKETS
@@ -150,12 +152,13 @@ class Block:
 
     def trimmed(self) -> Block:
         """The same rows, which are in order, without the names that have none."""
-        lengths = np.diff(self.edges())
-        used = np.flatnonzero(lengths)
+        if len(self) == 0:
+            return replace(self, names=[])
+        begins = np.append(True, self.assets[1:] != self.assets[:-1])
+        used = self.assets[begins].tolist()
         if len(used) == len(self.names):
             return self
-        names = [self.names[place] for place in used.tolist()]
-        return replace(self, names=names, assets=np.repeat(np.arange(len(used), dtype=np.int32), lengths[used]))
+        return replace(self, names=[self.names[place] for place in used], assets=np.cumsum(begins, dtype=np.int32) - 1)
 
     def edges(self) -> NDArray[np.int64]:
         """(names + 1,), of rows in order: where each asset's begin, and where the last one's end."""

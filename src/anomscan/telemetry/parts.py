@@ -97,7 +97,7 @@ class PartReader:
         self._source: pa.NativeFile | None = None
         self._file: pq.ParquetFile | None = None
         self._edges: list[int] = []
-        self._held: tuple[int, pa.Table] | None = None
+        self._held: tuple[int, Block] | None = None
 
     def twin(self) -> PartReader:
         """A reader for another thread, of the file that this one has open."""
@@ -119,15 +119,15 @@ class PartReader:
         ServiceError
             It is on object storage that cannot be reached, or refuses us.
         """
-        count = self._part.rows_of(first, stop)
-        if count == 0:
-            return None
         begin = self._part.rows_of(0, first)
+        end = begin + self._part.rows_of(first, stop)
         with reading(self._path):
-            tables = list(self._slices(begin, begin + count, None if asset is None else (asset, asset)))
-        if not tables:
-            return None
-        block = from_table(pa.concat_tables(tables), self._layout, asset=asset)
+            if asset is None:
+                return _joined(self._blocks(begin, end, None))
+            tables = [self._group(group) for group, *_ in self._groups(begin, end, (asset, asset))]
+            if not tables:
+                return None
+            block = from_table(pa.concat_tables(tables), self._layout, asset=asset)
         return block if len(block) else None
 
     def between(self, low: tuple[int, str], high: tuple[int, str]) -> Block | None:
@@ -138,35 +138,50 @@ class PartReader:
         StoreError, FileNotFoundError, ServiceError
             As for ``read``.
         """
+        if low == high:
+            return self.read(low[0], low[0] + 1, low[1])
         begin, end = self._part.rows_of(0, low[0]), self._part.rows_of(0, high[0] + 1)
-        if begin == end:
-            return None
         # Of a single bucket, which may be large, only the row groups around the assets are read.
         ids = (low[1], high[1]) if low[0] == high[0] else None
         with reading(self._path):
-            tables = list(self._slices(begin, end, ids))
-        if not tables:
+            block = _joined(self._blocks(begin, end, ids))
+        if block is None:
             return None
-        block = from_table(pa.concat_tables(tables), self._layout)
-        keys = [(bucket_of(name), name) for name in block.names]
-        places = np.array([bisect_left(keys, low), bisect_right(keys, high)], np.int32)
-        start, stop = np.searchsorted(block.assets, places).tolist()
+        places = bisect_left(block.names, low, key=_key), bisect_right(block.names, high, key=_key)
+        start, stop = np.searchsorted(block.assets, np.array(places, np.int32)).tolist()
         if stop - start == len(block):
             return block
         return block.take(slice(start, stop)).trimmed() if start < stop else None
 
-    def _slices(self, begin: int, end: int, ids: tuple[str, str] | None) -> Iterator[pa.Table]:
+    def _blocks(self, begin: int, end: int, ids: tuple[str, str] | None) -> Iterator[Block]:
         """The rows from ``begin`` to ``end``; those of no asset between the two ids may be left out."""
-        file = self._open()
-        for group, (start, stop) in enumerate(pairwise(self._edges)):
-            if start < end and begin < stop and (ids is None or _may_hold(file, group, *ids)):
-                if self._held is not None and self._held[0] == group:
-                    table = self._held[1]
-                else:
-                    table = file.read_row_group(group, use_threads=False)
-                self._held = (group, table) if stop > end else None
-                cut = max(begin - start, 0)
-                yield table.slice(cut, min(end, stop) - start - cut)
+        whole: list[pa.Table] = []
+        for group, start, stop in self._groups(begin, end, ids):
+            if begin <= start and stop <= end:
+                whole.append(self._group(group))
+                continue
+            if whole:
+                yield from_table(pa.concat_tables(whole), self._layout)
+                whole = []
+            if self._held is not None and self._held[0] == group:
+                block = self._held[1]
+            else:
+                block = from_table(self._group(group), self._layout)
+            self._held = (group, block) if stop > end else None
+            yield block.take(slice(max(begin - start, 0), min(end, stop) - start)).trimmed()
+        if whole:
+            yield from_table(pa.concat_tables(whole), self._layout)
+
+    def _groups(self, begin: int, end: int, ids: tuple[str, str] | None) -> Iterator[tuple[int, int, int]]:
+        """(number, first row, stop) of the row groups around some rows that may hold an id between the two."""
+        if begin < end:
+            file = self._open()
+            for group, (start, stop) in enumerate(pairwise(self._edges)):
+                if start < end and begin < stop and (ids is None or _may_hold(file, group, *ids)):
+                    yield group, start, stop
+
+    def _group(self, group: int) -> pa.Table:
+        return self._open().read_row_group(group, use_threads=False)
 
     def open(self) -> None:
         """Open it now: whoever has a local one open can read it after it has been removed.
@@ -197,6 +212,16 @@ def read_parts(readers: Sequence[PartReader], first: int, stop: int, asset: str 
     """What several files hold of a range of buckets, earlier commits first; None where there is nothing."""
     blocks = [block for reader in readers if (block := reader.read(first, stop, asset)) is not None]
     return concat(blocks) if blocks else None
+
+
+def _joined(blocks: Iterator[Block]) -> Block | None:
+    """Blocks of one file, one after another; None where there is no row."""
+    found = [block for block in blocks if len(block)]
+    return concat(found) if found else None
+
+
+def _key(name: str) -> tuple[int, str]:
+    return bucket_of(name), name
 
 
 def bucket_spans(rows: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
