@@ -6,13 +6,14 @@ import datetime as dt
 import json
 import math
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from anomscan.detectors.base import Capabilities, Scores
-from anomscan.detectors.kept import Kept
+from anomscan.detectors.kept import Book
 from anomscan.detectors.kept import file as kept_file
 from anomscan.errors import ServiceError
 from servers.mvad_loopback import Toy
@@ -184,10 +185,10 @@ def test_kept_scores_that_are_wrong_are_found_and_scored_anew(fleet):
     before = files(fleet)["results.jsonl"]
     for path in Path("anomscan-data").rglob("*.scores"):
         kept = {
-            asset: Kept(each.origin, each.values, np.nextafter(each.score, math.inf))
-            for asset, each in kept_file.read(path).items()
+            asset: replace(each, score=np.nextafter(each.score, math.inf))
+            for asset, each in kept_file.read(path).kept.items()
         }
-        kept_file.write(path, kept_file.unit_of(path), kept)
+        kept_file.write(path, kept_file.unit_of(path), Book(kept))
     code, _, err = fleet(*command, "--prove")
     assert code == 2
     (line,) = err.splitlines()

@@ -10,12 +10,14 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from anomscan.cli.app import run
 from anomscan.detectors.rcf.forest import Forest
+from anomscan.telemetry.parts import PartReader
 from anomscan.telemetry.store import Store
 from fleets import Rows, layout, model, outcome, put
 
@@ -285,7 +287,7 @@ def ways_to_spoil(content: bytes) -> Iterator[bytes | None]:
     yield from (None, b"", content[:4], content[:12], content[: len(content) // 2], content[:-1], content + b"\0")
     for place in [0, 9, *range(16, len(content), len(content) // 12), len(content) - 1]:
         yield content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :]
-    yield content[:7] + b"\x02" + content[8:]
+    yield content[:7] + b"\x01" + content[8:]
     yield content[:7] + b"\x00" + content[8:]
     yield b"PAR1" + bytes(100)
     yield b'{"unit": [[0, "a"], [63, "z"], 3]}'
@@ -482,3 +484,48 @@ def test_a_store_with_the_same_rows_under_other_ids(bench: Bench) -> None:
     assert found == bench.bare()
     assert bench.scan() == found
     assert bench.points == 0
+
+
+def test_a_night_reads_only_what_was_written_since(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(bench.store, fleet_rows(10, range(40)), 0)
+    monkeypatch.setattr("anomscan.runs.run.LEAST_ROWS", 10_000)  # one unit
+    bench.scan("--all", "--days", "1")
+    read: list[str] = []
+    plain = PartReader.between
+
+    def watched(self: PartReader, *bounds: Any) -> Any:
+        read.append(self.name)
+        return plain(self, *bounds)
+
+    monkeypatch.setattr(PartReader, "between", watched)
+    # A day is left out, one asset is silent, one is new, and one has a health never seen before.
+    rows = {
+        (asset, 41): (values, "odd" if asset == "asset 03" else "ok")
+        for (asset, day), (values, _) in fleet_rows(10, range(41, 42), seed=1).items()
+        if asset != "asset 07"
+    }
+    put(bench.store, rows | {("newcomer", 41): ([0.5], "ok")}, 1)
+    found = bench.scan("--all", "--days", "1")
+    assert set(read) == {"batch-000002.parquet"}
+    assert bench.bare("--all", "--days", "1") == found
+    assert bench.bare() == bench.scan()
+
+
+@pytest.mark.parametrize("rows", [{("asset 04", 39): ([0.7], "ok")}, {("asset 04", -1): ([0.7], "ok")}])
+def test_a_revision_and_late_history_are_read_with_all_there_is(bench: Bench, rows: Rows) -> None:
+    put(bench.store, fleet_rows(10, range(40)), 0)
+    bench.scan("--all", "--days", "1")
+    put(bench.store, rows | {(f"asset {n:02d}", 40): ([0.4], "ok") for n in range(10)}, 1)
+    assert bench.scan("--all", "--days", "1") == bench.bare("--all", "--days", "1")
+    assert bench.scan() == bench.bare()
+
+
+def test_another_store_in_the_same_place_is_not_mistaken_for_the_one_before(bench: Bench) -> None:
+    """The files have the same names and as many rows, and nothing else in common."""
+    put(bench.store, fleet_rows(10, range(40)), 0)
+    found = bench.scan()
+    for path in (bench.folder / "anomscan-data" / "fleet").iterdir():
+        if path.is_file():
+            path.unlink()
+    put(bench.store, fleet_rows(10, range(40), seed=1), 0)
+    assert bench.scan() == bench.bare() != found

@@ -15,7 +15,7 @@ from anomscan.backtest.engines import Engine, Lost
 from anomscan.backtest.fleet import Backtest, Failure
 from anomscan.config import Settings
 from anomscan.detectors.base import Detector, FrozenDetector
-from anomscan.detectors.kept import Keeper
+from anomscan.detectors.kept import Book, Keeper
 from anomscan.errors import AssetError
 from anomscan.runs.finished import Finished
 from anomscan.runs.job import Job, rules_of
@@ -128,7 +128,7 @@ class Run:
 
         def keep(name: str, finished: Finished, unit: Unit | None) -> None:
             if finished.known is not None and unit is not None and self.work.keeper is not None:
-                self.work.keeper.keep(unit, finished.known)
+                self.work.keeper.keep(unit, Book(finished.known, self.work.snapshot.files))
             journal.add(name, finished, unit)
             watch(finished.tally)
 

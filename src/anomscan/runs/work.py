@@ -12,7 +12,7 @@ from anomscan.backtest.asset import AssetScan
 from anomscan.backtest.failures import Failure, surviving
 from anomscan.backtest.fleet import Backtest
 from anomscan.detectors.base import FrozenDetector
-from anomscan.detectors.kept import Keeper, Kept, KeptDetector
+from anomscan.detectors.kept import Book, Keeper, Kept, KeptDetector, continued
 from anomscan.errors import AssetError
 from anomscan.reports.findings import notes_of, record_of
 from anomscan.reports.records import Record
@@ -95,7 +95,7 @@ class Work:
                 if sent is unit:
                     finished = replace(finished, known=known)
                 elif known is not None:
-                    self.keeper.keep(sent.unit, known)
+                    self.keeper.keep(sent.unit, Book(known, self.snapshot.files))
         finished.tally.stages = dict(clock.spent)
         return finished
 
@@ -111,7 +111,12 @@ class Work:
         """
         if self.keeper is None:
             return Sent(unit, self.read(unit), {}, filed=False)
-        return Sent(unit, self.read(unit), self.keeper.read(unit), self.keeper.has(unit))
+        book = self.keeper.read(unit)
+        series = None
+        # Only the calendar makes of a series the same again, whatever piece of it comes when.
+        if self.horizon == Horizon() and self.backtest.rules.calendar:
+            series = continued(book, self.snapshot, unit)
+        return Sent(unit, self.read(unit) if series is None else series, book.kept, self.keeper.has(unit))
 
     def read(self, unit: Unit) -> list[Series]:
         """A unit's telemetry, as far as it exists for this run.

@@ -99,6 +99,11 @@ class PartReader:
         self._edges: list[int] = []
         self._held: tuple[int, Block] | None = None
 
+    @property
+    def name(self) -> str:
+        """What the file is called."""
+        return self._part.name
+
     def twin(self) -> PartReader:
         """A reader for another thread, of the file that this one has open."""
         other = copy(self)

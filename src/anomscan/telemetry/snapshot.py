@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,12 @@ from anomscan.telemetry.manifest import Manifest, load
 from anomscan.telemetry.parts import PartReader, same_rows
 from anomscan.telemetry.places import Place
 from anomscan.telemetry.roster import Roster
+from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Series
 from anomscan.telemetry.units import Cut, Unit
+
+#: A file of the store as it lies on the disk: its name, its size in bytes, and when it was written, in nanoseconds.
+FileId = tuple[str, int, int]
 
 
 class AwayError(Exception):
@@ -37,17 +42,28 @@ class Snapshot:
         The assets of that state.
     parts
         The files, open: they can be read when a later commit has removed them.
+
+    Attributes
+    ----------
+    files
+        Which files make it up; None where they do not lie in a folder, or have gone.
     """
 
     def __init__(self, folder: Place, manifest: Manifest, roster: Roster, parts: list[PartReader]) -> None:
         self.folder, self._manifest, self._roster = folder, manifest, roster
         self._parts: list[PartReader] | None = parts
+        self.files = _ids(folder, manifest)
         self._threads = threading.local()
 
     @property
     def revision(self) -> str:
         """See :meth:`anomscan.telemetry.store.Store.revision`."""
         return self._manifest.revision
+
+    @property
+    def layout(self) -> Layout:
+        """Cadence and variables."""
+        return self._manifest.layout
 
     def cut(self, *, assets: Collection[str] | None = None, as_of: np.datetime64 | None = None) -> Cut:
         """The assets that there are, or those of the given ones, to be divided into units.
@@ -65,8 +81,17 @@ class Snapshot:
         places = [place for place in np.flatnonzero(there).tolist() if wanted is None or roster.names[place] in wanted]
         return Cut([roster.names[place] for place in places], roster.samples[places].tolist())
 
-    def read(self, unit: Unit, *, as_of: np.datetime64 | None = None) -> list[Series]:
+    def read(self, unit: Unit, *, as_of: np.datetime64 | None = None, leave_out: Collection[str] = ()) -> list[Series]:
         """The samples of a unit's assets, each in its latest revision, in the store's order.
+
+        Parameters
+        ----------
+        unit
+            Which assets.
+        as_of
+            What was known then.
+        leave_out
+            Names of files that are left aside.
 
         Raises
         ------
@@ -79,7 +104,8 @@ class Snapshot:
         """
         while True:
             try:
-                blocks = [block for part in self._readers() if (block := part.between(unit.low, unit.high)) is not None]
+                parts = [part for part in self._readers() if part.name not in leave_out]
+                blocks = [block for part in parts if (block := part.between(unit.low, unit.high)) is not None]
                 break
             except FileNotFoundError as error:  # on object storage, where no file outlives its removal
                 newer = same_rows(self.folder, self._manifest, error)
@@ -106,7 +132,13 @@ class Snapshot:
             yield self.read(unit)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"folder": self.folder, "_manifest": self._manifest, "_roster": Roster.blank([]), "_parts": None}
+        return {
+            "folder": self.folder,
+            "files": self.files,
+            "_manifest": self._manifest,
+            "_roster": Roster.blank([]),
+            "_parts": None,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -133,6 +165,16 @@ class Snapshot:
         except (FileNotFoundError, AnomscanError):  # not there, or not for this process: whoever asks has it
             raise AwayError from None
         return parts
+
+
+def _ids(folder: Place, manifest: Manifest) -> frozenset[FileId] | None:
+    if not isinstance(folder, Path):
+        return None
+    try:
+        found = [(file.name, (folder / file.name).stat()) for file in manifest.files]
+    except OSError:
+        return None
+    return frozenset((name, status.st_size, status.st_mtime_ns) for name, status in found)
 
 
 def _micros(instant: np.datetime64) -> int:

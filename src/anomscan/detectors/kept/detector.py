@@ -57,7 +57,9 @@ class KeptDetector:
                 continue
             score[places] = found
             self.changed |= len(places) > 0
-            self.known[series.asset] = Kept(_origin(series), series.values, score)
+            self.known[series.asset] = Kept(
+                _origin(series), series.values, score, series.health_codes, series.health_names
+            )
             results.append(self._inner.rated(Scores(series.timestamps, score)))
         return results
 

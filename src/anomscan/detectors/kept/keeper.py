@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from anomscan import __version__
 from anomscan.detectors.kept import file
-from anomscan.detectors.kept.file import Kept
+from anomscan.detectors.kept.file import Book, Kept
 from anomscan.errors import OutputError
 from anomscan.telemetry.units import Unit, key_of
 
@@ -57,28 +57,31 @@ class Keeper:
         key = json.dumps([__version__, fingerprint, shingle, calendar])
         return cls(root / hashlib.blake2b(key.encode(), digest_size=12).hexdigest(), reads, writes)
 
-    def read(self, unit: Unit) -> dict[str, Kept]:
-        """What is kept of a unit's assets, by asset; the fleet may have been cut otherwise when they were kept."""
+    def read(self, unit: Unit) -> Book:
+        """What is kept of a unit's assets; the fleet may have been cut otherwise when they were kept."""
         if not self.reads or not self.folder.is_dir():
-            return {}
-        if own := file.read(self._path(unit)):
+            return Book()
+        own = file.read(self._path(unit))
+        if own.kept:
             return own
         kept: dict[str, Kept] = {}
         for path in sorted(self.folder.glob(f"*{_SUFFIX}")):
             other = file.unit_of(path)
             if other is not None and other.meets(unit):
-                kept |= {asset: each for asset, each in file.read(path).items() if unit.holds(key_of(asset))}
-        return kept
+                kept |= {asset: each for asset, each in file.read(path).kept.items() if unit.holds(key_of(asset))}
+        return Book(kept)
 
     def has(self, unit: Unit) -> bool:
         """Whether there is a file of just this unit."""
         return self._path(unit).is_file()
 
-    def keep(self, unit: Unit, kept: Mapping[str, Kept]) -> None:
+    def keep(self, unit: Unit, book: Book) -> None:
         """Keep a unit's scores; where they cannot be written, the next run scores anew."""
+        if len(book.kept) != unit.assets:
+            book = Book(book.kept)  # of an asset that failed nothing is kept, and what comes next of it is not all
         if self.writes:
             with suppress(OutputError):
-                file.write(self._path(unit), unit, kept)
+                file.write(self._path(unit), unit, book)
 
     def tidy(self, units: Iterable[Unit]) -> None:
         """After a whole run: remove what it did not use, and the scores of models that were not used for long."""
