@@ -34,7 +34,8 @@ def nights(store: fleets.Store, assets: int, full: float) -> None:
         reading = time.process_time() - start
         assert rows == assets * (fleets.DAYS + night + 1)
         with fleets.kernel_clock() as kernel:
-            cpu, _ = fleets.command(*SCAN, "--days", "1", "-o", "night.jsonl")
+            # One worker: there is little to score, and in the rest threads wait for each other.
+            cpu, _ = fleets.command(*SCAN, "--days", "1", "--workers", "1", "-o", "night.jsonl")
         print(
             f"night {night + 1}: 1/{full / cpu:.0f} of the whole scan's CPU (mark 1/100), {cpu / reading:.2f} times "
             f"reading the data once (mark 3); {cpu:.2f} s, the kernel {sum(kernel):.2f} s of it"

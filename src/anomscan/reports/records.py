@@ -24,6 +24,7 @@ VERDICTS = ("ok", "anomalous", "warming-up", "skipped", "no-data")
 
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,6})?Z)?", re.ASCII)
 _SURROGATE = re.compile(r"\\ud[89a-f]", re.IGNORECASE)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 # str.splitlines and some readers of JSON lines break a line at these; inside JSON text an escape means the same.
 _LINE_BREAKS = str.maketrans({char: f"\\u{ord(char):04x}" for char in "\x85\u2028\u2029"})
 
@@ -119,7 +120,7 @@ def record_line(record: Record) -> str:
         "verdicts": {verdict: record.verdicts.get(verdict, 0) for verdict in VERDICTS},
         "error": record.error,
     }
-    return json.dumps(fields, ensure_ascii=False, allow_nan=False).translate(_LINE_BREAKS)
+    return _ENCODER.encode(fields).translate(_LINE_BREAKS)
 
 
 def read_records(source: Path | Iterable[str], *, name: str | None = None) -> Iterator[Record]:

@@ -81,7 +81,7 @@ def _joined(older: Series, newer: Series) -> Series:
         older.asset,
         older.cadence,
         older.variables,
-        _calendar(int(older.timestamps[0].astype(np.int64)), older.cadence.step_us, length),
+        _calendar(int(older.timestamps.view(np.int64)[0]), older.cadence.step_us, length),
         np.concatenate([older.values, np.full((gap, d), np.nan), newer.values]),
         np.concatenate([older_codes, np.full(gap, -1, np.int32), codes]),
         names,

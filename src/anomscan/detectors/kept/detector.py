@@ -100,4 +100,4 @@ def _missing(series: Series, score: Floats, shingle: int, rows: slice) -> NDArra
 
 
 def _origin(series: Series) -> int:
-    return int(series.timestamps[0].astype(np.int64)) if len(series) else 0
+    return int(series.timestamps.view(np.int64)[0]) if len(series) else 0

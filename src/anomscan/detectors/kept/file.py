@@ -21,6 +21,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,8 @@ from anomscan.telemetry.units import Unit
 _MAGIC = b"ANOMKPT\x02"
 _PREFIX = struct.Struct("<8sQ")
 _CHECKSUM = struct.Struct("<I")
+#: Of values, scores and health.
+_KINDS = "<f8", "<f8", "<i2"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,15 +99,19 @@ def write(path: Path, unit: Unit, book: Book) -> None:
         },
         ensure_ascii=False,
     ).encode()
-    parts = [_PREFIX.pack(_MAGIC, len(header)), header]
-    parts += [each.values.astype("<f8", copy=False).tobytes() for each in entries]
-    parts += [each.score.astype("<f8", copy=False).tobytes() for each in entries]
     tables = {known: _table(known, names) for known in {each.health_names for each in entries}}
-    parts += [tables[each.health_names][each.health].tobytes() for each in entries]
-    content = b"".join(parts)
+    values = [each.values.ravel() for each in entries]
+    scores = [each.score for each in entries]
+    health = [tables[each.health_names][each.health] for each in entries]
+    content: list[Any] = [_PREFIX.pack(_MAGIC, len(header)), header]
+    for kind, parts in zip(_KINDS, (values, scores, health), strict=True):
+        content.append(np.concatenate([np.empty(0, kind), *parts], dtype=kind))
+    checksum = 0
     with replace_file(path) as file:
-        file.write(content)
-        file.write(_CHECKSUM.pack(zlib.crc32(content)))
+        for part in content:
+            checksum = zlib.crc32(part, checksum)
+            file.write(part)
+        file.write(_CHECKSUM.pack(checksum))
 
 
 def unit_of(path: Path) -> Unit | None:
