@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -98,10 +99,13 @@ def example_scores(assets=("a", "b"), days: int = 120, spikes=(("a", 100), ("a",
 
 @pytest.fixture
 def place(tmp_path, monkeypatch, capsys):
-    """An empty place; the command line runs in it."""
+    """An empty place; the command line runs in it, and what its .env file brings is gone with it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    return Place(tmp_path, capsys)
+    before = dict(os.environ)
+    yield Place(tmp_path, capsys)
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture
