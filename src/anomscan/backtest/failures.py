@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -61,9 +60,13 @@ def _made(work: Callable[[Sequence[Given]], Sequence[Made | Failure]], cases: li
         broken: Exception = ValueError(f"{len(made)} results for {len(cases)} assets")
     except AssetError as error:
         broken = error
-    except (AnomscanError, CancelledError):  # CancelledError: the run is being given up
+    except AnomscanError:
         raise
-    except Exception as error:  # noqa: BLE001  whatever a detector or odd telemetry comes up with
+    except Exception as error:  # whatever a detector or odd telemetry comes up with
+        from concurrent.futures import CancelledError
+
+        if isinstance(error, CancelledError):  # the run is being given up
+            raise
         broken = error
     if len(cases) == 1:
         return [Failure(cases[0].asset, _named(broken, cases[0].asset))]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import islice
+from itertools import chain, islice
 from types import TracebackType
 from typing import Self
 
@@ -33,12 +32,16 @@ class Threads:
         pass
 
     def map(self, work: Callable[[Unit], Result], units: Iterable[Unit]) -> Iterator[tuple[Unit, Result]]:
-        """See :meth:`anomscan.backtest.engines.base.Engine.map`; with one worker the caller's thread does the work."""
-        if self.workers == 1:
-            for unit in units:
+        """See :meth:`anomscan.backtest.engines.base.Engine.map`; one worker, or one unit, needs no thread but this."""
+        source = iter(units)
+        first = list(islice(source, 2))
+        if self.workers == 1 or len(first) < 2:
+            for unit in chain(first, source):
                 yield unit, work(unit)
             return
-        source = iter(units)
+        source = chain(first, source)
+        from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix="scan")
         try:
             # One more than there are workers, so that none waits for this thread.

@@ -6,7 +6,6 @@ import functools
 import json
 import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Self
@@ -276,5 +275,7 @@ def _shared_out(work: Callable[[Floats32], Floats64], points: Floats32, threads:
     pieces = min(_PIECES_A_THREAD * threads, len(points) // _PIECE)
     if threads == 1 or pieces < 2:
         return work(points)
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(threads) as pool:
         return np.concatenate(list(pool.map(work, np.array_split(points, pieces))))
