@@ -19,6 +19,25 @@ from anomscan.telemetry.store import Store
 
 DAY_US = 86_400_000_000
 
+#: Settings for ``layout`` and ``model`` as they are by default.
+CONFIG = """
+[defaults]
+source = "fleet"
+detector = "rcf"
+[sources.fleet]
+kind = "files"
+path = "telemetry.csv"
+cadence = "1D"
+columns = { asset = "asset", timestamp = "day", values = ["x"] }
+[detectors.rcf]
+kind = "rcf"
+model = "models/rcf.forest"
+[scan]
+window = 20
+shingle = 3
+sigma = 2.5
+"""
+
 #: (asset, day) to its values and its health.
 Rows = Mapping[tuple[str, int], tuple[Sequence[float | None], str | None]]
 

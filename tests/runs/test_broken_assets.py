@@ -23,26 +23,9 @@ from anomscan.reports.records import Record, read_records
 from anomscan.runs import work
 from anomscan.telemetry.series import Floats, Series
 from anomscan.telemetry.store import Store
-from fleets import DAY_US, layout, model
+from fleets import CONFIG, DAY_US, layout, model
 
 ASSETS, DAYS, EACH = 10_000, 40, 10
-CONFIG = """
-[defaults]
-source = "fleet"
-detector = "rcf"
-[sources.fleet]
-kind = "files"
-path = "telemetry.csv"
-cadence = "1D"
-columns = { asset = "asset", timestamp = "day", values = ["x"] }
-[detectors.rcf]
-kind = "rcf"
-model = "models/rcf.forest"
-[scan]
-window = 20
-shingle = 3
-sigma = 2.5
-"""
 
 
 class OddError(Exception):

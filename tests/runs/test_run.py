@@ -26,25 +26,8 @@ from anomscan.runs.tally import Tally
 from anomscan.runs.work import Sent
 from anomscan.telemetry.store import Store
 from anomscan.telemetry.units import Unit, key_of
-from fleets import Rows, model, put
+from fleets import CONFIG, Rows, model, put
 
-CONFIG = """
-[defaults]
-source = "fleet"
-detector = "rcf"
-[sources.fleet]
-kind = "files"
-path = "telemetry.csv"
-cadence = "1D"
-columns = { asset = "asset", timestamp = "day", values = ["x"] }
-[detectors.rcf]
-kind = "rcf"
-model = "models/rcf.forest"
-[scan]
-window = 20
-shingle = 3
-sigma = 2.5
-"""
 ASSETS = [f"asset {n:02d}" for n in range(60)]
 
 

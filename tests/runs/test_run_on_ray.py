@@ -20,21 +20,8 @@ from anomscan.runs.journal import Journal
 from anomscan.runs.run import Run
 from anomscan.telemetry.series import Series
 from anomscan.telemetry.store import Store
-from fleets import put
+from fleets import CONFIG, put
 
-CONFIG = """
-[defaults]
-source = "fleet"
-[sources.fleet]
-kind = "files"
-path = "telemetry.csv"
-cadence = "1D"
-columns = { asset = "asset", timestamp = "day", values = ["x"] }
-[scan]
-window = 20
-shingle = 3
-sigma = 2.5
-"""
 ASSETS = [f"asset {number}" for number in range(8)]
 
 

@@ -16,10 +16,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from anomscan.errors import StoreError
-from anomscan.telemetry.block import BUCKETS, Block, bucket_of, concat, file_schema, from_table, to_table
+from anomscan.telemetry.block import BUCKETS, Block, concat, file_schema, from_table, to_table
 from anomscan.telemetry.manifest import REFETCH, DataFile, Manifest, load
 from anomscan.telemetry.places import ObjectPlace, Place, opened
 from anomscan.telemetry.rows import ARRIVED_AT, ASSET, HEALTH, TIMESTAMP, Layout, value_column
+from anomscan.telemetry.units import Key, key_of
 
 #: Buckets share a row group until it has this many rows; a bucket of more than the second number is cut.
 SMALL_GROUP, LARGE_GROUP = 16_384, 131_072
@@ -135,7 +136,7 @@ class PartReader:
             block = from_table(pa.concat_tables(tables), self._layout, asset=asset)
         return block if len(block) else None
 
-    def between(self, low: tuple[int, str], high: tuple[int, str]) -> Block | None:
+    def between(self, low: Key, high: Key) -> Block | None:
         """The rows of the assets from ``low`` to ``high``, both inclusive, in the store's order; None without any.
 
         Raises
@@ -152,7 +153,7 @@ class PartReader:
             block = _joined(self._blocks(begin, end, ids))
         if block is None:
             return None
-        places = bisect_left(block.names, low, key=_key), bisect_right(block.names, high, key=_key)
+        places = bisect_left(block.names, low, key=key_of), bisect_right(block.names, high, key=key_of)
         start, stop = np.searchsorted(block.assets, np.array(places, np.int32)).tolist()
         if stop - start == len(block):
             return block
@@ -223,10 +224,6 @@ def _joined(blocks: Iterator[Block]) -> Block | None:
     """Blocks of one file, one after another; None where there is no row."""
     found = [block for block in blocks if len(block)]
     return concat(found) if found else None
-
-
-def _key(name: str) -> tuple[int, str]:
-    return bucket_of(name), name
 
 
 def bucket_spans(rows: Sequence[int], most: int) -> Iterator[tuple[int, int]]:

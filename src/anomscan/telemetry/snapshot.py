@@ -76,7 +76,8 @@ class Snapshot:
             Only assets of which something had arrived by then.
         """
         roster = self._roster
-        there = np.ones(len(roster.names), bool) if as_of is None else roster.first_arrival <= _micros(as_of)
+        until = micros(as_of)
+        there = np.ones(len(roster.names), bool) if until is None else roster.first_arrival <= until
         wanted = None if assets is None else set(assets)
         places = [place for place in np.flatnonzero(there).tolist() if wanted is None or roster.names[place] in wanted]
         return Cut([roster.names[place] for place in places], roster.samples[places].tolist())
@@ -112,7 +113,7 @@ class Snapshot:
                 self._threads.readers = [PartReader(self.folder, file, newer.layout) for file in newer.files]
         if not blocks:
             return []
-        block = concat(blocks).latest(None if as_of is None else _micros(as_of))
+        block = concat(blocks).latest(micros(as_of))
         return list(block.series(self._manifest.layout))
 
     def stream(self, most_rows: int = 1 << 18) -> Iterator[list[Series]]:
@@ -177,5 +178,6 @@ def _ids(folder: Place, manifest: Manifest) -> frozenset[FileId] | None:
     return frozenset((name, status.st_size, status.st_mtime_ns) for name, status in found)
 
 
-def _micros(instant: np.datetime64) -> int:
-    return int(instant.astype("datetime64[us]").astype(np.int64))
+def micros(instant: np.datetime64 | None) -> int | None:
+    """An instant as microseconds since 1970, UTC; None stays."""
+    return None if instant is None else int(instant.astype("datetime64[us]").astype(np.int64))

@@ -35,7 +35,7 @@ from anomscan.telemetry.places import ObjectPlace, Place, folders_in, local, pla
 from anomscan.telemetry.roster import Roster
 from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Series
-from anomscan.telemetry.snapshot import Snapshot
+from anomscan.telemetry.snapshot import Snapshot, micros
 from anomscan.telemetry.writer import StoreWriter, Tally
 
 __all__ = ["Store", "StoreWriter", "Tally"]
@@ -114,7 +114,7 @@ class Store:
     def assets(self, source: str, *, as_of: np.datetime64 | None = None) -> list[str]:
         """The ids of the assets that have rows, sorted by code point."""
         roster = self._reading(source, lambda manifest: self._roster(source, manifest))
-        until = _micros(as_of)
+        until = micros(as_of)
         if until is None:
             return roster.names
         return [roster.names[place] for place in np.flatnonzero(roster.first_arrival <= until).tolist()]
@@ -135,7 +135,7 @@ class Store:
         AssetError
             The store has no row of it, or had none then.
         """
-        bucket, until = bucket_of(asset), _micros(as_of)
+        bucket, until = bucket_of(asset), micros(as_of)
 
         def work(manifest: Manifest) -> Series | None:
             block = read_parts(self._parts(source, manifest), bucket, bucket + 1, asset)
@@ -179,7 +179,7 @@ class Store:
             On object storage, where no file outlives its removal: the files went away and other rows took their place.
         """
         manifest, parts = self._reading(source, lambda manifest: (manifest, self._opened(source, manifest)))
-        rows, until = manifest.bucket_rows(), _micros(as_of)
+        rows, until = manifest.bucket_rows(), micros(as_of)
         wanted = None if assets is None else set(assets)
         if wanted is not None:
             rows[[bucket for bucket in range(len(rows)) if bucket not in set(map(bucket_of, wanted))]] = 0
@@ -305,7 +305,3 @@ class Store:
 
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
-
-
-def _micros(as_of: np.datetime64 | None) -> int | None:
-    return None if as_of is None else int(as_of.astype("datetime64[us]").astype(np.int64))
