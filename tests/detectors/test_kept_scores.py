@@ -7,6 +7,7 @@ import math
 import random
 import shutil
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -284,16 +285,16 @@ def test_another_shingle_or_another_treatment_of_gaps_has_scores_of_its_own(
 
 def ways_to_spoil(content: bytes) -> Iterator[bytes | None]:
     """What may have become of a file: gone, empty, torn, damaged, of another version, something else."""
-    yield from (None, b"", content[:4], content[:12], content[: len(content) // 2], content[:-1], content + b"\0")
+    yield from (None, b"", content[:4], content[:12], content[: len(content) // 2], content[:-1])
     for place in [0, 9, *range(16, len(content), len(content) // 12), len(content) - 1]:
         yield content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :]
-    yield content[:7] + b"\x01" + content[8:]
-    yield content[:7] + b"\x00" + content[8:]
+    for version in b"\x00\x02\x04":
+        yield content[:7] + bytes([version]) + content[8:]
     yield b"PAR1" + bytes(100)
     yield b'{"unit": [[0, "a"], [63, "z"], 3]}'
-    yield content[:8] + b"\xff" * 8 + content[16:]
-    yield content[:8] + struct.pack("<Q", 1 << 62) + content[16:]
-    yield content[:8] + bytes(8) + content[16:]
+    for place in (8, 16):
+        for length in ((1 << 64) - 1, 1 << 62, 0, 1, len(content) - 1, len(content) + 1):
+            yield content[:place] + struct.pack("<Q", length) + content[place + 8 :]
 
 
 def test_a_file_that_is_not_as_it_was_written_is_made_anew(bench: Bench) -> None:
@@ -313,6 +314,69 @@ def test_a_file_that_is_not_as_it_was_written_is_made_anew(bench: Bench) -> None
         assert [path.read_bytes() for path in bench.files if path == spoilt] == [content]
         bench.scan()
         assert bench.points == 0
+
+
+def night(bench: Bench, day: int) -> tuple[object, ...]:
+    put(bench.store, fleet_rows(10, range(day, day + 1), day), day)
+    return bench.scan("--all", "--days", "1")
+
+
+def test_a_night_adds_to_what_other_nights_have_written(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anomscan.runs.run.LEAST_ROWS", 10_000)  # one unit
+    monkeypatch.setattr("anomscan.detectors.kept.file._MOST_FRAMES", 4)
+    put(bench.store, fleet_rows(10, range(40)), 0)
+    bench.scan("--all", "--days", "1")
+    (path,) = bench.files
+    sizes = []
+    for day in range(40, 48):
+        before = path.read_bytes()
+        found = night(bench, day)
+        assert bench.points == 10
+        sizes.append(len(path.read_bytes()) - len(before))
+        assert (path.read_bytes()[: len(before)] == before) == (day not in (43, 47))
+        assert found == bench.bare("--all", "--days", "1")
+    assert sizes[0] < len(before) / 4
+    assert bench.scan() == bench.bare()
+
+
+def test_what_follows_a_torn_night_does_not_count(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anomscan.runs.run.LEAST_ROWS", 10_000)
+    put(bench.store, fleet_rows(10, range(40)), 0)
+    bench.scan("--all", "--days", "1")
+    (path,) = bench.files
+    contents = [path.read_bytes()]
+    for day in (40, 41):
+        found = night(bench, day)
+        contents.append(path.read_bytes())
+    first, second, third = contents
+    last, before = third[len(second) :], second[len(first) :]
+    # How many days have to be scored again.
+    spoilt = {
+        third + b"\0": 0,
+        third + last: 0,  # two runs that did the same night
+        third[:-1]: 1,
+        second + bytes(len(last)): 1,
+        second + before: 1,
+        second + last[:-1] + bytes([last[-1] ^ 1]): 1,
+        first + last: 2,  # another run has written the file anew meanwhile
+        first + before[:-1] + bytes([before[-1] ^ 1]) + last: 2,
+        first + last + before: 2,
+    }
+    for content, days in spoilt.items():
+        path.write_bytes(content)
+        assert bench.scan("--all", "--days", "1") == found
+        assert bench.points == 10 * days
+        assert bench.scan("--all", "--days", "1") == found
+        assert bench.points == 0
+        assert night_after(bench, path.read_bytes()) == found
+
+
+def night_after(bench: Bench, content: bytes) -> tuple[object, ...]:
+    """A scan that changes nothing in the file."""
+    (path,) = bench.files
+    found = bench.scan("--all", "--days", "1")
+    assert path.read_bytes() == content
+    return found
 
 
 def test_whatever_else_lies_there_does_no_harm(bench: Bench) -> None:
@@ -347,17 +411,20 @@ def test_scores_of_other_assets_in_their_place_are_not_taken(bench: Bench) -> No
 
 def lie(folder: Path) -> None:
     """Change the scores in all files, so that whoever uses them can be told by his results."""
-    import zlib
-
     for path in folder.glob("*/*.scores"):
-        content = bytearray(path.read_bytes()[:-4])
-        (length,) = struct.unpack_from("<Q", content, 8)
-        header = json.loads(content[16 : 16 + length])
-        rows = sum(asset[2] for asset in header["assets"])
-        start = len(content) - 8 * rows
-        scores = np.frombuffer(bytes(content[start:]))
-        content[start:] = (scores * 0 + np.random.default_rng(0).random(rows)).tobytes()
-        path.write_bytes(bytes(content) + struct.pack("<I", zlib.crc32(bytes(content))))
+        content, start, checksum = bytearray(path.read_bytes()), 0, 0
+        while start < len(content):
+            length, header = struct.unpack_from("<QQ", content, start + 8)
+            rows = sum(json.loads(content[start + 24 : start + 24 + header])["rows"])
+            stop = start + length - 4
+            scores = slice(stop - 10 * rows, stop - 2 * rows)
+            content[scores] = (
+                np.frombuffer(bytes(content[scores])) * 0 + np.random.default_rng(0).random(rows)
+            ).tobytes()
+            checksum = zlib.crc32(bytes(content[start:stop]), checksum)
+            content[stop : stop + 4] = struct.pack("<I", checksum)
+            start = stop + 4
+        path.write_bytes(bytes(content))
 
 
 def test_rescore_leaves_them_aside_and_writes_them_anew(bench: Bench) -> None:

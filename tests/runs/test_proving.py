@@ -13,7 +13,7 @@ from anomscan.backtest.fleet import Backtest
 from anomscan.backtest.rules import Rules
 from anomscan.backtest.verdicts import Verdict
 from anomscan.detectors.base import Capabilities, Scores
-from anomscan.detectors.kept import Book, Keeper
+from anomscan.detectors.kept import Keeper
 from anomscan.detectors.kept import file as kept_file
 from anomscan.detectors.rcf import Forest
 from anomscan.detectors.rcf.detector import RcfDetector
@@ -321,12 +321,12 @@ def test_a_kept_score_that_is_wrong_is_caught(work, forest, keeper):
     results(made)
     unit = made.snapshot.cut().units(400)[0]
     book = made.keeper.read(unit)
-    kept = book.kept
+    kept = book.kept()
     asset = next(asset for asset, each in kept.items() if len(each.score) == DAYS)
     score = kept[asset].score.copy()
     score[100] = np.nextafter(score[100], 9)
     (path,) = [path for path in keeper.folder.iterdir() if kept_file.unit_of(path) == unit]
-    kept_file.write(path, unit, Book({**kept, asset: replace(kept[asset], score=score)}, book.files))
+    kept_file.write(path, unit, {**kept, asset: replace(kept[asset], score=score)}, book.files)
     with pytest.raises(ProofError, match=f"asset '{asset}', .*a score that was kept is wrong.*--rescore"):
         proof(made, 10_000)
 

@@ -69,22 +69,22 @@ class AssetScan:
     ----------
     series
         As it was judged: laid on its calendar, or its rows as they stood.
-    score
-        (n,) float64: NaN where there is none, or where the shingle is not whole.
-    judged
-        Verdict, cut-off and sigma, each (n,); nothing outside the rows reported.
     rows
-        The rows reported.
+        The m rows reported.
+    score
+        (m,) float64: theirs; NaN where there is none, or where the shingle is not whole.
+    judged
+        Their verdicts, cut-offs and sigmas, each (m,).
     anomalous
-        (m,) intp: those of them that are anomalous.
+        (k,) intp: those of them that are anomalous.
     full
         The row of the first day judged from a full window.
-    in_sample
-        (n,) bool: days up to the end of the detector's training.
+    trained_through
+        The end of the detector's training, None where there was none.
     contributions
-        (m, d) float64, one row for each anomalous row reported; None if the detector gives none.
+        (k, d) float64, one row for each anomalous row reported; None if the detector gives none.
     severity
-        (n,) float64 as the detector gave it; None if it gives none.
+        (m,) float64 as the detector gave it; None if it gives none.
     too_mild
         The rows reported that would be anomalous but for their severity.
     notes
@@ -92,12 +92,12 @@ class AssetScan:
     """
 
     series: Series
+    rows: slice
     score: Floats
     judged: Judged
-    rows: slice
     anomalous: NDArray[np.intp]
     full: int
-    in_sample: NDArray[np.bool_]
+    trained_through: np.datetime64 | None = None
     contributions: Floats | None = None
     severity: Floats | None = None
     too_mild: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
@@ -111,8 +111,12 @@ class AssetScan:
     @property
     def counts(self) -> dict[str, int]:
         """How many reported days have each verdict."""
-        counts = np.bincount(self.judged.verdict[self.rows], minlength=len(_TEXTS))
+        counts = np.bincount(self.judged.verdict, minlength=len(_TEXTS))
         return dict(zip(_TEXTS, counts.tolist(), strict=True))
+
+    def in_sample(self, row: int) -> bool:
+        """Whether a row is of a day up to the end of the detector's training."""
+        return self.trained_through is not None and bool(self.series.timestamps[row] <= self.trained_through)
 
     def spans(self, shingle: int) -> Instants:
         """(s, 2) datetime64[us]: the anomalous days reported, widened to their shingles and merged on the calendar."""
@@ -123,7 +127,7 @@ class AssetScan:
 
 
 def anomalous_rows(judged: Judged, rows: slice) -> NDArray[np.intp]:
-    """The anomalous ones of some rows."""
-    found: NDArray[np.intp] = (judged.verdict[rows] == _ANOMALOUS).nonzero()[0]
+    """The anomalous ones of the rows reported."""
+    found: NDArray[np.intp] = (judged.verdict == _ANOMALOUS).nonzero()[0]
     found += rows.start
     return found

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from anomscan.backtest.asset import AssetScan, Stretch, anomalous_rows
 from anomscan.backtest.failures import Failure, surviving
 from anomscan.backtest.rules import Rules
-from anomscan.backtest.verdicts import UNASKED, Judged, judge, judge_given, judge_stretch, judged_from, milder
+from anomscan.backtest.verdicts import Judged, judge, judge_given, judge_stretch, judged_from, milder
 from anomscan.detectors.base import Detector, PartialDetector, Scores
 from anomscan.errors import AnomscanError, AssetError, ConfigError
 from anomscan.telemetry.series import Floats, Series
@@ -65,9 +65,12 @@ class Backtest:
         return [result for block in _blocks(scored) for result in surviving(self._judged, block)]
 
     def _laid(self, batch: Sequence[Series]) -> list[_Laid]:
-        cases = []
+        cases: list[_Laid] = []
         for series in batch:
             laid = series.on_calendar() if self.rules.calendar else series
+            if cases and laid.timestamps is cases[-1].series.timestamps:
+                cases.append(_Laid(laid, cases[-1].rows, cases[-1].since))
+                continue
             rows = self.stretch.rows(laid)
             cases.append(_Laid(laid, rows, 0 if self.whole else judged_from(rows.start, self.rules)))
         return cases
@@ -92,15 +95,13 @@ class Backtest:
         _check_shape(series, "severities", found.severity, shape[:1])
         _check_shape(series, "verdicts", found.is_anomaly, shape[:1])
         _check_shape(series, "contributions", found.contribution, shape)
-        # A score of a shingle that is not whole is nobody's business, whoever gave it.
-        score = np.where(complete(series.values, self.rules.shingle), found.score, np.nan)
-        return _Scored(series, case.rows, case.since, found, score)
+        return _Scored(series, case.rows, case.since, found)
 
     def _judged(self, cases: Sequence[_Scored]) -> list[AssetScan]:
         judged = [_judge_whole(case, self.rules) for case in cases] if self.whole else _judge(cases, self.rules)
-        return [self._result(case, verdicts) for case, verdicts in zip(cases, judged, strict=True)]
+        return [self._result(case, *verdicts) for case, verdicts in zip(cases, judged, strict=True)]
 
-    def _result(self, case: _Scored, judged: Judged) -> AssetScan:
+    def _result(self, case: _Scored, score: Floats, judged: Judged) -> AssetScan:
         series, rows, found = case.series, case.rows, case.found
         too_mild = {}
         if self.min_severity is not None:
@@ -109,8 +110,8 @@ class Backtest:
                     f"detector '{self.detector.name}' gives no severity",
                     hint="leave out --min-severity, or see docs/azure.md",
                 )
-            judged, mild = milder(judged, found.severity, self.min_severity)
-            too_mild = {"too_mild": np.asarray(rows.start + np.flatnonzero(mild[rows]), np.intp)}
+            judged, mild = milder(judged, found.severity[rows], self.min_severity)
+            too_mild = {"too_mild": np.asarray(rows.start + np.flatnonzero(mild), np.intp)}
         flagged = anomalous_rows(judged, rows)
         contributions = None if found.contribution is None else found.contribution[flagged]
         if len(flagged) and found.contribution is None:
@@ -119,17 +120,16 @@ class Backtest:
             contributions.shape != (len(flagged), len(series.variables)) or np.isinf(contributions).any()
         ):
             raise AssetError(f"asset '{series.asset}': contributions that are not a finite number for each variable")
-        trained = self.detector.trained_through
         return AssetScan(
             series=series,
-            score=case.score,
-            judged=judged,
             rows=rows,
+            score=score,
+            judged=judged,
             anomalous=flagged,
             full=min((self.rules.shingle if self.whole else self.rules.window) - 1, len(series)),
-            in_sample=np.zeros(len(series), bool) if trained is None else series.timestamps <= trained,
+            trained_through=self.detector.trained_through,
             contributions=contributions,
-            severity=None if found.severity is None else np.where(np.isfinite(case.score), found.severity, np.nan),
+            severity=None if found.severity is None else np.where(np.isfinite(score), found.severity[rows], np.nan),
             notes=found.notes,
             **too_mild,
         )
@@ -151,10 +151,9 @@ class _Laid:
 
 @dataclass(slots=True)
 class _Scored(_Laid):
-    """Such an asset, what the detector said of it, and (n,) the scores that count."""
+    """Such an asset, and what the detector said of it."""
 
     found: Scores
-    score: Floats
 
 
 def _blocks(cases: Sequence[_Scored | Failure]) -> Iterator[Sequence[_Scored | Failure]]:
@@ -169,15 +168,17 @@ def _blocks(cases: Sequence[_Scored | Failure]) -> Iterator[Sequence[_Scored | F
     yield cases[start:]
 
 
-def _judge_whole(case: _Scored, rules: Rules) -> Judged:
-    _check([case], case.score[None])
+def _judge_whole(case: _Scored, rules: Rules) -> tuple[Floats, Judged]:
+    """Judge an asset as a whole: the scores of the rows reported, and what is said of them."""
+    score = np.where(complete(case.series.values, rules.shingle), case.found.score, np.nan)
+    _check([case], score[None])
     skipped = case.series.health_in(rules.skip_health)
-    if case.found.is_anomaly is None:
-        return judge_stretch(case.score, skipped, rules)
-    return judge_given(case.score, case.found.is_anomaly, skipped, rules)
+    given = case.found.is_anomaly
+    judged = judge_stretch(score, skipped, rules) if given is None else judge_given(score, given, skipped, rules)
+    return score[case.rows], judged.at(case.rows)
 
 
-def _judge(cases: Sequence[_Scored], rules: Rules) -> list[Judged]:
+def _judge(cases: Sequence[_Scored], rules: Rules) -> list[tuple[Floats, Judged]]:
     """Judge assets of unequal length as one block, each from as late a row on as leaves its verdicts the same.
 
     A verdict depends on what lies before it alone, so it does not matter what fills up the end of a shorter row.
@@ -187,31 +188,30 @@ def _judge(cases: Sequence[_Scored], rules: Rules) -> list[Judged]:
     skipped = np.zeros((len(cases), longest), bool)
     for line, case in enumerate(cases):
         first, stop = case.rows.start - case.since, case.rows.stop - case.since
-        scores[line, :stop] = case.score[case.since : case.rows.stop]
-        skipped[line, first:stop] = case.series.health_in(rules.skip_health, case.rows)
+        scores[line, :stop] = case.found.score[case.since : case.rows.stop]
+        if not set(rules.skip_health).isdisjoint(case.series.health_names):
+            skipped[line, first:stop] = case.series.health_in(rules.skip_health, case.rows)
+    _keep_whole(cases, scores, rules.shingle)
     _check(cases, scores)
-    return _reported(cases, judge(scores, skipped, rules))
-
-
-def _reported(cases: Sequence[_Scored], judged: Judged) -> list[Judged]:
-    """What is said of the rows reported, laid in the places they have in their series."""
-    if all(case.rows == slice(0, len(case.score)) for case in cases):
-        return [
-            Judged(judged.verdict[line, :stop], judged.cutoff[line, :stop], judged.sigma[line, :stop])
-            for line, stop in enumerate(case.rows.stop for case in cases)
-        ]
-    ends = np.cumsum([len(case.score) for case in cases]).tolist()
-    verdict, cutoff, sigma = np.full(ends[-1], UNASKED), np.full(ends[-1], np.nan), np.full(ends[-1], np.nan)
+    judged = judge(scores, skipped, rules)
     results = []
-    for line, (case, end) in enumerate(zip(cases, ends, strict=True)):
-        own = slice(end - len(case.score), end)
-        result = Judged(verdict[own], cutoff[own], sigma[own])
-        here = slice(case.rows.start - case.since, case.rows.stop - case.since)
-        result.verdict[case.rows] = judged.verdict[line, here]
-        result.cutoff[case.rows] = judged.cutoff[line, here]
-        result.sigma[case.rows] = judged.sigma[line, here]
-        results.append(result)
+    for line, case in enumerate(cases):
+        where = line, slice(case.rows.start - case.since, case.rows.stop - case.since)
+        results.append((scores[where], judged.at(where)))
     return results
+
+
+def _keep_whole(cases: Sequence[_Scored], scores: Floats, shingle: int) -> None:
+    """Clear the scores, one line a case, of shingles that are not whole: nobody's business, whoever gave them."""
+    firsts = [max(case.since - (shingle - 1), 0) for case in cases]
+    values = [case.series.values[first : case.rows.stop] for case, first in zip(cases, firsts, strict=True)]
+    all_finite = bool(np.isfinite(np.concatenate(values)).all())
+    for line, (case, first, part) in enumerate(zip(cases, firsts, values, strict=True)):
+        if all_finite:
+            scores[line, : max(shingle - 1 - case.since, 0)] = np.nan
+        else:
+            whole = complete(part, shingle)[case.since - first :]
+            scores[line, : len(whole)][~whole] = np.nan
 
 
 def _check_shape(series: Series, what: str, given: NDArray[Any] | None, due: tuple[int, ...]) -> None:

@@ -35,9 +35,6 @@ class Verdict(IntEnum):
 # plain numbers: NumPy is slow to see through a member of an enum
 _WARMING_UP, _SKIPPED, _NO_DATA = map(np.int8, (Verdict.WARMING_UP, Verdict.SKIPPED, Verdict.NO_DATA))
 
-#: What stands in the place of a verdict on a day that nobody asked about.
-UNASKED = np.int8(-1)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
@@ -46,7 +43,7 @@ class Judged:
     Parameters
     ----------
     verdict
-        int8, see :class:`Verdict`; ``UNASKED`` outside the days reported.
+        int8, see :class:`Verdict`.
     cutoff, sigma
         float64, NaN where there is none.
     """
@@ -54,6 +51,10 @@ class Judged:
     verdict: NDArray[np.int8]
     cutoff: Floats
     sigma: Floats
+
+    def at(self, where: slice | tuple[int, slice]) -> Judged:
+        """Those of some places."""
+        return Judged(self.verdict[where], self.cutoff[where], self.sigma[where])
 
 
 def judge(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Judged:

@@ -51,7 +51,7 @@ def severities(result: AssetScan | Failure) -> list[float | None]:
     """The severity of each anomaly of the record, in its order; None where the detector gives none."""
     if isinstance(result, Failure):
         return []
-    given = None if result.severity is None else result.severity[result.anomalous]
+    given = None if result.severity is None else result.severity[result.anomalous - result.rows.start]
     return [None] * len(result.anomalous) if given is None else [float(each) for each in given]
 
 
@@ -67,7 +67,7 @@ def notes_of(result: AssetScan | Failure, least: float | None) -> list[str]:
         return []
     notes = [f"asset '{result.series.asset}': {note}" for note in result.notes]
     if least is not None and result.severity is not None and len(result.too_mild) and not len(result.anomalous):
-        notes.append(_too_mild(result, result.severity[result.too_mild], least))
+        notes.append(_too_mild(result, result.severity[result.too_mild - result.rows.start], least))
     return notes
 
 
@@ -94,14 +94,15 @@ def _anomaly(result: AssetScan, place: int, row: np.intp) -> Anomaly:
         # what a detector names no share of is no contributor
         given = [column for column in order if not math.isnan(shares[column])]
         contributions = [(series.variables[column], float(shares[column])) for column in given]
-    sigma = float(judged.sigma[row])
+    reported = row - result.rows.start
+    sigma = float(judged.sigma[reported])
     return Anomaly(
         timestamp=series.cadence.text(series.timestamps[row]),
         values=dict(zip(series.variables, map(float, series.values[row]), strict=True)),
         health=series.health(int(row)),
-        score=float(result.score[row]),
-        cutoff=float(judged.cutoff[row]),
+        score=float(result.score[reported]),
+        cutoff=float(judged.cutoff[reported]),
         sigma=sigma if math.isfinite(sigma) else None,
-        in_sample=bool(result.in_sample[row]),
+        in_sample=result.in_sample(int(row)),
         contributions=contributions,
     )

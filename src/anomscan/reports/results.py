@@ -166,11 +166,12 @@ def _write_scores(file: IO[bytes], results: Iterable[Packed], severity: bool) ->
 def _judged_days(result: AssetScan) -> bytes:
     rows = slice(max(result.rows.start, result.full), max(result.rows.stop, result.full))
     days = np.empty(max(rows.stop - rows.start, 0), _DAY)
+    part = slice(rows.start - result.rows.start, None)
     days["timestamp"] = result.series.timestamps[rows].astype(np.int64)
-    days["score"] = result.score[rows]
-    days["cutoff"] = result.judged.cutoff[rows]
-    days["verdict"] = result.judged.verdict[rows]
-    days["severity"] = np.nan if result.severity is None else result.severity[rows]
+    days["score"] = result.score[part]
+    days["cutoff"] = result.judged.cutoff[part]
+    days["verdict"] = result.judged.verdict[part]
+    days["severity"] = np.nan if result.severity is None else result.severity[part]
     return days.tobytes()
 
 

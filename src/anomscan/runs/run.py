@@ -15,7 +15,7 @@ from anomscan.backtest.engines import Engine, Lost
 from anomscan.backtest.fleet import Backtest, Failure
 from anomscan.config import Settings
 from anomscan.detectors.base import Detector, FrozenDetector
-from anomscan.detectors.kept import Book, Keeper
+from anomscan.detectors.kept import Keeper
 from anomscan.errors import AssetError
 from anomscan.runs.finished import Finished
 from anomscan.runs.job import Job, rules_of
@@ -28,7 +28,7 @@ from anomscan.telemetry.units import Cut, Unit
 #: Samples of a unit: at most; a small fleet is cut into so many units, but not into units of less than the least.
 MOST_ROWS, UNITS, LEAST_ROWS = 262_144, 64, 16_384
 
-#: How much more a unit holds in a nightly run.
+#: So many units make one in a nightly run.
 NIGHTLY = 4
 
 #: The unit that stands for assets that are not in the store.
@@ -104,8 +104,11 @@ class Run:
             return self.cut.units(MOST_ROWS)  # fewer and larger calls
         # Half as much again, so that buckets that are a little larger than others are not cut.
         rows = min(max(self.cut.rows * 3 // (2 * UNITS), LEAST_ROWS), MOST_ROWS)
+        units = self.cut.units(rows)
+        if not self._is_nightly:
+            return units
         # Where little is reported of each asset, there is little to do for it, and a batch should hold more of them.
-        return self.cut.units(NIGHTLY * rows if self._is_nightly else rows)
+        return [Unit.of(units[start : start + NIGHTLY]) for start in range(0, len(units), NIGHTLY)]
 
     @property
     def _is_nightly(self) -> bool:
@@ -127,8 +130,8 @@ class Run:
         """
 
         def keep(name: str, finished: Finished, unit: Unit | None) -> None:
-            if finished.known is not None and unit is not None and self.work.keeper is not None:
-                self.work.keeper.keep(unit, Book(finished.known, self.work.snapshot.files))
+            if finished.known is not None and unit is not None:
+                self.work.keep(unit, finished.known)
             journal.add(name, finished, unit)
             watch(finished.tally)
 
@@ -152,7 +155,7 @@ class Run:
                 else:
                     keep(plain.name, self.work.failed(plain.low[1], result.reason), plain)
         if self.work.keeper is not None:
-            self.work.keeper.tidy(self.units())
+            self.work.keeper.tidy(piece for unit in self.units() for piece in unit.pieces)
 
     def _given(self, waiting: Sequence[Unit], away: Sequence[Unit]) -> Iterator[Unit | Sent]:
         """What the engine gets: units that workers read, and those that are read here for them."""

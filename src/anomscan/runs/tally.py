@@ -53,7 +53,8 @@ class Tally:
     def add(self, record: Record, notes: Iterable[str] = ()) -> None:
         """Count one asset."""
         self.assets += 1
-        self.verdicts.update(record.verdicts)
+        for verdict, count in record.verdicts.items():
+            self.verdicts[verdict] += count
         self.notes += notes
         if record.from_ is not None and "T" in record.from_:
             self.unit = "samples"

@@ -6,13 +6,13 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from anomscan.backtest.asset import AssetScan
 from anomscan.backtest.failures import Failure, surviving
 from anomscan.backtest.fleet import Backtest
 from anomscan.detectors.base import FrozenDetector
-from anomscan.detectors.kept import Book, Keeper, Kept, KeptDetector, continued
+from anomscan.detectors.kept import End, Keeper, Kept, KeptDetector, continued
 from anomscan.errors import AssetError
 from anomscan.reports.findings import notes_of, record_of
 from anomscan.reports.records import Record
@@ -21,8 +21,33 @@ from anomscan.runs.finished import Finished
 from anomscan.runs.job import Horizon
 from anomscan.runs.tally import Tally
 from anomscan.telemetry.series import Series
-from anomscan.telemetry.snapshot import AwayError, Snapshot
-from anomscan.telemetry.units import Unit
+from anomscan.telemetry.snapshot import AwayError, FileId, Snapshot
+from anomscan.telemetry.units import Unit, key_of
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The telemetry of a unit whose scores are kept in one file.
+
+    Parameters
+    ----------
+    unit
+        Which one.
+    series
+        Its assets' telemetry.
+    kept
+        What scores are kept of them.
+    files
+        The store's files that they go by; None if that is not known.
+    end
+        Where the file ends that they are kept in; None if there is none that could be continued.
+    """
+
+    unit: Unit
+    series: Sequence[Series]
+    kept: Mapping[str, Kept] = field(default_factory=dict)
+    files: frozenset[FileId] | None = None
+    end: End | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +58,12 @@ class Sent:
     ----------
     unit
         Which one.
-    series
-        Its assets' telemetry.
-    kept
-        What scores are kept of them.
-    filed
-        Whether they are kept as those of just this unit.
+    pieces
+        Its telemetry.
     """
 
     unit: Unit
-    series: Sequence[Series]
-    kept: Mapping[str, Kept]
-    filed: bool
+    pieces: Sequence[Piece]
 
 
 class Away:
@@ -86,16 +105,19 @@ class Work:
         with clock.of("scan"):
             detector = self.backtest.detector
             if isinstance(detector, FrozenDetector) and not self.backtest.whole:
-                detector = KeptDetector(detector, sent.kept)
-            results = replace(self.backtest, detector=detector).scan(sent.series)
+                kept = {asset: each for piece in sent.pieces for asset, each in piece.kept.items()}
+                detector = KeptDetector(detector, kept)
+            results = replace(self.backtest, detector=detector).scan(
+                [series for piece in sent.pieces for series in piece.series]
+            )
         with clock.of("record"):
             finished = self.finished(results)
             if isinstance(detector, KeptDetector) and self.keeper is not None and self.keeper.writes:
-                known = detector.known if detector.changed or not sent.filed else None
                 if sent is unit:
-                    finished = replace(finished, known=known)
-                elif known is not None:
-                    self.keeper.keep(sent.unit, Book(known, self.snapshot.files))
+                    finished = replace(finished, known=detector.known)
+                else:
+                    for piece in sent.pieces:
+                        self._keep(self.keeper, piece, detector)
         finished.tally.stages = dict(clock.spent)
         return finished
 
@@ -109,14 +131,34 @@ class Work:
         StoreError
             If it is damaged.
         """
+        return Sent(unit, [self._piece(piece) for piece in unit.pieces])
+
+    def _piece(self, unit: Unit) -> Piece:
         if self.keeper is None:
-            return Sent(unit, self.read(unit), {}, filed=False)
+            return Piece(unit, self.read(unit))
         book = self.keeper.read(unit)
-        series = None
         # Only the calendar makes of a series the same again, whatever piece of it comes when.
         if self.horizon == Horizon() and self.backtest.rules.calendar:
-            series = continued(book, self.snapshot, unit)
-        return Sent(unit, self.read(unit) if series is None else series, book.kept, self.keeper.has(unit))
+            grown = continued(book, self.snapshot, unit)
+            if grown is not None:
+                kept = grown.kept()
+                series = [each.series(asset, self.snapshot.layout) for asset, each in kept.items()]
+                return Piece(unit, series, kept, book.files, book.end)
+        return Piece(unit, self.read(unit), book.kept(), book.files, book.end)
+
+    def keep(self, unit: Unit, known: Mapping[str, Kept]) -> None:
+        """Keep the scores of a unit that was done elsewhere."""
+        if self.keeper is not None:
+            for piece in unit.pieces:
+                own = {asset: each for asset, each in known.items() if piece.holds(key_of(asset))}
+                self.keeper.keep(piece, own, self.snapshot.files)
+
+    def _keep(self, keeper: Keeper, piece: Piece, detector: KeptDetector) -> None:
+        """Keep the scores of a piece, if they are not those that are kept already."""
+        assets, files = [series.asset for series in piece.series], self.snapshot.files
+        if piece.end is None or piece.files != files or not detector.changed.isdisjoint(assets):
+            known = {asset: detector.known[asset] for asset in assets if asset in detector.known}
+            keeper.keep(piece.unit, known, files, piece.end)
 
     def read(self, unit: Unit) -> list[Series]:
         """A unit's telemetry, as far as it exists for this run.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,6 +57,32 @@ def shingles_at(values: Floats, rows: NDArray[np.intp], length: int) -> Floats:
     """
     places = rows[:, None] + np.arange(1 - length, 1)
     return np.asarray(values[places].reshape(len(rows), length * values.shape[1]), np.float64)
+
+
+def shingles_of(values: Sequence[Floats], rows: Sequence[NDArray[np.intp]], length: int) -> Floats:
+    """Those of several series at once, each as :func:`shingles_at` gives them, one after another.
+
+    Parameters
+    ----------
+    values
+        (n, d) float64 of each series; there is at least one.
+    rows
+        (k,) places >= length - 1 of each, in rising order.
+    length
+        As there.
+
+    Returns
+    -------
+    (sum of k, L * d) float64.
+    """
+    parts, places, before = [values[0][:0]], [rows[0][:0]], 0
+    for each, ends in zip(values, rows, strict=True):
+        if len(ends):
+            first = int(ends[0]) - length + 1
+            parts.append(each[first : int(ends[-1]) + 1])
+            places.append(ends + (before - first))
+            before += len(parts[-1])
+    return shingles_at(np.concatenate(parts), np.concatenate(places), length)
 
 
 def complete(values: Floats, length: int) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from anomscan.errors import AnomscanError
-from anomscan.telemetry.block import concat
+from anomscan.telemetry.block import Block, concat, empty
 from anomscan.telemetry.manifest import Manifest, load
 from anomscan.telemetry.parts import PartReader, same_rows
 from anomscan.telemetry.places import Place
@@ -82,8 +82,15 @@ class Snapshot:
         places = [place for place in np.flatnonzero(there).tolist() if wanted is None or roster.names[place] in wanted]
         return Cut([roster.names[place] for place in places], roster.samples[places].tolist())
 
-    def read(self, unit: Unit, *, as_of: np.datetime64 | None = None, leave_out: Collection[str] = ()) -> list[Series]:
+    def read(self, unit: Unit, *, as_of: np.datetime64 | None = None) -> list[Series]:
         """The samples of a unit's assets, each in its latest revision, in the store's order.
+
+        Parameters and errors are those of ``block``.
+        """
+        return list(self.block(unit, as_of=as_of).series(self._manifest.layout))
+
+    def block(self, unit: Unit, *, as_of: np.datetime64 | None = None, leave_out: Collection[str] = ()) -> Block:
+        """The samples of a unit's assets as rows, each in its latest revision, in the store's order.
 
         Parameters
         ----------
@@ -111,10 +118,7 @@ class Snapshot:
             except FileNotFoundError as error:  # on object storage, where no file outlives its removal
                 newer = same_rows(self.folder, self._manifest, error)
                 self._threads.readers = [PartReader(self.folder, file, newer.layout) for file in newer.files]
-        if not blocks:
-            return []
-        block = concat(blocks).latest(micros(as_of))
-        return list(block.series(self._manifest.layout))
+        return concat(blocks).latest(micros(as_of)) if blocks else empty(self._manifest.layout)
 
     def stream(self, most_rows: int = 1 << 18) -> Iterator[list[Series]]:
         """All assets, once each, unit by unit; the same each time.

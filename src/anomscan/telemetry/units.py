@@ -30,17 +30,32 @@ class Unit:
         The first and the last of them.
     assets
         How many there are.
+    parts
+        The smaller units it is made of; none if it is one of those.
     """
 
     low: Key
     high: Key
     assets: int
+    parts: tuple[Unit, ...] = ()
+
+    @classmethod
+    def of(cls, parts: Sequence[Unit]) -> Unit:
+        """Some units that follow one another, as one."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(parts[0].low, parts[-1].high, sum(part.assets for part in parts), tuple(parts))
 
     @property
     def name(self) -> str:
         """A name for files; the same bounds have the same."""
         bounds = f"{len(self.low[1])} {self.low[1]}{self.high[1]}".encode()
         return f"{self.low[0]:02d}-{self.high[0]:02d}-{hashlib.blake2b(bounds, digest_size=8).hexdigest()}"
+
+    @property
+    def pieces(self) -> tuple[Unit, ...]:
+        """Its parts, or itself."""
+        return self.parts or (self,)
 
     def holds(self, key: Key) -> bool:
         """Whether an asset is one of them, if it is in the store."""

@@ -1,124 +1,101 @@
 """The file of kept scores: those of some neighbours in the store's order, each beside the samples it follows from.
 
+A file is made of frames. The first holds the rows of a whole fetch; each one after it some rows more of the same
+assets, so that a night need not write again what other nights have written. A frame:
+
 =====================  ==================================================================================
 8 bytes                the magic ``ANOMKPT`` and the format's version
-uint64                 the length of the header in bytes
-header                 JSON, UTF-8: ``unit``, ``files``, ``variables``, ``health``, and of each asset its id, its first
-                       instant and its length
+uint64, uint64         the length of the frame and of its header in bytes
+header                 JSON, UTF-8: ``files``, ``health``, and of each asset how many ``rows`` follow; the first one has
+                       ``unit``, ``assets`` and ``origins``, too
 values                 float64, little-endian, (n, d) of each asset, one after another
 scores                 float64, little-endian, (n,) of each asset
 health                 int16, little-endian, (n,) of each asset, into ``health``; -1 for none
-uint32                 CRC-32 of all that precedes
+uint32                 CRC-32 of what precedes it in the file, other such numbers left out
 =====================  ==================================================================================
+
+A frame that is torn, damaged, or was added to another state of the file does not count, nor does what follows it.
 """
 
 from __future__ import annotations
 
 import json
 import mmap
+import os
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from anomscan.detectors.kept.book import Book, End, Kept, Rows
 from anomscan.telemetry.durable import replace_file
-from anomscan.telemetry.series import Floats
 from anomscan.telemetry.snapshot import FileId
 from anomscan.telemetry.units import Unit
 
-_MAGIC = b"ANOMKPT\x02"
-_PREFIX = struct.Struct("<8sQ")
+_MAGIC = b"ANOMKPT\x03"
+_PREFIX = struct.Struct("<8sQQ")
 _CHECKSUM = struct.Struct("<I")
 #: Of values, scores and health.
 _KINDS = "<f8", "<f8", "<i2"
+#: Frames of a file before it is written anew as one.
+_MOST_FRAMES = 32
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Kept:
-    """One asset's scores.
-
-    Parameters
-    ----------
-    origin
-        The instant of the first row, microseconds since 1970, UTC.
-    values
-        (n, d) float64.
-    score
-        (n,) float64: of the shingle that ends at each row; NaN where it was not scored.
-    health
-        (n,) integers into ``health_names``; -1 where there is none.
-    health_names
-        The names that may occur.
-    """
-
-    origin: int
-    values: Floats
-    score: Floats
-    health: NDArray[np.signedinteger]
-    health_names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Book:
-    """The scores of some assets.
+def write(path: Path, unit: Unit, known: Mapping[str, Kept], files: Collection[FileId] | None) -> None:
+    """Write the scores of a unit's assets.
 
     Parameters
     ----------
-    kept
-        By asset.
     files
-        The store's files that held all their samples; None if that is not known.
-    """
-
-    kept: Mapping[str, Kept] = field(default_factory=dict)
-    files: frozenset[FileId] | None = None
-
-
-def write(path: Path, unit: Unit, book: Book) -> None:
-    """Write the scores of a unit.
+        The store's files that hold all their samples; None if that is not known.
 
     Raises
     ------
     OutputError
         If they cannot be written; an old file stays.
     """
-    entries = list(book.kept.values())
-    names = sorted({name for each in entries for name in each.health_names})
-    header = json.dumps(
-        {
-            "unit": [unit.low, unit.high, unit.assets],
-            "files": None if book.files is None else sorted(book.files),
-            "variables": entries[0].values.shape[1] if entries else 1,
-            "health": names,
-            "assets": [[asset, each.origin, len(each.score)] for asset, each in book.kept.items()],
-        },
-        ensure_ascii=False,
-    ).encode()
-    tables = {known: _table(known, names) for known in {each.health_names for each in entries}}
-    values = [each.values.ravel() for each in entries]
-    scores = [each.score for each in entries]
-    health = [tables[each.health_names][each.health] for each in entries]
-    content: list[Any] = [_PREFIX.pack(_MAGIC, len(header)), header]
-    for kind, parts in zip(_KINDS, (values, scores, health), strict=True):
-        content.append(np.concatenate([np.empty(0, kind), *parts], dtype=kind))
-    checksum = 0
+    kept = list(known.values())
+    facts = {
+        "unit": [unit.low, unit.high, unit.assets],
+        "variables": kept[0].values.shape[1] if kept else 1,
+        "assets": list(known),
+        "origins": [each.origin for each in kept],
+    }
     with replace_file(path) as file:
-        for part in content:
-            checksum = zlib.crc32(part, checksum)
+        for part in _frame(facts, kept, [0] * len(kept), files, 0):
             file.write(part)
-        file.write(_CHECKSUM.pack(checksum))
+
+
+def append(path: Path, end: End, kept: Sequence[Kept], files: Collection[FileId]) -> None:
+    """Add what is not in the file of the same assets; where that cannot be done wholly, it is as if nothing had been.
+
+    Parameters
+    ----------
+    end
+        Where the file ended when it was read. If another one has written it since, what is added will not count.
+    kept
+        In the order of the file.
+    files
+        The store's files that hold all their samples.
+    """
+    frame = b"".join(bytes(part) for part in _frame({}, kept, [each.filed for each in kept], files, end.checksum))
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, frame)
+        finally:
+            os.close(descriptor)
 
 
 def unit_of(path: Path) -> Unit | None:
     """Whose scores a file says to hold; None if it is no such file."""
     try:
         with path.open("rb") as file:
-            magic, length = _PREFIX.unpack(file.read(_PREFIX.size))
+            magic, _, length = _PREFIX.unpack(file.read(_PREFIX.size))
             if magic != _MAGIC:
                 return None
             low, high, assets = json.loads(file.read(length))["unit"]
@@ -128,31 +105,82 @@ def unit_of(path: Path) -> Unit | None:
 
 
 def read(path: Path) -> Book:
-    """The scores that a file holds; none if it is missing, torn, damaged, or of another version."""
+    """The scores that a file holds, as far as it is sound; none if it is missing or of another version."""
     try:
         with path.open("rb") as file:
             content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except (OSError, ValueError):  # none there, or an empty one
         return Book()
-    body, checksum = content[: -_CHECKSUM.size], content[-_CHECKSUM.size :]
-    if body[: len(_MAGIC)] != _MAGIC or _CHECKSUM.pack(zlib.crc32(body)) != checksum:
+    headers, pieces, start, checksum = [], [], 0, 0
+    while len(content) - start > _PREFIX.size:
+        magic, length, of_header = _PREFIX.unpack_from(content, start)
+        if magic != _MAGIC or not _PREFIX.size < length <= len(content) - start:
+            break
+        body, found = content[start : start + length - _CHECKSUM.size], content[start + length - _CHECKSUM.size :]
+        checksum_then = zlib.crc32(body, checksum)
+        if _CHECKSUM.pack(checksum_then) != found[: _CHECKSUM.size]:
+            break
+        headers.append(json.loads(bytes(body[_PREFIX.size : _PREFIX.size + of_header])))
+        pieces.append(_rows(body, _PREFIX.size + of_header, headers[-1], headers[0]["variables"]))
+        start, checksum = start + length, checksum_then
+    if not headers:
         return Book()
-    _, length = _PREFIX.unpack_from(body)
-    start = _PREFIX.size + length
-    header = json.loads(bytes(body[_PREFIX.size : start]))
-    d, rows = header["variables"], sum(length for _, _, length in header["assets"])
+    first, files = headers[0], headers[-1]["files"]
+    return Book(
+        first["assets"],
+        np.array(first["origins"], np.int64),
+        tuple(pieces),
+        None if files is None else frozenset((name, size, written) for name, size, written in files),
+        End(start, checksum) if start == len(content) and len(headers) < _MOST_FRAMES else None,
+    )
+
+
+def _frame(
+    facts: Mapping[str, Any],
+    kept: Sequence[Kept],
+    since: Sequence[int],
+    files: Collection[FileId] | None,
+    checksum: int,
+) -> list[Any]:
+    """The rows of some assets from some place on, as the parts of a frame.
+
+    Parameters
+    ----------
+    checksum
+        Of what precedes it in the file.
+    """
+    names = sorted({name for names in {each.health_names for each in kept} for name in names})
+    tables = {
+        known: np.array([*map(names.index, known), -1], "<i2") for known in {each.health_names for each in kept}
+    }
+    columns = (
+        [each.values[start:].ravel() for each, start in zip(kept, since, strict=True)],
+        [each.score[start:] for each, start in zip(kept, since, strict=True)],
+        [tables[each.health_names][each.health[start:]] for each, start in zip(kept, since, strict=True)],
+    )
+    header = json.dumps(
+        {
+            **facts,
+            "files": None if files is None else sorted(files),
+            "health": names,
+            "rows": [len(scores) for scores in columns[1]],
+        },
+        ensure_ascii=False,
+    ).encode()
+    parts: list[Any] = [header]
+    for kind, column in zip(_KINDS, columns, strict=True):
+        parts.append(np.concatenate([np.empty(0, kind), *column], dtype=kind))
+    length = _PREFIX.size + sum(memoryview(part).nbytes for part in parts) + _CHECKSUM.size
+    parts.insert(0, _PREFIX.pack(_MAGIC, length, len(header)))
+    for part in parts:
+        checksum = zlib.crc32(part, checksum)
+    return [*parts, _CHECKSUM.pack(checksum)]
+
+
+def _rows(body: memoryview, start: int, header: Mapping[str, Any], d: int) -> Rows:
+    counts = np.array(header["rows"], np.int64)
+    rows = int(counts.sum())
     values = np.frombuffer(body, "<f8", rows * d, start).reshape(rows, d)
     scores = np.frombuffer(body, "<f8", rows, start + 8 * rows * d)
-    health, names = np.frombuffer(body, "<i2", rows, start + 8 * rows * (d + 1)), tuple(header["health"])
-    kept, row = {}, 0
-    for asset, origin, length in header["assets"]:
-        part = slice(row, row + length)
-        kept[asset] = Kept(origin, values[part], scores[part], health[part], names)
-        row += length
-    files = header["files"]
-    return Book(kept, None if files is None else frozenset((name, size, written) for name, size, written in files))
-
-
-def _table(known: Iterable[str], names: list[str]) -> NDArray[np.int16]:
-    """Codes into some names to codes into others; the last is for -1."""
-    return np.array([*map(names.index, known), -1], "<i2")
+    health = np.frombuffer(body, "<i2", rows, start + 8 * rows * (d + 1))
+    return Rows(counts, values, scores, health, tuple(header["health"]))

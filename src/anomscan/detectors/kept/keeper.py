@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from anomscan import __version__
 from anomscan.detectors.kept import file
-from anomscan.detectors.kept.file import Book, Kept
+from anomscan.detectors.kept.book import Book, End, Kept, together
 from anomscan.errors import OutputError
+from anomscan.telemetry.snapshot import FileId
 from anomscan.telemetry.units import Unit, key_of
 
 _SUFFIX = ".scores"
@@ -62,26 +63,41 @@ class Keeper:
         if not self.reads or not self.folder.is_dir():
             return Book()
         own = file.read(self._path(unit))
-        if own.kept:
+        if own.assets:
             return own
-        kept: dict[str, Kept] = {}
+        books: list[Book] = []
+        taken: set[str] = set()
         for path in sorted(self.folder.glob(f"*{_SUFFIX}")):
             other = file.unit_of(path)
             if other is not None and other.meets(unit):
-                kept |= {asset: each for asset, each in file.read(path).kept.items() if unit.holds(key_of(asset))}
-        return Book(kept)
+                book = file.read(path).only(lambda asset: asset not in taken and unit.holds(key_of(asset)))
+                books.append(book)
+                taken.update(book.assets)
+        return together(books)
 
-    def has(self, unit: Unit) -> bool:
-        """Whether there is a file of just this unit."""
-        return self._path(unit).is_file()
+    def keep(
+        self, unit: Unit, known: Mapping[str, Kept], files: frozenset[FileId] | None, end: End | None = None
+    ) -> None:
+        """Keep a unit's scores; where they cannot be written, the next run scores anew.
 
-    def keep(self, unit: Unit, book: Book) -> None:
-        """Keep a unit's scores; where they cannot be written, the next run scores anew."""
-        if len(book.kept) != unit.assets:
-            book = Book(book.kept)  # of an asset that failed nothing is kept, and what comes next of it is not all
-        if self.writes:
-            with suppress(OutputError):
-                file.write(self._path(unit), unit, book)
+        Parameters
+        ----------
+        known
+            By asset, in the order in which they were read.
+        files
+            The store's files that hold all samples of the unit's assets; None if that is not known.
+        end
+            Where the unit's file ended, None if there was none that could be continued.
+        """
+        if not self.writes:
+            return
+        if len(known) != unit.assets:
+            files = None  # of an asset that failed nothing is kept, and what comes next of it is not all
+        if files is not None and end is not None and all(each.filed for each in known.values()):
+            file.append(self._path(unit), end, list(known.values()), files)
+            return
+        with suppress(OutputError):
+            file.write(self._path(unit), unit, known, files)
 
     def tidy(self, units: Iterable[Unit]) -> None:
         """After a whole run: remove what it did not use, and the scores of models that were not used for long."""

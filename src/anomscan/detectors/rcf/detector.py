@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 from anomscan.detectors.base import Capabilities, Scores
 from anomscan.detectors.batches import Points, apart, together
 from anomscan.detectors.rcf.forest import Forest
+from anomscan.detectors.rcf.points import LARGEST
 from anomscan.detectors.rcf.severity import Severity
 from anomscan.errors import AnomscanError, ModelError
 from anomscan.telemetry.series import Floats, Series
-from anomscan.telemetry.shingles import shingles_at
+from anomscan.telemetry.shingles import shingles_at, shingles_of
 
 
 class RcfDetector:
@@ -78,8 +80,15 @@ class RcfDetector:
         ModelError
             As :meth:`score`.
         """
-        points = [Points.of(series, shingle, part) for series, part in zip(batch, rows, strict=True)]
-        return [one.error or score for one, score in self._gathered(batch, points, shingle)]
+        if batch:
+            points = shingles_of([series.values for series in batch], rows, shingle)
+            if (np.abs(points) <= LARGEST).all():
+                self._check_all(batch, shingle)
+                scores = self._forest.score(points) if len(points) else np.empty(0)
+                edges = np.cumsum([0, *map(len, rows)]).tolist()
+                return [scores[start:stop] for start, stop in pairwise(edges)]
+        gathered = [Points.of(series, shingle, part) for series, part in zip(batch, rows, strict=True)]
+        return [one.error or score for one, score in self._gathered(batch, gathered, shingle)]
 
     def rated(self, scores: Scores) -> Scores:
         """The scores with their severity, where the model was calibrated for it."""
@@ -87,8 +96,7 @@ class RcfDetector:
 
     def _gathered(self, batch: Sequence[Series], points: Sequence[Points], shingle: int) -> list[tuple[Points, Floats]]:
         """The points of a batch, scored at once, each series' with their (m,) scores."""
-        for series in batch:
-            self._check(series, shingle)
+        self._check_all(batch, shingle)
         if not any(len(one.points) for one in points):
             return [(one, np.empty(0)) for one in points]
         return list(zip(points, apart(self._forest.score(together(points)), points), strict=True))
@@ -98,6 +106,14 @@ class RcfDetector:
         attribution = self._forest.attribution(shingles_at(series.values, rows, shingle))
         by_place: Floats = attribution.reshape(len(rows), shingle, len(series.variables))
         return np.asarray(by_place.sum(axis=1), np.float64)
+
+    def _check_all(self, batch: Sequence[Series], shingle: int) -> None:
+        checked = None
+        for series in batch:
+            layout = series.variables, series.cadence
+            if layout != checked:
+                self._check(series, shingle)
+                checked = layout
 
     def _check(self, series: Series, shingle: int) -> None:
         asked = {"shingle": shingle, "variables": list(series.variables), "cadence": series.cadence.name}
