@@ -26,16 +26,15 @@ def whole(assets: int) -> float:
 
 
 def nights(store: fleets.Store, assets: int, full: float) -> None:
-    """One new day at a time, scores kept."""
+    """One new day at a time with two workers, scores kept."""
     for night in range(3):
         fleets.fill(store, assets, fleets.FIRST + (fleets.DAYS + night) * fleets.DAY, 1)
         start = time.process_time()
-        rows = sum(len(series) for chunk in store.stream("fleet") for series in chunk)
+        rows = sum(len(series) for chunk in store.snapshot("fleet").stream() for series in chunk)
         reading = time.process_time() - start
         assert rows == assets * (fleets.DAYS + night + 1)
         with fleets.kernel_clock() as kernel:
-            # One worker: there is little to score, and in the rest threads wait for each other.
-            cpu, _ = fleets.command(*SCAN, "--days", "1", "--workers", "1", "-o", "night.jsonl")
+            cpu, _ = fleets.command(*SCAN, "--days", "1", "--workers", "2", "-o", "night.jsonl")
         print(
             f"night {night + 1}: 1/{full / cpu:.0f} of the whole scan's CPU (mark 1/100), {cpu / reading:.2f} times "
             f"reading the data once (mark 3); {cpu:.2f} s, the kernel {sum(kernel):.2f} s of it"

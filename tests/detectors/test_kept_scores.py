@@ -578,11 +578,11 @@ def test_a_night_reads_only_what_was_written_since(bench: Bench, monkeypatch: py
     assert bench.bare() == bench.scan()
 
 
-@pytest.mark.parametrize("rows", [{("asset 04", 39): ([0.7], "ok")}, {("asset 04", -1): ([0.7], "ok")}])
-def test_a_revision_and_late_history_are_read_with_all_there_is(bench: Bench, rows: Rows) -> None:
+@pytest.mark.parametrize("day", [39, -1, 5_000])
+def test_a_revision_late_history_and_a_leap_are_read_with_all_there_is(bench: Bench, day: int) -> None:
     put(bench.store, fleet_rows(10, range(40)), 0)
     bench.scan("--all", "--days", "1")
-    put(bench.store, rows | {(f"asset {n:02d}", 40): ([0.4], "ok") for n in range(10)}, 1)
+    put(bench.store, {("asset 04", day): ([0.7], "ok")} | {(f"asset {n:02d}", 40): ([0.4], "ok") for n in range(10)}, 1)
     assert bench.scan("--all", "--days", "1") == bench.bare("--all", "--days", "1")
     assert bench.scan() == bench.bare()
 

@@ -12,7 +12,8 @@ import pytest
 
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
-from anomscan.telemetry.store import Store, Tally
+from anomscan.telemetry.store import Store
+from anomscan.telemetry.writer import Tally
 
 Row = tuple[str, str, float | None, str | None]
 Commit = Callable[..., Tally]

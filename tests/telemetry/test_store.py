@@ -20,7 +20,8 @@ from anomscan.telemetry.block import Block
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.spill import Spill
-from anomscan.telemetry.store import Store, Tally
+from anomscan.telemetry.store import Store
+from anomscan.telemetry.writer import Tally
 
 Commit = Callable[..., Tally]
 Contents = Callable[[Path], dict[str, bytes]]

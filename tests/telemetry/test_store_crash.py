@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from anomscan.errors import LockedError
-from anomscan.telemetry.store import Store, Tally
+from anomscan.telemetry.store import Store
+from anomscan.telemetry.writer import Tally
 
 Commit = Callable[..., Tally]
 Contents = Callable[[Path], dict[str, bytes]]

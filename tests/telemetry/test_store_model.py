@@ -16,7 +16,8 @@ from anomscan.errors import AssetError
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Series
-from anomscan.telemetry.store import Store, Tally
+from anomscan.telemetry.store import Store
+from anomscan.telemetry.writer import Tally
 
 LAYOUT = Layout(Cadence.parse("1D"), ("x", "y"))
 ASSETS = ["a", "b", "../c", "é", ""]

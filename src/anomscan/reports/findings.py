@@ -34,12 +34,16 @@ def record_of(result: AssetScan | Failure, *, schema: str, detector: str, shingl
         return Record(schema, result.asset, detector, None, None, [], [], none, str(result.error))
     series, rows = result.series, result.rows
     text = series.cadence.text
+    first = last = None
+    if rows.start < rows.stop:
+        first = text(series.timestamps[rows.start])
+        last = first if rows.stop - rows.start == 1 else text(series.timestamps[rows.stop - 1])
     return Record(
         schema=schema,
         asset=series.asset,
         detector=detector,
-        from_=text(series.timestamps[rows.start]) if rows.start < rows.stop else None,
-        to=text(series.timestamps[rows.stop - 1]) if rows.start < rows.stop else None,
+        from_=first,
+        to=last,
         spans=[(text(start), text(end)) for start, end in result.spans(shingle)],
         anomalies=[_anomaly(result, place, row) for place, row in enumerate(result.anomalous)],
         verdicts=result.counts,

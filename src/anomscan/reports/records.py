@@ -23,8 +23,9 @@ SCAN_SCHEMA = "anomscan.scan/1"
 DETECT_SCHEMA = "anomscan.detect/1"
 VERDICTS = ("ok", "anomalous", "warming-up", "skipped", "no-data")
 
-_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,6})?Z)?", re.ASCII)
-_SURROGATE = re.compile(r"\\ud[89a-f]", re.IGNORECASE)
+# Compiled when first used: to write records, these are not needed.
+_TIMESTAMP = r"(?a)\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,6})?Z)?"
+_SURROGATE = r"(?i)\\ud[89a-f]"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 # str.splitlines and some readers of JSON lines break a line at these; inside JSON text an escape means the same.
 _LINE_BREAKS = str.maketrans({char: f"\\u{ord(char):04x}" for char in "\x85\u2028\u2029"})
@@ -274,7 +275,7 @@ class _Fields:
             raise InputError(f"{place}: not a JSON record: {detail}{cut}") from None
         if not isinstance(content, dict):
             raise InputError(f"{place}: not a JSON object")
-        if _SURROGATE.search(line) and not _encodes(content):
+        if re.search(_SURROGATE, line) and not _encodes(content):
             raise InputError(f"{place}: holds half a character (a lone surrogate)")
         return cls(content, place)
 
@@ -301,7 +302,7 @@ class _Fields:
 
     def timestamp(self, value: Any) -> str:
         """A date, or a UTC instant with Z."""
-        if not (isinstance(value, str) and _TIMESTAMP.fullmatch(value)):
+        if not (isinstance(value, str) and re.fullmatch(_TIMESTAMP, value)):
             raise self.error(f"{value!r} is not a date or a UTC instant")
         try:
             datetime.fromisoformat(value)

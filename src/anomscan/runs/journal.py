@@ -17,8 +17,9 @@ import os
 import struct
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -31,6 +32,9 @@ from anomscan.telemetry.units import Unit
 
 _SCHEMA = "anomscan.journal/1"
 _FRAME = struct.Struct("<QI")
+
+#: Of a result: its asset, its severities, and the lengths of its record and its days in bytes.
+_Listed = tuple[str, tuple[float | None, ...] | None, int, int]
 
 
 class Journal:
@@ -81,7 +85,7 @@ class Journal:
 
     def add(self, name: str, finished: Finished, unit: Unit | None) -> None:
         """Keep some results under a name, those of a unit or of none; they are on the disk when this returns."""
-        listed = [[each.asset, each.severities, len(each.line), len(each.days)] for each in finished.results]
+        listed = [(each.asset, each.severities, len(each.line), len(each.days)) for each in finished.results]
         bounds = None if unit is None else [unit.low, unit.high, unit.assets]
         header = {"name": name, "unit": bounds, "tally": finished.tally.to_json(), "results": listed}
         parts = [json.dumps(header, ensure_ascii=False).encode() + b"\n"]
@@ -99,16 +103,18 @@ class Journal:
                 with suppress(OSError):
                     self._file.truncate(start)
                 raise
-        self._index(entry, start + _FRAME.size)
+        self._take(name, finished.tally, unit, listed, start + _FRAME.size + len(parts[0]))
 
     def results(self) -> Iterator[Packed]:
         """All results, sorted by asset."""
-        for asset in sorted(self._places):
-            place, line, days, severities = self._places[asset]
-            with output_errors(self._named):
-                self._file.seek(place)
-                content = self._file.read(line + days)
-            yield Packed(asset, content[:line], content[line:], severities)
+        # Without a buffer, for what follows one asset here is another one's.
+        with FileIO(self._file.fileno(), closefd=False) as file:
+            for asset in sorted(self._places):
+                place, line, days, severities = self._places[asset]
+                with output_errors(self._named):
+                    file.seek(place)
+                    content = file.read(line + days)
+                yield Packed(asset, content[:line], content[line:], severities)
 
     def tally(self) -> Tally:
         """The counts of all units."""
@@ -159,11 +165,20 @@ class Journal:
     def _index(self, entry: bytes, start: int) -> None:
         length = entry.index(b"\n") + 1
         header = json.loads(entry[:length])
-        self.tallies[header["name"]] = Tally.from_json(header["tally"])
+        unit = None
         if header["unit"] is not None:
             low, high, assets = header["unit"]
-            self.units.append(Unit((low[0], low[1]), (high[0], high[1]), assets))
-        place = start + length
-        for asset, severities, line, days in header["results"]:
-            self._places[asset] = (place, line, days, None if severities is None else tuple(severities))
+            unit = Unit((low[0], low[1]), (high[0], high[1]), assets)
+        results = [
+            (asset, None if severities is None else tuple(severities), line, days)
+            for asset, severities, line, days in header["results"]
+        ]
+        self._take(header["name"], Tally.from_json(header["tally"]), unit, results, start + length)
+
+    def _take(self, name: str, tally: Tally, unit: Unit | None, results: Sequence[_Listed], place: int) -> None:
+        self.tallies[name] = tally
+        if unit is not None:
+            self.units.append(unit)
+        for asset, severities, line, days in results:
+            self._places[asset] = (place, line, days, severities)
             place += line + days

@@ -12,7 +12,7 @@ from anomscan.backtest.asset import AssetScan
 from anomscan.backtest.failures import Failure, surviving
 from anomscan.backtest.fleet import Backtest
 from anomscan.detectors.base import FrozenDetector
-from anomscan.detectors.kept import End, Keeper, Kept, KeptDetector, continued
+from anomscan.detectors.kept import Keeper, Kept, KeptDetector, continued
 from anomscan.errors import AssetError
 from anomscan.reports.findings import notes_of, record_of
 from anomscan.reports.records import Record
@@ -40,14 +40,14 @@ class Piece:
     files
         The store's files that they go by; None if that is not known.
     end
-        Where the file ends that they are kept in; None if there is none that could be continued.
+        The checksum at the end of the file they are kept in; None if there is none that could be continued.
     """
 
     unit: Unit
     series: Sequence[Series]
     kept: Mapping[str, Kept] = field(default_factory=dict)
     files: frozenset[FileId] | None = None
-    end: End | None = None
+    end: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

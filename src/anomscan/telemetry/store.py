@@ -21,14 +21,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 from os import PathLike
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from anomscan.errors import AssetError, ConfigError, StoreError
-from anomscan.telemetry import lock
 from anomscan.telemetry.block import bucket_of
-from anomscan.telemetry.compact import clean, compact
 from anomscan.telemetry.manifest import LOCK, Manifest, load
 from anomscan.telemetry.parts import PartReader, bucket_spans, present, read_parts, same_rows
 from anomscan.telemetry.places import ObjectPlace, Place, folders_in, local, place_of
@@ -36,9 +34,9 @@ from anomscan.telemetry.roster import Roster
 from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Series
 from anomscan.telemetry.snapshot import Snapshot, micros
-from anomscan.telemetry.writer import StoreWriter, Tally
 
-__all__ = ["Store", "StoreWriter", "Tally"]
+if TYPE_CHECKING:  # who reads needs none of it
+    from anomscan.telemetry.writer import StoreWriter
 
 T = TypeVar("T")
 
@@ -239,6 +237,8 @@ class Store:
         OutputError
             On entering: the folder cannot be written.
         """
+        from anomscan.telemetry.writer import StoreWriter
+
         return StoreWriter(local(self._folder(source)), layout, arrived_at)
 
     def compact(self, source: str) -> None:
@@ -251,6 +251,9 @@ class Store:
         OutputError
             The store cannot be written; it stays as it was.
         """
+        from anomscan.telemetry import lock
+        from anomscan.telemetry.compact import clean, compact
+
         folder = local(self._folder(source))
         self._manifest(source)
         with lock.hold(folder / LOCK, f"source '{source}' of the store"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -48,8 +48,8 @@ class Kept:
     filed: int = 0
 
     def with_scores(self, places: NDArray[np.intp], scores: Floats) -> Kept:
-        """The same with some scores, at places in rising order."""
-        score = self.score.copy()
+        """The same with some scores, at places in rising order; those of a file are copied, others filled in."""
+        score = self.score if self.score.flags.writeable else self.score.copy()
         score[places] = scores
         filed = self.filed if places[0] >= self.filed else 0
         return Kept(self.origin, self.values, score, self.health, self.health_names, filed)
@@ -57,9 +57,7 @@ class Kept:
     def series(self, asset: str, layout: Layout) -> Series:
         """The samples, laid on their calendar; the values are the very array."""
         timestamps = _calendar(self.origin, layout.cadence.step_us, len(self.score))
-        return Series(
-            asset, layout.cadence, layout.variables, timestamps, self.values, self.health, self.health_names
-        )
+        return Series(asset, layout.cadence, layout.variables, timestamps, self.values, self.health, self.health_names)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,22 +113,6 @@ class Rows:
         return replace(self, counts=np.append(self.counts, np.zeros(assets - len(self.counts), np.int64)))
 
 
-@dataclass(frozen=True, slots=True)
-class End:
-    """Where a file of kept scores ends, and what it comes to there.
-
-    Parameters
-    ----------
-    size
-        In bytes.
-    checksum
-        That of its last frame.
-    """
-
-    size: int
-    checksum: int
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Book:
     """What is kept of some assets.
@@ -146,7 +128,7 @@ class Book:
     files
         The store's files that held all their samples; None if that is not known.
     end
-        Where the file of it ends; None if there is none that could be continued.
+        The checksum at the end of its file; None if there is none that could be continued.
     fresh
         So many pieces at the end are not in the file.
     """
@@ -155,13 +137,13 @@ class Book:
     origins: Counts = field(default_factory=lambda: np.empty(0, np.int64))
     pieces: tuple[Rows, ...] = ()
     files: frozenset[FileId] | None = None
-    end: End | None = None
+    end: int | None = None
     fresh: int = 0
 
     @property
     def counts(self) -> Counts:
         """(a,) int64: how many rows there are of each."""
-        return np.sum([piece.counts for piece in self.pieces], axis=0)
+        return _sum(self.pieces)
 
     def kept(self) -> dict[str, Kept]:
         """By asset."""
@@ -171,7 +153,7 @@ class Book:
         health = rows.health.astype(np.int32, copy=False)
         filed = np.zeros(len(self.assets), np.int64)
         if self.end is not None:
-            filed = np.sum([piece.counts for piece in self.pieces[: len(self.pieces) - self.fresh]], axis=0)
+            filed = _sum(self.pieces[: len(self.pieces) - self.fresh])
         return {
             asset: Kept(origin, rows.values[a:b], rows.scores[a:b], health[a:b], rows.health_names, old)
             for asset, origin, (a, b), old in zip(
@@ -244,6 +226,11 @@ def together(books: Sequence[Book]) -> Book:
     )
 
 
+def _sum(pieces: Sequence[Rows]) -> Counts:
+    """(a,) int64: how many rows of each asset there are in all."""
+    return np.asarray(np.sum([piece.counts for piece in pieces], axis=0), np.int64)
+
+
 def _stacked(each: Sequence[Rows]) -> Rows:
     """The rows of some assets, then those of others."""
     names = tuple(sorted({name for rows in each for name in rows.health_names}))
@@ -269,7 +256,7 @@ def _joined(pieces: Sequence[Rows]) -> Rows:
             kind="stable"
         )
         last = Rows(
-            np.sum([rows.counts for rows in later], axis=0),
+            _sum(later),
             stacked.values[order],
             stacked.scores[order],
             stacked.health[order],
@@ -278,20 +265,27 @@ def _joined(pieces: Sequence[Rows]) -> Rows:
     else:
         (last,) = later
     names = tuple(sorted({*first.health_names, *last.health_names}))
-    parts = first.in_terms_of(names), last.in_terms_of(names)
-    cuts = [[slice(a, b) for a, b in pairwise(rows.edges())] for rows in parts]
-
-    def after_one_another(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
-        return np.concatenate(list(chain.from_iterable((one[a], other[b]) for a, b in zip(*cuts, strict=True))))
-
-    one, other = parts
+    one, other = first.in_terms_of(names), last.in_terms_of(names)
+    counts = np.stack([one.counts, other.counts], axis=1)
     return Rows(
-        first.counts + last.counts,
-        after_one_another(one.values, other.values),
-        after_one_another(one.scores, other.scores),
-        after_one_another(one.health, other.health),
+        counts.sum(axis=1),
+        _alternating(one.values, other.values, counts),
+        _alternating(one.scores, other.scores, counts),
+        _alternating(one.health, other.health, counts),
         names,
     )
+
+
+def _alternating(one: NDArray[Any], other: NDArray[Any], counts: Counts) -> NDArray[Any]:
+    """Of each asset first its rows of the one array, then those of the other; (a, 2) how many there are."""
+    assets, shape = len(counts), one.shape[1:]
+    if (counts == counts[0]).all():
+        parts = one.reshape(assets, -1, *shape), other.reshape(assets, -1, *shape)
+        return np.concatenate(parts, axis=1).reshape(-1, *shape)
+    is_one = np.repeat(np.tile([True, False], assets), counts.ravel())
+    both = np.empty((len(is_one), *shape), one.dtype)
+    both[is_one], both[~is_one] = one, other
+    return both
 
 
 @lru_cache(256)

@@ -102,7 +102,8 @@ def _missing(
         empty[first:stop] - shift
         for first, stop, shift in zip(cuts, cuts[1:], (edges[:-1] - starts).tolist(), strict=False)
     ]
-    whole = np.isfinite(shingles_of([series.values for series in batch], places, shingle)).all(axis=1)
+    points = shingles_of([series.values for series in batch], places, shingle)
+    whole = np.asarray(np.isfinite(points).all(axis=1))
     if whole.all():
         return places
     return [part[whole[first:stop]] for part, first, stop in zip(places, cuts, cuts[1:], strict=False)]

@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from anomscan.detectors.kept.book import Book, End, Kept, Rows
+from anomscan.detectors.kept.book import Book, Kept, Rows
 from anomscan.telemetry.durable import replace_file
 from anomscan.telemetry.snapshot import FileId
 from anomscan.telemetry.units import Unit
@@ -70,19 +70,19 @@ def write(path: Path, unit: Unit, known: Mapping[str, Kept], files: Collection[F
             file.write(part)
 
 
-def append(path: Path, end: End, kept: Sequence[Kept], files: Collection[FileId]) -> None:
+def append(path: Path, end: int, kept: Sequence[Kept], files: Collection[FileId]) -> None:
     """Add what is not in the file of the same assets; where that cannot be done wholly, it is as if nothing had been.
 
     Parameters
     ----------
     end
-        Where the file ended when it was read. If another one has written it since, what is added will not count.
+        The checksum at its end when it was read. If another one has written it since, what is added will not count.
     kept
         In the order of the file.
     files
         The store's files that hold all their samples.
     """
-    frame = b"".join(bytes(part) for part in _frame({}, kept, [each.filed for each in kept], files, end.checksum))
+    frame = b"".join(bytes(part) for part in _frame({}, kept, [each.filed for each in kept], files, end))
     with suppress(OSError):
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         try:
@@ -131,7 +131,7 @@ def read(path: Path) -> Book:
         np.array(first["origins"], np.int64),
         tuple(pieces),
         None if files is None else frozenset((name, size, written) for name, size, written in files),
-        End(start, checksum) if start == len(content) and len(headers) < _MOST_FRAMES else None,
+        checksum if start == len(content) and len(headers) < _MOST_FRAMES else None,
     )
 
 
@@ -150,9 +150,7 @@ def _frame(
         Of what precedes it in the file.
     """
     names = sorted({name for names in {each.health_names for each in kept} for name in names})
-    tables = {
-        known: np.array([*map(names.index, known), -1], "<i2") for known in {each.health_names for each in kept}
-    }
+    tables = {known: np.array([*map(names.index, known), -1], "<i2") for known in {each.health_names for each in kept}}
     columns = (
         [each.values[start:].ravel() for each, start in zip(kept, since, strict=True)],
         [each.score[start:] for each, start in zip(kept, since, strict=True)],

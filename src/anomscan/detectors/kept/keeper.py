@@ -12,7 +12,7 @@ from pathlib import Path
 
 from anomscan import __version__
 from anomscan.detectors.kept import file
-from anomscan.detectors.kept.book import Book, End, Kept, together
+from anomscan.detectors.kept.book import Book, Kept, together
 from anomscan.errors import OutputError
 from anomscan.telemetry.snapshot import FileId
 from anomscan.telemetry.units import Unit, key_of
@@ -76,7 +76,7 @@ class Keeper:
         return together(books)
 
     def keep(
-        self, unit: Unit, known: Mapping[str, Kept], files: frozenset[FileId] | None, end: End | None = None
+        self, unit: Unit, known: Mapping[str, Kept], files: frozenset[FileId] | None, end: int | None = None
     ) -> None:
         """Keep a unit's scores; where they cannot be written, the next run scores anew.
 
@@ -87,7 +87,7 @@ class Keeper:
         files
             The store's files that hold all samples of the unit's assets; None if that is not known.
         end
-            Where the unit's file ended, None if there was none that could be continued.
+            The checksum at the end of the unit's file; None if there was none that could be continued.
         """
         if not self.writes:
             return

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from anomscan.detectors.rcf import attribution, model_file, scoring
-from anomscan.detectors.rcf.growing import grow
 from anomscan.detectors.rcf.kernel import native
 from anomscan.detectors.rcf.points import as_points
 from anomscan.detectors.rcf.sampling import draw
@@ -131,6 +130,8 @@ class Forest:
         InputError, ConfigError
             As for :meth:`fit`, but for the points that are not gathered.
         """
+        from anomscan.detectors.rcf.growing import grow  # here, for who scores does not need it
+
         for name, value, least in (("trees", trees, 1), ("sample_size", sample_size, 1), ("seed", seed, 0)):
             if value < least:
                 raise ConfigError(f"{name} is {value}, a forest needs at least {least}")
