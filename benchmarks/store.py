@@ -68,17 +68,17 @@ def main() -> None:
 
         measure("write all", lambda: append(history, 0), 1)
         measure("read one asset", lambda: store.read("fleet", "asset-00500"))
-        measure("stream all", lambda: list(store.stream("fleet")))
+        measure("stream all", lambda: list(store.snapshot("fleet").stream()))
         measure("fetch all again, nothing new", lambda: append(history, 1), 1)
         start = time.process_time()
         for night, table in enumerate(nights[:-1]):
             append(table, night + 2)
         print(f"{'append a night (mean)':38s} {(time.process_time() - start) / (NIGHTS - 1) * 1000:7.1f} ms")
         measure(f"read one asset, {NIGHTS} batch files", lambda: store.read("fleet", "asset-00500"))
-        measure(f"stream all, {NIGHTS} batch files", lambda: list(store.stream("fleet")))
+        measure(f"stream all, {NIGHTS} batch files", lambda: list(store.snapshot("fleet").stream()))
         measure("compact", lambda: store.compact("fleet"), 1)
         measure("read one asset, compacted", lambda: store.read("fleet", "asset-00500"))
-        measure("stream all, compacted", lambda: list(store.stream("fleet")))
+        measure("stream all, compacted", lambda: list(store.snapshot("fleet").stream()))
 
 
 if __name__ == "__main__":

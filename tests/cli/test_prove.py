@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from anomscan.detectors.base import Capabilities, Scores
-from anomscan.detectors.kept import Book
 from anomscan.detectors.kept import file as kept_file
 from anomscan.errors import ServiceError
 from servers.mvad_loopback import Toy
@@ -184,11 +183,9 @@ def test_kept_scores_that_are_wrong_are_found_and_scored_anew(fleet):
     fleet.good(*command)
     before = files(fleet)["results.jsonl"]
     for path in Path("anomscan-data").rglob("*.scores"):
-        kept = {
-            asset: replace(each, score=np.nextafter(each.score, math.inf))
-            for asset, each in kept_file.read(path).kept.items()
-        }
-        kept_file.write(path, kept_file.unit_of(path), Book(kept))
+        book = kept_file.read(path)
+        kept = {asset: replace(each, score=np.nextafter(each.score, math.inf)) for asset, each in book.kept().items()}
+        kept_file.write(path, kept_file.unit_of(path), kept, book.files)
     code, _, err = fleet(*command, "--prove")
     assert code == 2
     (line,) = err.splitlines()

@@ -76,7 +76,7 @@ def fetched(store, origin, number, *, resume=True):
 
 def content(store, as_of=None):
     known = {}
-    for chunk in store.stream("db", as_of=as_of):
+    for chunk in store.snapshot("db").stream(as_of=as_of):
         for series in chunk:
             for day, value in zip(series.timestamps.astype("datetime64[D]").tolist(), series.values[:, 0], strict=True):
                 known[series.asset, day] = None if math.isnan(value) else value

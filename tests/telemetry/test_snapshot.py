@@ -1,4 +1,4 @@
-"""A snapshot: the same telemetry unit by unit as in one stream, whatever happens to the store meanwhile."""
+"""A snapshot: the same telemetry unit by unit as asset by asset, whatever happens to the store meanwhile."""
 
 from __future__ import annotations
 
@@ -38,6 +38,11 @@ rows = st.dictionaries(
 histories = st.lists(st.tuples(st.integers(0, 5), rows, st.booleans()), min_size=1, max_size=5)
 
 
+def by_asset(store: Store, as_of: np.datetime64 | None = None) -> dict[str, tuple[object, ...]]:
+    """What the store holds, read asset by asset."""
+    return contents([store.read("fleet", asset, as_of=as_of)] for asset in store.assets("fleet", as_of=as_of))
+
+
 def read_by_units(snapshot: Snapshot, most_rows: int, **options: object) -> dict[str, tuple[object, ...]]:
     as_of = options.get("as_of")
     units = snapshot.cut(**options).units(most_rows)
@@ -46,7 +51,9 @@ def read_by_units(snapshot: Snapshot, most_rows: int, **options: object) -> dict
 
 @settings(max_examples=30, deadline=None)
 @given(histories, st.sampled_from([1, 3, 10, 1000]), st.one_of(st.none(), st.integers(-1, 6)))
-def test_units_read_what_a_stream_reads(history: list[tuple[int, Rows, bool]], most_rows: int, day: int | None) -> None:
+def test_units_hold_what_reading_one_asset_gives(
+    history: list[tuple[int, Rows, bool]], most_rows: int, day: int | None
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Store.create(Path(folder))
         for arrived, committed, compact in history:
@@ -55,10 +62,10 @@ def test_units_read_what_a_stream_reads(history: list[tuple[int, Rows, bool]], m
                 store.compact("fleet")
         as_of = None if day is None else np.datetime64(day * DAY_US, "us")
         snapshot = store.snapshot("fleet")
-        expected = contents(store.stream("fleet", as_of=as_of))
+        expected = by_asset(store, as_of)
         assert snapshot.revision == store.revision("fleet")
         assert read_by_units(snapshot, most_rows, as_of=as_of) == expected
-        assert contents(snapshot.stream(most_rows)) == contents(store.stream("fleet"))
+        assert contents(snapshot.stream(most_rows, as_of=as_of)) == expected
         assert sorted(snapshot.cut(as_of=as_of).assets) == sorted(expected) == store.assets("fleet", as_of=as_of)
         wanted = [*sorted(expected)[::2], "nobody"]
         single = snapshot.cut(assets=wanted, as_of=as_of).single()
@@ -85,7 +92,7 @@ def test_a_bucket_of_many_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyP
             {(asset, day): ([float(night + day)], None) for asset in fleet for day in range(0, 20, night + 1)},
             night,
         )
-        expected = contents(store.stream("fleet"))
+        expected = by_asset(store)
         for most_rows in (1, 45, 100, 10_000):
             assert read_by_units(store.snapshot("fleet"), most_rows) == expected
         store.compact("fleet")
@@ -124,7 +131,7 @@ def test_later_commits_and_compactions_do_not_touch_it(tmp_path: Path, first_rea
     store = Store.create(tmp_path)
     for night in range(3):
         put(store, fleet_of(20, night), night)
-    snapshot, expected = store.snapshot("fleet"), contents(store.stream("fleet"))
+    snapshot, expected = store.snapshot("fleet"), by_asset(store)
     if first_reads_before:
         assert read_by_units(snapshot, 40) == expected
     before = set((tmp_path / "fleet").iterdir())
@@ -132,7 +139,7 @@ def test_later_commits_and_compactions_do_not_touch_it(tmp_path: Path, first_rea
         put(store, fleet_of(25, night), night)
         store.compact("fleet")
     assert not before & set((tmp_path / "fleet").glob("*.parquet"))
-    assert contents(store.stream("fleet")) != expected
+    assert by_asset(store) != expected
     assert read_by_units(snapshot, 40) == expected
     assert len(snapshot.cut()) == 20
 
@@ -141,7 +148,7 @@ def test_threads_read_a_snapshot_side_by_side(tmp_path: Path) -> None:
     store = Store.create(tmp_path)
     for night in range(4):
         put(store, fleet_of(150, night), night)
-    snapshot, expected = store.snapshot("fleet"), contents(store.stream("fleet"))
+    snapshot, expected = store.snapshot("fleet"), by_asset(store)
     ready = threading.Barrier(4)
 
     def read(_: int) -> dict[str, tuple[object, ...]]:
@@ -173,12 +180,12 @@ def test_another_process_reads_the_same(tmp_path: Path, other_process) -> None:
         put(store, fleet_of(20, night), night)
     snapshot = store.snapshot("fleet")
     units = snapshot.cut().units(40)
-    assert other_process(snapshot, units) == contents(store.stream("fleet"))
+    assert other_process(snapshot, units) == by_asset(store)
     as_of = np.datetime64(2 * DAY_US, "us")
-    assert other_process(snapshot, units, as_of) == contents(store.stream("fleet", as_of=as_of))
+    assert other_process(snapshot, units, as_of) == by_asset(store, as_of)
     # Compaction leaves the rows as they are, and what it merged lies there until the next one.
     store.compact("fleet")
-    assert other_process(snapshot, units) == contents(store.stream("fleet"))
+    assert other_process(snapshot, units) == by_asset(store)
 
 
 def test_another_process_that_does_not_see_the_state_says_so(tmp_path: Path, other_process) -> None:
@@ -196,7 +203,7 @@ def test_another_process_that_does_not_see_the_state_says_so(tmp_path: Path, oth
     assert other_process(snapshot, units) == "away"
     (tmp_path / "store").unlink()
     copy.rename(tmp_path / "store")
-    assert other_process(snapshot, units) == contents(Store.open(tmp_path / "store").stream("fleet"))
+    assert other_process(snapshot, units) == by_asset(Store.open(tmp_path / "store"))
     (batch,) = (tmp_path / "store" / "fleet").glob("batch-*")
     content = batch.read_bytes()
     batch.unlink()
@@ -205,7 +212,7 @@ def test_another_process_that_does_not_see_the_state_says_so(tmp_path: Path, oth
     batch.write_bytes(content[:-10])
     assert other_process(snapshot, units) == "away"
     batch.write_bytes(content)
-    assert other_process(snapshot, units) == contents(Store.open(tmp_path / "store").stream("fleet"))
+    assert other_process(snapshot, units) == by_asset(Store.open(tmp_path / "store"))
 
 
 def test_damage_is_an_error_for_the_process_that_made_it(tmp_path: Path) -> None:
@@ -224,7 +231,7 @@ def test_damage_is_an_error_for_the_process_that_made_it(tmp_path: Path) -> None
 def test_away_is_no_error_for_the_process_that_made_it(tmp_path: Path) -> None:
     store = Store.create(tmp_path / "store")
     put(store, fleet_of(20, 0), 0)
-    snapshot, expected = store.snapshot("fleet"), contents(store.stream("fleet"))
+    snapshot, expected = store.snapshot("fleet"), by_asset(store)
     shutil.rmtree(tmp_path / "store")
     assert read_by_units(snapshot, 40) == expected
 
@@ -238,4 +245,4 @@ def test_compacted_away_before_another_process_opens_it(tmp_path: Path, other_pr
     store.compact("fleet")
     for path in (tmp_path / "fleet").glob("batch-*"):
         path.unlink()
-    assert other_process(snapshot, snapshot.cut().units(40)) in ("away", contents(store.stream("fleet")))
+    assert other_process(snapshot, snapshot.cut().units(40)) in ("away", by_asset(store))

@@ -80,7 +80,7 @@ def test_killed_at_any_moment_a_commit_is_there_whole_or_not_at_all(store: Store
         newest = begun[-1] if begun else done + 1
         seen = {
             (len(series), *np.unique(series.values).astype(int).tolist())
-            for chunk in (store.stream("fleet") if store.sources() else [])
+            for chunk in (store.snapshot("fleet").stream() if store.sources() else [])
             for series in chunk
         }
         if seen:

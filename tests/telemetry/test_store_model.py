@@ -125,7 +125,7 @@ def check(store: Store, model: Model) -> None:
     for as_of in (-1, 0, 1, 2, 3, 4, None):
         instant = None if as_of is None else np.datetime64(as_of, "us")
         expected = model.read(math.inf if as_of is None else as_of)
-        assert streamed(store.stream("s", as_of=instant, chunk_rows=7)) == expected
+        assert streamed(store.snapshot("s").stream(7, as_of=instant)) == expected
         assert store.assets("s", as_of=instant) == sorted(expected)
     for asset in ASSETS:
         try:

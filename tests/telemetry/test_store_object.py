@@ -99,9 +99,7 @@ class TestReading:
         assert there.assets("fleet") == store.assets("fleet")
         assert there.last_timestamps("fleet") == store.last_timestamps("fleet")
         for as_of in (None, np.datetime64("2020-01-05")):
-            _assert_same(there.stream("fleet", as_of=as_of), store.stream("fleet", as_of=as_of))
-        wanted = ["asset 7", "asset 8", "none"]
-        _assert_same(there.stream("fleet", assets=wanted), store.stream("fleet", assets=wanted))
+            _assert_same(there.snapshot("fleet").stream(as_of=as_of), store.snapshot("fleet").stream(as_of=as_of))
         assert there.read("fleet", "asset 7").values[-1, 0] == 99.5
         with pytest.raises(AssetError, match="asset 'none' is not in the store"):
             there.read("fleet", "none")
@@ -151,7 +149,7 @@ class TestReading:
         data[200] ^= 0xFF
         remote.put(f"{prefix}/fleet/{part.name}", bytes(data))
         with pytest.raises(StoreError, match=rf"{part.name} is damaged"):
-            list(Store.open(url).stream("fleet"))
+            list(Store.open(url).snapshot("fleet").stream())
 
 
 class TestFilesThatGoAway:
@@ -160,13 +158,13 @@ class TestFilesThatGoAway:
         part = next(store.path.glob("fleet/batch-*.parquet"))
         remote.delete(f"{prefix}/fleet/{part.name}")
         with pytest.raises(StoreError, match=rf"lacks a file that its manifest lists: .*{part.name}"):
-            list(Store.open(url).stream("fleet"))
+            list(Store.open(url).snapshot("fleet").stream())
         with pytest.raises(StoreError, match="lacks a file"):
             [Store.open(url).read("fleet", asset) for asset in store.assets("fleet")]
 
     def test_while_they_are_read(self, remote: Remote, store: Store, fleet: None, prefix: str) -> None:
         url = remote.copy(store.path, prefix)
-        chunks = Store.open(url).stream("fleet", chunk_rows=20)
+        chunks = Store.open(url).snapshot("fleet").stream(20)
         next(chunks)
         for path in store.path.glob("fleet/batch-*.parquet"):
             remote.delete(f"{prefix}/fleet/{path.name}")
@@ -175,8 +173,8 @@ class TestFilesThatGoAway:
 
     def test_for_the_same_rows_compacted(self, remote: Remote, store: Store, fleet: None, prefix: str) -> None:
         url = remote.copy(store.path, prefix)
-        before = list(store.stream("fleet", chunk_rows=20))
-        chunks = Store.open(url).stream("fleet", chunk_rows=20)
+        before = list(store.snapshot("fleet").stream(20))
+        chunks = Store.open(url).snapshot("fleet").stream(20)
         first = next(chunks)
         batches = [path.name for path in store.path.glob("fleet/batch-*.parquet")]
         store.compact("fleet")
@@ -187,7 +185,7 @@ class TestFilesThatGoAway:
 
     def test_for_other_rows(self, remote: Remote, store: Store, fleet: None, commit: Any, prefix: str) -> None:
         url = remote.copy(store.path, prefix)
-        chunks = Store.open(url).stream("fleet", chunk_rows=20)
+        chunks = Store.open(url).snapshot("fleet").stream(20)
         next(chunks)
         batches = [path.name for path in store.path.glob("fleet/batch-*.parquet")]
         commit([("asset 1", "2020-01-20", 1.0, "Ok")], "2020-01-20")
@@ -209,7 +207,7 @@ class TestFilesThatGoAway:
         for name in batches:
             remote.delete(f"{prefix}/fleet/{name}")
         rest = [there.read(unit) for unit in units[1:]]
-        _assert_same(iter([first, *rest]), store.stream("fleet"))
+        _assert_same(iter([first, *rest]), store.snapshot("fleet").stream())
         commit([("asset 1", "2020-01-20", 1.0, "Ok")], "2020-01-20")
         store.compact("fleet")
         remote.copy(store.path, prefix)

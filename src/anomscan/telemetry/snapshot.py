@@ -120,21 +120,23 @@ class Snapshot:
                 self._threads.readers = [PartReader(self.folder, file, newer.layout) for file in newer.files]
         return concat(blocks).latest(micros(as_of)) if blocks else empty(self._manifest.layout)
 
-    def stream(self, most_rows: int = 1 << 18) -> Iterator[list[Series]]:
+    def stream(self, most_rows: int = 1 << 18, *, as_of: np.datetime64 | None = None) -> Iterator[list[Series]]:
         """All assets, once each, unit by unit; the same each time.
 
         Parameters
         ----------
         most_rows
             How many rows a unit has at most, unless one asset has more.
+        as_of
+            What was known then.
 
         Raises
         ------
         StoreError, ServiceError
             As for ``read``.
         """
-        for unit in self.cut().units(most_rows):
-            yield self.read(unit)
+        for unit in self.cut(as_of=as_of).units(most_rows):
+            yield self.read(unit, as_of=as_of)
 
     def __getstate__(self) -> dict[str, Any]:
         return {

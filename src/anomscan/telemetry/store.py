@@ -19,7 +19,7 @@ kernel's, on a local file. So telemetry is fetched into a local store, and the f
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable
 from os import PathLike
 from typing import TYPE_CHECKING, TypeVar
 
@@ -28,7 +28,7 @@ import numpy as np
 from anomscan.errors import AssetError, ConfigError, StoreError
 from anomscan.telemetry.block import bucket_of
 from anomscan.telemetry.manifest import LOCK, Manifest, load
-from anomscan.telemetry.parts import PartReader, bucket_spans, present, read_parts, same_rows
+from anomscan.telemetry.parts import PartReader, present, read_parts
 from anomscan.telemetry.places import ObjectPlace, Place, folders_in, local, place_of
 from anomscan.telemetry.roster import Roster
 from anomscan.telemetry.rows import Layout
@@ -144,65 +144,6 @@ class Store:
             then = "" if as_of is None else f" as of {as_of}"
             raise AssetError(f"asset '{asset}' is not in the store of source '{source}'{then}")
         return series
-
-    def stream(
-        self,
-        source: str,
-        *,
-        assets: Collection[str] | None = None,
-        as_of: np.datetime64 | None = None,
-        chunk_rows: int = 262_144,
-    ) -> Iterator[list[Series]]:
-        """All assets, or those of the given ones that are there, once each, in bounded memory.
-
-        Parameters
-        ----------
-        source
-            The source's name.
-        assets
-            The ids wanted; None for all.
-        as_of
-            What was known then.
-        chunk_rows
-            How many rows a chunk has at most, unless one asset has more. A bucket, a 64th of the fleet, is held at a
-            time.
-
-        Yields
-        ------
-        Some assets' series, in no order that means anything.
-
-        Raises
-        ------
-        StoreError
-            On object storage, where no file outlives its removal: the files went away and other rows took their place.
-        """
-        manifest, parts = self._reading(source, lambda manifest: (manifest, self._opened(source, manifest)))
-        rows, until = manifest.bucket_rows(), micros(as_of)
-        wanted = None if assets is None else set(assets)
-        if wanted is not None:
-            rows[[bucket for bucket in range(len(rows)) if bucket not in set(map(bucket_of, wanted))]] = 0
-        chunk: list[Series] = []
-        held = 0
-        for first, stop in bucket_spans(rows.tolist(), chunk_rows):
-            while True:
-                try:
-                    block = read_parts(parts, first, stop)
-                    break
-                except FileNotFoundError as error:
-                    manifest = same_rows(self._folder(source), manifest, error)
-                    parts = self._parts(source, manifest)
-            if block is None:
-                continue
-            for series in block.latest(until).series(manifest.layout):
-                if wanted is not None and series.asset not in wanted:
-                    continue
-                if chunk and held + len(series) > chunk_rows:
-                    yield chunk
-                    chunk, held = [], 0
-                chunk.append(series)
-                held += len(series)
-        if chunk:
-            yield chunk
 
     def snapshot(self, source: str) -> Snapshot:
         """The last commit, to be read unit by unit; later ones do not touch it."""
