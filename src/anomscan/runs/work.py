@@ -113,11 +113,14 @@ class Work:
         with clock.of("record"):
             finished = self.finished(results)
             if isinstance(detector, KeptDetector) and self.keeper is not None and self.keeper.writes:
+                news = [(piece, known) for piece in sent.pieces if (known := self._news(piece, detector))]
                 if sent is unit:
-                    finished = replace(finished, known=detector.known)
+                    finished = replace(
+                        finished, known={asset: each for _, known in news for asset, each in known.items()}
+                    )
                 else:
-                    for piece in sent.pieces:
-                        self._keep(self.keeper, piece, detector)
+                    for piece, known in news:
+                        self.keeper.keep(piece.unit, known, self.snapshot.files, piece.end)
         finished.tally.stages = dict(clock.spent)
         return finished
 
@@ -146,19 +149,20 @@ class Work:
                 return Piece(unit, series, kept, book.files, book.end)
         return Piece(unit, self.read(unit), book.kept(), book.files, book.end)
 
+    def _news(self, piece: Piece, detector: KeptDetector) -> dict[str, Kept]:
+        """What there is to keep of a piece; nothing if that is what is kept already."""
+        assets = [series.asset for series in piece.series]
+        as_before = piece.end is not None and piece.files == self.snapshot.files
+        if as_before and detector.changed.isdisjoint(assets):
+            return {}
+        return {asset: detector.known[asset] for asset in assets if asset in detector.known}
+
     def keep(self, unit: Unit, known: Mapping[str, Kept]) -> None:
         """Keep the scores of a unit that was done elsewhere."""
-        if self.keeper is not None:
-            for piece in unit.pieces:
-                own = {asset: each for asset, each in known.items() if piece.holds(key_of(asset))}
+        for piece in unit.pieces:
+            own = {asset: each for asset, each in known.items() if piece.holds(key_of(asset))}
+            if own and self.keeper is not None:
                 self.keeper.keep(piece, own, self.snapshot.files)
-
-    def _keep(self, keeper: Keeper, piece: Piece, detector: KeptDetector) -> None:
-        """Keep the scores of a piece, if they are not those that are kept already."""
-        assets, files = [series.asset for series in piece.series], self.snapshot.files
-        if piece.end is None or piece.files != files or not detector.changed.isdisjoint(assets):
-            known = {asset: detector.known[asset] for asset in assets if asset in detector.known}
-            keeper.keep(piece.unit, known, files, piece.end)
 
     def read(self, unit: Unit) -> list[Series]:
         """A unit's telemetry, as far as it exists for this run.

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anomscan.telemetry.block import bucket_of
 
@@ -75,12 +76,19 @@ class Cut:
         Ids of assets.
     samples
         How many samples each of them has.
+
+    Attributes
+    ----------
+    rows
+        The samples of all assets.
     """
 
     def __init__(self, names: Sequence[str], samples: Sequence[int]) -> None:
         entries = sorted(zip(map(bucket_of, names), names, samples, strict=True))
         self._keys: list[Key] = [(bucket, name) for bucket, name, _ in entries]
-        self._ends = np.cumsum([0, *(count for _, _, count in entries)])
+        counts = np.array([count for _, _, count in entries], np.int64)
+        self.rows = int(counts.sum())
+        self._ends = np.cumsum(np.append(0, _rounded(counts)))
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -90,15 +98,11 @@ class Cut:
         """The ids, in the store's order."""
         return (name for _, name in self._keys)
 
-    @property
-    def rows(self) -> int:
-        """The samples of all assets."""
-        return int(self._ends[-1])
-
     def units(self, most_rows: int) -> list[Unit]:
         """All assets, in units of at most so many samples, or of one asset that has more.
 
-        Buckets, which files keep together, are cut only where they are larger than that.
+        Buckets, which files keep together, are cut only where they are larger than that. An asset counts up to an
+        eighth more than it has, so that a fleet that grows by a day is cut as the day before.
         """
         buckets = np.array([bucket for bucket, _ in self._keys], np.int64)
         edges = [0, *(np.flatnonzero(np.diff(buckets)) + 1).tolist(), len(buckets)]
@@ -127,3 +131,9 @@ class Cut:
 
     def _bounds(self, unit: Unit) -> tuple[int, int]:
         return bisect_left(self._keys, unit.low), bisect_right(self._keys, unit.high)
+
+
+def _rounded(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Counts, rounded up to four binary digits: they change as often as they grow by an eighth or a sixteenth."""
+    step = np.int64(1) << np.maximum(np.frexp(counts)[1].astype(np.int64) - 4, 0)
+    return np.asarray(-(-counts // step) * step, np.int64)

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from anomscan import __version__
@@ -22,7 +23,7 @@ _SUFFIX = ".scores"
 _MODELS = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Keeper:
     """Where the scores of one frozen model are kept.
 
@@ -67,13 +68,18 @@ class Keeper:
             return own
         books: list[Book] = []
         taken: set[str] = set()
-        for path in sorted(self.folder.glob(f"*{_SUFFIX}")):
-            other = file.unit_of(path)
-            if other is not None and other.meets(unit):
+        for path, other in self._others:
+            if other.meets(unit):
                 book = file.read(path).only(lambda asset: asset not in taken and unit.holds(key_of(asset)))
                 books.append(book)
                 taken.update(book.assets)
         return together(books)
+
+    @cached_property
+    def _others(self) -> list[tuple[Path, Unit]]:
+        """The files that are there when this is first asked for, and of which unit each is."""
+        found = ((path, file.unit_of(path)) for path in sorted(self.folder.glob(f"*{_SUFFIX}")))
+        return [(path, unit) for path, unit in found if unit is not None]
 
     def keep(
         self, unit: Unit, known: Mapping[str, Kept], files: frozenset[FileId] | None, end: int | None = None
