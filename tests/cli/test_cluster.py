@@ -61,6 +61,15 @@ def begun(fleet: Path, *arguments: str, environment: dict[str, str] | None = Non
     )
 
 
+def grown(scan: subprocess.Popen[str], journal: Path) -> None:
+    """Wait until something is finished."""
+    deadline = time.monotonic() + 120
+    while not journal.exists() or journal.stat().st_size < 100_000:
+        assert scan.poll() is None, scan.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def same(fleet: Path, name: str) -> bool:
     return all(
         (fleet / f"threads.jsonl{suffix}").read_bytes() == (fleet / f"{name}{suffix}").read_bytes()
@@ -80,14 +89,25 @@ def test_a_machine_that_dies_in_mid_run_changes_nothing(fleet):
         raylet = cluster.join("127.0.0.2")
         name, journal = "killed.jsonl", fleet / "killed.jsonl.parts"
         with begun(fleet, "--address", cluster.address, "-o", name, environment=cluster.environment) as scan:
-            deadline = time.monotonic() + 120
-            while not journal.exists() or journal.stat().st_size < 100_000:
-                assert scan.poll() is None, scan.stderr.read()
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+            grown(scan, journal)
             os.kill(raylet, signal.SIGKILL)
             _, said = scan.communicate(timeout=180)
         assert scan.returncode == 0, said
+    assert same(fleet, name)
+
+
+def test_a_cluster_that_is_lost_is_said_and_what_is_finished_is_kept(fleet):
+    with RayCluster() as cluster:
+        name, journal = "lost.jsonl", fleet / "lost.jsonl.parts"
+        with begun(fleet, "--address", cluster.address, "-o", name, environment=cluster.environment) as scan:
+            grown(scan, journal)
+            cluster.close()
+            _, said = scan.communicate(timeout=180)
+        assert scan.returncode == 5, said
+        assert "assets are finished and kept" in said
+        assert f"the Ray cluster at '{cluster.address}' no longer works" in said
+    config = ["-q", "--config", str(fleet / "anomscan.toml")]
+    assert run([*config, *SCAN, "-o", str(fleet / name), "--resume"]) == 0
     assert same(fleet, name)
 
 

@@ -14,7 +14,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from itertools import islice
@@ -36,8 +36,12 @@ _RETRIES = 2
 _DEPTH = 2
 #: How long a cluster may take to answer, its nodes to say what they have, and all of it to end.
 _ANSWER_S, _NODES_S, _LEAVE_S = 5.0, 60.0, 30.0
+#: And one that no longer works.
+_LOST_S = 2.0
 #: How often to look which nodes there are.
 _LOOK_S = 10.0
+#: The name of the thread that calls Ray.
+_THREAD = "anomscan-ray"
 
 #: What Ray reads from the environment when it is imported. The user's own settings go first.
 _CALM = {
@@ -84,6 +88,7 @@ class Ray:
         self._wanted = workers
         self._address = (os.environ.get("RAY_ADDRESS") or address) if address == "auto" else address
         self._folder: str | None = None
+        self._lost = False
 
     def __enter__(self) -> Self:
         """Start a cluster or connect to one, and ask its nodes what they have.
@@ -100,7 +105,7 @@ class Ray:
         if self._address not in (None, "auto"):
             _port(str(self._address))
         self._ray = _ray(self._address)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ray")
+        self._thread = _Thread()
         self._facts = errand.facts()
         if self._address is None:  # the same files
             del self._facts[errand.SOURCE]
@@ -153,8 +158,7 @@ class Ray:
                     continue
                 yield pending.pop(future), self._result(future)
         finally:
-            with suppress(RuntimeError):  # the engine may have been left before
-                self._thread.submit(self._cancel, list(pending))
+            self._thread.submit(self._cancel, list(pending))
 
     def _call(self, function: Callable[_Inputs, _Output], *args: _Inputs.args, **kwargs: _Inputs.kwargs) -> _Output:
         return self._thread.submit(function, *args, **kwargs).result()
@@ -197,9 +201,9 @@ class Ray:
     def _leave(self) -> None:
         try:
             with suppress(Exception):
-                self._thread.submit(self._ray.shutdown).result(_LEAVE_S)
+                self._thread.submit(self._ray.shutdown).result(_LOST_S if self._lost else _LEAVE_S)
         finally:
-            self._thread.shutdown(wait=False)
+            self._thread.end()
             if self._folder is not None:
                 shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -280,10 +284,52 @@ class Ray:
         return f"the Ray cluster at '{self._address}'" if self._address else "the Ray cluster of this run"
 
     def _gone(self, error: Exception) -> NoReturn:
+        self._lost = True
+        why = "it does not answer" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
         raise ServiceError(
-            f"{self._name} no longer works: {str(error) or type(error).__name__}",
+            f"{self._name} no longer works: {why}",
             hint="see its logs; what is finished is kept",
         ) from error
+
+
+def hangs() -> bool:
+    """Whether Ray waits for a cluster that is lost; in the end it aborts the process."""
+    return any(thread.name == _THREAD for thread in threading.enumerate())
+
+
+class _Thread:
+    """A thread that calls one function after another; where a call never ends, the process can."""
+
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=_THREAD, daemon=True)
+        self._thread.start()
+
+    def submit(
+        self, function: Callable[_Inputs, _Output], *args: _Inputs.args, **kwargs: _Inputs.kwargs
+    ) -> Future[_Output]:
+        """Let it call a function when it has called those before."""
+        future: Future[_Output] = Future()
+
+        def call() -> None:
+            try:
+                result = function(*args, **kwargs)
+            except BaseException as error:  # noqa: BLE001 - whoever waits raises it
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self._calls.put(call)
+        return future
+
+    def end(self) -> None:
+        """Let it end after the calls it was given, and see whether it does."""
+        self._calls.put(None)
+        self._thread.join(_LOST_S)
+
+    def _run(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call()
 
 
 def _ray(address: str | None) -> Any:
