@@ -244,6 +244,54 @@ def test_any_history_gives_the_same_bytes_and_scores_only_what_is_new(
     assert len({path.parent for path in bench.files}) == 1
 
 
+def spoil(rng: random.Random, files: list[Path]) -> None:
+    """Do to one file what may happen to it, or to some of another kind."""
+    path, other = rng.choice(files), rng.choice(files)
+    content = path.read_bytes()
+    kind = rng.randrange(5)
+    if kind == 0:
+        path.unlink()
+    elif kind == 1:
+        path.write_bytes(content[: rng.randrange(len(content))])
+    elif kind == 2:
+        place = rng.randrange(len(content))
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    elif kind == 3:
+        path.write_bytes(other.read_bytes())
+    else:
+        path.write_bytes(content + other.read_bytes())
+
+
+@pytest.mark.parametrize("seed", range(10, 16))
+def test_whatever_becomes_of_the_files_the_results_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    rng = random.Random(seed)
+    bench = bench_of(tmp_path, monkeypatch, gaps="calendar")
+    monkeypatch.setattr("anomscan.detectors.kept.file._MOST_FRAMES", 3)
+    fleet = Fleet(rng, 1)
+    for night in range(12):
+        # The last revision of a night corrects all that a forest does not take.
+        rows = fleet.night() | fleet.mend() if night else {}
+        for _ in range(0 if night else 12):
+            rows |= fleet.newcomer()
+        for (asset, day), sample in rows.items():
+            fleet.rows.setdefault(asset, {})[day] = sample
+        put(bench.store, rows, night, layout(("x",)))
+        earlier = {path: path.read_bytes() for path in bench.files}
+        if night and rng.random() < 0.7:
+            spoil(rng, bench.files)
+        monkeypatch.setattr("anomscan.runs.run.LEAST_ROWS", rng.choice([100, 100, 100, 300]))
+        arguments = rng.choice([["--all"], ["--all", "--days", "1"], ["--all", "--days", "1"]])
+        assert bench.scan(*arguments) == bench.bare(*arguments)
+        bench.scan(*arguments)
+        assert bench.points == 0
+        if earlier and rng.random() < 0.3:  # as if from a backup
+            path, content = rng.choice(sorted(earlier.items()))
+            path.write_bytes(content)
+    assert bench.scan() == bench.bare()
+
+
 def test_the_first_night_of_all_and_the_second(bench: Bench) -> None:
     put(bench.store, fleet_rows(10, range(50)), 0)
     first = bench.scan()
@@ -425,6 +473,41 @@ def lie(folder: Path) -> None:
             content[stop : stop + 4] = struct.pack("<I", checksum)
             start = stop + 4
         path.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize("newcomers", [0, 2])
+def test_scores_gathered_from_files_of_which_one_is_missing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, newcomers: int
+) -> None:
+    put(bench.store, fleet_rows(10, range(50)), 0)
+    bench.scan()
+    assert len(bench.files) > 2
+    bench.files[1].unlink()
+    monkeypatch.setattr("anomscan.runs.run.LEAST_ROWS", 10_000)  # the fleet is cut otherwise now
+    put(bench.store, fleet_rows(10 + newcomers, range(50, 51), 1), 1)
+    assert bench.scan("--all", "--days", "1") == bench.bare("--all", "--days", "1")
+    assert bench.scan() == bench.bare()
+
+
+def test_files_in_each_others_place_are_not_taken_for_each_other(bench: Bench) -> None:
+    put(bench.store, fleet_rows(12, range(50)), 0)
+    found = bench.scan()
+    contents = [path.read_bytes() for path in bench.files]
+    assert len(contents) > 2
+    for path, content in zip(bench.files, [*contents[1:], contents[0]], strict=True):
+        path.write_bytes(content)
+    for _ in range(2):
+        assert bench.scan() == found
+    assert bench.points == 0
+    assert [path.read_bytes() for path in bench.files] == contents
+
+
+def test_more_healths_than_a_short_number_tells_apart(bench: Bench) -> None:
+    names = [f"fault {n}" for n in range(33_000)]
+    put(bench.store, {("a", day): ([day % 7], name) for day, name in enumerate(names)}, 0)
+    found = bench.scan("--all", "--days", "9")
+    put(bench.store, {("a", len(names)): ([0.5], "fault new")}, 1)
+    assert bench.scan("--all", "--days", "9") == bench.bare("--all", "--days", "9") != found
 
 
 def test_rescore_leaves_them_aside_and_writes_them_anew(bench: Bench) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import random
 from collections import defaultdict
 from itertools import pairwise
 
@@ -15,12 +15,6 @@ from anomscan.telemetry.units import Cut, Unit, key_of
 
 ids = st.one_of(st.text(max_size=6), st.integers(0, 500).map("asset-{:03d}".format))
 fleets = st.dictionaries(ids, st.integers(1, 50), max_size=60)
-
-
-def weight(samples: int) -> int:
-    """Samples, rounded up to four binary digits."""
-    step = 2 ** max(samples.bit_length() - 4, 0)
-    return math.ceil(samples / step) * step
 
 
 def members(cut: Cut, unit: Unit) -> list[str]:
@@ -45,12 +39,7 @@ def test_units_hold_each_asset_once_in_the_stores_order(fleet: dict[str, int], m
     for assets in buckets.values():
         # a bucket is cut only where it has to be
         cuts = sum(not set(assets).isdisjoint(part) for part in held)
-        assert cuts == 1 or sum(weight(fleet[asset]) for asset in assets) > most_rows
-    for before, after in pairwise(held):
-        # no unit is smaller than it has to be
-        bucket = buckets[bucket_of(after[0])]
-        following = bucket[bucket.index(after[0]) :]
-        assert sum(weight(fleet[asset]) for asset in [*before, *following]) > most_rows
+        assert cuts == 1 or sum(fleet[asset] for asset in assets) > most_rows
     assert not any(one.meets(other) for one, other in pairwise(units))
 
 
@@ -71,7 +60,7 @@ def test_names_tell_bounds_apart_whatever_is_in_an_id() -> None:
 @given(fleets.filter(lambda fleet: len(fleet) > 1))
 def test_halves_of_halves_are_single_assets(fleet: dict[str, int]) -> None:
     cut = Cut(list(fleet), list(fleet.values()))
-    (whole,) = cut.units(2 * cut.rows)
+    (whole,) = cut.units(cut.rows)
     waiting, single = [whole], []
     while waiting:
         unit = waiting.pop(0)
@@ -96,11 +85,28 @@ def test_an_asset_that_is_new_is_in_no_more_than_one_of_the_old_units(
     assert sum(unit.holds(key_of(newcomer)) for unit in units) <= 1
 
 
-def test_a_fleet_that_grows_by_a_day_is_cut_as_the_day_before() -> None:
-    names = [f"asset {n}" for n in range(5_000)]
-    cuts = [tuple(Cut(names, [days] * len(names)).units(20_000)) for days in range(1_000, 1_400)]
-    assert len(cuts[0]) > 2 * 64  # buckets are cut, too
-    assert len(set(cuts)) < 5
+@given(fleets, st.integers(1, 120), st.data())
+def test_what_grows_is_cut_and_nothing_else(fleet: dict[str, int], most_rows: int, data: st.DataObject) -> None:
+    before = Cut(list(fleet), list(fleet.values())).units(most_rows)
+    later = {asset: samples + data.draw(st.integers(0, 20)) for asset, samples in fleet.items()}
+    after = Cut(list(later), list(later.values())).units(most_rows)
+    assert all(any(old.low <= new.low and new.high <= old.high for old in before) for new in after)
+
+
+def test_a_large_fleet_of_all_ages_is_hardly_cut_anew_in_a_night() -> None:
+    rng = random.Random(0)
+    fleet = {f"asset {n}": rng.randrange(30, 1_000) for n in range(20_000)}
+    before, kept, all_units = set(), [], []
+    for night in range(5):
+        fleet |= {f"newcomer {night} {n}": 1 for n in range(3)}
+        units = set(Cut(list(fleet), list(fleet.values())).units(20_000))
+        kept.append(len({(unit.low, unit.high) for unit in units} & before))
+        before = {(unit.low, unit.high) for unit in units}
+        all_units.append(len(units))
+        fleet = {asset: samples + 1 for asset, samples in fleet.items()}
+    assert min(all_units) > 4 * 64  # buckets are cut, too
+    assert max(all_units) < 2 * sum(fleet.values()) / 20_000
+    assert min(kept[1:]) > 0.95 * max(all_units)
 
 
 def test_no_assets_no_units() -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from anomscan.telemetry.block import bucket_of
+from anomscan.telemetry.block import BUCKETS, bucket_of
 
 #: An asset's place in the store's order.
 Key = tuple[int, str]
@@ -76,19 +76,12 @@ class Cut:
         Ids of assets.
     samples
         How many samples each of them has.
-
-    Attributes
-    ----------
-    rows
-        The samples of all assets.
     """
 
     def __init__(self, names: Sequence[str], samples: Sequence[int]) -> None:
         entries = sorted(zip(map(bucket_of, names), names, samples, strict=True))
         self._keys: list[Key] = [(bucket, name) for bucket, name, _ in entries]
-        counts = np.array([count for _, _, count in entries], np.int64)
-        self.rows = int(counts.sum())
-        self._ends = np.cumsum(np.append(0, _rounded(counts)))
+        self._ends = np.cumsum([0, *(count for _, _, count in entries)]).tolist()
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -98,22 +91,38 @@ class Cut:
         """The ids, in the store's order."""
         return (name for _, name in self._keys)
 
+    @property
+    def rows(self) -> int:
+        """The samples of all assets."""
+        return int(self._ends[-1])
+
     def units(self, most_rows: int) -> list[Unit]:
         """All assets, in units of at most so many samples, or of one asset that has more.
 
-        Buckets, which files keep together, are cut only where they are larger than that. An asset counts up to an
-        eighth more than it has, so that a fleet that grows by a day is cut as the day before.
+        What is too large is cut in two, and so on: between buckets, which files keep together, as long as there are
+        several, then between assets. So a fleet that grows is cut once more here and there, and elsewhere as before.
         """
-        buckets = np.array([bucket for bucket, _ in self._keys], np.int64)
-        edges = [0, *(np.flatnonzero(np.diff(buckets)) + 1).tolist(), len(buckets)]
-        units, start = [], 0
-        while start < len(self._keys):
-            fitting = int(np.searchsorted(self._ends, self._ends[start] + most_rows, "right")) - 1
-            edge = edges[bisect_right(edges, fitting) - 1]
-            stop = edge if edge > start else max(fitting, start + 1)
-            units.append(self._unit(start, stop))
-            start = stop
+        buckets = [bucket for bucket, _ in self._keys]
+        edges = [bisect_left(buckets, bucket) for bucket in range(BUCKETS + 1)]
+        units = []
+        waiting = [(0, BUCKETS, 0, len(self._keys))]
+        while waiting:
+            first, last, start, stop = waiting.pop()
+            if start == stop:
+                continue
+            if stop - start == 1 or self._ends[stop] - self._ends[start] <= most_rows:
+                units.append(self._unit(start, stop))
+                continue
+            middle = (first + last) // 2 if last - first > 1 else last
+            cut = edges[middle] if middle < last else self._seam(start, stop)
+            waiting += [(middle, last, cut, stop), (first, middle, start, cut)]
         return units
+
+    def _seam(self, start: int, stop: int) -> int:
+        """Where to cut some assets in two: amid them, and at the same one when a few have come or gone."""
+        third = (stop - start) // 3
+        amid = range(start + max(third, 1), stop - third)
+        return min(amid, key=lambda place: zlib.crc32(self._keys[place][1].encode()))
 
     def single(self) -> list[Unit]:
         """A unit for each asset."""
@@ -131,9 +140,3 @@ class Cut:
 
     def _bounds(self, unit: Unit) -> tuple[int, int]:
         return bisect_left(self._keys, unit.low), bisect_right(self._keys, unit.high)
-
-
-def _rounded(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Counts, rounded up to four binary digits: they change as often as they grow by an eighth or a sixteenth."""
-    step = np.int64(1) << np.maximum(np.frexp(counts)[1].astype(np.int64) - 4, 0)
-    return np.asarray(-(-counts // step) * step, np.int64)

@@ -15,6 +15,7 @@ from anomscan.telemetry.block import Block
 from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Floats, Instants, Series
 from anomscan.telemetry.snapshot import FileId
+from anomscan.telemetry.units import Unit
 
 Codes = NDArray[np.int32]
 Counts = NDArray[np.int64]
@@ -92,7 +93,8 @@ class Rows:
         """The same, with health as codes into other names, which hold all that occur."""
         if names == self.health_names:
             return self
-        table = np.array([*map(names.index, self.health_names), -1], np.int32)
+        places = {name: place for place, name in enumerate(names)}
+        table = np.array([*(places[name] for name in self.health_names), -1], np.int32)
         return replace(self, health=table[self.health], health_names=names)
 
     def only(self, which: NDArray[np.bool_]) -> Self:
@@ -125,6 +127,8 @@ class Book:
         (a,) int64: the instant of each one's first row, microseconds since 1970, UTC.
     pieces
         Their rows: those of a later piece follow those of the earlier ones, and stand on the same calendar.
+    unit
+        Whose scores these were when they were written, those of all its assets; None if they were gathered.
     files
         The store's files that held all their samples; None if that is not known.
     end
@@ -136,6 +140,7 @@ class Book:
     assets: list[str] = field(default_factory=list)
     origins: Counts = field(default_factory=lambda: np.empty(0, np.int64))
     pieces: tuple[Rows, ...] = ()
+    unit: Unit | None = None
     files: frozenset[FileId] | None = None
     end: int | None = None
     fresh: int = 0
@@ -167,7 +172,8 @@ class Book:
         if which.all():
             return self
         assets = [asset for asset, is_wanted in zip(self.assets, which.tolist(), strict=True) if is_wanted]
-        return Book(assets, self.origins[which], tuple(piece.only(which) for piece in self.pieces), self.files)
+        pieces = tuple(piece.only(which) for piece in self.pieces)
+        return Book(assets, self.origins[which], pieces, files=self.files)
 
     def grown(self, block: Block, step_us: int) -> Book | None:
         """It and what has come since, which is not scored yet.
@@ -208,7 +214,7 @@ class Book:
         health[where] = block.health
         rows = Rows(counts, values, np.full(len(values), np.nan), health, block.health_names)
         before = (piece.of_more(len(assets)) for piece in self.pieces)
-        return Book(assets, origins, (*before, rows), self.files, self.end, self.fresh + 1)
+        return replace(self, assets=assets, origins=origins, pieces=(*before, rows), fresh=self.fresh + 1)
 
 
 def together(books: Sequence[Book]) -> Book:
@@ -222,7 +228,7 @@ def together(books: Sequence[Book]) -> Book:
         [asset for book in books for asset in book.assets],
         np.concatenate([book.origins for book in books]),
         (_stacked(each),),
-        files.pop() if len(files) == 1 else None,
+        files=files.pop() if len(files) == 1 else None,
     )
 
 
@@ -283,7 +289,7 @@ def _alternating(one: NDArray[Any], other: NDArray[Any], counts: Counts) -> NDAr
         parts = one.reshape(assets, -1, *shape), other.reshape(assets, -1, *shape)
         return np.concatenate(parts, axis=1).reshape(-1, *shape)
     is_one = np.repeat(np.tile([True, False], assets), counts.ravel())
-    both = np.empty((len(is_one), *shape), one.dtype)
+    both = np.empty((len(is_one), *shape), np.result_type(one, other))
     both[is_one], both[~is_one] = one, other
     return both
 

@@ -27,4 +27,7 @@ def continued(book: Book, snapshot: Snapshot, unit: Unit) -> Book | None:
         block = snapshot.block(unit, leave_out={name for name, *_ in book.files})
         if len(block):
             grown = book.grown(block, layout.cadence.step_us)
-    return grown if grown is not None and len(grown.assets) == unit.assets else None
+    if grown is None or len(grown.assets) != unit.assets:
+        return None
+    # Of an asset that is new in scores that were gathered, older samples may have been left out.
+    return grown if book.unit is not None or len(book.assets) == unit.assets else None

@@ -67,7 +67,8 @@ class KeptDetector:
 
     def _remembered(self, series: Series, shingle: int) -> Kept:
         """What is kept of a series, its rows as they are now; scores that do not hold any more are NaN."""
-        kept = self._kept.get(series.asset)
+        # What an attempt for many assets has scored before it broke is not to be scored again.
+        kept = self.known.get(series.asset) or self._kept.get(series.asset)
         if kept is not None and kept.values is series.values:
             return kept
         score = np.full(len(series), np.nan)

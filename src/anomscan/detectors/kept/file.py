@@ -10,7 +10,8 @@ header                 JSON, UTF-8: ``files``, ``health``, and of each asset how
                        ``unit``, ``assets`` and ``origins``, too
 values                 float64, little-endian, (n, d) of each asset, one after another
 scores                 float64, little-endian, (n,) of each asset
-health                 int16, little-endian, (n,) of each asset, into ``health``; -1 for none
+health                 int16, little-endian, (n,) of each asset, into ``health``; -1 for none; int32 if there are more
+                       names than an int16 can tell apart
 uint32                 CRC-32 of what precedes it in the file, other such numbers left out
 =====================  ==================================================================================
 
@@ -39,8 +40,6 @@ from anomscan.telemetry.units import Unit
 _MAGIC = b"ANOMKPT\x03"
 _PREFIX = struct.Struct("<8sQQ")
 _CHECKSUM = struct.Struct("<I")
-#: Of values, scores and health.
-_KINDS = "<f8", "<f8", "<i2"
 #: Frames of a file before it is written anew as one.
 _MOST_FRAMES = 32
 
@@ -98,8 +97,7 @@ def unit_of(path: Path) -> Unit | None:
             magic, _, length = _PREFIX.unpack(file.read(_PREFIX.size))
             if magic != _MAGIC:
                 return None
-            low, high, assets = json.loads(file.read(length))["unit"]
-            return Unit((int(low[0]), str(low[1])), (int(high[0]), str(high[1])), int(assets))
+            return _unit(json.loads(file.read(length)))
     except (OSError, ValueError, KeyError, TypeError, IndexError, struct.error, MemoryError, OverflowError):
         return None
 
@@ -130,6 +128,7 @@ def read(path: Path) -> Book:
         first["assets"],
         np.array(first["origins"], np.int64),
         tuple(pieces),
+        _unit(first),
         None if files is None else frozenset((name, size, written) for name, size, written in files),
         checksum if start == len(content) and len(headers) < _MOST_FRAMES else None,
     )
@@ -149,8 +148,10 @@ def _frame(
     checksum
         Of what precedes it in the file.
     """
-    names = sorted({name for names in {each.health_names for each in kept} for name in names})
-    tables = {known: np.array([*map(names.index, known), -1], "<i2") for known in {each.health_names for each in kept}}
+    lists = {each.health_names for each in kept}
+    names = sorted({name for known in lists for name in known})
+    places = {name: place for place, name in enumerate(names)}
+    tables = {known: np.array([*(places[name] for name in known), -1], _health_kind(names)) for known in lists}
     columns = (
         [each.values[start:].ravel() for each, start in zip(kept, since, strict=True)],
         [each.score[start:] for each, start in zip(kept, since, strict=True)],
@@ -166,7 +167,7 @@ def _frame(
         ensure_ascii=False,
     ).encode()
     parts: list[Any] = [header]
-    for kind, column in zip(_KINDS, columns, strict=True):
+    for kind, column in zip(("<f8", "<f8", _health_kind(names)), columns, strict=True):
         parts.append(np.concatenate([np.empty(0, kind), *column], dtype=kind))
     length = _PREFIX.size + sum(memoryview(part).nbytes for part in parts) + _CHECKSUM.size
     parts.insert(0, _PREFIX.pack(_MAGIC, length, len(header)))
@@ -180,5 +181,14 @@ def _rows(body: memoryview, start: int, header: Mapping[str, Any], d: int) -> Ro
     rows = int(counts.sum())
     values = np.frombuffer(body, "<f8", rows * d, start).reshape(rows, d)
     scores = np.frombuffer(body, "<f8", rows, start + 8 * rows * d)
-    health = np.frombuffer(body, "<i2", rows, start + 8 * rows * (d + 1))
+    health = np.frombuffer(body, _health_kind(header["health"]), rows, start + 8 * rows * (d + 1))
     return Rows(counts, values, scores, health, tuple(header["health"]))
+
+
+def _unit(header: Mapping[str, Any]) -> Unit:
+    low, high, assets = header["unit"]
+    return Unit((int(low[0]), str(low[1])), (int(high[0]), str(high[1])), int(assets))
+
+
+def _health_kind(names: Collection[str]) -> str:
+    return "<i2" if len(names) <= np.iinfo(np.int16).max else "<i4"

@@ -64,7 +64,7 @@ class Keeper:
         if not self.reads or not self.folder.is_dir():
             return Book()
         own = file.read(self._path(unit))
-        if own.assets:
+        if own.unit is not None and (own.unit.low, own.unit.high) == (unit.low, unit.high):
             return own
         books: list[Book] = []
         taken: set[str] = set()
@@ -112,7 +112,7 @@ class Keeper:
         used = {self._path(unit) for unit in units}
         with suppress(OSError):
             for path in self.folder.iterdir():
-                if path not in used:
+                if path not in used and not path.is_dir():
                     path.unlink()
             self.folder.touch()
             models = sorted(self.folder.parent.iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
