@@ -258,6 +258,30 @@ def test_a_fleet_that_is_cut_anew_loses_no_scores(
     assert place.results(place.run(rescore=True), engine()) == expected
 
 
+@pytest.mark.parametrize("engine", [Shaky, Blind])
+@pytest.mark.parametrize("deadly", [frozenset(), frozenset(ASSETS[7:9])])
+def test_nights_are_the_same_wherever_they_are_done(
+    place: Place, monkeypatch: pytest.MonkeyPatch, engine: type[Shaky], deadly: frozenset[str]
+) -> None:
+    place.results(place.run(), engine())
+    scored = counting(monkeypatch)
+    for night in range(1, 4):
+        put(place.store, fleet(days=range(39 + night, 40 + night)), night)
+        run = place.run(days=1)
+        assert max(len(unit.parts) for unit in run.units()) > 1
+        results, _ = place.results(run, engine(deadly if night == 2 else frozenset()))
+        if not deadly:
+            assert sum(scored) == len(ASSETS)
+        with monkeypatch.context() as patch:
+            patch.setattr("anomscan.runs.run._keeper", lambda *_: None)
+            expected, _ = place.results(place.run(days=1))
+        others = [each for each in results if night != 2 or each.asset not in deadly]
+        assert others == [each for each in expected if night != 2 or each.asset not in deadly]
+        scored.clear()
+    place.results(place.run(), engine())
+    assert sum(scored) == 0
+
+
 def test_a_run_through_a_day_knows_no_asset_that_begins_later(place: Place, tmp_path: Path) -> None:
     put(place.store, fleet(["late"], range(60, 90)), 1)
     run = place.run(through="1970-02-09")
