@@ -21,7 +21,6 @@ A frame that is torn, damaged, or was added to another state of the file does no
 from __future__ import annotations
 
 import json
-import mmap
 import os
 import struct
 import zlib
@@ -105,9 +104,8 @@ def unit_of(path: Path) -> Unit | None:
 def read(path: Path) -> Book:
     """The scores that a file holds, as far as it is sound; none if it is missing or of another version."""
     try:
-        with path.open("rb") as file:
-            content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except (OSError, ValueError):  # none there, or an empty one
+        content = memoryview(path.read_bytes())
+    except OSError:
         return Book()
     headers, pieces, start, checksum = [], [], 0, 0
     while len(content) - start > _PREFIX.size:
