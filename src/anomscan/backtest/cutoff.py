@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,7 @@ from anomscan.telemetry.series import Floats
 TOLERANCE = 1e-12
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Cutoffs:
+class Cutoffs(NamedTuple):
     """The cut-off of each sample.
 
     Parameters

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +36,7 @@ class Verdict(IntEnum):
 _WARMING_UP, _SKIPPED, _NO_DATA = map(np.int8, (Verdict.WARMING_UP, Verdict.SKIPPED, Verdict.NO_DATA))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Judged:
+class Judged(NamedTuple):
     """Verdicts and what they rest on, each of one shape, (a, n) or (n,).
 
     Parameters

@@ -9,6 +9,15 @@ from pathlib import Path
 from anomscan.cli.console import Console
 
 
+def is_remote(output: str) -> bool:
+    """Whether an output is an object store's and not a local file.
+
+    >>> is_remote("s3://bucket/results.jsonl"), is_remote("results.jsonl"), is_remote("-")
+    (True, False, False)
+    """
+    return "://" in output
+
+
 @contextmanager
 def output_file(
     output: str | None, main: str, console: Console, *, overwrite: bool, folder: bool = False
@@ -41,9 +50,9 @@ def output_file(
     if output is None or output == "-":
         yield None
         return
-    from anomscan.reports.publish import is_remote, parse_target, staged
-
     if is_remote(output):
+        from anomscan.reports.publish import parse_target, staged
+
         with staged(parse_target(output, main, folder=folder), overwrite=overwrite, say=console.info) as path:
             yield path
         return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from anomscan.cli.options import OutputOption, OverwriteOption
-from anomscan.cli.output import output_file
+from anomscan.cli.output import is_remote, output_file
 from anomscan.cli.session import session_of
 from anomscan.errors import AssetError, ConfigError, ExitCode, InputError, StoreError
 
@@ -46,7 +46,6 @@ def report(
     session = session_of(context)
     settings = session.load().settings
 
-    from anomscan.reports.publish import is_remote
     from anomscan.reports.records import read_records
 
     if results is not None and str(results) == "-":

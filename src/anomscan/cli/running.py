@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from anomscan.cli.console import Console
-from anomscan.cli.output import output_file
+from anomscan.cli.output import is_remote, output_file
 from anomscan.errors import ConfigError, OutputError, ProofError
 
 if TYPE_CHECKING:
@@ -124,7 +124,6 @@ def _place(job: Job, delivery: Delivery) -> Path | None:
     ConfigError, OutputError
         If it cannot be.
     """
-    from anomscan.reports.publish import is_remote
     from anomscan.telemetry.durable import output_errors
 
     output = delivery.output

@@ -76,15 +76,6 @@ class Target:
         return f"{self.scheme}://{self.container}/{key}"
 
 
-def is_remote(output: str) -> bool:
-    """Whether an output is an object store's and not a local file.
-
-    >>> is_remote("s3://bucket/results.jsonl"), is_remote("results.jsonl"), is_remote("-")
-    (True, False, False)
-    """
-    return "://" in output
-
-
 def parse_target(url: str, main: str, *, folder: bool = False) -> Target:
     """Understand where to publish.
 
