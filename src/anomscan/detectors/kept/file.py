@@ -1,7 +1,7 @@
 """The file of kept scores: those of some neighbours in the store's order, each beside the samples it follows from.
 
-A file is made of frames. The first holds the rows of a whole fetch; each one after it some rows more of the same
-assets, so that a night need not write again what other nights have written. A frame:
+A file is made of frames. The first holds all rows there were when it was written; each one after it some rows more of
+the same assets, so that a night need not write again what other nights have written. A frame:
 
 =====================  ==================================================================================
 8 bytes                the magic ``ANOMKPT`` and the format's version

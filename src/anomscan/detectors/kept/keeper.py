@@ -98,7 +98,7 @@ class Keeper:
         if not self.writes:
             return
         if len(known) != unit.assets:
-            files = None  # of an asset that failed nothing is kept, and what comes next of it is not all
+            files = None  # of an asset that broke before it was scored nothing is known
         if files is not None and end is not None and all(each.filed for each in known.values()):
             file.append(self._path(unit), end, list(known.values()), files)
             return
