@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from anomscan.cli.app import run
+from anomscan.store.store import Store
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
-from anomscan.telemetry.store import Store
 
 DAYS = 1096
 FIRST = np.datetime64("2016-01-01", "us")

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from anomscan.store.store import Store
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
-from anomscan.telemetry.store import Store
 
 ASSETS, DAYS, NIGHTS = 1000, 1096, 30
 LAYOUT = Layout(Cadence.parse("1D"), ("x",))

@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from anomscan.detectors.rcf.forest import Forest
 from anomscan.detectors.rcf.severity import Severity
+from anomscan.store.store import Store
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Series
-from anomscan.telemetry.store import Store
 
 DAY_US = 86_400_000_000
 

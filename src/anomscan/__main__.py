@@ -16,7 +16,7 @@ def main() -> NoReturn:
     from anomscan.cli.app import main as start
 
     gc.freeze()
-    # What a unit of work leaves behind is in no circle: looking for circles often finds none.
+    # What a partition leaves behind is in no circle: looking for circles often finds none.
     gc.set_threshold(50_000, 20, 100)
     gc.enable()
     start()

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from anomscan.backtest.asset import AssetScan, Stretch
-from anomscan.backtest.engines import Threads
 from anomscan.backtest.fleet import Backtest, Failure
 from anomscan.backtest.rules import Rules
 from anomscan.backtest.verdicts import Verdict, judge
 from anomscan.detectors.base import Capabilities, Scores
 from anomscan.errors import AssetError
+from anomscan.jobs.engines import Threads
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.series import Series
 from oracles.scan import reference_scan

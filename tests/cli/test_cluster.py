@@ -14,9 +14,9 @@ import pyarrow as pa
 import pytest
 
 from anomscan.cli.app import run
+from anomscan.store.store import Store
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
-from anomscan.telemetry.store import Store
 from servers.ray_cluster import RayCluster
 
 ASSETS, DAYS = 240, 1_096
@@ -61,10 +61,10 @@ def begun(fleet: Path, *arguments: str, environment: dict[str, str] | None = Non
     )
 
 
-def grown(scan: subprocess.Popen[str], journal: Path) -> None:
+def grown(scan: subprocess.Popen[str], checkpoint: Path) -> None:
     """Wait until something is finished."""
     deadline = time.monotonic() + 120
-    while not journal.exists() or journal.stat().st_size < 100_000:
+    while not checkpoint.exists() or checkpoint.stat().st_size < 100_000:
         assert scan.poll() is None, scan.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -87,9 +87,9 @@ def test_a_cluster_of_its_own_gives_the_bytes_of_threads(fleet):
 def test_a_machine_that_dies_in_mid_run_changes_nothing(fleet):
     with RayCluster() as cluster:
         raylet = cluster.join("127.0.0.2")
-        name, journal = "killed.jsonl", fleet / "killed.jsonl.parts"
+        name, checkpoint = "killed.jsonl", fleet / "killed.jsonl.parts"
         with begun(fleet, "--address", cluster.address, "-o", name, environment=cluster.environment) as scan:
-            grown(scan, journal)
+            grown(scan, checkpoint)
             os.kill(raylet, signal.SIGKILL)
             _, said = scan.communicate(timeout=180)
         assert scan.returncode == 0, said
@@ -98,9 +98,9 @@ def test_a_machine_that_dies_in_mid_run_changes_nothing(fleet):
 
 def test_a_cluster_that_is_lost_is_said_and_what_is_finished_is_kept(fleet):
     with RayCluster() as cluster:
-        name, journal = "lost.jsonl", fleet / "lost.jsonl.parts"
+        name, checkpoint = "lost.jsonl", fleet / "lost.jsonl.parts"
         with begun(fleet, "--address", cluster.address, "-o", name, environment=cluster.environment) as scan:
-            grown(scan, journal)
+            grown(scan, checkpoint)
             cluster.close()
             _, said = scan.communicate(timeout=180)
         assert scan.returncode == 5, said

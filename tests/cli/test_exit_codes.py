@@ -213,7 +213,7 @@ def test_where_the_scores_cannot_be_written_records_and_facts_stay_too(fetched):
 def test_two_fetches_at_once_are_6(fetched):
     hold = (
         "import sys, time, numpy as np\n"
-        "from anomscan.telemetry.store import Store\n"
+        "from anomscan.store.store import Store\n"
         "store = Store.open('anomscan-data')\n"
         "with store.writer('fleet', store.layout('fleet'), arrived_at=np.datetime64('2020-01-01', 'us')):\n"
         "    print('held', flush=True)\n"

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from anomscan.telemetry.store import Store
+from anomscan.store.store import Store
 from fleets import Rows, model, outcome, put
 
 CONFIG = """
@@ -42,20 +42,21 @@ shingle = 3
 sigma = 3
 """
 
-#: The command, its units smaller, slower and written down as they begin.
+#: The command, its partitions smaller, slower and written down as they begin.
 COMMAND = """
 import os, sys, time
 from anomscan.cli.app import main
-from anomscan.runs import run, work
+from anomscan.jobs import run
+from anomscan.jobs import work
 
-log = os.open("units.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+log = os.open("partitions.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 slow_s = float(os.environ.get("SLOW_S", 0))
 plain = work.Work.__call__
 
-def noted(self, unit):
-    os.write(log, f"{unit.assets} {unit.name}\\n".encode())
+def noted(self, partition):
+    os.write(log, f"{partition.assets} {partition.name}\\n".encode())
     time.sleep(slow_s)
-    return plain(self, unit)
+    return plain(self, partition)
 
 run.LEAST_ROWS = int(os.environ.get("LEAST_ROWS", 2000))
 work.Work.__call__ = noted
@@ -125,15 +126,15 @@ class Night:
     @property
     def strays(self) -> set[str]:
         """What lies in the folder that is neither a result nor what was there before."""
-        known = {"anomscan.toml", "models", "anomscan-data", "state", "units.log"}
+        known = {"anomscan.toml", "models", "anomscan-data", "state", "partitions.log"}
         files = {self.file.name + suffix for suffix in ("", ".scores.parquet", ".run.json")}
         found = {path.name for path in self.folder.iterdir()} - known - files
         kept = self.folder / "anomscan-data" / "fleet" / "scores"
         return found | {path.name for path in kept.glob("*/*") if path.suffix != ".scores"}
 
-    def units(self) -> list[tuple[str, int]]:
-        """The name and the assets of each unit that was begun since this was asked last."""
-        log = self.folder / "units.log"
+    def partitions(self) -> list[tuple[str, int]]:
+        """The name and the assets of each partition that was begun since this was asked last."""
+        log = self.folder / "partitions.log"
         lines = log.read_text().splitlines()
         log.write_text("")
         return [(name, int(assets)) for assets, name in (line.split() for line in lines)]
@@ -143,35 +144,35 @@ class Night:
         shutil.rmtree(self.folder / "anomscan-data" / "fleet" / "scores", ignore_errors=True)
         for path in self.folder.glob("r.jsonl*"):
             path.unlink()
-        self.units()
+        self.partitions()
 
     @property
-    def journal(self) -> int:
-        """The bytes that are finished; 0 where there is no journal."""
+    def checkpoint(self) -> int:
+        """The bytes that are finished; 0 where there is no checkpoint."""
         try:
             return self.parts.stat().st_size
         except FileNotFoundError:
             return 0
 
-    def wait_for_units(self, process: subprocess.Popen[str], size: int) -> None:
-        """Wait until the journal has grown beyond some bytes."""
-        while self.journal <= size:
+    def wait_for_partitions(self, process: subprocess.Popen[str], size: int) -> None:
+        """Wait until the checkpoint has grown beyond some bytes."""
+        while self.checkpoint <= size:
             assert process.poll() is None
             time.sleep(0.002)
 
 
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[bytes, bytes, dict[str, Any]], int]:
-    """A folder in which no scan ran yet; what an undisturbed one writes, and how many units it has."""
+    """A folder in which no scan ran yet; what an undisturbed one writes, and how many partitions it has."""
     folder = tmp_path_factory.mktemp("night")
     night = Night.made(folder / "ready", fleet(300, range(400)))
     shutil.copytree(folder / "ready", folder / "done")
     done = Night(folder / "done")
     expected = done.good()
-    units = done.units()
-    assert sum(assets for _, assets in units) == 300
-    assert len({name for name, _ in units}) == len(units) > 20
-    return night.folder, expected, len(units)
+    partitions = done.partitions()
+    assert sum(assets for _, assets in partitions) == 300
+    assert len({name for name, _ in partitions}) == len(partitions) > 20
+    return night.folder, expected, len(partitions)
 
 
 @pytest.fixture
@@ -203,7 +204,7 @@ def test_interrupted_it_says_what_is_kept_and_resume_does_the_rest(
 ) -> None:
     night.file.write_text("the result of the night before\n")
     process = night.start(slow_s=0.05)
-    night.wait_for_units(process, 60_000)
+    night.wait_for_partitions(process, 60_000)
     process.send_signal(number)
     _, err = process.communicate(timeout=20)
     assert process.returncode == code, err
@@ -213,13 +214,13 @@ def test_interrupted_it_says_what_is_kept_and_resume_does_the_rest(
     assert 0 < kept < 300
     assert night.file.read_text() == "the result of the night before\n"
     assert night.strays == {night.parts.name}
-    before = night.units()
+    before = night.partitions()
     again, _, err = night("--resume")
     assert again == 0
-    after = night.units()
+    after = night.partitions()
     resumed = 300 - sum(assets for _, assets in after)
     assert f"{resumed} of 300 assets were finished by the run before" in err
-    # One unit more, if the signal came just when that was on the disk.
+    # One partition more, if the signal came just when that was on the disk.
     assert kept <= resumed <= kept + max(assets for _, assets in before)
     assert {name for name, _ in [*before, *after]} == {name for name, _ in before} | {name for name, _ in after}
     assert len({name for name, _ in [*before, *after]}) == count
@@ -229,17 +230,17 @@ def test_interrupted_it_says_what_is_kept_and_resume_does_the_rest(
 
 def test_without_resume_it_begins_anew(night: Night, expected: Any, count: int) -> None:
     process = night.start(slow_s=0.05)
-    night.wait_for_units(process, 60_000)
+    night.wait_for_partitions(process, 60_000)
     process.terminate()
     process.communicate(timeout=20)
-    night.units()
+    night.partitions()
     assert night.good() == expected
-    assert len(night.units()) == count
+    assert len(night.partitions()) == count
 
 
 def test_interrupted_before_anything_is_finished_nothing_is_left(night: Night) -> None:
     process = night.start("--workers", "1", slow_s=5)
-    night.wait_for_units(process, 1)
+    night.wait_for_partitions(process, 1)
     process.terminate()
     _, err = process.communicate(timeout=20)
     assert process.returncode == 143
@@ -254,7 +255,7 @@ def test_killed_at_fifty_random_moments_and_resumed_nothing_is_lost(night: Night
     process = night.start(slow_s=0.01)
     whole = 0
     while process.poll() is None:
-        whole = max(whole, night.journal - 1)
+        whole = max(whole, night.checkpoint - 1)
     process.communicate()
     while kills < 50:
         night.clear()
@@ -267,14 +268,14 @@ def test_killed_at_fifty_random_moments_and_resumed_nothing_is_lost(night: Night
             flags = ["--resume", "--workers", str(workers), *(["--rescore"] if nights % 2 else [])]
             process = night.start(*flags, slow_s=slow_s)
             if deaths < 3:
-                # Somewhere in the beginning, among the units, or while all of them are put together.
+                # Somewhere in the beginning, among the partitions, or while all of them are put together.
                 size = rng.choice([-1, *range(0, whole, whole // 5), whole, whole])
-                while process.poll() is None and night.journal <= size:
+                while process.poll() is None and night.checkpoint <= size:
                     time.sleep(0.001)
                 time.sleep(rng.uniform(0, 0.03 if size >= 0 else 0.5))
                 process.kill()
             process.communicate()
-            for name, assets in night.units():
+            for name, assets in night.partitions():
                 begun[name] += 1
                 sizes[name] = assets
             if process.returncode == 0:
@@ -284,7 +285,7 @@ def test_killed_at_fifty_random_moments_and_resumed_nothing_is_lost(night: Night
             kills += 1
         assert len(begun) == count
         assert sum(sizes.values()) == 300
-        # What a killed run had in hand: a unit a worker, and what was waiting to be written down.
+        # What a killed run had in hand: a partition a worker, and what was waiting to be written down.
         again = sum(begun.values()) - count
         assert again <= deaths * (workers + 2)
         twice += again
@@ -305,7 +306,7 @@ def full_disk(size: int) -> Callable[[], None]:
 
 def test_a_disk_that_fills_up_on_the_way_keeps_what_is_finished(night: Night, expected: Any, count: int) -> None:
     before = night.good("--sigma", "2.5")
-    night.units()
+    night.partitions()
     code, _, err = night("--rescore", preexec_fn=full_disk(300_000))
     assert code == 7
     assert "error: r.jsonl.parts cannot be written: File too large" in err.splitlines()
@@ -313,9 +314,9 @@ def test_a_disk_that_fills_up_on_the_way_keeps_what_is_finished(night: Night, ex
     assert 0 < kept < 300
     assert outcome(night.file) == before
     assert night.strays == {night.parts.name}
-    night.units()
+    night.partitions()
     assert night.good("--resume") == expected
-    assert sum(assets for _, assets in night.units()) == 300 - kept
+    assert sum(assets for _, assets in night.partitions()) == 300 - kept
 
 
 def test_a_disk_that_is_full_at_the_end_keeps_the_result_before_and_all_that_is_finished(
@@ -334,14 +335,14 @@ def test_a_disk_that_is_full_at_the_end_keeps_the_result_before_and_all_that_is_
     scores.write_bytes(content)
     assert outcome(night.file) == before
     assert night.strays == {night.parts.name}
-    night.units()
+    night.partitions()
     assert night.good("--resume") == expected
-    assert night.units() == []
+    assert night.partitions() == []
 
 
 @pytest.mark.parametrize("size", [0, 10, 150])
 def test_a_disk_that_is_full_from_the_start_leaves_nothing_behind(night: Night, size: int) -> None:
-    """Not even room for the lock, for the journal's first line, or for a unit."""
+    """Not even room for the lock, for the checkpoint's first line, or for a partition."""
     code, _, err = night(preexec_fn=full_disk(size))
     assert code == 7
     (line,) = err.splitlines()
@@ -356,7 +357,7 @@ def test_what_cannot_be_written_is_said_before_the_work(night: Night, to: str) -
     (line,) = err.splitlines()
     assert line.startswith("error: ")
     assert "cannot be written" in line
-    assert not (night.folder / "units.log").read_text()
+    assert not (night.folder / "partitions.log").read_text()
     assert night.strays == set()
 
 
@@ -384,15 +385,15 @@ def test_what_was_finished_of_another_run_is_dropped(
     night: Night, count: int, other: Callable[[Night], list[str]]
 ) -> None:
     process = night.start(slow_s=0.05)
-    night.wait_for_units(process, 60_000)
+    night.wait_for_partitions(process, 60_000)
     process.kill()
     process.communicate()
     flags = other(night)
-    night.units()
+    night.partitions()
     code, _, err = night("--resume", *flags)
     assert code == 0
     assert "were finished" not in err
-    assert len(night.units()) == count
+    assert len(night.partitions()) == count
     found = outcome(night.file)
     assert night.good(*flags, "--rescore") == found
 
@@ -400,14 +401,14 @@ def test_what_was_finished_of_another_run_is_dropped(
 def test_a_run_that_is_complete_leaves_nothing_to_do(night: Night, expected: Any) -> None:
     assert night.good() == expected
     state = {path.name: path.stat().st_mtime_ns for path in night.folder.glob("r.jsonl*")}
-    night.units()
-    # Killed after its result was in place, before its journal was removed.
-    night.parts.write_bytes(b"anomscan.journal/1 " + expected[2]["run"].encode() + b"\n")
+    night.partitions()
+    # Killed after its result was in place, before its checkpoint was removed.
+    night.parts.write_bytes(b"anomscan.checkpoint/1 " + expected[2]["run"].encode() + b"\n")
     code, out, err = night("--resume")
     assert (code, out) == (0, "")
     assert "r.jsonl is the result of this very run: nothing is left to do" in err
     assert err.splitlines()[-1].startswith("300 assets: ")
-    assert night.units() == []
+    assert night.partitions() == []
     assert {path.name: path.stat().st_mtime_ns for path in night.folder.glob("r.jsonl*")} == state
     assert night.strays == set()
     assert night("--resume", "--fail-on", "any")[0] == 3
@@ -448,7 +449,7 @@ def test_failed_assets_and_findings_have_the_same_code_again(night: Night, expec
 def holder(night: Night) -> Iterator[subprocess.Popen[str]]:
     """A run that is under way, for longer than a test."""
     process = night.start("--workers", "1", slow_s=1)
-    night.wait_for_units(process, 1)
+    night.wait_for_partitions(process, 1)
     yield process
     process.kill()
     process.communicate()
@@ -470,7 +471,7 @@ def test_a_second_run_with_the_same_output_says_who_is_at_it(night: Night, holde
 
 def test_a_second_run_can_wait(night: Night, expected: Any) -> None:
     holder = night.start(slow_s=0.15)
-    night.wait_for_units(holder, 1)
+    night.wait_for_partitions(holder, 1)
     began = time.monotonic()
     assert night("--lock-timeout", "0.3")[0] == 6
     assert time.monotonic() - began > 0.3
@@ -548,9 +549,9 @@ def test_resume_needs_a_file(night: Night, to: list[str]) -> None:
 
 
 def test_a_second_signal_ends_it_too(night: Night) -> None:
-    """Whoever is in a hurry need not wait for the units under way."""
+    """Whoever is in a hurry need not wait for the partitions under way."""
     process = night.start(slow_s=0.5)
-    night.wait_for_units(process, 30_000)
+    night.wait_for_partitions(process, 30_000)
     process.send_signal(signal.SIGINT)
     time.sleep(0.05)
     process.send_signal(signal.SIGTERM)

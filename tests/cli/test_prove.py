@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from anomscan.detectors.base import Capabilities, Scores
-from anomscan.detectors.kept import file as kept_file
+from anomscan.detectors.score_cache import file as kept_file
 from anomscan.errors import ServiceError
 from servers.mvad_loopback import Toy
 from servers.mvad_loopback import serving as serving_mvad
@@ -167,7 +167,7 @@ def test_a_proof_that_is_cut_short_goes_on_with_resume(fetched, monkeypatch):
         raise ServiceError("nobody answers")
 
     with monkeypatch.context() as patch:
-        patch.setattr("anomscan.runs.proving.prove", unreachable)
+        patch.setattr("anomscan.jobs.proving.prove", unreachable)
         code, _, err = fetched("scan", "--all", "-o", "results.jsonl", "--prove")
     assert code == 5
     assert "2 of 2 assets are finished and kept" in err
@@ -183,9 +183,11 @@ def test_kept_scores_that_are_wrong_are_found_and_scored_anew(fleet):
     fleet.good(*command)
     before = files(fleet)["results.jsonl"]
     for path in Path("anomscan-data").rglob("*.scores"):
-        book = kept_file.read(path)
-        kept = {asset: replace(each, score=np.nextafter(each.score, math.inf)) for asset, each in book.kept().items()}
-        kept_file.write(path, kept_file.unit_of(path), kept, book.files)
+        columns = kept_file.read(path)
+        kept = {
+            asset: replace(each, score=np.nextafter(each.score, math.inf)) for asset, each in columns.kept().items()
+        }
+        kept_file.write(path, kept_file.partition_of(path), kept, columns.files)
     code, _, err = fleet(*command, "--prove")
     assert code == 2
     (line,) = err.splitlines()

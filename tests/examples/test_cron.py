@@ -145,7 +145,7 @@ def test_a_judged_night_is_told_with_its_summary(night, codes, code, steps, subj
     assert night.told.endswith("/report/index.html")
     for step, said in codes.items():
         assert (f"error: {step} said this" in night.told) == (str(said) != "0")
-    # the journal and cron's mail have it too
+    # the checkpoint and cron's mail have it too
     assert night.told in err
 
 

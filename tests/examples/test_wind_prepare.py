@@ -119,8 +119,8 @@ def test_every_row_gets_the_instant_it_was_measured_at():
     labelled = mislabelled(true)
     assert labelled.duplicated(["Wind_turbine_name", "Date_time"]).sum() == 12
     for seed in range(3):
-        settled = prepare.settle_clock(labelled.sample(frac=1.0, random_state=seed))
-        pd.testing.assert_frame_equal(settled, true.reset_index(drop=True), check_dtype=False)
+        merged = prepare.settle_clock(labelled.sample(frac=1.0, random_state=seed))
+        pd.testing.assert_frame_equal(merged, true.reset_index(drop=True), check_dtype=False)
 
 
 def test_rows_that_no_change_of_clock_explains_are_an_error():

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from anomscan.config import Columns, RestSource
 from anomscan.sources.base import AssetFailure, Notice, Request
-from anomscan.sources.rest.retrying import Pace
+from anomscan.sources.rest.retrying import Clock
 from anomscan.sources.rest.source import Rest
 from servers.rest_faults import Impatient
 
@@ -28,8 +28,8 @@ def settings_of(url: str, **keys: Any) -> RestSource:
     return RestSource(kind="rest", url=url, **given)
 
 
-def pace_of(clock: Impatient) -> Pace:
-    return Pace(monotonic=clock.monotonic, wall=NOW.timestamp, uniform=clock.uniform, sleep=clock.sleep)
+def clock_of(clock: Impatient) -> Clock:
+    return Clock(monotonic=clock.monotonic, wall=NOW.timestamp, uniform=clock.uniform, sleep=clock.sleep)
 
 
 def take(source: Rest, request: Request) -> Items:
@@ -49,5 +49,5 @@ def take(source: Rest, request: Request) -> Items:
 
 
 def fetch(url: str, *assets: str, clock: Impatient | None = None, request: Request | None = None, **keys: Any) -> Items:
-    source = Rest("far", settings_of(url, **keys), pace_of(clock or Impatient()))
+    source = Rest("far", settings_of(url, **keys), clock_of(clock or Impatient()))
     return take(source, request or Request(assets=assets or None))

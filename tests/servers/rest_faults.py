@@ -180,7 +180,7 @@ def serving(answer: Callable[[Call], Reply], tls: ssl.SSLContext | None = None) 
 
 
 class Impatient:
-    """A pace that never really waits: a thread that sleeps is later by its own clock alone."""
+    """A clock that never really waits: a thread that sleeps is later by its own clock alone."""
 
     def __init__(self, uniform: Callable[[float, float], float] = max) -> None:
         self._own = threading.local()

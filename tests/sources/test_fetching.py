@@ -11,9 +11,9 @@ import pytest
 
 from anomscan.config import Columns
 from anomscan.errors import AnomscanError, ConfigError, InputError, ServiceError
+from anomscan.jobs.fetch import fetch_into, request_of
 from anomscan.sources.base import Request, Source
-from anomscan.sources.fetching import fetch_into, request_of
-from anomscan.telemetry.store import Store
+from anomscan.store.store import Store
 
 Files = Callable[..., Source]
 NOW = np.datetime64("2020-01-01T12:00", "us")

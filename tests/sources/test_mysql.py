@@ -20,11 +20,11 @@ import pytest
 
 from anomscan.config import Columns, SqlSource
 from anomscan.errors import AnomscanError, ConfigError, InputError, ServiceError
+from anomscan.jobs.fetch import fetch_into
 from anomscan.sources.base import Request, Source
-from anomscan.sources.fetching import fetch_into
 from anomscan.sources.registry import build
 from anomscan.sources.sql.mysql import _is_local
-from anomscan.telemetry.store import Store
+from anomscan.store.store import Store
 from servers.mariadb import MariaDb
 
 Make = Callable[..., Source]

@@ -12,11 +12,11 @@ import pytest
 from pydantic import SecretStr
 
 from anomscan.config import Columns, SqlSource
+from anomscan.jobs.fetch import fetch_into, resumed
 from anomscan.sources.base import Request
-from anomscan.sources.fetching import fetch_into, resumed
 from anomscan.sources.registry import build
+from anomscan.store.store import Store
 from anomscan.telemetry.cadence import parse_duration
-from anomscan.telemetry.store import Store
 
 START = dt.date(2020, 1, 1)
 NIGHTS = 30

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from anomscan.config import Columns
+from anomscan.jobs.fetch import fetch_into
 from anomscan.sources.base import Request, Source
-from anomscan.sources.fetching import fetch_into
-from anomscan.telemetry.store import Store
+from anomscan.store.store import Store
 
 PV = Path(os.environ.get("ANOMSCAN_FIXTURES", Path(__file__).parents[2] / "../shared/fixtures")) / "pv"
 NOW = np.datetime64("2022-01-01", "us")

@@ -16,11 +16,11 @@ import pyarrow as pa
 import pytest
 
 from anomscan.config import Columns
+from anomscan.jobs.fetch import fetch_into
 from anomscan.sources.base import Reject, Request
-from anomscan.sources.fetching import fetch_into
 from anomscan.sources.rest.source import Rest
-from anomscan.telemetry.store import Store
-from servers.rest_client import GOOD, KEY, fetch, pace_of, settings_of
+from anomscan.store.store import Store
+from servers.rest_client import GOOD, KEY, clock_of, fetch, settings_of
 from servers.rest_faults import HTML, Call, Impatient, Reply, serving
 
 
@@ -96,7 +96,7 @@ def test_a_record_that_cannot_be_used_is_kept_aside(fields: dict[str, Any], said
     store = Store.create(tmp_path / "store")
     answers = iter([[GOOD[0], bad, GOOD[1]], [*GOOD, bad]])
     with serving(lambda call: Reply(body=next(answers))) as service:
-        source = Rest("far", settings_of(service.url), pace_of(Impatient()))
+        source = Rest("far", settings_of(service.url), clock_of(Impatient()))
         report = fetch_into(store, source, Request(assets=("a",)))
         assert (report.new, len(report.rejects), report.failures) == (2, 1, ())
         assert said in report.rejects[0].reason
@@ -116,7 +116,7 @@ def test_records_that_cannot_be_used_end_no_pages() -> None:
     bad = {"timestamp": "soon", "temperature": 1, "humidity": 2}
     pages = [[GOOD[0]], [bad], [bad | {"humidity": 3}], [GOOD[1]], []]
     with serving(lambda call: Reply(body=pages[int(call.query["page"]) - 1])) as service:
-        source = Rest("far", settings_of(service.url, paging="page"), pace_of(Impatient()))
+        source = Rest("far", settings_of(service.url, paging="page"), clock_of(Impatient()))
         items = list(source.fetch(Request(assets=("a",))))
     assert [item.row["humidity"] for item in items if isinstance(item, Reject)] == ["2", "3"]
     assert [len(item) for item in items if isinstance(item, pa.Table)] == [2]
@@ -199,7 +199,7 @@ def test_a_service_that_lists_nothing_is_asked_for_the_assets_that_are_known() -
 @pytest.mark.parametrize("records", [[GOOD[0] | {"timestamp": KEY}, *GOOD], [GOOD[0] | {"timestamp": KEY}]])
 def test_a_key_that_is_sent_back_as_data_is_not_told(records: list[dict[str, Any]]) -> None:
     with serving(lambda call: Reply(body=records)) as service:
-        source = Rest("far", settings_of(service.url), pace_of(Impatient()))
+        source = Rest("far", settings_of(service.url), clock_of(Impatient()))
         told = [item for item in source.fetch(Request(assets=("a",))) if not isinstance(item, pa.Table)]
     assert "***" in str(told)
     assert KEY not in str(told)

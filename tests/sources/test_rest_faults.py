@@ -14,7 +14,7 @@ import pytest
 
 from anomscan.config import Columns, RestSource
 from anomscan.sources.base import AssetFailure, Reject, Request
-from anomscan.sources.rest.retrying import Pace
+from anomscan.sources.rest.retrying import Clock
 from anomscan.sources.rest.source import Rest
 from servers.rest_faults import HTML, Call, Impatient, Reply, serving
 
@@ -188,7 +188,7 @@ def test_faults_neither_lose_nor_double_a_row(block: int) -> None:
             source = Rest(
                 "far",
                 plan.settings(service.url),
-                Pace(monotonic=clock.monotonic, uniform=clock.uniform, sleep=clock.sleep),
+                Clock(monotonic=clock.monotonic, uniform=clock.uniform, sleep=clock.sleep),
             )
             items = list(source.fetch(Request(assets=tuple(plan.assets))))
         rows: Counter[tuple[Any, ...]] = Counter()

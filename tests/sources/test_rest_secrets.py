@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from anomscan.errors import AnomscanError
+from anomscan.jobs.fetch import fetch_into
 from anomscan.sources.base import Request
-from anomscan.sources.fetching import fetch_into
 from anomscan.sources.rest.source import Rest
-from anomscan.telemetry.store import Store
-from servers.rest_client import GOOD, KEY, fetch, pace_of, settings_of
+from anomscan.store.store import Store
+from servers.rest_client import GOOD, KEY, clock_of, fetch, settings_of
 from servers.rest_faults import HTML, Impatient, Reply, serving
 
 
@@ -38,7 +38,7 @@ def test_the_key_is_nowhere(
     with serving(lambda call: replies[call.parts[1]]) as service:
         for how in ("query", "header", "bearer"):
             settings = settings_of(f"{service.url}/api/{{asset}}?also={also}", key_in=how, max_response_mb=0.1)
-            source = Rest("far", settings, pace_of(Impatient()))
+            source = Rest("far", settings, clock_of(Impatient()))
             said += [repr(settings), str(settings), repr(source), str(vars(source)["_settings"])]
             report = fetch_into(store, source, Request(tuple(replies)), now=np.datetime64("2024-03-09", "us"))
             assert {failure.asset for failure in report.failures} == set(replies) - {"good", "headers"}

@@ -102,7 +102,7 @@ def main() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     code = run(sys.argv[1:])
-    cluster = sys.modules.get("anomscan.backtest.engines.cluster")
+    cluster = sys.modules.get("anomscan.jobs.engines.cluster")
     if cluster is not None and cluster.hangs():
         os._exit(code)  # or the process would have another exit code
     sys.exit(code)

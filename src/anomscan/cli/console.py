@@ -70,6 +70,20 @@ class Console:
         """Say what went wrong; a machine gets the facts too."""
         self._say("error", message, facts)
 
+    @property
+    def can_ask(self) -> bool:
+        """Whether there is a terminal to ask at."""
+        return sys.stdin.isatty()
+
+    def agrees(self, question: str) -> bool:
+        """Ask a question on stderr; anything but a clear yes is a no."""
+        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    def data(self, line: str) -> None:
+        """Put a line on stdout: what was asked for."""
+        print(line)
+
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, data: bool) -> None:
         """Draw a table.
 

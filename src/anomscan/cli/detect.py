@@ -53,10 +53,10 @@ def detect(
     session = session_of(context)
     settings = session.load().settings
 
-    from anomscan.backtest.engines import Threads
     from anomscan.cli.running import Delivery, deliver
+    from anomscan.jobs.engines import Threads
+    from anomscan.jobs.job import Job
     from anomscan.reports.records import DETECT_SCHEMA
-    from anomscan.runs.job import Job
 
     job = Job(
         DETECT_SCHEMA,

@@ -58,7 +58,7 @@ def doctor(context: typer.Context, source: SourceOption = None) -> int:
 
 def _store(settings: Settings) -> Iterator[Finding]:
     from anomscan.sources.checkup import Finding
-    from anomscan.telemetry.store import Store
+    from anomscan.store.store import Store
 
     path = settings.store.path
     if isinstance(path, Path) and not path.exists():
@@ -80,18 +80,18 @@ def _store(settings: Settings) -> Iterator[Finding]:
 
 def _detectors(settings: Settings, console: Console) -> Iterator[Finding]:
     from anomscan.detectors.rcf.kernel import describe
-    from anomscan.detectors.registry import build
+    from anomscan.detectors.registry import kind_of, opened
     from anomscan.sources.checkup import Finding
 
     for name, chosen in settings.detectors.items():
-        if chosen.kind == "rcf" and not chosen.model.exists():
-            yield Finding(name, f"no model yet at {chosen.model}; anomscan train makes it")
+        if (reason := kind_of(chosen).missing(chosen)) is not None:
+            yield Finding(name, reason)
             continue
         try:
-            detector = build(name, chosen, console.warn)
+            with opened(name, chosen, console.warn) as detector:
+                known = detector.trained_through
         except AnomscanError as error:
             yield Finding(name, str(error), error.exit_code)
             continue
-        through = "" if detector.trained_through is None else f", trained through {detector.trained_through}"
-        yield Finding(name, f"ready{through}")
+        yield Finding(name, "ready" if known is None else f"ready, trained through {known}")
     yield Finding("kernel", describe())

@@ -12,7 +12,7 @@ from anomscan.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
     from anomscan.cli.console import Console
-    from anomscan.sources.fetching import FetchReport
+    from anomscan.jobs.fetch import FetchReport
     from anomscan.telemetry.cadence import Cadence
 
 #: Lines of a list that a person reads before the rest becomes a count.
@@ -42,10 +42,10 @@ def fetch(
     if asset and all_assets:
         raise ConfigError("--asset and --all exclude each other", hint="give one of them")
 
-    from anomscan.sources.fetching import fetch_into, request_of, resumed
+    from anomscan.jobs.fetch import fetch_into, request_of, resumed
     from anomscan.sources.registry import build
+    from anomscan.store.store import Store
     from anomscan.telemetry.cadence import parse_duration
-    from anomscan.telemetry.store import Store
 
     origin = build(name, source_settings)
     request = request_of(assets=asset, start=from_, end=to, days=days, timezone=origin.timezone)

@@ -89,7 +89,7 @@ def _list(
     settings: Settings, records: Iterable[Record], format_: Literal["markdown", "csv", "links"], output: Path | None
 ) -> None:
     from anomscan.reports import listings
-    from anomscan.telemetry.durable import replace_file
+    from anomscan.storage.durable import replace_file
 
     url = settings.report.asset_url
     lines: Iterator[str]
@@ -123,7 +123,7 @@ def _run_facts(results: Path | None) -> dict[str, Any]:
 
 def _series_of(session: Session, settings: Settings, facts: dict[str, Any]) -> Callable[[str], Series | None]:
     """Looks an asset's values up in the store; without a store, or without the asset, there are none."""
-    from anomscan.telemetry.store import Store
+    from anomscan.store.store import Store
 
     try:
         source, _ = settings.source(facts.get("source"))

@@ -17,13 +17,13 @@ from anomscan.cli.output import is_remote, output_file
 from anomscan.errors import ConfigError, OutputError, ProofError
 
 if TYPE_CHECKING:
-    from anomscan.backtest.engines import Engine
     from anomscan.config import Settings
-    from anomscan.reports.results import Packed
-    from anomscan.runs.job import Job
-    from anomscan.runs.journal import Journal
-    from anomscan.runs.run import Run
-    from anomscan.runs.tally import Tally
+    from anomscan.jobs.checkpoint import Checkpoint
+    from anomscan.jobs.engines import Engine
+    from anomscan.jobs.job import Job
+    from anomscan.jobs.run import Run
+    from anomscan.jobs.tally import Tally
+    from anomscan.reports.results import EncodedRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,10 @@ def deliver(settings: Settings, job: Job, engine: Engine, console: Console, deli
         If no asset can be scanned at all.
     """
     from anomscan.detectors.registry import opened
+    from anomscan.jobs.checkpoint import Checkpoint
+    from anomscan.jobs.run import Run
     from anomscan.reports.results import write_results
-    from anomscan.runs.journal import Journal
-    from anomscan.runs.run import Run
-    from anomscan.telemetry.store import Store
+    from anomscan.store.store import Store
 
     started = datetime.now(UTC)
     place = _place(job, delivery)
@@ -92,26 +92,26 @@ def deliver(settings: Settings, job: Job, engine: Engine, console: Console, deli
         # A result does not say whether it was proved: what is to be proved is scanned again.
         done = _complete(place, run.key) if place is not None and delivery.resume and not delivery.prove else None
         if done is not None:
-            Journal(kept, run.key).remove()
+            Checkpoint(kept, run.key).remove()
             console.info(f"{place} is the result of this very run: nothing is left to do")
             show_tally(console, done)
             return done
-        with Journal(kept, run.key, resume=delivery.resume) as journal:
-            with _telling(console, journal, run.assets, kept):
-                with console.scanning(run.assets, journal.tally()) as watch, engine:
-                    run.go(engine, journal, watch)
+        with Checkpoint(kept, run.key, resume=delivery.resume) as checkpoint:
+            with _telling(console, checkpoint, run.assets, kept):
+                with console.scanning(run.assets, checkpoint.tally()) as watch, engine:
+                    run.go(engine, checkpoint, watch)
                 if delivery.prove:
-                    _prove(console, run, journal)
-                tally = journal.tally()
+                    _prove(console, run, checkpoint)
+                tally = checkpoint.tally()
                 if path is not None:
                     write_results(
-                        path, journal.results(), run.report(tally, started), severity=detector.capabilities.severity
+                        path, checkpoint.results(), run.report(tally, started), severity=detector.capabilities.severity
                     )
                 elif delivery.format == "table" or (delivery.format is None and sys.stdout.isatty()):
-                    show_anomalies(console, journal.results(), tally.unit)
+                    show_anomalies(console, checkpoint.results(), tally.unit)
                 else:
-                    sys.stdout.writelines(each.line.decode() + "\n" for each in journal.results())
-            journal.remove()
+                    sys.stdout.writelines(each.line.decode() + "\n" for each in checkpoint.results())
+            checkpoint.remove()
     show_tally(console, tally)
     return tally
 
@@ -124,7 +124,7 @@ def _place(job: Job, delivery: Delivery) -> Path | None:
     ConfigError, OutputError
         If it cannot be.
     """
-    from anomscan.telemetry.durable import output_errors
+    from anomscan.storage.durable import output_errors
 
     output = delivery.output
     place = None if output is None or output == "-" or is_remote(output) else Path(output)
@@ -151,7 +151,7 @@ def _place(job: Job, delivery: Delivery) -> Path | None:
 @contextmanager
 def _locked(place: Path | None, timeout_s: float) -> Iterator[None]:
     """Be the only run that writes an output."""
-    from anomscan.telemetry.lock import hold
+    from anomscan.storage.lock import hold
 
     lock = (
         nullcontext()
@@ -163,18 +163,18 @@ def _locked(place: Path | None, timeout_s: float) -> Iterator[None]:
 
 
 @contextmanager
-def _telling(console: Console, journal: Journal, assets: int, kept: Path | None) -> Iterator[None]:
+def _telling(console: Console, checkpoint: Checkpoint, assets: int, kept: Path | None) -> Iterator[None]:
     """Say what is kept of a run that is cut short."""
-    resumed = journal.tally().assets
+    resumed = checkpoint.tally().assets
     if resumed:
         console.info(f"{resumed:,} of {assets:,} assets were finished by the run before")
     try:
         yield
     except ProofError:
-        journal.remove()
+        checkpoint.remove()
         raise
     except BaseException:
-        finished = journal.tally().assets
+        finished = checkpoint.tally().assets
         if kept is not None and finished:
             console.warn(
                 f"{finished:,} of {assets:,} assets are finished and kept in {kept}: "
@@ -183,7 +183,7 @@ def _telling(console: Console, journal: Journal, assets: int, kept: Path | None)
         raise
 
 
-def _prove(console: Console, run: Run, journal: Journal) -> None:
+def _prove(console: Console, run: Run, checkpoint: Checkpoint) -> None:
     """Prove a sample of the verdicts of a run, and say of what.
 
     Raises
@@ -191,11 +191,11 @@ def _prove(console: Console, run: Run, journal: Journal) -> None:
     ProofError
         If one does not stand up.
     """
-    from anomscan.runs.proving import prove
-    from anomscan.runs.sampling import SAMPLE, draw
+    from anomscan.jobs.proving import prove
+    from anomscan.jobs.sampling import SAMPLE, draw
 
     seed = int(run.key[:8], 16)
-    claims = draw(journal.results(), SAMPLE, seed)
+    claims = draw(checkpoint.results(), SAMPLE, seed)
     if not claims:
         console.warn("--prove: no day was judged, so nothing is proved")
         return
@@ -215,9 +215,9 @@ def _prove(console: Console, run: Run, journal: Journal) -> None:
 
 def _complete(place: Path, key: str) -> Tally | None:
     """What the file amounts to, if it is the whole result of a run and as that run wrote it."""
+    from anomscan.jobs.tally import Tally
     from anomscan.reports.records import read_records
     from anomscan.reports.results import is_result_of
-    from anomscan.runs.tally import Tally
 
     if not is_result_of(place, key):
         return None
@@ -258,7 +258,7 @@ def show_tally(console: Console, tally: Tally) -> None:
     )
 
 
-def show_anomalies(console: Console, results: Iterable[Packed], unit: str) -> None:
+def show_anomalies(console: Console, results: Iterable[EncodedRecord], unit: str) -> None:
     """Show the anomalous samples as a table: what was asked for."""
     from anomscan.reports.records import read_records
 

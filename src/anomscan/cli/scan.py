@@ -23,7 +23,7 @@ from anomscan.cli.session import session_of
 from anomscan.errors import ConfigError
 
 if TYPE_CHECKING:
-    from anomscan.backtest.engines import Engine
+    from anomscan.jobs.engines import Engine
 
 
 def scan(
@@ -99,8 +99,8 @@ def scan(
         )
 
     from anomscan.cli.running import Delivery, deliver
+    from anomscan.jobs.job import Job
     from anomscan.reports.records import SCAN_SCHEMA
-    from anomscan.runs.job import Job
 
     job = Job(
         SCAN_SCHEMA,
@@ -124,9 +124,9 @@ def scan(
 
 def _engine(name: Literal["threads", "ray"], workers: int | None, address: str | None) -> Engine:
     if name == "threads":
-        from anomscan.backtest.engines import Threads
+        from anomscan.jobs.engines import Threads
 
         return Threads(workers)
-    from anomscan.backtest.engines.cluster import Ray
+    from anomscan.jobs.engines.cluster import Ray
 
     return Ray(workers, address)

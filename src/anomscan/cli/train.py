@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from anomscan.cli.options import DetectorOption, SourceOption
 from anomscan.cli.session import session_of
 from anomscan.errors import ConfigError, ExitCode
-
-if TYPE_CHECKING:
-    from anomscan.cli.console import Console
-    from anomscan.config import RcfDetector, Settings
 
 
 def train(
@@ -48,50 +44,35 @@ def train(
     session = session_of(context)
     settings = session.load().settings
     name, chosen = settings.detector(detector)
-    console = session.console
-    if asset is not None and chosen.kind != "azure":
-        raise ConfigError(f"--asset is for detectors of kind azure; '{name}' is {chosen.kind}")
-    if chosen.kind == "sagemaker":
-        from anomscan.cli.sagemaker import train_remotely
-        from anomscan.detectors.sagemaker.planning import Wish
 
-        wish = Wish(deploy, endpoint, artifact)
-        return train_remotely(console, settings, name, chosen, wish, source, through, dry_run=dry_run, yes=yes)
-    for flag, given in (
-        ("--deploy", deploy),
-        ("--endpoint", endpoint),
-        ("--artifact", artifact),
-        ("--dry-run", dry_run),
-    ):
-        if given:
-            raise ConfigError(f"{flag} is for detectors of kind sagemaker; '{name}' is {chosen.kind}")
-    if chosen.kind == "azure":
-        from anomscan.cli.azure import train_remotely as train_mvad
+    from anomscan.detectors.kind import Training
+    from anomscan.detectors.registry import kind_of, kinds_where
 
-        return train_mvad(console, settings, chosen, source, asset, through)
-    if chosen.kind != "rcf":
+    kind = kind_of(chosen)
+    flags = {
+        "--asset": asset,
+        "--deploy": deploy,
+        "--endpoint": endpoint,
+        "--artifact": artifact,
+        "--dry-run": dry_run,
+    }
+    options = {flag: value for flag, value in flags.items() if value is not None and value is not False}
+    for flag in (each for each in options if each not in kind.train_options):
+        able = " or ".join(_taking(flag))
+        raise ConfigError(f"{flag} is for detectors of kind {able}; '{name}' is {chosen.kind}")
+    if not kind.trained:
+        *others, last = kinds_where(lambda each: each.trained)
         raise ConfigError(
-            f"detector '{name}' is {chosen.kind}, which is not trained", hint="name one of kind rcf, sagemaker or azure"
+            f"detector '{name}' is {chosen.kind}, which is not trained",
+            hint=f"name one of kind {', '.join(others)} or {last}",
         )
-    return _here(console, settings, chosen, source, through)
-
-
-def _here(console: Console, settings: Settings, chosen: RcfDetector, source: str | None, through: str | None) -> int:
-    from anomscan.cli.exemplars import show
-    from anomscan.detectors.rcf.training import train as train_forest
-    from anomscan.telemetry.cadence import last_instant
-    from anomscan.telemetry.store import Store
-
-    source_name, _ = settings.source(source)
-    limit = None if through is None else last_instant(through)
-    store = Store.open(settings.store.path)
-    layout = store.layout(source_name)
-    exemplars = train_forest(
-        store.snapshot(source_name).stream, layout, chosen, settings.train, shingle=settings.scan.shingle, through=limit
-    )
-    show(console, exemplars, layout)
-    console.info(
-        f"trained {chosen.trees} trees on {len(exemplars.points)} shingles of {len(exemplars.assets)} assets "
-        f"(left {len(exemplars.left)}), through {layout.cadence.text(exemplars.trained_through)}: {chosen.model}"
-    )
+    training = Training(settings=settings, name=name, source=source, through=through, options=options, yes=yes)
+    kind.train(session.console, chosen, training)
     return ExitCode.DONE
+
+
+def _taking(flag: str) -> list[str]:
+    """The kinds of detectors that take an option."""
+    from anomscan.detectors.registry import kinds_where
+
+    return kinds_where(lambda kind: flag in kind.train_options)

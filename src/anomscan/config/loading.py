@@ -130,7 +130,7 @@ def _validate(tree: dict[str, Any], base: Path, place: str, origins: Mapping[tup
 def _absolute(settings: Settings, base: Path) -> Settings:
     """Relative paths are relative to the configuration file."""
 
-    def settle(model: _Model) -> _Model:
+    def merge(model: _Model) -> _Model:
         changed: dict[str, Any] = {}
         for name in type(model).model_fields:
             value = getattr(model, name)
@@ -143,14 +143,14 @@ def _absolute(settings: Settings, base: Path) -> Settings:
             elif name == "secret" and isinstance(value, str) and value.startswith("file:"):
                 changed[name] = _settled_reference(value, base)
             elif isinstance(value, BaseModel):
-                changed[name] = settle(value)
+                changed[name] = merge(value)
             elif isinstance(value, dict):
                 changed[name] = {
-                    k: settle(child) if isinstance(child, BaseModel) else child for k, child in value.items()
+                    k: merge(child) if isinstance(child, BaseModel) else child for k, child in value.items()
                 }
         return model.model_copy(update=changed)
 
-    return settle(settings)
+    return merge(settings)
 
 
 def _settled_reference(reference: str, base: Path) -> str:

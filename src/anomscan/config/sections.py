@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from anomscan.errors import ConfigError
+from anomscan.storage.places import is_url
 from anomscan.telemetry.cadence import Cadence, last_instant, parse_duration
-from anomscan.telemetry.places import is_url
 
 _REFERENCES = ("env:", "file:", "aws-secretsmanager://")
 
@@ -42,7 +42,7 @@ class StoreSettings(Section):
     @classmethod
     def _url_stays_a_url(cls, path: object) -> Path | str:
         if isinstance(path, str) and is_url(path):
-            from anomscan.telemetry.object_storage import check_url
+            from anomscan.storage.object_storage import check_url
 
             check_url(path)
             return path
@@ -165,7 +165,16 @@ class RestSource(_SourceSettings):
 SourceSettings = Annotated[FilesSource | SqlSource | RestSource, Field(discriminator="kind")]
 
 
-class RcfDetector(Section):
+class DetectorSection(Section):
+    """What all ``[detectors.NAME]`` have in common."""
+
+    @property
+    def min_severity(self) -> float | None:
+        """The bound that the severity of an anomaly must exceed in ``detect``; None for no bound."""
+        return None
+
+
+class RcfDetector(DetectorSection):
     """``[detectors.NAME]`` with ``kind = "rcf"``: the forest in this process."""
 
     kind: Literal["rcf"] = "rcf"
@@ -176,7 +185,7 @@ class RcfDetector(Section):
     model: Path = Path("models/rcf.forest")
 
 
-class RecordedDetector(Section):
+class RecordedDetector(DetectorSection):
     """``[detectors.NAME]`` with ``kind = "recorded"``: scores read from a file."""
 
     kind: Literal["recorded"]
@@ -204,7 +213,7 @@ class SageMakerTraining(Section):
     tags: dict[str, str] = {}
 
 
-class SageMakerDetector(Section):
+class SageMakerDetector(DetectorSection):
     """``[detectors.NAME]`` with ``kind = "sagemaker"``: a forest behind an endpoint; docs/sagemaker.md tells more."""
 
     kind: Literal["sagemaker"]
@@ -230,7 +239,7 @@ class SageMakerDetector(Section):
         return text
 
 
-class AzureDetector(Section):
+class AzureDetector(DetectorSection):
     """``[detectors.NAME]`` with ``kind = "azure"``: Multivariate Anomaly Detector v1.1; docs/azure.md tells more."""
 
     kind: Literal["azure"]
@@ -259,6 +268,11 @@ class AzureDetector(Section):
     fill: Literal["Linear", "Previous", "Subsequent", "Zero", "Fixed"] = "Linear"
     fill_value: float = Field(0.0, allow_inf_nan=False)
     display_name: str = Field("anomscan", max_length=24)
+
+    @property
+    def min_severity(self) -> float:
+        """The service calls a sample anomalous above this severity."""
+        return 1 - self.sensitivity
 
     @field_validator("key", "model_id", "storage_connection_string", mode="before")
     @classmethod

@@ -18,13 +18,11 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from anomscan.detectors.points import Floats32
 from anomscan.errors import AnomscanError, ConfigError, InputError
-from anomscan.telemetry.durable import replace_file
+from anomscan.storage.durable import replace_file
 from anomscan.telemetry.series import Floats
-
-Floats32 = NDArray[np.float32]
 
 
 class Scorer(Protocol):

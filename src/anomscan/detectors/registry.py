@@ -1,70 +1,61 @@
-"""Settings to detectors: the one table of kinds."""
+"""The one table of detector kinds. A new kind is a module with a ``KIND``, its settings, and a line here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anomscan.config import AzureDetector as AzureSettings
-from anomscan.config import RcfDetector as RcfSettings
-from anomscan.config import RecordedDetector as RecordedSettings
-from anomscan.config import SageMakerDetector as SageMakerSettings
-from anomscan.detectors.base import Detector
+from anomscan.config import DetectorSettings
 from anomscan.errors import ConfigError
 
 if TYPE_CHECKING:
-    from anomscan.detectors.azure.detector import AzureDetector
-    from anomscan.detectors.recorded import Recorded
+    from anomscan.detectors.base import Detector
+    from anomscan.detectors.kind import Kind
 
-Settings = RcfSettings | RecordedSettings | SageMakerSettings | AzureSettings
-
-
-def build(name: str, settings: Settings, warn: Callable[[str], None]) -> Detector:
-    """Make the detector that a section of the settings describes, ready to score.
-
-    Parameters
-    ----------
-    warn
-        Called, at once and from any thread, with a sentence on what it leaves behind at a service.
-
-    Raises
-    ------
-    ConfigError, MissingExtraError
-        If the service behind it cannot be asked with these settings, or not without an extra.
-    InputError
-        If its model or file cannot be used.
-    """
-    if isinstance(settings, RcfSettings):
-        from anomscan.detectors.rcf.detector import RcfDetector
-
-        return RcfDetector.load(name, settings.model)
-    if isinstance(settings, SageMakerSettings):
-        from anomscan.detectors.sagemaker.detector import SageMakerDetector
-        from anomscan.detectors.sagemaker.runtime import Runtime
-
-        return SageMakerDetector(name, settings, Runtime(settings))
-    if isinstance(settings, AzureSettings):
-        return _azure(name, settings, warn)
-    return _recorded(name, settings)
+#: Where the ``KIND`` of each kind is; imported only when it is asked for.
+_MODULES = {
+    "rcf": "anomscan.detectors.rcf.kind",
+    "sagemaker": "anomscan.detectors.sagemaker.kind",
+    "azure": "anomscan.detectors.azure.kind",
+    "recorded": "anomscan.detectors.recorded.kind",
+}
 
 
-@contextmanager
+def kind_named(name: str) -> Kind:
+    """The kind of a name, one of the keys of the table."""
+    kind: Kind = import_module(_MODULES[name]).KIND
+    return kind
+
+
+def kind_of(settings: DetectorSettings) -> Kind:
+    """The kind of detector that a section of the settings describes."""
+    return kind_named(settings.kind)
+
+
+def kinds_where(condition: Callable[[Kind], bool]) -> list[str]:
+    """The names of the kinds that meet a condition, in the order of the table."""
+    return [name for name in _MODULES if condition(kind_named(name))]
+
+
 def opened(
     name: str,
-    settings: Settings,
+    settings: DetectorSettings,
     warn: Callable[[str], None],
     *,
     record: Path | None = None,
     replay: Path | None = None,
-) -> Iterator[Detector]:
+) -> AbstractContextManager[Detector]:
     """Have a detector for the length of a block; a remote one may be recorded, or played back.
 
     Parameters
     ----------
-    name, settings, warn
-        As of :func:`build`.
+    name, settings
+        Of the detector.
+    warn
+        Called, at once and from any thread, with a sentence on what it leaves behind at a service.
     record
         Where to keep what the service answers; written when the block ends well.
     replay
@@ -73,46 +64,19 @@ def opened(
     Raises
     ------
     ConfigError
-        If there is nothing to record or replay.
+        If there is nothing to record or replay, or the service cannot be asked with these settings.
+    MissingExtraError
+        If it needs an extra that is not installed.
     InputError
-        As :func:`build`; also if the file to replay cannot be used.
+        If its model, its file or the file to replay cannot be used.
     OutputError
         If the file to record cannot be written.
     """
-    if isinstance(settings, SageMakerSettings):
-        from anomscan.detectors.recording import taped
-        from anomscan.detectors.sagemaker.detector import SageMakerDetector
-        from anomscan.detectors.sagemaker.runtime import Runtime
-
-        with taped(
-            lambda: Runtime(settings), detector=name, endpoint=settings.endpoint, record=record, replay=replay
-        ) as scorer:
-            yield SageMakerDetector(name, settings, scorer)
-    elif record is not None or replay is not None:
+    kind = kind_of(settings)
+    if not kind.recordable and (record is not None or replay is not None):
+        able = " or ".join(kinds_where(lambda each: each.recordable))
         raise ConfigError(
             f"detector '{name}' is {settings.kind}, which cannot be recorded or replayed",
-            hint="--record and --replay are for sagemaker",
+            hint=f"--record and --replay are for {able}",
         )
-    elif isinstance(settings, AzureSettings):
-        with closing(_azure(name, settings, warn)) as detector:
-            yield detector
-    elif isinstance(settings, RecordedSettings):
-        with closing(_recorded(name, settings)) as recorded:
-            yield recorded
-    else:
-        yield build(name, settings, warn)
-
-
-def _azure(name: str, settings: AzureSettings, warn: Callable[[str], None]) -> AzureDetector:
-    from anomscan.detectors.azure.blob import shelf_of
-    from anomscan.detectors.azure.client import Mvad
-    from anomscan.detectors.azure.detector import AzureDetector
-
-    service = Mvad(settings)
-    return AzureDetector(name, settings, service, shelf_of(settings, warn, near=service.near))
-
-
-def _recorded(name: str, settings: RecordedSettings) -> Recorded:
-    from anomscan.detectors.recorded import Recorded
-
-    return Recorded(name, settings.path)
+    return kind.opened(name, settings, warn, record=record, replay=replay)

@@ -20,7 +20,7 @@ from anomscan.reports.pages import Pages
 from anomscan.reports.png import PngExporter
 from anomscan.reports.records import DETECT_SCHEMA, Record
 from anomscan.reports.summary import Summary
-from anomscan.telemetry.durable import output_errors, replace_file
+from anomscan.storage.durable import output_errors, replace_file
 
 if TYPE_CHECKING:
     from anomscan.reports.scores import ScoreTable

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from anomscan.errors import ConfigError, OutputError
-from anomscan.telemetry.durable import output_errors
+from anomscan.storage.durable import output_errors
 
 _TYPES = {
     ".csv": "text/csv; charset=utf-8",

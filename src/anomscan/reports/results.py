@@ -17,7 +17,7 @@ from anomscan.backtest.fleet import Failure
 from anomscan.backtest.verdicts import Verdict
 from anomscan.reports.findings import severities
 from anomscan.reports.records import Record, record_line
-from anomscan.telemetry.durable import remove_unfinished, replace_file
+from anomscan.storage.durable import remove_unfinished, replace_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,7 +37,7 @@ def run_path(results: Path) -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
+class EncodedRecord:
     """One asset's result as bytes.
 
     Parameters
@@ -58,7 +58,7 @@ class Packed:
     severities: tuple[float | None, ...] | None = None
 
     @classmethod
-    def of(cls, record: Record, result: AssetScan | Failure) -> Packed:
+    def of(cls, record: Record, result: AssetScan | Failure) -> EncodedRecord:
         """Pack a record and the result it stands for."""
         line = record_line(record).encode()
         if isinstance(result, Failure):
@@ -72,7 +72,7 @@ class Packed:
         return np.frombuffer(self.days, _DAY)
 
 
-def write_results(path: Path, results: Iterable[Packed], facts: Mapping[str, Any], *, severity: bool) -> None:
+def write_results(path: Path, results: Iterable[EncodedRecord], facts: Mapping[str, Any], *, severity: bool) -> None:
     """Write the records, the scores and the facts of a run, each whole or not at all, none if the disk is full.
 
     Nobody else writes them meanwhile; what a killed writer of them left is removed.
@@ -125,7 +125,7 @@ def is_result_of(path: Path, run: str) -> bool:
         return False
 
 
-def _written(results: Iterable[Packed], records: IO[bytes], digest: hashlib._Hash) -> Iterator[Packed]:
+def _written(results: Iterable[EncodedRecord], records: IO[bytes], digest: hashlib._Hash) -> Iterator[EncodedRecord]:
     """The results, each with its record written as it passes."""
     for each in results:
         line = each.line + b"\n"
@@ -134,7 +134,7 @@ def _written(results: Iterable[Packed], records: IO[bytes], digest: hashlib._Has
         yield each
 
 
-def _write_scores(file: IO[bytes], results: Iterable[Packed], severity: bool) -> None:
+def _write_scores(file: IO[bytes], results: Iterable[EncodedRecord], severity: bool) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

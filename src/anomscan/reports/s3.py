@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anomscan.aws import client, refusals
 from anomscan.errors import OutputError
-from anomscan.telemetry.durable import output_errors
+from anomscan.storage.aws import client, refusals
+from anomscan.storage.durable import output_errors
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError

@@ -15,9 +15,9 @@ from urllib.parse import parse_qs, unquote
 
 from pydantic import SecretStr
 
-from anomscan.aws import in_words, lacks_credentials, region_of
 from anomscan.config import is_reference
 from anomscan.errors import ConfigError, MissingExtraError, ServiceError
+from anomscan.storage.aws import in_words, lacks_credentials, region_of
 
 _AWS = "aws-secretsmanager://"
 _DENIED = ("AccessDeniedException", "DecryptionFailure", "UnrecognizedClientException")

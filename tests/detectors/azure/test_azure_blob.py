@@ -11,7 +11,7 @@ import pytest
 import urllib3
 from azure.storage.blob import BlobServiceClient
 
-from anomscan.detectors.azure.blob import BlobShelf, shelf_of
+from anomscan.detectors.azure.blob import BlobStaging, staging_of
 from anomscan.detectors.azure.client import Mvad
 from anomscan.detectors.azure.data import Table
 from anomscan.detectors.azure.detector import AzureDetector
@@ -24,10 +24,10 @@ SERIES = series_of(np.sin(np.arange(120.0)).reshape(60, 2))
 TABLE, _ = Table.of(SERIES, "Outer")
 
 
-def shelf(azurite, said: list[str] | None = None, **changes: object) -> BlobShelf:
+def staging(azurite, said: list[str] | None = None, **changes: object) -> BlobStaging:
     chosen = settings("http://127.0.0.1:1", storage_connection_string=azurite.connection_string, **changes)
-    found = shelf_of(chosen, pytest.fail if said is None else said.append, near=False)
-    assert isinstance(found, BlobShelf)
+    found = staging_of(chosen, pytest.fail if said is None else said.append, near=False)
+    assert isinstance(found, BlobStaging)
     return found
 
 
@@ -42,7 +42,7 @@ def status(url: str, method: str = "GET", data: bytes | None = None) -> int:
 
 
 def test_the_data_lies_there_for_the_block_alone_and_the_signature_can_only_read(azurite):
-    with shelf(azurite, container="one").placed(TABLE, "table") as url:
+    with staging(azurite, container="one").placed(TABLE, "table") as url:
         bare, _, query = url.partition("?")
         signed = {name: values[0] for name, values in parse_qs(query).items()}
         assert (signed["sp"], signed["sr"]) == ("r", "b")
@@ -55,7 +55,7 @@ def test_the_data_lies_there_for_the_block_alone_and_the_signature_can_only_read
         assert status(url.replace("sig=", "sig=A")) == 403
         (name,) = blobs(azurite, "one")
         assert urlsplit(bare).path.endswith(f"/one/{name}")
-        with shelf(azurite, container="one").placed(TABLE, "zip") as other:
+        with staging(azurite, container="one").placed(TABLE, "zip") as other:
             assert other.partition("?")[0].endswith(".zip")
             assert len(blobs(azurite, "one")) == 2
     assert blobs(azurite, "one") == []
@@ -64,14 +64,14 @@ def test_the_data_lies_there_for_the_block_alone_and_the_signature_can_only_read
 def test_the_signature_soon_expires(azurite):
     from datetime import UTC, datetime
 
-    with shelf(azurite, sas_lifetime_s=60).placed(TABLE, "table") as url:
+    with staging(azurite, sas_lifetime_s=60).placed(TABLE, "table") as url:
         expiry = datetime.fromisoformat(parse_qs(urlsplit(url).query)["se"][0])
     assert 50 < (expiry - datetime.now(UTC)).total_seconds() <= 60
 
 
 @pytest.mark.parametrize("layout", ["table", "zip", "folder"])
 def test_a_managed_identity_gets_the_plain_address(azurite, layout):
-    with shelf(azurite, access="managed-identity", container="plain").placed(TABLE, layout) as url:
+    with staging(azurite, access="managed-identity", container="plain").placed(TABLE, layout) as url:
         assert "?" not in url
         names = blobs(azurite, "plain")
         assert len(names) == (2 if layout == "folder" else 1)
@@ -82,7 +82,7 @@ def test_a_managed_identity_gets_the_plain_address(azurite, layout):
 @pytest.mark.parametrize("trouble", [KeyboardInterrupt, ServiceError])
 def test_the_blob_goes_whatever_happens(azurite, trouble):
     def put_and_fail() -> None:
-        with shelf(azurite, container="trouble").placed(TABLE, "table"):
+        with staging(azurite, container="trouble").placed(TABLE, "table"):
             assert len(blobs(azurite, "trouble")) == 1
             raise trouble("x")
 
@@ -111,7 +111,7 @@ def lease(azurite):
 def test_a_blob_that_cannot_be_removed_is_told_of(azurite, lease, trouble):
     said: list[str] = []
     container = f"leased-{trouble.__name__.lower()}" if trouble else "leased"
-    with suppress(*filter(None, [trouble])), shelf(azurite, said, container=container).placed(TABLE, "table"):
+    with suppress(*filter(None, [trouble])), staging(azurite, said, container=container).placed(TABLE, "table"):
         name = lease(container)
         if trouble:
             raise trouble("x")
@@ -136,7 +136,7 @@ def test_a_failed_detection_does_not_hide_that_its_blob_is_left(azurite, lease):
     with serving(answer, toy) as service:
         stored = {"storage_connection_string": azurite.connection_string, "container": "failing"}
         chosen = settings(service.url, **stored)
-        detector = AzureDetector("azure", chosen, Mvad(chosen), shelf_of(chosen, said.append, near=True))
+        detector = AzureDetector("azure", chosen, Mvad(chosen), staging_of(chosen, said.append, near=True))
         with pytest.raises(ServiceError, match="InvalidBlobURL"):
             detector.score([SERIES], 1)
     assert [line.partition(" may be left")[0] for line in said] == [f"the blob {name}" for name in left]
@@ -150,7 +150,7 @@ def test_an_interruption_in_the_middle_of_removing_names_what_may_be_left(azurit
         raise KeyboardInterrupt
 
     monkeypatch.setattr("azure.storage.blob.ContainerClient.delete_blob", interrupted)
-    placed = shelf(azurite, said, container="twice", access="managed-identity").placed(TABLE, "folder")
+    placed = staging(azurite, said, container="twice", access="managed-identity").placed(TABLE, "folder")
     with pytest.raises(KeyboardInterrupt), placed:
         names = blobs(azurite, "twice")
     assert len(names) == 2
@@ -166,7 +166,7 @@ def test_the_whole_way_through_blobs(azurite, caplog, capfd):
     toy.add_model(["v0", "v1"], "m")
     with serving(toy) as service:
         chosen = settings(service.url, storage_connection_string=azurite.connection_string, container="way")
-        detector = AzureDetector("azure", chosen, Mvad(chosen), shelf_of(chosen, print, near=True))
+        detector = AzureDetector("azure", chosen, Mvad(chosen), staging_of(chosen, print, near=True))
         (found,) = detector.score([series_of(values)], 1)
     assert np.flatnonzero(found.is_anomaly).tolist() == [50]
     assert "sig=" in toy.read[0]
@@ -188,7 +188,7 @@ def test_a_refusal_that_quotes_the_address_is_told_without_the_signature(azurite
 
     with serving(answer, toy) as service:
         chosen = settings(service.url, storage_connection_string=azurite.connection_string)
-        detector = AzureDetector("azure", chosen, Mvad(chosen), shelf_of(chosen, print, near=True))
+        detector = AzureDetector("azure", chosen, Mvad(chosen), staging_of(chosen, print, near=True))
         with pytest.raises(ServiceError, match=r"InvalidBlobURL: cannot read http://.*sig=\*\*\*") as caught:
             detector.score([SERIES], 1)
     assert "%" not in str(caught.value).partition("sig=")[2][:10]
@@ -203,17 +203,17 @@ def test_a_refusal_that_quotes_the_address_is_told_without_the_signature(azurite
 )
 def test_a_connection_string_that_cannot_sign(text, says):
     with pytest.raises(ConfigError, match=says) as caught:
-        shelf_of(settings("https://x", storage_connection_string=text), print, near=False)
+        staging_of(settings("https://x", storage_connection_string=text), print, near=False)
     assert "secret" not in str(caught.value)
 
 
 def test_no_storage_for_a_service_elsewhere():
     with pytest.raises(ConfigError, match=r"reads its data from a storage account, and none is set"):
-        shelf_of(settings("https://x.cognitiveservices.azure.com"), print, near=False)
+        staging_of(settings("https://x.cognitiveservices.azure.com"), print, near=False)
 
 
 def test_a_folder_cannot_be_signed_for(azurite):
-    with pytest.raises(ConfigError, match="a SAS opens one blob"), shelf(azurite).placed(TABLE, "folder"):
+    with pytest.raises(ConfigError, match="a SAS opens one blob"), staging(azurite).placed(TABLE, "folder"):
         pass
 
 
@@ -223,7 +223,7 @@ def test_a_storage_account_that_refuses_or_is_not_there(azurite):
     for text, says, left in [(wrong, "refuses (403 ", 0), (gone, "cannot be reached", 1)]:
         chosen = settings("https://x", storage_connection_string=text)
         said: list[str] = []
-        with pytest.raises(ServiceError) as caught, shelf_of(chosen, said.append, near=False).placed(TABLE, "table"):
+        with pytest.raises(ServiceError) as caught, staging_of(chosen, said.append, near=False).placed(TABLE, "table"):
             pass
         assert len(said) == left
         assert says in str(caught.value)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomscan.detectors.azure.blob import FolderShelf
+from anomscan.detectors.azure.blob import FolderStaging
 from anomscan.detectors.azure.client import Mvad
 from anomscan.detectors.azure.detector import AzureDetector, _stretches
 from anomscan.errors import ConfigError, ModelError
@@ -26,7 +26,7 @@ def scored(toy, series, rows=None, **changes):
         toy.add_model(list(series.variables), "m")
     with serving(toy) as service:
         chosen = settings(service.url, **changes)
-        detector = AzureDetector("azure", chosen, Mvad(chosen), FolderShelf(None, print))
+        detector = AzureDetector("azure", chosen, Mvad(chosen), FolderStaging(None, print))
         (found,) = detector.score_rows([series], 7, [slice(0, len(series)) if rows is None else rows])
     if not hasattr(found, "score"):
         raise found
@@ -138,7 +138,7 @@ def test_results_are_joined_by_time_and_what_has_no_value_is_told():
     toy.add_model(list(series.variables), "m")
     with serving(answer) as service:
         chosen = settings(service.url)
-        (found,) = AzureDetector("azure", chosen, Mvad(chosen), FolderShelf(None, print)).score([series], 1)
+        (found,) = AzureDetector("azure", chosen, Mvad(chosen), FolderStaging(None, print)).score([series], 1)
     without = {f"{t}"[:19] + "Z" for t in series.timestamps[28:][np.isnan(found.score[28:])]}
     assert without == {seen["gone"], seen["bare"]}
     assert np.flatnonzero(found.is_anomaly).tolist() == [40]
@@ -158,7 +158,7 @@ def test_a_service_that_wants_more_history_says_so_row_by_row():
     toy.window = 31
     with serving(toy) as service:
         chosen = settings(service.url)
-        (found,) = AzureDetector("azure", chosen, Mvad(chosen), FolderShelf(None, print)).score([series], 1)
+        (found,) = AzureDetector("azure", chosen, Mvad(chosen), FolderStaging(None, print)).score([series], 1)
     assert np.isnan(found.score[:31]).all()
     assert np.isfinite(found.score[31:]).all()
     assert "samples without a value (InsufficientHistoricalData): 3, 2021-01-01T00:28:00Z to" in found.notes[1]
@@ -190,10 +190,10 @@ def test_the_model_is_that_of_the_settings_or_the_one_noted_down(tmp_path):
     toy.add_model(list(series.variables))
     with serving(toy) as service:
         chosen = settings(service.url, model_id=None, model=tmp_path / "m.json")
-        shelf = FolderShelf(None, print)
+        staging = FolderStaging(None, print)
 
         def score():
-            return AzureDetector("mvad", chosen, Mvad(chosen), shelf).score([series], 1)
+            return AzureDetector("mvad", chosen, Mvad(chosen), staging).score([series], 1)
 
         with pytest.raises(
             ModelError, match=r"has no model: there is no .*m.json \(run anomscan train --detector mvad"
@@ -215,7 +215,7 @@ def test_nothing_is_left_in_the_folder(tmp_path):
     series = series_of(calm(40, 1))
     with serving(toy) as service:
         chosen = settings(service.url)
-        detector = AzureDetector("azure", chosen, Mvad(chosen), FolderShelf(tmp_path / "made", print))
+        detector = AzureDetector("azure", chosen, Mvad(chosen), FolderStaging(tmp_path / "made", print))
         detector.score([series, replace(series, asset="other")], 1)
     assert len({path.rsplit("/", 2)[1] for path in toy.read}) == 2
     assert list((tmp_path / "made").iterdir()) == []

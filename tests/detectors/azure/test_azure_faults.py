@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from anomscan.detectors.azure.blob import FolderShelf
+from anomscan.detectors.azure.blob import FolderStaging
 from anomscan.detectors.azure.client import Mvad
 from anomscan.detectors.azure.detector import AzureDetector
 from anomscan.detectors.azure.faults import WAYS_OUT
@@ -179,7 +179,7 @@ def test_a_failed_detection_is_that_assets_error(summary, says):
 
     with serving(answer, toy) as service:
         chosen = settings(service.url)
-        detector = AzureDetector("azure", chosen, Mvad(chosen), FolderShelf(None, print))
+        detector = AzureDetector("azure", chosen, Mvad(chosen), FolderStaging(None, print))
         (found,) = detector.score([series_of(np.zeros((40, 1)))], 1)
     assert isinstance(found, AssetError)
     with pytest.raises(AssetError, match=says):
@@ -197,7 +197,7 @@ def test_a_failed_detection_is_that_assets_error(summary, says):
 def test_a_model_that_is_not_ready(info, says):
     with serving(lambda call: Reply(200, {"modelId": "m", "modelInfo": info})) as service:
         chosen = settings(service.url)
-        detector = AzureDetector("azure", chosen, Mvad(chosen), FolderShelf(None, print))
+        detector = AzureDetector("azure", chosen, Mvad(chosen), FolderStaging(None, print))
         with pytest.raises(ModelError, match=says):
             detector.score([series_of(np.zeros((400, 1)))], 1)
 
@@ -208,7 +208,7 @@ def test_results_that_are_not_of_v11():
     ready = {"resultId": "r", "summary": {"status": "READY"}, "results": [{"timestamp": "yesterday", "value": 3}]}
     with serving(lambda c: Reply(200, ready) if c.path.startswith("/detect-batch/") else None, toy) as service:
         chosen = settings(service.url)
-        detector = AzureDetector("azure", chosen, Mvad(chosen), FolderShelf(None, print))
+        detector = AzureDetector("azure", chosen, Mvad(chosen), FolderStaging(None, print))
         with pytest.raises(ServiceError, match=r"not (those|one) of v1\.1"):
             detector.score([series_of(np.zeros((40, 1)))], 1)
 
@@ -221,9 +221,9 @@ def test_a_failed_training_says_why(tmp_path):
         chosen = settings(service.url, sliding_window=28, model=tmp_path / "m.json")
         arguments = {"through": None, "on_status": lambda text: None}
         with pytest.raises(ServiceError, match=r"training model m FAILED: NoVariablesFound: x \(set data_schema"):
-            train(series_of(np.zeros((40, 1))), chosen, Mvad(chosen), FolderShelf(tmp_path, print), **arguments)
+            train(series_of(np.zeros((40, 1))), chosen, Mvad(chosen), FolderStaging(tmp_path, print), **arguments)
         with pytest.raises(NoExemplarsError, match="has 20 samples to train on, the sliding window alone is 28"):
-            train(series_of(np.zeros((20, 1))), chosen, Mvad(chosen), FolderShelf(tmp_path, print), **arguments)
+            train(series_of(np.zeros((20, 1))), chosen, Mvad(chosen), FolderStaging(tmp_path, print), **arguments)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from anomscan.detectors.azure.blob import FolderShelf
+from anomscan.detectors.azure.blob import FolderStaging
 from anomscan.detectors.azure.client import Mvad
 from anomscan.detectors.azure.detector import AzureDetector
 from anomscan.detectors.azure.training import train
@@ -38,7 +38,7 @@ def test_the_recorded_training_gives_the_recorded_states_and_curve(recordings, s
             sample,
             chosen,
             Mvad(chosen),
-            FolderShelf(tmp_path, print),
+            FolderStaging(tmp_path, print),
             through=np.datetime64("2021-01-02T05:00", "us"),
             on_status=said.append,
         )
@@ -88,7 +88,7 @@ def test_the_recorded_results_come_back_exactly(recordings, sample):
     recording = Recording(file)
     with serving(describe, recording) as service:
         chosen = settings(service.url, model_id=MODEL)
-        detector = AzureDetector("azure", chosen, Mvad(chosen), FolderShelf(None, print))
+        detector = AzureDetector("azure", chosen, Mvad(chosen), FolderStaging(None, print))
         (scores,) = detector.score_rows([wide], 7, [slice(int(first), int(last) + 1)])
         sent = service.asked("POST")[0].body
     rows = np.flatnonzero(np.isfinite(scores.score))
@@ -128,7 +128,7 @@ def test_the_documented_shapes_are_read(recordings):
     series = series_of(np.zeros((30, 3)), ("variable_1", "variable_2", "variable_3"))
     with serving(answer) as service:
         chosen = settings(service.url)
-        (scores,) = AzureDetector("azure", chosen, Mvad(chosen), FolderShelf(None, print)).score([series], 1)
+        (scores,) = AzureDetector("azure", chosen, Mvad(chosen), FolderStaging(None, print)).score([series], 1)
     assert scores.score[28:].tolist() == [0.6928471326828003, 0.9171165823936462]
     assert scores.is_anomaly.tolist() == [False] * 29 + [True]
     assert scores.contribution[29].tolist() == [0.1304264402, 0.5371576215, 0.3324159383]

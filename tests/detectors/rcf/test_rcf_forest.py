@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stnp
 
+from anomscan.detectors.points import LARGEST
 from anomscan.detectors.rcf import Forest
-from anomscan.detectors.rcf.points import LARGEST
 from anomscan.errors import ConfigError, InputError, ModelError
 
 pytestmark = pytest.mark.usefixtures("kernel")

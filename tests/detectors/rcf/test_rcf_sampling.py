@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from anomscan.detectors.rcf import Forest
-from anomscan.detectors.rcf.sampling import draw
+from anomscan.detectors.sampling import draw
 from anomscan.errors import ConfigError, InputError
 
 

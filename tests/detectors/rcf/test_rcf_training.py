@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from anomscan.config import RcfDetector, TrainSettings
+from anomscan.detectors.points import as_points
 from anomscan.detectors.rcf import Forest
 from anomscan.detectors.rcf.growing import grow
-from anomscan.detectors.rcf.points import as_points
-from anomscan.detectors.rcf.sampling import draw
 from anomscan.detectors.rcf.severity import Severity
 from anomscan.detectors.rcf.training import train
+from anomscan.detectors.sampling import draw
 from anomscan.errors import InputError
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from anomscan.config import SageMakerDetector as Settings
-from anomscan.detectors.rcf.exemplars import Exemplars
+from anomscan.detectors.exemplars import Exemplars
 from anomscan.detectors.sagemaker.planning import Wish, make_plan
 from anomscan.detectors.sagemaker.training import Account, Made
 from anomscan.errors import ConfigError, ExitCode, ServiceError

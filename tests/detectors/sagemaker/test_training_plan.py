@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from anomscan.config import SageMakerDetector as Settings
+from anomscan.detectors.exemplars import Exemplars
 from anomscan.detectors.rcf import Forest
-from anomscan.detectors.rcf.exemplars import Exemplars
 from anomscan.detectors.sagemaker.image import image_of
 from anomscan.detectors.sagemaker.planning import Wish, make_plan
 from anomscan.errors import ConfigError, InputError, MissingExtraError

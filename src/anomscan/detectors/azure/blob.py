@@ -15,7 +15,7 @@ from urllib.parse import quote
 from anomscan.config import AzureDetector as AzureSettings
 from anomscan.detectors.azure.data import Layout, Table, files, write
 from anomscan.errors import ConfigError, MissingExtraError, ServiceError
-from anomscan.telemetry.durable import output_errors
+from anomscan.storage.durable import output_errors
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient, ContainerClient
@@ -28,7 +28,7 @@ _CHECK = "check storage_connection_string"
 Warn = Callable[[str], None]
 
 
-class Shelf(Protocol):
+class Staging(Protocol):
     """Puts data where the service can read it."""
 
     @contextmanager
@@ -48,8 +48,8 @@ class Shelf(Protocol):
         """
 
 
-def shelf_of(settings: AzureSettings, warn: Warn, *, near: bool) -> Shelf:
-    """The shelf that the settings describe.
+def staging_of(settings: AzureSettings, warn: Warn, *, near: bool) -> Staging:
+    """The staging that the settings describe.
 
     Parameters
     ----------
@@ -66,16 +66,16 @@ def shelf_of(settings: AzureSettings, warn: Warn, *, near: bool) -> Shelf:
         Without the storage package.
     """
     if settings.storage_connection_string is not None:
-        return BlobShelf(settings, settings.storage_connection_string.get_secret_value(), warn)
+        return BlobStaging(settings, settings.storage_connection_string.get_secret_value(), warn)
     if near:
-        return FolderShelf(settings.data_folder, warn)
+        return FolderStaging(settings.data_folder, warn)
     raise ConfigError(
         f"the service at {settings.endpoint} reads its data from a storage account, and none is set",
         hint="set storage_connection_string in the detector's settings or the environment",
     )
 
 
-class FolderShelf:
+class FolderStaging:
     """Files of this machine, for a service that runs on it.
 
     Parameters
@@ -83,7 +83,7 @@ class FolderShelf:
     folder
         Where to make a folder for each call; by default that of temporary files.
     warn
-        As of :func:`shelf_of`.
+        As of :func:`staging_of`.
     """
 
     def __init__(self, folder: Path | None, warn: Warn) -> None:
@@ -92,12 +92,12 @@ class FolderShelf:
 
     @contextmanager
     def placed(self, table: Table, layout: Layout) -> Iterator[str]:
-        """See :meth:`Shelf.placed`: an absolute path."""
+        """See :meth:`Staging.placed`: an absolute path."""
         with _scratch(self._folder, self._warn) as folder:
             yield str(write(table, folder, layout).resolve())
 
 
-class BlobShelf:
+class BlobStaging:
     """Blobs of a storage account.
 
     Parameters
@@ -108,7 +108,7 @@ class BlobShelf:
     connection_string
         Of the account.
     warn
-        As of :func:`shelf_of`.
+        As of :func:`staging_of`.
 
     Raises
     ------
@@ -146,7 +146,7 @@ class BlobShelf:
 
     @contextmanager
     def placed(self, table: Table, layout: Layout) -> Iterator[str]:
-        """See :meth:`Shelf.placed`: the URL of a blob, or of the folder of some."""
+        """See :meth:`Staging.placed`: the URL of a blob, or of the folder of some."""
         if layout == "folder" and self._settings.access == "sas":
             raise ConfigError(
                 "a SAS opens one blob, not a folder of them",

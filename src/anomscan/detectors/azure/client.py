@@ -63,7 +63,7 @@ class Mvad:
         self.endpoint = settings.endpoint.rstrip("/")
         self.near = is_near(self.endpoint)
         self._settings = settings
-        self._pace = _Pace(60.0 / settings.calls_per_minute)
+        self._rate_limit = _RateLimit(60.0 / settings.calls_per_minute)
         self._closed = threading.Event()
         self._sdk = _sdk(settings, self.endpoint, near=self.near)
 
@@ -170,7 +170,7 @@ class Mvad:
         pause = _FIRST_PAUSE_S
         attempt = 1
         while True:
-            self._sleep(self._pace.turn())
+            self._sleep(self._rate_limit.turn())
             try:
                 with _translated(what, self.endpoint):
                     return ask()
@@ -195,7 +195,7 @@ def status_of(thing: Any) -> str:
     return str(getattr(status, "value", status) or "").upper()
 
 
-class _Pace:
+class _RateLimit:
     """Keeps the calls of all threads at least so many seconds apart."""
 
     def __init__(self, apart_s: float) -> None:

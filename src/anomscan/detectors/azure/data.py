@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomscan.errors import ConfigError, OutputError
-from anomscan.telemetry.durable import output_errors
+from anomscan.storage.durable import output_errors
 from anomscan.telemetry.series import Floats, Instants, Series
 
 Layout = Literal["table", "zip", "folder"]

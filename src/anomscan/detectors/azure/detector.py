@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomscan.config import AzureDetector as AzureSettings
-from anomscan.detectors.azure.blob import Shelf
+from anomscan.detectors.azure.blob import Staging
 from anomscan.detectors.azure.client import Mvad, status_of
 from anomscan.detectors.azure.data import Layout, Table, iso
 from anomscan.detectors.azure.faults import LOCALLY, listed
@@ -75,18 +75,18 @@ class AzureDetector:
         Its section.
     service
         Whom to ask.
-    shelf
+    staging
         Where the service finds the data.
     """
 
-    def __init__(self, name: str, settings: AzureSettings, service: Mvad, shelf: Shelf) -> None:
+    def __init__(self, name: str, settings: AzureSettings, service: Mvad, staging: Staging) -> None:
         self.name = name
         self.capabilities = Capabilities(
             remote=True, contribution=True, severity=True, verdict=True, max_samples=settings.max_timestamps
         )
         self._settings = settings
         self._service = service
-        self._shelf = shelf
+        self._staging = staging
         self._lock = threading.Lock()
         self._model: Trained | None = None
 
@@ -172,7 +172,7 @@ class AzureDetector:
         """Have the service judge a piece whose rows from ``first`` on are wanted; ``rows`` says where they belong."""
         wanted = piece.timestamps[first:]
         start, end = iso(wanted[[0, -1]])
-        with self._shelf.placed(piece, model.layout) as source:
+        with self._staging.placed(piece, model.layout) as source:
             result = self._service.detect(model.model_id, source, str(start), str(end))
         if status_of(result.summary) == "FAILED":
             text, hint = listed(result.summary.errors or ())

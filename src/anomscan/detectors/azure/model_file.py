@@ -6,7 +6,7 @@ import json
 
 from anomscan.config import AzureDetector as AzureSettings
 from anomscan.errors import ModelError
-from anomscan.telemetry.durable import replace_file
+from anomscan.storage.durable import replace_file
 
 
 def model_id_of(name: str, settings: AzureSettings) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from anomscan.config import AzureDetector as AzureSettings
 from anomscan.detectors.azure import model_file
-from anomscan.detectors.azure.blob import Shelf
+from anomscan.detectors.azure.blob import Staging
 from anomscan.detectors.azure.client import Mvad, status_of
 from anomscan.detectors.azure.data import Table, iso
 from anomscan.detectors.azure.faults import LOCALLY, listed
@@ -57,7 +57,7 @@ def train(
     series: Series,
     settings: AzureSettings,
     service: Mvad,
-    shelf: Shelf,
+    staging: Staging,
     *,
     through: np.datetime64 | None,
     on_status: Callable[[str], None],
@@ -88,7 +88,7 @@ def train(
             hint="fetch more history, or lower sliding_window (28 or more)",
         )
     notes = _advice(table, left=stop - len(table))
-    with shelf.placed(table, settings.data_schema) as source:
+    with staging.placed(table, settings.data_schema) as source:
         model = service.train(_info(table, settings, source), _Watch(on_status))
     if status_of(model.model_info) == "FAILED":
         text, hint = listed((model.model_info and model.model_info.errors) or ())

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from anomscan.detectors.points import Floats32
 from anomscan.detectors.rcf.scoring import leaf_score, tiles
-from anomscan.detectors.rcf.trees import Floats32, Floats64, Ints32, Places, Trees, column_sum
+from anomscan.detectors.rcf.trees import Floats64, Ints32, Places, Trees, column_sum
 
 
 def attribution(trees: Trees, points: Floats32) -> Floats64:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from anomscan.detectors.base import Capabilities, Scores
 from anomscan.detectors.batches import Points, apart, together
+from anomscan.detectors.points import LARGEST
 from anomscan.detectors.rcf.forest import Forest
-from anomscan.detectors.rcf.points import LARGEST
 from anomscan.detectors.rcf.severity import Severity
 from anomscan.errors import AnomscanError, ModelError
 from anomscan.telemetry.series import Floats, Series

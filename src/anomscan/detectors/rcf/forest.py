@@ -13,11 +13,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from anomscan.detectors.points import Floats32, as_points
 from anomscan.detectors.rcf import attribution, model_file, scoring
 from anomscan.detectors.rcf.kernel import native
-from anomscan.detectors.rcf.points import as_points
-from anomscan.detectors.rcf.sampling import draw
-from anomscan.detectors.rcf.trees import Floats32, Floats64, Trees
+from anomscan.detectors.rcf.trees import Floats64, Trees
+from anomscan.detectors.sampling import draw
 from anomscan.errors import ConfigError, InputError
 
 #: Threads get several pieces each, so that none waits long for the last; a piece is worth a thread's while.
@@ -89,7 +89,7 @@ class Forest:
             At least 0.
         sampling
             ``shuffled``: min(sample_size, n) random points a tree. ``sagemaker``: as the service was seen to do, see
-            :func:`anomscan.detectors.rcf.sampling.draw`.
+            :func:`anomscan.detectors.sampling.draw`.
 
         Raises
         ------

@@ -29,7 +29,7 @@ import numpy as np
 from anomscan.detectors.rcf.soundness import flaw
 from anomscan.detectors.rcf.trees import Trees
 from anomscan.errors import ModelError
-from anomscan.telemetry.durable import replace_file
+from anomscan.storage.durable import replace_file
 
 VERSION = 1
 _MAGIC = b"ANOMRCF\n"

@@ -16,7 +16,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from anomscan.detectors.rcf.trees import Floats32, Floats64, Ints32, Places, Trees, column_sum
+from anomscan.detectors.points import Floats32
+from anomscan.detectors.rcf.trees import Floats64, Ints32, Places, Trees, column_sum
 
 #: The most points, and (tree, point) pairs, that go down together: few enough to stay in the processor's cache,
 #: many enough that NumPy's cost a call does not count.

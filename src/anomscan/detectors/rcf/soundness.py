@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from anomscan.detectors.rcf.points import LARGEST
+from anomscan.detectors.points import LARGEST
 from anomscan.detectors.rcf.trees import Trees
 
 

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from anomscan.config import RcfDetector as RcfSettings
 from anomscan.config import TrainSettings
-from anomscan.detectors.rcf.exemplars import Criteria, Exemplars, choose
+from anomscan.detectors.exemplars import Criteria, Exemplars, choose
 from anomscan.detectors.rcf.forest import Forest
 from anomscan.detectors.rcf.severity import Severity
-from anomscan.detectors.rcf.stretches import Fleet
+from anomscan.detectors.stretches import Fleet
 from anomscan.telemetry.cadence import instant_text
 from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Floats

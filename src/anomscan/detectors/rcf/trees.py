@@ -9,7 +9,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-Floats32 = NDArray[np.float32]
+from anomscan.detectors.points import Floats32
+
 Floats64 = NDArray[np.float64]
 Ints32 = NDArray[np.int32]
 Places = NDArray[np.intp]

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomscan.detectors.recorded.rows import Rows
-from anomscan.telemetry.block import BUCKETS, bucket_of
-from anomscan.telemetry.durable import output_errors
+from anomscan.storage.durable import output_errors
+from anomscan.store.block import BUCKETS, bucket_of
 from anomscan.telemetry.series import Floats, Instants
 
 #: Rows held in memory before they are parted into files.

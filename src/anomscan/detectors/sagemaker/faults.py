@@ -8,8 +8,8 @@ from typing import Any
 
 from botocore import exceptions as aws
 
-from anomscan.aws import lacks_credentials
 from anomscan.errors import AnomscanError, ConfigError, ModelError, ServiceError
+from anomscan.storage.aws import lacks_credentials
 
 _SHOWN = 200
 

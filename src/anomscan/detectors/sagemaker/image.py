@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from anomscan.aws import region_of
 from anomscan.errors import ConfigError, MissingExtraError
+from anomscan.storage.aws import region_of
 
 
 def image_of(name: str, image_uri: str | None, region: str | None) -> str:

@@ -12,8 +12,8 @@ import numpy as np
 
 from anomscan import __version__
 from anomscan.config import SageMakerDetector as Settings
-from anomscan.detectors.rcf.exemplars import Exemplars
-from anomscan.detectors.rcf.points import as_points
+from anomscan.detectors.exemplars import Exemplars
+from anomscan.detectors.points import as_points
 from anomscan.detectors.sagemaker import calls
 from anomscan.detectors.sagemaker.calls import Call
 from anomscan.detectors.sagemaker.image import image_of

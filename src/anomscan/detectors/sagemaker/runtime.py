@@ -15,11 +15,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from anomscan.aws import in_words, refusals, region_of
 from anomscan.config import SageMakerDetector as Settings
-from anomscan.detectors.recording import Floats32
+from anomscan.detectors.points import Floats32
 from anomscan.detectors.sagemaker import wire
 from anomscan.errors import AnomscanError, AssetError, ConfigError, MissingExtraError, ServiceError
+from anomscan.storage.aws import in_words, refusals, region_of
 from anomscan.telemetry.series import Floats
 
 #: What a request may weigh, in millions of bytes, well under the service's 6 MiB and, serverless, 4 MiB.

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from anomscan.aws import client, refusals
 from anomscan.detectors.sagemaker.calls import Call
 from anomscan.detectors.sagemaker.planning import Plan
 from anomscan.detectors.sagemaker.waiting import Waiter
 from anomscan.errors import ConfigError, ServiceError
+from anomscan.storage.aws import client, refusals
 
 _FEATURE = "training with SageMaker"
 

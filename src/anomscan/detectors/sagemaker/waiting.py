@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from anomscan.aws import refusals
 from anomscan.errors import ServiceError
+from anomscan.storage.aws import refusals
 
 _POLL_S = 15.0
 #: Beside the time that a training job may run: for a machine to be found and the model to be uploaded.

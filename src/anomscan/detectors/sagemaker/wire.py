@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from anomscan.detectors.recording import Floats32
+from anomscan.detectors.points import Floats32
 from anomscan.errors import ConfigError
 from anomscan.telemetry.series import Floats
 

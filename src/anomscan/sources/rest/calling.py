@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from anomscan.config import RestSource
 from anomscan.sources.rest.http import Http
 from anomscan.sources.rest.paging import Page, Paging, parsed, records_of
-from anomscan.sources.rest.retrying import Pace, Retrying
+from anomscan.sources.rest.retrying import Clock, Retrying
 from anomscan.sources.rest.urls import shown_url
 
 _TICK_S = 0.2
@@ -29,11 +29,11 @@ class Calls:
         Whether a call that fails is not made again.
     """
 
-    def __init__(self, run: Run, settings: RestSource, pace: Pace, path: str | None, *, once: bool) -> None:
+    def __init__(self, run: Run, settings: RestSource, clock: Clock, path: str | None, *, once: bool) -> None:
         self._run = run
         self._path = path
         self._once = once
-        self._end = pace.monotonic() + settings.deadline_s
+        self._end = clock.monotonic() + settings.deadline_s
         self._room = int(settings.max_response_mb * 1e6)
 
     def page(self, url: str, paging: Paging, take: Callable[[list[Any]], _T]) -> Page[_T]:
@@ -79,21 +79,21 @@ class Run:
         See :class:`Http`.
     """
 
-    def __init__(self, name: str, settings: RestSource, pace: Pace) -> None:
+    def __init__(self, name: str, settings: RestSource, clock: Clock) -> None:
         self._settings = settings
-        self._pace = pace
+        self._clock = clock
         self._stop = Event()
         self._threads = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="anomscan-rest")
         self._under_way: set[Future[Any]] = set()
-        self.http = Http(name, settings, pace, self._stop)
-        self.retrying = Retrying(pace, self._stop)
+        self.http = Http(name, settings, clock, self._stop)
+        self.retrying = Retrying(clock, self._stop)
         self.parsing = Lock()
         #: Of the assets' records; what it has seen is that of all of them.
         self.paging = Paging(settings)
 
     def calls(self, path: str | None, *, once: bool = False) -> Calls:
         """Calls that belong together; their deadline begins now."""
-        return Calls(self, self._settings, self._pace, path, once=once)
+        return Calls(self, self._settings, self._clock, path, once=once)
 
     def submit(self, work: Callable[..., _T], *arguments: object) -> Future[_T]:
         """Do work in a thread."""

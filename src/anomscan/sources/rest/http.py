@@ -24,7 +24,7 @@ from anomscan import __version__
 from anomscan.config import RestSource
 from anomscan.errors import AssetError, ConfigError, ServiceError
 from anomscan.sources.rest.connections import Connections, Watch
-from anomscan.sources.rest.retrying import Pace, StoppedError, TransientError, retry_after
+from anomscan.sources.rest.retrying import Clock, StoppedError, TransientError, retry_after
 from anomscan.sources.rest.urls import has_parameter, joined, same_service, shown_host, shown_url, with_parameter
 
 _BLOCK_BYTES = 64 << 10
@@ -70,7 +70,7 @@ class Http:
         A key, its name or certificates that cannot be used.
     """
 
-    def __init__(self, name: str, settings: RestSource, pace: Pace, stop: Event) -> None:
+    def __init__(self, name: str, settings: RestSource, clock: Clock, stop: Event) -> None:
         self._name = name
         self._settings = settings
         self._headers = {
@@ -79,14 +79,14 @@ class Http:
             "User-Agent": f"anomscan/{__version__}",
         }
         self._has_key = bool(key_of(name, settings))
-        self._pace = pace
+        self._clock = clock
         self._stop = stop
         self._watch = Watch()
         self._connections = Connections(settings.concurrency, settings.ca)
 
     def cut_overdue(self) -> None:
         """Cut the calls that outlived their deadline, or all once the run ends."""
-        self._watch.cut(float("inf") if self._stop.is_set() else self._pace.monotonic())
+        self._watch.cut(float("inf") if self._stop.is_set() else self._clock.monotonic())
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -131,7 +131,7 @@ class Http:
 
     def _once(self, url: str, end: float, room: int, contact: Event) -> Answer | str:
         """The answer, or where it is said to be."""
-        left = max(end - self._pace.monotonic(), 0.001)
+        left = max(end - self._clock.monotonic(), 0.001)
         timeout = urllib3.Timeout(
             connect=min(self._settings.connect_timeout_s, left), read=min(self._settings.read_timeout_s, left)
         )
@@ -148,7 +148,7 @@ class Http:
                 if target is not None:
                     return joined(url, target)
                 body = None if response.status == 204 else self._body(response, end, room, place)
-                if body == b"" and self._pace.monotonic() >= end:  # the connection was cut at the deadline
+                if body == b"" and self._clock.monotonic() >= end:  # the connection was cut at the deadline
                     raise TransientError(f"{place} did not finish its answer")
                 response.release_conn()
                 return Answer(body, ", ".join(response.headers.getlist("Link")) or None, url)
@@ -181,7 +181,7 @@ class Http:
         if status == 407:
             raise ServiceError(f"the proxy before {place} refuses us (407)", hint="check $HTTPS_PROXY")
         if status in _LATER or status >= 500:
-            wait = retry_after(response.headers.get("Retry-After"), self._pace.wall())
+            wait = retry_after(response.headers.get("Retry-After"), self._clock.wall())
             what = "has had too many calls (429)" if status == 429 else f"failed ({status})"
             raise TransientError(f"{place} {what}", wait_s=wait)
         if status in (404, 410):
@@ -203,7 +203,7 @@ class Http:
                 raise large
             if self._stop.is_set():
                 raise StoppedError
-            if self._pace.monotonic() >= end:
+            if self._clock.monotonic() >= end:
                 raise TransientError(f"{place} did not finish its answer")
         return b"".join(blocks)
 

@@ -20,7 +20,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Clock:
     """Clocks, dice and sleep, for tests to replace.
 
     Parameters
@@ -90,16 +90,16 @@ class Retrying:
 
     Parameters
     ----------
-    pace
+    clock
         Clocks, dice and sleep.
     stop
         Set when the run ends.
     """
 
-    def __init__(self, pace: Pace, stop: Event) -> None:
-        self._pace = pace
+    def __init__(self, clock: Clock, stop: Event) -> None:
+        self._clock = clock
         self._stop = stop
-        self._sleep = pace.sleep or stop.wait
+        self._sleep = clock.sleep or stop.wait
         #: Set once the service has answered anything at all.
         self.contact = Event()
 
@@ -134,9 +134,9 @@ class Retrying:
             if once or tries == most:
                 times = "" if tries == 1 else f", {tries} times"
                 raise GaveUpError(f"{trouble.reason}{times}", unreached=trouble.unreached)
-            jitter = self._pace.uniform(0.0, min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0 ** min(tries - 1, 10)))
+            jitter = self._clock.uniform(0.0, min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0 ** min(tries - 1, 10)))
             wait = max(trouble.wait_s, jitter)
-            if self._pace.monotonic() + wait >= end:
+            if self._clock.monotonic() + wait >= end:
                 asked = f", and asks to wait {trouble.wait_s:.0f} s" if trouble.wait_s else ""
                 times = "call" if tries == 1 else "calls"
                 reason = f"{trouble.reason}{asked}; gave up at the deadline after {tries} {times}"

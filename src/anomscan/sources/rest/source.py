@@ -16,7 +16,7 @@ from anomscan.sources.rest.calling import Run
 from anomscan.sources.rest.http import key_of
 from anomscan.sources.rest.paging import Page, Paging
 from anomscan.sources.rest.records import Records, Taken, ids_of
-from anomscan.sources.rest.retrying import GaveUpError, Pace
+from anomscan.sources.rest.retrying import Clock, GaveUpError
 from anomscan.sources.rest.urls import as_template, checked, filled, shown_url
 from anomscan.sources.secrets import resolve
 from anomscan.sources.times import Times
@@ -37,7 +37,7 @@ class Rest:
 
     Parameters
     ----------
-    pace
+    clock
         Clocks, dice and sleep, for tests.
 
     Raises
@@ -46,7 +46,7 @@ class Rest:
         A URL, a key or a format that cannot be used, or a secret that is not where the settings say.
     """
 
-    def __init__(self, name: str, settings: RestSource, pace: Pace | None = None) -> None:
+    def __init__(self, name: str, settings: RestSource, clock: Clock | None = None) -> None:
         self._name = name
         self._settings = settings = settings.model_copy(
             update={
@@ -55,7 +55,7 @@ class Rest:
                 if (given := getattr(settings, field)) is not None
             }
         )
-        self._pace = pace or Pace()
+        self._clock = clock or Clock()
         self._layout = Layout(Cadence.parse(settings.cadence), settings.columns.values)
         self._times()  # so that a wrong timestamp_format is refused before the service is asked
         key_of(name, settings)
@@ -108,7 +108,7 @@ class Rest:
             yield _without(key, item) if key else item
 
     def _items(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice | Reject]:
-        run = Run(self._name, self._settings, self._pace)
+        run = Run(self._name, self._settings, self._clock)
         try:
             if key_of(self._name, self._settings) and _in_the_clear(self._template):
                 yield Notice(f"source '{self._name}' sends its key over http, where others can read it; use https")
@@ -182,7 +182,7 @@ class Rest:
             timezone=self.timezone,
             time_format=self._settings.time_format,
             history_days=self._settings.history_days,
-            now_s=self._pace.wall(),
+            now_s=self._clock.wall(),
         )
         records = Records(asset, shown_url(url), self._layout, self._settings.columns, self._times())
         calls = run.calls(self._settings.records, once=once)

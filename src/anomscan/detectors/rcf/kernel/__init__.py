@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from anomscan.detectors.rcf.trees import Floats32, Floats64, Ints32, Places, Trees
+from anomscan.detectors.points import Floats32
+from anomscan.detectors.rcf.trees import Floats64, Ints32, Places, Trees
 from anomscan.errors import ConfigError
 
 _FOLDER = Path(__file__).parent

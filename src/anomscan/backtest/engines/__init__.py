@@ -1,6 +1,0 @@
-"""Who does the work: one small interface, threads of this process and the workers of a cluster behind it."""
-
-from anomscan.backtest.engines.base import Engine, Lost
-from anomscan.backtest.engines.threads import Threads
-
-__all__ = ["Engine", "Lost", "Threads"]

@@ -1,0 +1,136 @@
+"""Which assets a forest learns from: those with a complete, calm year."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from anomscan.detectors.points import LARGEST
+from anomscan.detectors.stretches import Fleet, StretchPoints, known, last_run
+from anomscan.errors import InputError, NoExemplarsError
+from anomscan.telemetry.series import Floats, Series
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """What makes an exemplar.
+
+    Parameters
+    ----------
+    samples
+        Consecutive finite samples wanted: a year of days by default.
+    min_std, max_std
+        Both exclusive: the std (ddof = 1) of every variable over those samples lies between them.
+    """
+
+    samples: int = 365
+    min_std: float = 0.0
+    max_std: float = 0.10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exemplars:
+    """What was chosen.
+
+    Parameters
+    ----------
+    assets
+        Those taken, sorted by code point.
+    stds
+        (number of assets, d) float64: the std of each variable of each.
+    left
+        Asset and why it was left, sorted by asset.
+    points
+        (m, L * d) float64: the shingles of the exemplars' stretches, asset after asset; ``points[rows]`` reads some.
+    trained_through
+        The last sample that had a say, chosen or not.
+    """
+
+    assets: list[str]
+    stds: Floats
+    left: list[tuple[str, str]]
+    points: StretchPoints | Floats
+    trained_through: np.datetime64
+
+
+def choose(fleet: Fleet, criteria: Criteria, *, shingle: int, through: np.datetime64 | None) -> Exemplars:
+    """Choose the exemplars of a fleet.
+
+    An asset is judged by its last run of ``criteria.samples`` consecutive finite samples up to ``through``. Of each no
+    more is kept than its name and what speaks for or against it: the fleet is gone through again for the points.
+
+    Raises
+    ------
+    NoExemplarsError
+        If none is fit; the hint says which limit stood most in the way.
+    InputError
+        If an exemplar has a value that a forest does not take.
+    """
+    taken: list[str] = []
+    spreads = array("d")
+    left: list[tuple[str, str]] = []
+    last: np.datetime64 | None = None
+    for chunk in fleet():
+        for series in chunk:
+            rows = known(series, through)
+            if rows:
+                last = series.timestamps[rows - 1] if last is None else max(last, series.timestamps[rows - 1])
+            stretch = last_run(series, rows, criteria.samples)
+            std = None if stretch is None else stretch.std(axis=0, ddof=1)
+            reason = _reason(series, rows, std, criteria)
+            if reason or stretch is None or std is None:
+                # Thousands may be left for the same reason, which need not be kept as often.
+                left.append((series.asset, sys.intern(reason)))
+            else:
+                _check_range(series.asset, stretch)
+                taken.append(series.asset)
+                spreads.extend(std.tolist())
+    left.sort()
+    if not taken or last is None:
+        raise _nobody(left, criteria)
+    order = sorted(range(len(taken)), key=taken.__getitem__)
+    stds = np.frombuffer(spreads).reshape(len(taken), -1)[order]
+    assets = [taken[place] for place in order]
+    points = StretchPoints(fleet, assets, stds.shape[1], criteria.samples, shingle, through)
+    return Exemplars(assets, stds, left, points, last)
+
+
+def _check_range(asset: str, stretch: Floats) -> None:
+    highest = float(np.abs(stretch).max())
+    if highest > LARGEST:
+        raise InputError(
+            f"asset '{asset}' holds a value of {highest:.3g}: a forest takes finite numbers of at most {LARGEST:.1e}",
+            hint="correct it at its source and fetch it again, or lower [train] max_std",
+        )
+
+
+def _reason(series: Series, rows: int, std: Floats | None, criteria: Criteria) -> str:
+    if std is None:
+        return f"no {criteria.samples} consecutive finite samples among its {rows}"
+    for variable, spread in zip(series.variables, std, strict=True):
+        if spread <= criteria.min_std:
+            return f"std of {variable} is {spread:.4g}, not above {criteria.min_std:g}"
+        if spread >= criteria.max_std:
+            return f"std of {variable} is {spread:.4g}, not below {criteria.max_std:g}"
+    return ""
+
+
+def _nobody(left: Sequence[tuple[str, str]], criteria: Criteria) -> NoExemplarsError:
+    if not left:
+        return NoExemplarsError("there is no asset to train on", hint="run anomscan fetch")
+    kinds = {
+        "[train] samples": sum("consecutive" in reason for _, reason in left),
+        "[train] max_std": sum("not below" in reason for _, reason in left),
+        "[train] min_std": sum("not above" in reason for _, reason in left),
+    }
+    setting = max(kinds, key=lambda kind: kinds[kind])
+    asset, reason = left[0]
+    verb = "raise" if setting.endswith("max_std") else "lower"
+    return NoExemplarsError(
+        f"none of {len(left)} assets is fit to train on; '{asset}': {reason}",
+        hint=f"{verb} {setting} (it stood in the way of {kinds[setting]})",
+    )

@@ -1,0 +1,106 @@
+"""The kind ``rcf``: a forest in this process, its model a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from anomscan.config import RcfDetector as Settings
+from anomscan.detectors.base import Detector
+from anomscan.detectors.exemplar_tables import show_exemplars
+from anomscan.detectors.kind import Console, Kind, Training
+from anomscan.detectors.rcf.forest import Forest
+from anomscan.errors import ConfigError, ModelError, OutputError
+from anomscan.store.store import Store
+from anomscan.telemetry.cadence import last_instant
+
+
+class RcfKind(Kind):
+    """Trained on the exemplars in the store."""
+
+    trained = True
+
+    @contextmanager
+    def opened(
+        self,
+        name: str,
+        settings: Settings,
+        warn: Callable[[str], None],
+        *,
+        record: Path | None = None,
+        replay: Path | None = None,
+    ) -> Iterator[Detector]:
+        """Load the model."""
+        from anomscan.detectors.rcf.detector import RcfDetector
+
+        yield RcfDetector.load(name, settings.model)
+
+    def missing(self, settings: Settings) -> str | None:
+        """Say where the model would be."""
+        return None if settings.model.exists() else f"no model yet at {settings.model}; anomscan train makes it"
+
+    def train(self, console: Console, settings: Settings, training: Training) -> None:
+        """Grow a forest on the exemplars and write it to the model file."""
+        from anomscan.detectors.rcf.training import train
+
+        source, _ = training.settings.source(training.source)
+        limit = None if training.through is None else last_instant(training.through)
+        store = Store.open(training.settings.store.path)
+        layout = store.layout(source)
+        exemplars = train(
+            store.snapshot(source).stream,
+            layout,
+            settings,
+            training.settings.train,
+            shingle=training.settings.scan.shingle,
+            through=limit,
+        )
+        show_exemplars(console, exemplars, layout)
+        console.info(
+            f"trained {settings.trees} trees on {len(exemplars.points)} shingles of {len(exemplars.assets)} assets "
+            f"(left {len(exemplars.left)}), through {layout.cadence.text(exemplars.trained_through)}: {settings.model}"
+        )
+
+    def models(self, name: str, settings: Settings) -> list[tuple[str, str, str]]:
+        """List the model file."""
+        try:
+            through = str(Forest.load(settings.model).facts.get("trained_through", ""))
+        except ModelError as error:
+            through = error.message
+        return [(name, str(settings.model), through)]
+
+    def show(self, console: Console, name: str, settings: Settings, model_id: str | None) -> None:
+        """Show the facts in the model file."""
+        _refuse_id(name, model_id)
+        forest = Forest.load(settings.model)
+        facts = {
+            "file": settings.model,
+            "trees": forest.trees,
+            "sample_size": forest.sample_size,
+            "seed": forest.seed,
+            "sampling": forest.sampling,
+            "dimension": forest.dimension,
+            **forest.facts,
+        }
+        rows = [(key, ", ".join(map(str, value)) if isinstance(value, list) else value) for key, value in facts.items()]
+        console.table("", ("fact", "value"), rows, data=True)
+
+    def delete(self, console: Console, name: str, settings: Settings, model_id: str | None) -> None:
+        """Delete the model file."""
+        _refuse_id(name, model_id)
+        try:
+            settings.model.unlink()
+        except FileNotFoundError:
+            raise ModelError(f"there is no model {settings.model}", hint="nothing to delete") from None
+        except OSError as error:
+            raise OutputError(f"{settings.model} cannot be deleted: {error.strerror}") from None
+        console.info(f"deleted {settings.model}")
+
+
+def _refuse_id(name: str, model_id: str | None) -> None:
+    if model_id is not None:
+        raise ConfigError(f"detector '{name}' has one model, a file", hint="leave the id out")
+
+
+KIND = RcfKind()

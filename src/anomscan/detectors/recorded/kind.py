@@ -1,0 +1,34 @@
+"""The kind ``recorded``: scores made elsewhere, read from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from anomscan.config import RecordedDetector as Settings
+from anomscan.detectors.base import Detector
+from anomscan.detectors.kind import Kind
+
+
+class RecordedKind(Kind):
+    """Has no model."""
+
+    @contextmanager
+    def opened(
+        self,
+        name: str,
+        settings: Settings,
+        warn: Callable[[str], None],
+        *,
+        record: Path | None = None,
+        replay: Path | None = None,
+    ) -> Iterator[Detector]:
+        """Open the file."""
+        from anomscan.detectors.recorded import Recorded
+
+        with closing(Recorded(name, settings.path)) as detector:
+            yield detector
+
+
+KIND = RecordedKind()

@@ -1,0 +1,128 @@
+"""The kind ``sagemaker``: a forest behind an endpoint, trained in AWS.
+
+Training says first what will be done and what it will cost, and asks whether to go on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anomscan.config import SageMakerDetector as Settings
+from anomscan.detectors.base import Detector
+from anomscan.detectors.exemplar_tables import show_exemplars
+from anomscan.detectors.kind import Console, Kind, Training
+from anomscan.errors import ConfigError
+
+if TYPE_CHECKING:
+    from anomscan.detectors.exemplars import Exemplars
+    from anomscan.telemetry.rows import Layout
+
+
+class SageMakerKind(Kind):
+    """Trained on the same exemplars as a forest in this process."""
+
+    trained = True
+    train_options = frozenset({"--deploy", "--endpoint", "--artifact", "--dry-run"})
+    recordable = True
+
+    @contextmanager
+    def opened(
+        self,
+        name: str,
+        settings: Settings,
+        warn: Callable[[str], None],
+        *,
+        record: Path | None = None,
+        replay: Path | None = None,
+    ) -> Iterator[Detector]:
+        """Speak to the endpoint, or replay what it answered."""
+        from anomscan.detectors.recording import taped
+        from anomscan.detectors.sagemaker.detector import SageMakerDetector
+        from anomscan.detectors.sagemaker.runtime import Runtime
+
+        with taped(
+            lambda: Runtime(settings), detector=name, endpoint=settings.endpoint, record=record, replay=replay
+        ) as scorer:
+            yield SageMakerDetector(name, settings, scorer)
+
+    def train(self, console: Console, settings: Settings, training: Training) -> None:
+        """Train in AWS, deploy there, or both; what was made goes to standard output as a line of JSON."""
+        from anomscan.detectors.sagemaker.planning import Wish, make_plan
+        from anomscan.detectors.sagemaker.training import Account
+
+        name, through, yes = training.name, training.through, training.yes
+        dry_run = bool(training.options.get("--dry-run"))
+        wish = Wish(
+            bool(training.options.get("--deploy")),
+            training.options.get("--endpoint"),
+            training.options.get("--artifact"),
+        )
+        if not (dry_run or yes or console.can_ask):
+            raise ConfigError(
+                "this costs money, and there is no terminal to ask at", hint="--yes agrees to it, --dry-run shows it"
+            )
+        if wish.artifact is not None:
+            if through is not None:
+                raise ConfigError("--through is for training, and --artifact trains nothing")
+            plan = make_plan(name, settings, wish)
+            trained_on = ""
+        else:
+            exemplars, layout = _exemplars(console, training)
+            plan = make_plan(name, settings, wish, (exemplars, layout, training.settings.scan.shingle))
+            through_day = layout.cadence.text(exemplars.trained_through)
+            console.info(
+                f"{len(exemplars.points):,} shingles of {len(exemplars.assets)} assets (left {len(exemplars.left)}), "
+                f"through {through_day}"
+            )
+            trained_on = (
+                f", shingle = {training.settings.scan.shingle}, variables = {json.dumps(layout.variables)}, "
+                f'trained_through = "{through_day}"'
+            )
+        if (warning := plan.warning()) is not None:
+            console.warn(warning)
+        if dry_run:
+            for line in plan.lines():
+                console.data(line)
+            if wish.endpoint is not None:
+                console.info(
+                    f"where there is no endpoint '{wish.endpoint}', it is create_endpoint, not update_endpoint"
+                )
+            return
+        account = Account(plan, say=console.info)
+        update = account.check()
+        for cost in plan.costs():
+            console.warn(f"this costs money: {cost}")
+        if not (yes or console.agrees("Go on?")):
+            raise ConfigError("not agreed to: nothing was begun")
+        made = account.carry_out(update=update)
+        console.data(made.line())
+        if made.endpoint is not None:
+            console.info(f"in service; in [detectors.{name}]: endpoint = {json.dumps(made.endpoint)}{trained_on}")
+        else:
+            console.info(f"to put it into service: anomscan train --detector {name} --artifact {made.artifact}")
+
+
+def _exemplars(console: Console, training: Training) -> tuple[Exemplars, Layout]:
+    """The same as a forest here would learn from."""
+    from anomscan.detectors.exemplars import Criteria, choose
+    from anomscan.store.store import Store
+    from anomscan.telemetry.cadence import last_instant
+
+    source_name, _ = training.settings.source(training.source)
+    store = Store.open(training.settings.store.path)
+    layout = store.layout(source_name)
+    exemplars = choose(
+        store.snapshot(source_name).stream,
+        Criteria(training.settings.train.samples, training.settings.train.min_std, training.settings.train.max_std),
+        shingle=training.settings.scan.shingle,
+        through=None if training.through is None else last_instant(training.through),
+    )
+    show_exemplars(console, exemplars, layout)
+    return exemplars, layout
+
+
+KIND = SageMakerKind()

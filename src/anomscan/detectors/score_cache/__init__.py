@@ -1,0 +1,8 @@
+"""Scores that were computed once are kept, for a frozen model gives the same ones again."""
+
+from anomscan.detectors.score_cache.cache import ScoreCache
+from anomscan.detectors.score_cache.continued import continued
+from anomscan.detectors.score_cache.detector import CachedDetector
+from anomscan.detectors.score_cache.table import CachedScores, ScoreColumns
+
+__all__ = ["CachedDetector", "CachedScores", "ScoreCache", "ScoreColumns", "continued"]

@@ -1,0 +1,114 @@
+"""A frozen detector that scores only what it has not scored before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomscan.detectors.base import FrozenDetector, Scores
+from anomscan.detectors.score_cache.table import CachedScores
+from anomscan.errors import AnomscanError, AssetError
+from anomscan.telemetry.series import Floats, Series
+from anomscan.telemetry.shingles import runs, shingles_of
+
+
+class CachedDetector:
+    """Gives the scores of another detector, from memory where it can.
+
+    A score follows from the L rows of its shingle alone. One that was kept is taken where just those values stand
+    there now, to the last bit; whatever else is new, revised or gone is scored again.
+
+    Parameters
+    ----------
+    inner
+        The detector.
+    kept
+        What was kept, by asset.
+    """
+
+    def __init__(self, inner: FrozenDetector, kept: Mapping[str, CachedScores]) -> None:
+        self.name, self.capabilities = inner.name, inner.capabilities
+        self.fingerprint, self.trained_through = inner.fingerprint, inner.trained_through
+        self._inner, self._kept = inner, kept
+        self.known: dict[str, CachedScores] = {}
+        self.changed: set[str] = set()
+
+    def score(self, batch: Sequence[Series], shingle: int) -> list[Scores | AnomscanError]:
+        """See :meth:`anomscan.detectors.base.Detector.score`."""
+        return self.score_rows(batch, shingle, [slice(0, len(series)) for series in batch])
+
+    def score_rows(self, batch: Sequence[Series], shingle: int, rows: Sequence[slice]) -> list[Scores | AnomscanError]:
+        """See :meth:`anomscan.detectors.base.PartialDetector.score_rows`; ``known`` has what there is to keep now."""
+        remembered = [self._remembered(series, shingle) for series in batch]
+        missing = _missing(batch, [kept.score for kept in remembered], rows, shingle)
+        results: list[Scores | AnomscanError] = []
+        fresh = self._inner.score_at(batch, shingle, missing)
+        for series, kept, places, found in zip(batch, remembered, missing, fresh, strict=True):
+            # What was known of an asset that fails stays known.
+            self.known[series.asset] = kept
+            if isinstance(found, AnomscanError):
+                results.append(found)
+                continue
+            if found.shape != places.shape:
+                what = f"scores of shape {found.shape} where {places.shape} is due"
+                results.append(AssetError(f"asset '{series.asset}': {what}"))
+                continue
+            if len(places):
+                self.known[series.asset] = kept = kept.with_scores(places, found)
+                self.changed.add(series.asset)
+            results.append(self._inner.rated(Scores(series.timestamps, kept.score)))
+        return results
+
+    def contributions(self, series: Series, rows: NDArray[np.intp], shingle: int) -> Floats | None:
+        """Those of the other detector."""
+        return self._inner.contributions(series, rows, shingle)
+
+    def _remembered(self, series: Series, shingle: int) -> CachedScores:
+        """What is kept of a series, its rows as they are now; scores that do not hold any more are NaN."""
+        # What an attempt for many assets has scored before it broke is not to be scored again.
+        kept = self.known.get(series.asset) or self._kept.get(series.asset)
+        if kept is not None and kept.values is series.values:
+            return kept
+        score = np.full(len(series), np.nan)
+        now = CachedScores(_origin(series), series.values, score, series.health_codes, series.health_names)
+        if kept is None or len(series) == 0 or kept.values.shape[1] != series.values.shape[1]:
+            return now
+        shift = (_origin(series) - kept.origin) // series.cadence.step_us
+        here, there = max(-shift, 0), max(shift, 0)
+        count = min(len(series) - here, len(kept.score) - there)
+        if count <= 0:
+            return now
+        values, then = series.values[here : here + count], kept.values[there : there + count]
+        # Bits, for an empty value is equal to an empty value. A shingle that begins before what is known of both has
+        # nothing to be compared with.
+        held = runs((values.view(np.int64) == then.view(np.int64)).all(axis=1), shingle)
+        np.copyto(score[here : here + count], kept.score[there : there + count], where=held)
+        return now
+
+
+def _missing(
+    batch: Sequence[Series], scores: Sequence[Floats], rows: Sequence[slice], shingle: int
+) -> list[NDArray[np.intp]]:
+    """Where in each series a score is wanted and can be had, but is not there."""
+    starts = [max(part.start, shingle - 1) for part in rows]
+    wanted = [score[start : part.stop] for score, start, part in zip(scores, starts, rows, strict=True)]
+    if not wanted:
+        return []
+    edges = np.cumsum([0, *map(len, wanted)])
+    empty = np.flatnonzero(np.isnan(np.concatenate(wanted)))
+    cuts = np.searchsorted(empty, edges).tolist()
+    places = [
+        empty[first:stop] - shift
+        for first, stop, shift in zip(cuts, cuts[1:], (edges[:-1] - starts).tolist(), strict=False)
+    ]
+    points = shingles_of([series.values for series in batch], places, shingle)
+    whole = np.asarray(np.isfinite(points).all(axis=1))
+    if whole.all():
+        return places
+    return [part[whole[first:stop]] for part, first, stop in zip(places, cuts, cuts[1:], strict=False)]
+
+
+def _origin(series: Series) -> int:
+    return int(series.timestamps.view(np.int64)[0]) if len(series) else 0

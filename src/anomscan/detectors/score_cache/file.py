@@ -1,0 +1,194 @@
+"""The file of kept scores: those of some neighbours in the store's order, each beside the samples it follows from.
+
+A file is made of frames. The first holds all rows there were when it was written; each one after it some rows more of
+the same assets, so that a night need not write again what other nights have written. A frame:
+
+=====================  ==================================================================================
+8 bytes                the magic ``ANOMKPT`` and the format's version
+uint64, uint64         the length of the frame and of its header in bytes
+header                 JSON, UTF-8: ``files``, ``health``, and of each asset how many ``rows`` follow; the first one has
+                       ``partition``, ``assets`` and ``origins``, too
+values                 float64, little-endian, (n, d) of each asset, one after another
+scores                 float64, little-endian, (n,) of each asset
+health                 int16, little-endian, (n,) of each asset, into ``health``; -1 for none; int32 if there are more
+                       names than an int16 can tell apart
+uint32                 CRC-32 of what precedes it in the file, other such numbers left out
+=====================  ==================================================================================
+
+A frame that is torn, damaged, or was added to another state of the file does not count, nor does what follows it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anomscan.detectors.score_cache.table import CachedScores, Rows, ScoreColumns
+from anomscan.storage.durable import replace_file
+from anomscan.store.partitions import Partition
+from anomscan.store.snapshot import FileId
+
+_MAGIC = b"ANOMKPT\x04"
+_PREFIX = struct.Struct("<8sQQ")
+_CHECKSUM = struct.Struct("<I")
+#: Frames of a file before it is written anew as one.
+_MOST_FRAMES = 32
+
+
+def write(
+    path: Path, partition: Partition, known: Mapping[str, CachedScores], files: Collection[FileId] | None
+) -> None:
+    """Write the scores of a partition's assets.
+
+    Parameters
+    ----------
+    files
+        The store's files that hold all their samples; None if that is not known.
+
+    Raises
+    ------
+    OutputError
+        If they cannot be written; an old file stays.
+    """
+    kept = list(known.values())
+    facts = {
+        "partition": [partition.low, partition.high, partition.assets],
+        "variables": kept[0].values.shape[1] if kept else 1,
+        "assets": list(known),
+        "origins": [each.origin for each in kept],
+    }
+    with replace_file(path) as file:
+        for part in _frame(facts, kept, [0] * len(kept), files, 0):
+            file.write(part)
+
+
+def append(path: Path, end: int, kept: Sequence[CachedScores], files: Collection[FileId]) -> None:
+    """Add what is not in the file of the same assets; where that cannot be done wholly, it is as if nothing had been.
+
+    Parameters
+    ----------
+    end
+        The checksum at its end when it was read. If another one has written it since, what is added will not count.
+    kept
+        In the order of the file.
+    files
+        The store's files that hold all their samples.
+    """
+    frame = b"".join(bytes(part) for part in _frame({}, kept, [each.filed for each in kept], files, end))
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, frame)
+        finally:
+            os.close(descriptor)
+
+
+def partition_of(path: Path) -> Partition | None:
+    """Whose scores a file says to hold; None if it is no such file."""
+    try:
+        with path.open("rb") as file:
+            magic, _, length = _PREFIX.unpack(file.read(_PREFIX.size))
+            if magic != _MAGIC:
+                return None
+            return _partition(json.loads(file.read(length)))
+    except (OSError, ValueError, KeyError, TypeError, IndexError, struct.error, MemoryError, OverflowError):
+        return None
+
+
+def read(path: Path) -> ScoreColumns:
+    """The scores that a file holds, as far as it is sound; none if it is missing or of another version."""
+    try:
+        content = memoryview(path.read_bytes())
+    except OSError:
+        return ScoreColumns()
+    headers, pieces, start, checksum = [], [], 0, 0
+    while len(content) - start > _PREFIX.size:
+        magic, length, of_header = _PREFIX.unpack_from(content, start)
+        if magic != _MAGIC or not _PREFIX.size < length <= len(content) - start:
+            break
+        body, found = content[start : start + length - _CHECKSUM.size], content[start + length - _CHECKSUM.size :]
+        checksum_then = zlib.crc32(body, checksum)
+        if _CHECKSUM.pack(checksum_then) != found[: _CHECKSUM.size]:
+            break
+        headers.append(json.loads(bytes(body[_PREFIX.size : _PREFIX.size + of_header])))
+        pieces.append(_rows(body, _PREFIX.size + of_header, headers[-1], headers[0]["variables"]))
+        start, checksum = start + length, checksum_then
+    if not headers:
+        return ScoreColumns()
+    first, files = headers[0], headers[-1]["files"]
+    return ScoreColumns(
+        first["assets"],
+        np.array(first["origins"], np.int64),
+        tuple(pieces),
+        _partition(first),
+        None if files is None else frozenset((name, size, written) for name, size, written in files),
+        checksum if start == len(content) and len(headers) < _MOST_FRAMES else None,
+    )
+
+
+def _frame(
+    facts: Mapping[str, Any],
+    kept: Sequence[CachedScores],
+    since: Sequence[int],
+    files: Collection[FileId] | None,
+    checksum: int,
+) -> list[Any]:
+    """The rows of some assets from some place on, as the parts of a frame.
+
+    Parameters
+    ----------
+    checksum
+        Of what precedes it in the file.
+    """
+    lists = {each.health_names for each in kept}
+    names = sorted({name for known in lists for name in known})
+    places = {name: place for place, name in enumerate(names)}
+    tables = {known: np.array([*(places[name] for name in known), -1], _health_kind(names)) for known in lists}
+    columns = (
+        [each.values[start:].ravel() for each, start in zip(kept, since, strict=True)],
+        [each.score[start:] for each, start in zip(kept, since, strict=True)],
+        [tables[each.health_names][each.health[start:]] for each, start in zip(kept, since, strict=True)],
+    )
+    header = json.dumps(
+        {
+            **facts,
+            "files": None if files is None else sorted(files),
+            "health": names,
+            "rows": [len(scores) for scores in columns[1]],
+        },
+        ensure_ascii=False,
+    ).encode()
+    parts: list[Any] = [header]
+    for kind, column in zip(("<f8", "<f8", _health_kind(names)), columns, strict=True):
+        parts.append(np.concatenate([np.empty(0, kind), *column], dtype=kind))
+    length = _PREFIX.size + sum(memoryview(part).nbytes for part in parts) + _CHECKSUM.size
+    parts.insert(0, _PREFIX.pack(_MAGIC, length, len(header)))
+    for part in parts:
+        checksum = zlib.crc32(part, checksum)
+    return [*parts, _CHECKSUM.pack(checksum)]
+
+
+def _rows(body: memoryview, start: int, header: Mapping[str, Any], d: int) -> Rows:
+    counts = np.array(header["rows"], np.int64)
+    rows = int(counts.sum())
+    values = np.frombuffer(body, "<f8", rows * d, start).reshape(rows, d)
+    scores = np.frombuffer(body, "<f8", rows, start + 8 * rows * d)
+    health = np.frombuffer(body, _health_kind(header["health"]), rows, start + 8 * rows * (d + 1))
+    return Rows(counts, values, scores, health, tuple(header["health"]))
+
+
+def _partition(header: Mapping[str, Any]) -> Partition:
+    low, high, assets = header["partition"]
+    return Partition((int(low[0]), str(low[1])), (int(high[0]), str(high[1])), int(assets))
+
+
+def _health_kind(names: Collection[str]) -> str:
+    return "<i2" if len(names) <= np.iinfo(np.int16).max else "<i4"

@@ -1,0 +1,300 @@
+"""What is kept of some neighbours in the store's order: each score beside the samples it follows from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomscan.store.block import Block
+from anomscan.store.partitions import Partition
+from anomscan.store.snapshot import FileId
+from anomscan.telemetry.rows import Layout
+from anomscan.telemetry.series import Floats, Instants, Series
+
+Codes = NDArray[np.int32]
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CachedScores:
+    """One asset's scores.
+
+    Parameters
+    ----------
+    origin
+        The instant of the first row, microseconds since 1970, UTC.
+    values
+        (n, d) float64.
+    score
+        (n,) float64: of the shingle that ends at each row; NaN where it was not scored.
+    health
+        (n,) int32 into ``health_names``; -1 where there is none.
+    health_names
+        The names that may occur.
+    filed
+        So many rows at the beginning are the asset's in the file of its partition; 0 if the file has others, or none.
+    """
+
+    origin: int
+    values: Floats
+    score: Floats
+    health: Codes
+    health_names: tuple[str, ...]
+    filed: int = 0
+
+    def with_scores(self, places: NDArray[np.intp], scores: Floats) -> CachedScores:
+        """The same with some scores, at places in rising order; those of a file are copied, others filled in."""
+        score = self.score if self.score.flags.writeable else self.score.copy()
+        score[places] = scores
+        filed = self.filed if places[0] >= self.filed else 0
+        return CachedScores(self.origin, self.values, score, self.health, self.health_names, filed)
+
+    def series(self, asset: str, layout: Layout) -> Series:
+        """The samples, laid on their calendar; the values are the very array."""
+        timestamps = _calendar(self.origin, layout.cadence.step_us, len(self.score))
+        return Series(asset, layout.cadence, layout.variables, timestamps, self.values, self.health, self.health_names)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Some consecutive rows of each of some assets, one asset after another.
+
+    Parameters
+    ----------
+    counts
+        (a,) int64: how many of each.
+    values
+        (n, d) float64.
+    scores
+        (n,) float64.
+    health
+        (n,) integers into ``health_names``; -1 where there is none.
+    health_names
+        Sorted.
+    """
+
+    counts: Counts
+    values: Floats
+    scores: Floats
+    health: NDArray[np.signedinteger]
+    health_names: tuple[str, ...]
+
+    def edges(self) -> list[int]:
+        """(a + 1) places: where each asset's begin, and where the last one's end."""
+        return [0, *np.cumsum(self.counts).tolist()]
+
+    def in_terms_of(self, names: tuple[str, ...]) -> Self:
+        """The same, with health as codes into other names, which hold all that occur."""
+        if names == self.health_names:
+            return self
+        places = {name: place for place, name in enumerate(names)}
+        table = np.array([*(places[name] for name in self.health_names), -1], np.int32)
+        return replace(self, health=table[self.health], health_names=names)
+
+    def only(self, which: NDArray[np.bool_]) -> Self:
+        """Those of some of the assets."""
+        if which.all():
+            return self
+        rows = np.repeat(which, self.counts)
+        return replace(
+            self,
+            counts=self.counts[which],
+            values=self.values[rows],
+            scores=self.scores[rows],
+            health=self.health[rows],
+        )
+
+    def of_more(self, assets: int) -> Self:
+        """The same of so many assets; of those at the end there are no rows."""
+        return replace(self, counts=np.append(self.counts, np.zeros(assets - len(self.counts), np.int64)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoreColumns:
+    """What is kept of some assets.
+
+    Parameters
+    ----------
+    assets
+        Their ids.
+    origins
+        (a,) int64: the instant of each one's first row, microseconds since 1970, UTC.
+    pieces
+        Their rows: those of a later piece follow those of the earlier ones, and stand on the same calendar.
+    partition
+        Whose scores these were when they were written, those of all its assets; None if they were gathered.
+    files
+        The store's files that held all their samples; None if that is not known.
+    end
+        The checksum at the end of its file; None if there is none that could be continued.
+    fresh
+        So many pieces at the end are not in the file.
+    """
+
+    assets: list[str] = field(default_factory=list)
+    origins: Counts = field(default_factory=lambda: np.empty(0, np.int64))
+    pieces: tuple[Rows, ...] = ()
+    partition: Partition | None = None
+    files: frozenset[FileId] | None = None
+    end: int | None = None
+    fresh: int = 0
+
+    @property
+    def counts(self) -> Counts:
+        """(a,) int64: how many rows there are of each."""
+        return _sum(self.pieces)
+
+    def kept(self) -> dict[str, CachedScores]:
+        """By asset."""
+        if not self.pieces:
+            return {}
+        rows = _joined(self.pieces)
+        health = rows.health.astype(np.int32, copy=False)
+        filed = np.zeros(len(self.assets), np.int64)
+        if self.end is not None:
+            filed = _sum(self.pieces[: len(self.pieces) - self.fresh])
+        return {
+            asset: CachedScores(origin, rows.values[a:b], rows.scores[a:b], health[a:b], rows.health_names, old)
+            for asset, origin, (a, b), old in zip(
+                self.assets, self.origins.tolist(), pairwise(rows.edges()), filed.tolist(), strict=True
+            )
+        }
+
+    def only(self, wanted: Callable[[str], bool]) -> ScoreColumns:
+        """What is kept of some of the assets."""
+        which = np.fromiter(map(wanted, self.assets), bool, len(self.assets))
+        if which.all():
+            return self
+        assets = [asset for asset, is_wanted in zip(self.assets, which.tolist(), strict=True) if is_wanted]
+        pieces = tuple(piece.only(which) for piece in self.pieces)
+        return ScoreColumns(assets, self.origins[which], pieces, files=self.files)
+
+    def grown(self, block: Block, step_us: int) -> ScoreColumns | None:
+        """It and what has come since, which is not scored yet.
+
+        Parameters
+        ----------
+        block
+            The new rows, in order; a later sample each.
+        step_us
+            From one row to the next, in microseconds.
+
+        Returns
+        -------
+        None where a row is not later than all that are kept of its asset, or so much later that more is missing than
+        there is.
+        """
+        places = {asset: place for place, asset in enumerate(self.assets)}
+        edges = block.edges()
+        new = [name not in places for name in block.names]
+        newcomers = [name for name, is_new in zip(block.names, new, strict=True) if is_new]
+        assets = self.assets + newcomers
+        places.update((asset, place) for place, asset in enumerate(newcomers, len(self.assets)))
+        origins = np.append(self.origins, block.timestamps[edges[:-1][new]])
+        old = np.append(self.counts, np.zeros(len(newcomers), np.int64))
+        owners = np.fromiter((places[name] for name in block.names), np.int64, len(block.names))
+        owner = owners[block.assets]
+        after = (block.timestamps - origins[owner]) // step_us - old[owner]
+        if (after < 0).any():
+            return None
+        counts = np.zeros(len(assets), np.int64)
+        counts[owners] = after[edges[1:] - 1] + 1
+        if counts.sum() > old.sum() + len(block):  # a leap in time, for which there may be no room: one asset's trouble
+            return None
+        where = (np.cumsum(counts) - counts)[owner] + after
+        values = np.full((counts.sum(), block.values.shape[1]), np.nan)
+        values[where] = block.values
+        health = np.full(len(values), -1, np.int32)
+        health[where] = block.health
+        rows = Rows(counts, values, np.full(len(values), np.nan), health, block.health_names)
+        before = (piece.of_more(len(assets)) for piece in self.pieces)
+        return replace(self, assets=assets, origins=origins, pieces=(*before, rows), fresh=self.fresh + 1)
+
+
+def together(tables: Sequence[ScoreColumns]) -> ScoreColumns:
+    """Join the scores of different assets; the result belongs to no file."""
+    tables = [columns for columns in tables if columns.assets]
+    if not tables:
+        return ScoreColumns()
+    each = [_joined(columns.pieces) for columns in tables]
+    files = {columns.files for columns in tables}
+    return ScoreColumns(
+        [asset for columns in tables for asset in columns.assets],
+        np.concatenate([columns.origins for columns in tables]),
+        (_stacked(each),),
+        files=files.pop() if len(files) == 1 else None,
+    )
+
+
+def _sum(pieces: Sequence[Rows]) -> Counts:
+    """(a,) int64: how many rows of each asset there are in all."""
+    return np.asarray(np.sum([piece.counts for piece in pieces], axis=0), np.int64)
+
+
+def _stacked(each: Sequence[Rows]) -> Rows:
+    """The rows of some assets, then those of others."""
+    names = tuple(sorted({name for rows in each for name in rows.health_names}))
+    each = [rows.in_terms_of(names) for rows in each]
+    return Rows(
+        np.concatenate([rows.counts for rows in each]),
+        np.concatenate([rows.values for rows in each]),
+        np.concatenate([rows.scores for rows in each]),
+        np.concatenate([rows.health for rows in each]),
+        names,
+    )
+
+
+def _joined(pieces: Sequence[Rows]) -> Rows:
+    """Rows of the same assets, those of each one after another."""
+    first, *later = pieces
+    if not later:
+        return first
+    if len(later) > 1:
+        # There are few rows in these, so that they may be put in order one by one.
+        stacked = _stacked(later)
+        order = np.concatenate([np.repeat(np.arange(len(rows.counts)), rows.counts) for rows in later]).argsort(
+            kind="stable"
+        )
+        last = Rows(
+            _sum(later),
+            stacked.values[order],
+            stacked.scores[order],
+            stacked.health[order],
+            stacked.health_names,
+        )
+    else:
+        (last,) = later
+    names = tuple(sorted({*first.health_names, *last.health_names}))
+    one, other = first.in_terms_of(names), last.in_terms_of(names)
+    counts = np.stack([one.counts, other.counts], axis=1)
+    return Rows(
+        counts.sum(axis=1),
+        _alternating(one.values, other.values, counts),
+        _alternating(one.scores, other.scores, counts),
+        _alternating(one.health, other.health, counts),
+        names,
+    )
+
+
+def _alternating(one: NDArray[Any], other: NDArray[Any], counts: Counts) -> NDArray[Any]:
+    """Of each asset first its rows of the one array, then those of the other; (a, 2) how many there are."""
+    assets, shape = len(counts), one.shape[1:]
+    if (counts == counts[0]).all():
+        parts = one.reshape(assets, -1, *shape), other.reshape(assets, -1, *shape)
+        return np.concatenate(parts, axis=1).reshape(-1, *shape)
+    is_one = np.repeat(np.tile([True, False], assets), counts.ravel())
+    both = np.empty((len(is_one), *shape), np.result_type(one, other))
+    both[is_one], both[~is_one] = one, other
+    return both
+
+
+@lru_cache(256)
+def _calendar(origin: int, step: int, length: int) -> Instants:
+    """CachedScores, as the assets of a fleet share their days."""
+    return (origin + step * np.arange(length)).view("datetime64[us]")

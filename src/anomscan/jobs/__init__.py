@@ -1,0 +1,1 @@
+"""The use cases: fetch, and a run over a fleet, cut into partitions, checkpointed, resumed, proved."""

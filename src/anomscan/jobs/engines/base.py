@@ -1,0 +1,62 @@
+"""What an engine is: a function is mapped over items, results come back as they complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """What comes back in a result's place where a item has ended its worker each time it was tried.
+
+    Parameters
+    ----------
+    reason
+        One line.
+    """
+
+    reason: str
+
+
+class Engine(Protocol):
+    """Maps a function over items. Used as a context manager; its workers live as long as the block."""
+
+    def __enter__(self) -> Self:
+        """Make the workers ready.
+
+        Raises
+        ------
+        AnomscanError
+            If there are none to be had, or they run another version than this process.
+        """
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let the workers go, without waiting for what they are at."""
+
+    @property
+    def workers(self) -> int:
+        """How many items are worked on at a time."""
+
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result | Lost]]:
+        """Do the work on each item.
+
+        Parameters
+        ----------
+        work
+            A pure function, which a worker elsewhere gets once, pickled.
+        items
+            Small descriptions of what to do; taken from the iterable as workers come free.
+
+        Yields
+        ------
+        Each item, once, with its result or that it was lost; in the order in which they complete. What ``work`` raises
+        is raised here, and ends the mapping.
+        """

@@ -1,0 +1,390 @@
+"""Workers of a Ray cluster: one started for this run, or one that is there."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+import time
+import uuid
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Any, NoReturn, ParamSpec, Self, TypeVar
+from urllib.parse import urlsplit
+
+from anomscan import __version__
+from anomscan.errors import ConfigError, MissingExtraError, ServiceError
+from anomscan.jobs.engines import remote_task
+from anomscan.jobs.engines.base import Item, Lost, Result
+from anomscan.jobs.engines.cpus import usable_cpus
+
+#: How often a item is tried again after it has lost its worker.
+_RETRIES = 2
+#: Units under way for each worker, so that none waits for this process.
+_DEPTH = 2
+#: How long a cluster may take to answer, its nodes to say what they have, and all of it to end.
+_ANSWER_S, _NODES_S, _LEAVE_S = 5.0, 60.0, 30.0
+#: And one that no longer works.
+_LOST_S = 2.0
+#: How often to look which nodes there are.
+_LOOK_S = 10.0
+#: The name of the thread that calls Ray.
+_THREAD = "anomscan-ray"
+
+#: What Ray reads from the environment when it is imported. The user's own settings go first.
+_CALM = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Where a cluster is lost, any call would start another one.
+    "RAY_ENABLE_AUTO_CONNECT": "0",
+    # What it prints on stdout, of all places, when a worker or a node has died.
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
+    # A item that takes all memory would be tried for ever.
+    "RAY_task_oom_retries": str(_RETRIES),
+    # Under `uv run` Ray would send the working directory around, and have the nodes install from it.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+}
+#: And for a cluster that should be there: to give up within seconds where none answers, not minutes.
+_BRISK = {
+    "RAY_NUM_REDIS_GET_RETRIES": "3",
+    "RAY_gcs_rpc_server_connect_timeout_s": "2",
+    "RAY_py_gcs_connect_timeout_s": "3",
+    "RAY_gcs_server_request_timeout_seconds": "10",
+    "RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S": "2",
+    "RAY_CLIENT_MAX_CONNECTION_TIMEOUT_S": "2",
+}
+
+_Inputs = ParamSpec("_Inputs")
+_Output = TypeVar("_Output")
+
+
+class Ray:
+    """An engine of worker processes, on this machine or on many; a item that ends its worker is lost alone.
+
+    Ray is called from a thread of its own. In the main thread it would replace the handler of SIGTERM, and swallow what
+    handlers raise while it waits. The thread lives as long as the engine: what Ray has started ends with it.
+
+    Parameters
+    ----------
+    workers
+        Units worked on at a time; by default as many as CPUs this process may use, or the cluster has.
+    address
+        ``ray://host:port`` of a running cluster or, on one of its machines, ``host:port`` or ``auto``. None starts one
+        for this run only.
+    """
+
+    def __init__(self, workers: int | None = None, address: str | None = None) -> None:
+        self._wanted = workers
+        self._address = (os.environ.get("RAY_ADDRESS") or address) if address == "auto" else address
+        self._folder: str | None = None
+        self._lost = False
+
+    def __enter__(self) -> Self:
+        """Start a cluster or connect to one, and ask its nodes what they have.
+
+        Raises
+        ------
+        MissingExtraError
+            If Ray is not installed.
+        ConfigError
+            If the address is none, or results of a node could differ from those of this process.
+        ServiceError
+            If no cluster answers there, it refuses us, or has no CPUs.
+        """
+        if self._address not in (None, "auto"):
+            _port(str(self._address))
+        self._ray = _ray(self._address)
+        self._thread = _Thread()
+        self._facts = remote_task.facts()
+        if self._address is None:  # the same files
+            del self._facts[remote_task.SOURCE]
+        try:
+            with _silently():
+                if self._address is None:
+                    self._call(self._start, self._wanted or usable_cpus())
+                else:
+                    self._call(self._connect, self._address)
+            _keep_handler(signal.SIGTERM)
+            self._ask(self._nodes())
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave()
+
+    @property
+    def workers(self) -> int:
+        """CPUs that the cluster has now, or fewer if so many are not wanted."""
+        cpus = self._cpus()
+        return min(cpus, self._wanted or cpus)
+
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result | Lost]]:
+        """See :meth:`anomscan.jobs.engines.base.Engine.map`."""
+        ray, run, source = self._ray, uuid.uuid4().hex, iter(items)
+        pickled = ray.cloudpickle.dumps
+        task = self._call(ray.remote(num_cpus=1, max_retries=_RETRIES, retry_exceptions=False), remote_task.answer)
+        function = [self._call(ray.put, pickled(work))]
+        pending: dict[Future[bytes], Item] = {}
+        done: SimpleQueue[Future[bytes]] = SimpleQueue()
+        room, looked = 0, -_LOOK_S
+        try:
+            while True:
+                if time.monotonic() - looked >= _LOOK_S:
+                    room, looked = self._room(), time.monotonic()
+                for item in islice(source, max(room - len(pending), 0)):
+                    future = self._call(_future, task, run, self._facts, function, pickled(item))
+                    pending[future] = item
+                    future.add_done_callback(done.put)
+                if not pending:
+                    return
+                try:
+                    future = done.get(timeout=_LOOK_S)
+                except Empty:
+                    continue
+                yield pending.pop(future), self._result(future)
+        finally:
+            self._thread.submit(self._cancel, list(pending))
+
+    def _call(self, function: Callable[_Inputs, _Output], *args: _Inputs.args, **kwargs: _Inputs.kwargs) -> _Output:
+        return self._thread.submit(function, *args, **kwargs).result()
+
+    def _start(self, workers: int) -> None:
+        # A socket's path has at most 107 bytes, which a temporary folder of the user's own may exceed.
+        self._folder = tempfile.mkdtemp(prefix="anomscan-ray-", dir=None if os.name == "nt" else "/tmp")  # noqa: S108
+        try:
+            self._init("local", num_cpus=workers, include_dashboard=False, _temp_dir=self._folder)
+        except Exception as error:
+            raise ServiceError(f"Ray does not start: {error}", hint="or leave out --engine ray") from error
+
+    def _connect(self, address: str) -> None:
+        try:
+            if address != "auto":
+                socket.create_connection(_port(address), timeout=_ANSWER_S).close()
+        except OSError as error:
+            raise ServiceError(
+                f"no Ray cluster at '{address}': {error.strerror or error}",
+                hint="start it: ray start --head; or leave out --address for one of this run only",
+            ) from error
+        try:
+            self._init(address)
+        except Exception as error:
+            raise ServiceError(
+                f"no Ray cluster to be had at '{address}': {error}",
+                hint="is it Ray, of this version? if it wants a token: RAY_AUTH_MODE=token and RAY_AUTH_TOKEN",
+            ) from error
+
+    def _init(self, address: str, **options: object) -> None:
+        self._ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **options)
+        # The one logger that goes by a level of its own; it writes to stderr as long as it has no handler.
+        logging.getLogger("ray.util.client.logsclient").addHandler(logging.NullHandler())
+
+    def _cancel(self, futures: Iterable[Future[bytes]]) -> None:
+        for future in futures:
+            with suppress(Exception):
+                self._ray.cancel(vars(future)["object_ref"], force=True)
+
+    def _leave(self) -> None:
+        try:
+            with suppress(Exception):
+                self._thread.submit(self._ray.shutdown).result(_LOST_S if self._lost else _LEAVE_S)
+        finally:
+            self._thread.end()
+            if self._folder is not None:
+                shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _nodes(self) -> list[dict[str, Any]]:
+        """The nodes that are up and have CPUs."""
+        try:
+            nodes = self._thread.submit(self._ray.nodes).result(_ANSWER_S)
+            nodes = [node for node in nodes if node["Alive"] and node["Resources"].get("CPU")]
+        except Exception as error:  # noqa: BLE001 - of gRPC too, where Ray does not make its own of it
+            self._gone(error)
+        if not nodes:
+            raise ServiceError(f"{self._name} has no node with a CPU that is up", hint="start one: ray start --address")
+        return nodes
+
+    def _room(self) -> int:
+        """How many items to have under way."""
+        cpus = self._cpus()
+        # Of a larger cluster no more is used than is wanted: there, what is under way is what is worked on.
+        return cpus * _DEPTH if self._wanted is None or self._wanted >= cpus else self._wanted
+
+    def _cpus(self) -> int:
+        return max(int(sum(node["Resources"]["CPU"] for node in self._nodes())), 1)
+
+    def _ask(self, nodes: list[dict[str, Any]]) -> None:
+        """Let no work begin where other results could come out; a node that joins later is asked at its first item."""
+        ray = self._ray
+        on = import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
+        look = self._call(ray.remote(num_cpus=0, max_retries=0), remote_task.look)
+        asked = [
+            (node, self._call(_future, look.options(scheduling_strategy=on(node["NodeID"], soft=False))))
+            for node in nodes
+        ]
+        deadline = time.monotonic() + _NODES_S
+        for node, future in asked:
+            name = node["NodeManagerAddress"]
+            try:
+                here = future.result(max(deadline - time.monotonic(), 0))
+            except TimeoutError:
+                raise ServiceError(
+                    f"node {name} of {self._name} has not answered within {_NODES_S:g} s", hint="see its Ray logs"
+                ) from None
+            except ray.exceptions.RayTaskError as error:
+                raise ServiceError(f"node {name} of {self._name} cannot run tasks: {error.cause}") from error
+            except ray.exceptions.RayError:  # it has gone meanwhile
+                continue
+            if not remote_task.fits(here, self._facts):
+                raise self._unfit(name, here)
+
+    def _unfit(self, node: str, here: dict[str, str] | str) -> ConfigError:
+        if isinstance(here, dict):
+            other = [name for name, there in self._facts.items() if here.get(name) != there]
+            here = f"{_list(here, other)}, this machine {_list(self._facts, other)}"
+        return ConfigError(
+            f"node {node} of {self._name} has {here}",
+            hint=f"install there what is installed here: anomscan[ray]=={__version__}",
+        )
+
+    def _result(self, future: Future[bytes]) -> Any:
+        errors = self._ray.exceptions
+        try:
+            kind, value = pickle.loads(future.result())  # noqa: S301 - from our own workers
+        except errors.OutOfMemoryError:
+            return Lost("its worker took more memory than the machine has")
+        except (errors.WorkerCrashedError, errors.NodeDiedError, errors.ObjectLostError):
+            return Lost(f"its worker was killed or crashed, {_RETRIES + 1} times")
+        except errors.RayTaskError:  # the remote_task itself has failed: a bug
+            raise
+        except (errors.RayError, ConnectionError) as error:
+            self._gone(error)
+        if kind == "raised":
+            raise value
+        if kind == "unfit":
+            raise self._unfit(*value)
+        return value
+
+    @property
+    def _name(self) -> str:
+        return f"the Ray cluster at '{self._address}'" if self._address else "the Ray cluster of this run"
+
+    def _gone(self, error: Exception) -> NoReturn:
+        self._lost = True
+        why = "it does not answer" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+        raise ServiceError(
+            f"{self._name} no longer works: {why}",
+            hint="see its logs; what is finished is kept",
+        ) from error
+
+
+def hangs() -> bool:
+    """Whether Ray waits for a cluster that is lost; in the end it aborts the process."""
+    return any(thread.name == _THREAD for thread in threading.enumerate())
+
+
+class _Thread:
+    """A thread that calls one function after another; where a call never ends, the process can."""
+
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=_THREAD, daemon=True)
+        self._thread.start()
+
+    def submit(
+        self, function: Callable[_Inputs, _Output], *args: _Inputs.args, **kwargs: _Inputs.kwargs
+    ) -> Future[_Output]:
+        """Let it call a function when it has called those before."""
+        future: Future[_Output] = Future()
+
+        def call() -> None:
+            try:
+                result = function(*args, **kwargs)
+            except BaseException as error:  # noqa: BLE001 - whoever waits raises it
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self._calls.put(call)
+        return future
+
+    def end(self) -> None:
+        """Let it end after the calls it was given, and see whether it does."""
+        self._calls.put(None)
+        self._thread.join(_LOST_S)
+
+    def _run(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call()
+
+
+def _ray(address: str | None) -> Any:
+    """The package, told to be calm."""
+    for name, value in (_CALM if address is None else _CALM | _BRISK).items():
+        os.environ.setdefault(name, value)
+    try:
+        ray = import_module("ray")
+        if address is not None and address.startswith("ray://"):
+            import_module("grpc")
+    except ImportError as error:
+        raise MissingExtraError("--engine ray", "ray") from error
+    if ray.is_initialized():
+        raise ConfigError("this process already has a Ray cluster", hint="call ray.shutdown() first")
+    if remote_task.__name__ not in ray.cloudpickle.list_registry_pickle_by_value():
+        ray.cloudpickle.register_pickle_by_value(remote_task)
+    return ray
+
+
+def _future(task: Any, *inputs: object) -> Any:
+    """Of a task, which begins; waiting for it is Python's own waiting, and lets signals through."""
+    return task.remote(*inputs).future()
+
+
+def _port(address: str) -> tuple[str, int]:
+    """Where to knock."""
+    try:
+        parts = urlsplit(address if "://" in address else f"//{address}")
+        if parts.scheme in ("", "ray") and parts.hostname and parts.port and not parts.path:
+            return parts.hostname, parts.port
+    except ValueError:
+        pass
+    raise ConfigError(f"'{address}' is no address of a Ray cluster", hint="auto, HOST:PORT or ray://HOST:PORT")
+
+
+def _list(facts: dict[str, str], names: list[str]) -> str:
+    return " and ".join(f"{name} {facts.get(name, 'unknown')}" for name in names)
+
+
+def _keep_handler(number: int) -> None:
+    """Put Python's handler back: Ray's native code has laid one of its own over it, which writes a stack to stderr."""
+    handler = signal.getsignal(number)
+    if handler is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(number, handler)
+
+
+@contextmanager
+def _silently() -> Iterator[None]:
+    """Nothing on stderr: what Ray's native code writes there about a failure, its exception says too."""
+    stderr = os.dup(2)
+    try:
+        with warnings.catch_warnings(), Path(os.devnull).open("wb") as nowhere:
+            warnings.simplefilter("ignore")
+            os.dup2(nowhere.fileno(), 2)
+            yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)

@@ -1,0 +1,256 @@
+"""One fetch: a source streamed into one commit of the store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from anomscan.errors import AssetError, ConfigError
+from anomscan.sources.base import AssetFailure, Notice, Reject, Request, Source
+from anomscan.sources.times import wall_clock
+from anomscan.storage.durable import replace_file
+from anomscan.storage.places import local
+from anomscan.telemetry.cadence import first_instant, last_instant
+from anomscan.telemetry.rows import ASSET, TIMESTAMP
+
+if TYPE_CHECKING:
+    from anomscan.store.store import Store
+
+_MOST_DAYS = 700_000
+
+
+@dataclass(frozen=True, slots=True)
+class FetchReport:
+    """What a fetch did.
+
+    Parameters
+    ----------
+    assets
+        How many assets the stored rows were of.
+    rows
+        Rows the source gave for what was asked, those of the current period among them.
+    new, revised, unchanged
+        What the stored rows were to the store; rows given twice alike count once.
+    current
+        Rows left out because their period is not over.
+    rejects
+        Rows that cannot be used.
+    rejects_file
+        Where they are kept; None if there are none.
+    silent
+        Assets whose last sample is older than the newest of the source by more than the margin for late data, and that
+        sample; sorted by asset.
+    failures
+        Assets that failed; nothing of this fetch is stored for them.
+    warnings
+        What else the user should hear of.
+    """
+
+    assets: int
+    rows: int
+    new: int
+    revised: int
+    unchanged: int
+    current: int
+    rejects: tuple[Reject, ...]
+    rejects_file: Path | None
+    silent: tuple[tuple[str, np.datetime64], ...]
+    failures: tuple[AssetFailure, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def summary(self) -> str:
+        """One line for a person."""
+        text = (
+            f"{self.rows} rows of {self.assets} assets: {self.new} new, {self.revised} revised, "
+            f"{self.unchanged} unchanged, {len(self.rejects)} rejected"
+        )
+        if self.current:
+            text += f", {self.current} of the current period left out"
+        if self.silent:
+            text += f", {len(self.silent)} assets silent"
+        return f"{text}, {len(self.failures)} assets failed" if self.failures else text
+
+
+def request_of(
+    *,
+    assets: Sequence[str] | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    days: int | None = None,
+    timezone: str = "UTC",
+    now: np.datetime64 | None = None,
+) -> Request:
+    """The request that a user's words make.
+
+    Parameters
+    ----------
+    assets
+        Ids, each taken once; None or none at all for every asset.
+    start, end
+        Dates or instants; a date is included whole.
+    days
+        The last N days before today, and today.
+    timezone
+        IANA name; where ``days`` begin.
+    now
+        datetime64[us], UTC; the clock's by default.
+
+    Raises
+    ------
+    ConfigError
+        Not a date or an instant; the start after the end.
+    """
+    first = None if start is None else first_instant(start)
+    last = None if end is None else last_instant(end)
+    if first is not None and last is not None and first > last:
+        raise ConfigError(f"--from {start} is after --to {end}")
+    if days is not None:
+        today = np.datetime64(wall_clock(_now() if now is None else now, timezone), "D")
+        since = (today - np.timedelta64(min(days, _MOST_DAYS), "D")).astype("datetime64[us]")
+        first = since if first is None else max(first, since)
+        if last is not None and first > last:
+            raise ConfigError(f"--days {days} begins after --to {end}")
+    return Request(tuple(dict.fromkeys(assets)) if assets else None, first, last)
+
+
+def resumed(request: Request, store: Store, source: str, late: np.timedelta64) -> Request:
+    """The request, begun with each known asset at its last sample less the margin for late data.
+
+    A request that says itself where to begin or to end is left as it is.
+    """
+    if request.start is not None or request.end is not None:
+        return request
+    return replace(request, since={asset: last - late for asset, last in store.last_timestamps(source).items()})
+
+
+def fetch_into(
+    store: Store,
+    source: Source,
+    request: Request,
+    *,
+    now: np.datetime64 | None = None,
+    late: np.timedelta64 | None = None,
+    include_current: bool = False,
+    on_rows: Callable[[int], None] | None = None,
+) -> FetchReport:
+    """Stream a source into one commit of the store. If anything is raised, nothing is stored.
+
+    Parameters
+    ----------
+    now
+        datetime64[us], UTC: when the rows arrive, and what the current period is told by; the clock's by default.
+    late
+        The margin for late data, by which silent assets are told; none are told without it.
+    include_current
+        Whether to take samples whose period (their timestamp and the cadence after it, days in the source's time zone)
+        is not over.
+    on_rows
+        Called with the number of rows of each piece.
+
+    Raises
+    ------
+    InputError
+        Rows that cannot be used: see the source, and the store on contradicting rows and other cadences.
+    ServiceError
+        The source is unreachable, or refuses us.
+    LockedError
+        Another run writes the store.
+    OutputError
+        The store cannot be written.
+    """
+    now = _now() if now is None else now.astype("datetime64[us]")
+    cadence = source.layout.cadence
+    clock = np.datetime64(wall_clock(now, source.timezone), "us") if cadence.whole_days else now
+    last = clock - cadence.step
+    missing = set(request.assets or ())
+    failures: list[AssetFailure] = []
+    warnings: list[str] = []
+    rejects: list[Reject] = []
+    rows = current = 0
+    with store.writer(source.name, source.layout, arrived_at=now) as writer:
+        for item in source.fetch(request):
+            if isinstance(item, AssetFailure):
+                missing.discard(item.asset)
+                failures.append(item)
+                continue
+            if isinstance(item, Notice):
+                warnings.append(item.text)
+                continue
+            if isinstance(item, Reject):
+                rejects.append(item)
+                continue
+            rows += len(item)
+            if missing:
+                missing.difference_update(pc.unique(item[ASSET]).to_pylist())
+            complete = item if include_current else _until(item, last)
+            current += len(item) - len(complete)
+            if len(complete):
+                writer.append(complete)
+            if on_rows is not None:
+                on_rows(len(item))
+        rejects_file = _keep_rejects(store, source.name, rejects)
+        tally = writer.commit()
+    ends = store.last_timestamps(source.name)
+    for asset in sorted(missing - ends.keys()):
+        error = AssetError(f"source '{source.name}' gave no row of it, and the store has none")
+        failures.append(AssetFailure(asset, error))
+    if rows == 0 and not failures and not rejects:
+        warnings.append(f"source '{source.name}' gave no rows for what was asked")
+    return FetchReport(
+        assets=tally.assets,
+        rows=rows,
+        new=tally.new,
+        revised=tally.revised,
+        unchanged=tally.unchanged,
+        current=current,
+        rejects=tuple(rejects),
+        rejects_file=rejects_file,
+        silent=() if late is None else _silent(ends, late),
+        failures=tuple(failures),
+        warnings=tuple(warnings),
+    )
+
+
+def _silent(ends: dict[str, np.datetime64], late: np.timedelta64) -> tuple[tuple[str, np.datetime64], ...]:
+    if not ends:
+        return ()
+    newest = max(ends.values())
+    return tuple((asset, last) for asset, last in sorted(ends.items()) if last < newest - late)
+
+
+def _keep_rejects(store: Store, source: str, rejects: Sequence[Reject]) -> Path | None:
+    """Add rejects to the source's file of them; a row that is there already is not added again."""
+    if not rejects:
+        return None
+    path = local(store.path) / f"{source}.rejects.jsonl"
+    # As bytes: text would also be split at characters that JSON lets stand.
+    lines = path.read_bytes().splitlines() if path.is_file() else []
+    for each in rejects:
+        line = json.dumps({"row": dict(each.row), "reason": each.reason}, ensure_ascii=False)
+        lines.append(line.encode(errors="backslashreplace"))
+    kept: dict[bytes, bytes] = {}
+    for encoded in lines:
+        # Without the reason, for it names the place, which is another in the next answer.
+        kept.setdefault(encoded.partition(b'}, "reason": "')[0], encoded)
+    with replace_file(path) as file:
+        for encoded in kept.values():
+            file.write(encoded + b"\n")
+    return path
+
+
+def _until(rows: pa.Table, last: np.datetime64) -> pa.Table:
+    keep = pc.less_equal(rows[TIMESTAMP], pa.scalar(last))
+    return rows if pc.all(keep).as_py() else rows.filter(keep)
+
+
+def _now() -> np.datetime64:
+    return np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")

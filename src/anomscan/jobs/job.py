@@ -1,0 +1,134 @@
+"""What a run was asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anomscan.backtest.asset import Stretch
+from anomscan.backtest.rules import Rules
+from anomscan.config import ScanSettings, Settings
+from anomscan.telemetry.cadence import first_instant, last_instant
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the command line asked for.
+
+    Parameters
+    ----------
+    schema
+        Of the records.
+    whole
+        Whether one cut-off is taken over all scores of an asset.
+    assets
+        The ids asked for, None for all.
+    source, detector
+        Names in the settings; None for the default ones.
+    start, end, days
+        The days to report.
+    as_of
+        Only rows that had arrived by then exist.
+    through
+        Only samples up to then exist.
+    record, replay
+        Where to keep what a remote detector answers, or to have it from.
+    min_severity
+        An anomaly's severity lies above it; None for what the detector's settings say, if anything.
+    rescore
+        Whether scores that were kept are left aside.
+    """
+
+    schema: str
+    whole: bool
+    assets: Sequence[str] | None
+    source: str | None = None
+    detector: str | None = None
+    start: str | None = None
+    end: str | None = None
+    days: int | None = None
+    as_of: str | None = None
+    through: str | None = None
+    record: Path | None = None
+    replay: Path | None = None
+    min_severity: float | None = None
+    rescore: bool = False
+
+    @property
+    def stretch(self) -> Stretch:
+        """The days to report.
+
+        Raises
+        ------
+        ConfigError
+            If they make no sense.
+        """
+        return Stretch(
+            None if self.start is None else first_instant(self.start),
+            None if self.end is None else last_instant(self.end),
+            self.days,
+        )
+
+    @property
+    def known(self) -> Known:
+        """What the run may know.
+
+        Raises
+        ------
+        ConfigError
+            If a time is not one.
+        """
+        return Known(*(None if text is None else last_instant(text) for text in (self.as_of, self.through)))
+
+    def severity_above(self, settings: Settings) -> float | None:
+        """The bound that an anomaly's severity must exceed, None for none."""
+        _, chosen = settings.detector(self.detector)
+        return chosen.min_severity if self.min_severity is None and self.whole else self.min_severity
+
+    def facts(self, settings: Settings) -> dict[str, Any]:
+        """All that decides the results, beside the data and the model."""
+        source, _ = settings.source(self.source)
+        detector, chosen = settings.detector(self.detector)
+        least = self.severity_above(settings)
+        return {
+            "source": source,
+            "detector": detector,
+            "scan": settings.scan.model_dump(mode="json"),
+            "detector_settings": chosen.model_dump(mode="json", exclude={"path", "model"}),
+            "from": self.start,
+            "to": self.end,
+            "days": self.days,
+            "as_of": self.as_of,
+            **({} if self.through is None else {"through": self.through}),
+            **({} if least is None else {"min_severity": least}),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a run may know.
+
+    Parameters
+    ----------
+    as_of, through
+        datetime64[us]: the last arrival and the last sample that exist; None for no bound.
+    """
+
+    as_of: np.datetime64 | None = None
+    through: np.datetime64 | None = None
+
+
+def rules_of(scan: ScanSettings) -> Rules:
+    """The rules that a section of the settings describes."""
+    return Rules(
+        window=scan.window,
+        shingle=scan.shingle,
+        sigma=scan.sigma,
+        include_newest=scan.baseline == "include-newest",
+        calendar=scan.gaps == "calendar",
+        skip_health=scan.skip_health,
+    )

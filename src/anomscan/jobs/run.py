@@ -1,0 +1,218 @@
+"""A run from beginning to end: cut the fleet, let an engine do the partitions, keep what is finished."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from anomscan import __version__
+from anomscan.backtest.fleet import Backtest, Failure
+from anomscan.config import Settings
+from anomscan.detectors.base import Detector, FrozenDetector
+from anomscan.detectors.score_cache import ScoreCache
+from anomscan.errors import AssetError
+from anomscan.jobs.checkpoint import Checkpoint
+from anomscan.jobs.engines import Engine, Lost
+from anomscan.jobs.finished import Finished
+from anomscan.jobs.job import Job, rules_of
+from anomscan.jobs.tally import Tally
+from anomscan.jobs.work import Away, Sent, Work
+from anomscan.store.partitions import Cut, Partition
+from anomscan.store.snapshot import Snapshot
+
+#: The most samples of a partition; how many partitions a small fleet is cut into; the fewest samples of one.
+MOST_ROWS, PARTITIONS, LEAST_ROWS = 262_144, 64, 16_384
+
+#: So many partitions make one in a nightly run.
+NIGHTLY = 4
+
+#: The partition that stands for assets that are not in the store.
+_NOWHERE = "nowhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that is ready to go.
+
+    Parameters
+    ----------
+    job
+        What was asked for.
+    work
+        What is done with each partition.
+    cut
+        The assets that are in the store.
+    missing
+        The assets asked for that are not.
+    facts
+        All that decides the results, beside the data and the model.
+    """
+
+    job: Job
+    work: Work
+    cut: Cut
+    missing: Sequence[str]
+    facts: dict[str, Any]
+
+    @classmethod
+    def of(cls, settings: Settings, job: Job, snapshot: Snapshot, detector: Detector) -> Run:
+        """Make it ready.
+
+        Raises
+        ------
+        ConfigError
+            If what was asked for makes no sense.
+        StoreError
+            If the store is damaged.
+        """
+        least = job.severity_above(settings)
+        backtest = Backtest(detector, rules_of(settings.scan), job.stretch, job.whole, least)
+        known = job.known
+        cut = snapshot.cut(assets=job.assets, as_of=known.as_of)
+        missing = sorted(set(job.assets) - set(cut.assets)) if job.assets is not None else []
+        work = Work(snapshot, known, backtest, job.schema, _cache(job, snapshot, backtest))
+        return cls(job, work, cut, missing, job.facts(settings))
+
+    @property
+    def assets(self) -> int:
+        """How many assets it has to do with."""
+        return len(self.cut) + len(self.missing)
+
+    @property
+    def key(self) -> str:
+        """Changes when the results may."""
+        decisive = {
+            "anomscan": __version__,
+            "schema": self.job.schema,
+            "facts": self.facts,
+            "data": self.work.snapshot.revision,
+            "model": self.work.backtest.detector.fingerprint,
+            "assets": None if self.job.assets is None else sorted(set(self.job.assets)),
+        }
+        return _hash(decisive)
+
+    def partitions(self) -> list[Partition]:
+        """How the fleet is cut; the same fleet always in the same way."""
+        if self.job.assets is not None:
+            return self.cut.single()
+        if self.work.backtest.detector.capabilities.remote:
+            return self.cut.partitions(MOST_ROWS)  # fewer and larger calls
+        # Half as much again, so that buckets that are a little larger than others are not cut.
+        rows = min(max(self.cut.rows * 3 // (2 * PARTITIONS), LEAST_ROWS), MOST_ROWS)
+        partitions = self.cut.partitions(rows)
+        if not self._is_nightly:
+            return partitions
+        # Where little is reported of each asset, there is little to do for it, and a batch should hold more of them.
+        return [Partition.of(partitions[start : start + NIGHTLY]) for start in range(0, len(partitions), NIGHTLY)]
+
+    @property
+    def _is_nightly(self) -> bool:
+        """Whether a few days are reported of a long history."""
+        return self.job.days is not None and self.job.days * len(self.cut) * 32 <= self.cut.rows
+
+    def go(self, engine: Engine, checkpoint: Checkpoint, watch: Callable[[Tally], None]) -> None:
+        """Do all partitions that the checkpoint does not have yet.
+
+        Parameters
+        ----------
+        watch
+            Called with the counts of each partition that is finished.
+
+        Raises
+        ------
+        AnomscanError
+            If no asset can be scanned at all, or results cannot be kept. What is finished stays in the checkpoint.
+        """
+
+        def keep(name: str, finished: Finished, partition: Partition | None) -> None:
+            if finished.known is not None and partition is not None:
+                self.work.keep(partition, finished.known)
+            checkpoint.add(name, finished, partition)
+            watch(finished.tally)
+
+        if self.missing and _NOWHERE not in checkpoint.tallies:
+            keep(_NOWHERE, self._nowhere(self.missing), None)
+        waiting = [left for partition in self.partitions() for left in self._left(partition, checkpoint)]
+        away: list[Partition] = []
+        while waiting or away:
+            given = self._given(waiting, away)
+            waiting, away = [], []
+            for partition, result in engine.map(self.work, given):
+                plain = partition.partition if isinstance(partition, Sent) else partition
+                if isinstance(result, Away):
+                    away.append(plain)
+                elif not isinstance(result, Lost):
+                    # An asset asked for by name may begin after all that the run may know.
+                    late = self.job.assets is not None and not result.results
+                    keep(plain.name, self._nowhere([plain.low[1]]) if late else result, plain)
+                elif plain.assets > 1:
+                    waiting += self.cut.halves(plain)
+                else:
+                    keep(plain.name, self.work.failed(plain.low[1], result.reason), plain)
+        if self.work.cache is not None:
+            self.work.cache.tidy(piece for partition in self.partitions() for piece in partition.pieces)
+
+    def _given(self, waiting: Sequence[Partition], away: Sequence[Partition]) -> Iterator[Partition | Sent]:
+        """What the engine gets: partitions that workers read, and those that are read here for them."""
+        yield from waiting
+        for partition in away:
+            yield self.work.sent(partition)
+
+    def _left(self, partition: Partition, checkpoint: Checkpoint) -> Iterator[Partition]:
+        """What of a partition is not in the checkpoint: it may have been halved before the run was interrupted."""
+        if partition.name in checkpoint.tallies:
+            return
+        if partition.assets > 1 and any(partition.meets(done) for done in checkpoint.partitions):
+            for half in self.cut.halves(partition):
+                yield from self._left(half, checkpoint)
+        else:
+            yield partition
+
+    def _nowhere(self, assets: Sequence[str]) -> Finished:
+        source = self.facts["source"]
+        results = [
+            Failure(asset, AssetError(f"source '{source}' has no asset '{asset}' in the store")) for asset in assets
+        ]
+        return self.work.finished(results)
+
+    def report(self, tally: Tally, started: datetime) -> dict[str, Any]:
+        """The facts of the run when it is done."""
+        return {
+            "anomscan": __version__,
+            "schema": self.job.schema,
+            **self.facts,
+            "run": self.key,
+            "config_hash": _hash(self.facts),
+            "data_hash": self.work.snapshot.revision,
+            "started": started.isoformat(timespec="seconds"),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "assets": tally.assets,
+            "with_findings": tally.findings,
+            "failed": tally.failed,
+            "verdicts": dict(tally.verdicts),
+            "stages_s": {stage: round(spent, 3) for stage, spent in tally.stages.items()},
+        }
+
+
+def _cache(job: Job, snapshot: Snapshot, backtest: Backtest) -> ScoreCache | None:
+    """Where the scores of a run are kept: beside the telemetry, if that lies in a folder."""
+    if backtest.whole or not isinstance(snapshot.folder, Path) or not isinstance(backtest.detector, FrozenDetector):
+        return None
+    whole = job.assets is None and job.as_of is None and job.through is None
+    return ScoreCache.of(
+        snapshot.folder / "scores",
+        fingerprint=backtest.detector.fingerprint,
+        shingle=backtest.rules.shingle,
+        calendar=backtest.rules.calendar,
+        reads=not job.rescore,
+        writes=whole,
+    )
+
+
+def _hash(facts: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

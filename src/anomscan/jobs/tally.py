@@ -1,0 +1,115 @@
+"""What a run amounts to, whatever its size: counts, the worst assets, the failures."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import Self
+
+from anomscan.errors import ExitCode, worst
+from anomscan.reports.records import Record
+
+#: Assets that are named before the rest becomes a count.
+NAMED = 20
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of some assets; those of several partitions are merged in any order.
+
+    Parameters
+    ----------
+    assets
+        All that were tried.
+    verdicts
+        How many reported samples have each verdict.
+    unit
+        What a verdict is given to: ``days``, or ``samples`` at cadences finer than a day.
+    findings, failed
+        Assets with anomalies; assets with an error.
+    ranked
+        (anomalous days, asset, its spans) of the assets with most, at most ``NAMED``.
+    failures
+        (asset, reason), the first ``NAMED`` by asset.
+    notes
+        What else a person should know, the first ``NAMED``; ``unshown_notes`` counts the others.
+    stages
+        Seconds that workers spent on each stage of the work, summed over the workers.
+    """
+
+    assets: int = 0
+    verdicts: Counter[str] = field(default_factory=Counter)
+    unit: str = "days"
+    findings: int = 0
+    failed: int = 0
+    ranked: list[tuple[int, str, str]] = field(default_factory=list)
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    unshown_notes: int = 0
+    stages: dict[str, float] = field(default_factory=dict)
+
+    def add(self, record: Record, notes: Iterable[str] = ()) -> None:
+        """Count one asset."""
+        self.assets += 1
+        for verdict, count in record.verdicts.items():
+            self.verdicts[verdict] += count
+        self.notes += notes
+        if record.from_ is not None and "T" in record.from_:
+            self.unit = "samples"
+        if record.error is not None:
+            self.failed += 1
+            self.failures.append((record.asset, record.error))
+        elif record.has_findings:
+            self.findings += 1
+            spans = ", ".join(start if start == end else f"{start}..{end}" for start, end in record.spans)
+            self.ranked.append((record.verdicts["anomalous"], record.asset, spans))
+
+    def merge(self, other: Tally) -> None:
+        """Count what another one did."""
+        self.assets += other.assets
+        self.verdicts.update(other.verdicts)
+        self.unit = max(self.unit, other.unit)
+        self.findings += other.findings
+        self.failed += other.failed
+        for stage, spent in other.stages.items():
+            self.stages[stage] = self.stages.get(stage, 0.0) + spent
+        self.unshown_notes += other.unshown_notes
+        self.ranked += other.ranked
+        self.failures += other.failures
+        self.notes += other.notes
+        self.shorten()
+
+    def shorten(self) -> None:
+        """Keep the names of those that are to be named."""
+        self.ranked = sorted(self.ranked, key=lambda entry: (-entry[0], entry[1]))[:NAMED]
+        self.failures = sorted(self.failures)[:NAMED]
+        self.unshown_notes += max(len(self.notes) - NAMED, 0)
+        self.notes = sorted(self.notes)[:NAMED]
+
+    def code(self, *, fail_on_findings: bool = False) -> ExitCode:
+        """The exit code these results call for."""
+        codes = [ExitCode.ASSETS_FAILED] if self.failed else []
+        if fail_on_findings and self.findings:
+            codes.append(ExitCode.FINDINGS)
+        return worst(codes)
+
+    def to_json(self) -> str:
+        """As text."""
+        return json.dumps({each.name: getattr(self, each.name) for each in fields(self)}, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read what :meth:`to_json` wrote.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If it is something else.
+        """
+        tally = cls(**json.loads(text))
+        tally.verdicts = Counter(tally.verdicts)
+        tally.ranked = [(count, asset, spans) for count, asset, spans in tally.ranked]
+        tally.failures = [(asset, reason) for asset, reason in tally.failures]
+        return tally

@@ -1,0 +1,218 @@
+"""What is done with a partition: read it, score it, judge it, say what was found. It may be done on another machine."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from anomscan.backtest.asset import AssetScan
+from anomscan.backtest.failures import Failure, surviving
+from anomscan.backtest.fleet import Backtest
+from anomscan.detectors.base import FrozenDetector
+from anomscan.detectors.score_cache import CachedDetector, CachedScores, ScoreCache, continued
+from anomscan.errors import AssetError
+from anomscan.jobs.finished import Finished
+from anomscan.jobs.job import Known
+from anomscan.jobs.tally import Tally
+from anomscan.reports.findings import notes_of, record_of
+from anomscan.reports.records import Record
+from anomscan.reports.results import EncodedRecord
+from anomscan.store.partitions import Partition, key_of
+from anomscan.store.snapshot import AwayError, FileId, Snapshot
+from anomscan.telemetry.series import Series
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The telemetry of a partition whose scores are kept in one file.
+
+    Parameters
+    ----------
+    partition
+        Which one.
+    series
+        Its assets' telemetry.
+    kept
+        What scores are kept of them.
+    files
+        The store's files that they go by; None if that is not known.
+    end
+        The checksum at the end of the file they are kept in; None if there is none that could be continued.
+    """
+
+    partition: Partition
+    series: Sequence[Series]
+    kept: Mapping[str, CachedScores] = field(default_factory=dict)
+    files: frozenset[FileId] | None = None
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A partition whose telemetry comes with it, for a worker that does not see the store.
+
+    Parameters
+    ----------
+    partition
+        Which one.
+    pieces
+        Its telemetry.
+    """
+
+    partition: Partition
+    pieces: Sequence[Piece]
+
+
+class Away:
+    """What a worker answers that does not see the store, or another state of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """All that decides the results of a partition.
+
+    Parameters
+    ----------
+    snapshot
+        The telemetry.
+    known
+        How much of it exists.
+    backtest
+        The detector and the rules.
+    schema
+        Of the records.
+    cache
+        Where scores are kept; None for nowhere.
+    """
+
+    snapshot: Snapshot
+    known: Known
+    backtest: Backtest
+    schema: str
+    cache: ScoreCache | None
+
+    def __call__(self, partition: Partition | Sent) -> Finished | Away:
+        """Do a partition."""
+        clock = _Clock()
+        with clock.of("read"):
+            try:
+                sent = partition if isinstance(partition, Sent) else self.sent(partition)
+            except AwayError:
+                return Away()
+        with clock.of("scan"):
+            detector = self.backtest.detector
+            if isinstance(detector, FrozenDetector) and not self.backtest.whole:
+                kept = {asset: each for piece in sent.pieces for asset, each in piece.kept.items()}
+                detector = CachedDetector(detector, kept)
+            results = replace(self.backtest, detector=detector).scan(
+                [series for piece in sent.pieces for series in piece.series]
+            )
+        with clock.of("record"):
+            finished = self.finished(results)
+            if isinstance(detector, CachedDetector) and self.cache is not None and self.cache.writes:
+                news = [(piece, known) for piece in sent.pieces if (known := self._news(piece, detector))]
+                if sent is partition:
+                    finished = replace(
+                        finished, known={asset: each for _, known in news for asset, each in known.items()}
+                    )
+                else:
+                    for piece, known in news:
+                        self.cache.keep(piece.partition, known, self.snapshot.files, piece.end)
+        finished.tally.stages = dict(clock.spent)
+        return finished
+
+    def sent(self, partition: Partition) -> Sent:
+        """A partition with all that is needed to do it.
+
+        Raises
+        ------
+        AwayError
+            If this process does not see the store.
+        StoreError
+            If it is damaged.
+        """
+        return Sent(partition, [self._piece(piece) for piece in partition.pieces])
+
+    def _piece(self, partition: Partition) -> Piece:
+        if self.cache is None:
+            return Piece(partition, self.read(partition))
+        columns = self.cache.read(partition)
+        # Only the calendar makes of a series the same again, whatever piece of it comes when.
+        if self.known == Known() and self.backtest.rules.calendar:
+            grown = continued(columns, self.snapshot, partition)
+            if grown is not None:
+                kept = grown.kept()
+                series = [each.series(asset, self.snapshot.layout) for asset, each in kept.items()]
+                return Piece(partition, series, kept, columns.files, columns.end)
+        return Piece(partition, self.read(partition), columns.kept(), columns.files, columns.end)
+
+    def _news(self, piece: Piece, detector: CachedDetector) -> dict[str, CachedScores]:
+        """What there is to keep of a piece; nothing if that is what is kept already."""
+        assets = [series.asset for series in piece.series]
+        as_before = piece.end is not None and piece.files == self.snapshot.files
+        if as_before and detector.changed.isdisjoint(assets):
+            return {}
+        return {asset: detector.known[asset] for asset in assets if asset in detector.known}
+
+    def keep(self, partition: Partition, known: Mapping[str, CachedScores]) -> None:
+        """Keep the scores of a partition that was done elsewhere."""
+        for piece in partition.pieces:
+            own = {asset: each for asset, each in known.items() if piece.holds(key_of(asset))}
+            if own and self.cache is not None:
+                self.cache.keep(piece, own, self.snapshot.files)
+
+    def read(self, partition: Partition) -> list[Series]:
+        """A partition's telemetry, as far as it exists for this run.
+
+        Raises
+        ------
+        AwayError
+            If this process does not see the store.
+        StoreError
+            If it is damaged.
+        """
+        series = self.snapshot.read(partition, as_of=self.known.as_of)
+        if self.known.through is not None:
+            series = [known for each in series if len(known := each.through(self.known.through))]
+        return series
+
+    def failed(self, asset: str, reason: str) -> Finished:
+        """What an asset comes to that could not be scanned."""
+        return self.finished([Failure(asset, AssetError(reason))])
+
+    def finished(self, results: Sequence[AssetScan | Failure]) -> Finished:
+        """Results as they are kept; one that cannot be put into words is a failure, too."""
+        packed, tally = [], Tally()
+        for told in surviving(self._told, results):
+            ((record, result, notes),) = self._told([told]) if isinstance(told, Failure) else (told,)
+            packed.append(result)
+            tally.add(record, notes)
+        tally.shorten()
+        return Finished(packed, tally)
+
+    def _told(self, results: Sequence[AssetScan | Failure]) -> list[tuple[Record, EncodedRecord, list[str]]]:
+        told = []
+        for result in results:
+            record = record_of(
+                result, schema=self.schema, detector=self.backtest.detector.name, shingle=self.backtest.rules.shingle
+            )
+            told.append((record, EncodedRecord.of(record, result), notes_of(result, self.backtest.min_severity)))
+        return told
+
+
+class _Clock:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self.spent: defaultdict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def of(self, stage: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.spent[stage] += time.perf_counter() - began

@@ -1,0 +1,1 @@
+"""The telemetry store: Parquet files, revisions, and the manifest that names the files that count."""

@@ -1,0 +1,214 @@
+"""The manifest: which files make up what is known of one source. Swapping it is what commits."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomscan.errors import ConfigError, StoreError
+from anomscan.storage.durable import replace_file
+from anomscan.storage.places import Place, files_in
+from anomscan.store.block import BUCKETS
+from anomscan.telemetry.cadence import Cadence
+from anomscan.telemetry.rows import Layout
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+LOCK = "lock"
+_DATA = re.compile(r"(batch|bucket)-\d[0-9-]*\.parquet")
+REFETCH = "delete that folder and fetch again, or restore it from a copy"
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One Parquet file of rows in the store's order.
+
+    Parameters
+    ----------
+    name
+        Within the source's folder.
+    first_bucket
+        The bucket that ``rows`` begins with.
+    rows
+        How many rows each bucket has, from ``first_bucket`` on.
+    earliest, latest
+        The outermost timestamps, microseconds since 1970, UTC.
+    """
+
+    name: str
+    first_bucket: int
+    rows: tuple[int, ...]
+    earliest: int
+    latest: int
+
+    def rows_of(self, first: int, stop: int) -> int:
+        """How many rows the buckets ``first`` to ``stop`` (exclusive) have."""
+        return sum(self.rows[max(first - self.first_bucket, 0) : max(stop - self.first_bucket, 0)])
+
+    def bucket_rows(self) -> NDArray[np.int64]:
+        """(64,) rows in each bucket."""
+        rows = np.zeros(BUCKETS, np.int64)
+        rows[self.first_bucket : self.first_bucket + len(self.rows)] = self.rows
+        return rows
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether it is one commit, not yet compacted."""
+        return self.name.startswith("batch-")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A snapshot of one source.
+
+    Parameters
+    ----------
+    layout
+        Cadence and variables of all rows.
+    sequence
+        Counts the swaps; new files are named by it.
+    revision
+        Changes exactly when the data does.
+    roster
+        The file that lists the assets; None before the first commit.
+    files
+        Earlier commits first.
+    superseded
+        Files that no longer count, kept for readers that began before.
+    """
+
+    layout: Layout
+    sequence: int = 0
+    revision: str = ""
+    roster: str | None = None
+    files: tuple[DataFile, ...] = ()
+    superseded: tuple[str, ...] = field(default=())
+
+    def bucket_rows(self) -> NDArray[np.int64]:
+        """(64,) rows in each bucket, all revisions."""
+        return bucket_rows(self.files)
+
+    def save(self, folder: Path) -> None:
+        """Swap it in.
+
+        Raises
+        ------
+        OutputError
+            It cannot be written; the old one stays.
+        """
+        document = {
+            "format": FORMAT,
+            "cadence": self.layout.cadence.name,
+            "variables": self.layout.variables,
+            "sequence": self.sequence,
+            "revision": self.revision,
+            "roster": self.roster,
+            "files": [
+                {
+                    "name": file.name,
+                    "first_bucket": file.first_bucket,
+                    "rows": file.rows,
+                    "earliest": file.earliest,
+                    "latest": file.latest,
+                }
+                for file in self.files
+            ],
+            "superseded": self.superseded,
+        }
+        with replace_file(folder / MANIFEST) as out:
+            out.write(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+
+
+def bucket_rows(files: Iterable[DataFile]) -> NDArray[np.int64]:
+    """(64,) rows in each bucket of some files."""
+    return sum((file.bucket_rows() for file in files), np.zeros(BUCKETS, np.int64))
+
+
+def load(folder: Place) -> Manifest | None:
+    """The manifest of a source's folder, None where nothing was ever stored.
+
+    Raises
+    ------
+    StoreError
+        Written by a newer version, damaged, or missing beside data.
+    ServiceError
+        It is on object storage that cannot be reached, or refuses us.
+    """
+    path = folder / MANIFEST
+    try:
+        document = _document(path)
+    except (FileNotFoundError, NotADirectoryError):
+        if any(map(_DATA.fullmatch, files_in(folder))):
+            raise StoreError(f"{folder} holds data but no {MANIFEST}", hint=REFETCH) from None
+        return None
+    except ValueError:
+        raise StoreError(f"{path} is damaged", hint=REFETCH) from None
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}") from None
+    version = document.get("format") if isinstance(document, dict) else None
+    if isinstance(version, int) and version > FORMAT:
+        raise StoreError(
+            f"{folder} was written by a newer anomscan (format {version}, this one knows up to {FORMAT})",
+            hint="upgrade anomscan, or name another store",
+        )
+    try:
+        return _parse(document)
+    except (KeyError, TypeError, ValueError, ConfigError):
+        raise StoreError(f"{path} is damaged", hint=REFETCH) from None
+
+
+def _document(path: Place) -> Any:
+    """What a manifest says; on object storage one that is swapped while it is read is cut off, and read again."""
+    before = None
+    while (text := path.read_bytes()) != before:
+        try:
+            return json.loads(text)
+        except ValueError:
+            before = text
+    raise ValueError("not JSON")
+
+
+def _parse(document: Mapping[str, Any]) -> Manifest:
+    if document["format"] != FORMAT:
+        raise ValueError("format")
+    layout = Layout(Cadence.parse(document["cadence"]), tuple(map(_text, document["variables"])))
+    return Manifest(
+        layout,
+        _count(document["sequence"]),
+        _text(document["revision"]),
+        None if document["roster"] is None else _file_name(document["roster"]),
+        tuple(map(_data_file, document["files"])),
+        tuple(map(_file_name, document["superseded"])),
+    )
+
+
+def _data_file(entry: Mapping[str, Any]) -> DataFile:
+    first, rows = _count(entry["first_bucket"]), tuple(map(_count, entry["rows"]))
+    if first + len(rows) > BUCKETS:
+        raise ValueError("buckets")
+    return DataFile(_file_name(entry["name"]), first, rows, int(entry["earliest"]), int(entry["latest"]))
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise ValueError("count")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("text")
+    return value
+
+
+def _file_name(value: Any) -> str:
+    if not re.fullmatch(r"[a-z0-9-]+\.parquet", _text(value)):
+        raise ValueError("file name")
+    return str(value)

@@ -1,0 +1,317 @@
+"""Parquet files of rows in the store's order: written a block at a time, read a range of buckets at a time."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
+from itertools import accumulate, pairwise
+from types import TracebackType
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from anomscan.errors import StoreError
+from anomscan.storage.places import ObjectPlace, Place, opened
+from anomscan.store.block import BUCKETS, Block, concat, file_schema, from_table, to_table
+from anomscan.store.manifest import REFETCH, DataFile, Manifest, load
+from anomscan.store.partitions import Key, key_of
+from anomscan.telemetry.rows import ARRIVED_AT, ASSET, HEALTH, TIMESTAMP, Layout, value_column
+
+#: Buckets share a row group until it has this many rows; a bucket of more than the second number is cut.
+SMALL_GROUP, LARGE_GROUP = 16_384, 131_072
+
+
+class PartWriter:
+    """Writes one file, by a ``with`` block.
+
+    Parameters
+    ----------
+    out
+        Where the bytes go.
+    name
+        What the file is called.
+    layout
+        Of the rows.
+    """
+
+    def __init__(self, out: BinaryIO, name: str, layout: Layout) -> None:
+        self._name, self._layout = name, layout
+        self._writer = pq.ParquetWriter(
+            out,
+            file_schema(layout),
+            # Pieces of the default, 1,024 values, cost more to begin than to write.
+            write_batch_size=LARGE_GROUP,
+            compression="lz4",
+            use_dictionary=[ASSET, HEALTH, ARRIVED_AT],
+            # Numbers alike share their first bytes, so these are put side by side.
+            column_encoding={TIMESTAMP: "DELTA_BINARY_PACKED"}
+            | dict.fromkeys(map(value_column, layout.variables), "BYTE_STREAM_SPLIT"),
+            write_page_checksum=True,
+            write_statistics=[ASSET],
+            store_schema=False,
+        )
+        self._rows = np.zeros(BUCKETS, np.int64)
+        self._earliest, self._latest = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+
+    def __enter__(self) -> PartWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._writer.close()
+        else:
+            # What cannot be finished must not be finished again when it is collected.
+            self._writer.is_open = False
+
+    def write(self, block: Block) -> None:
+        """Append whole buckets, in order and after those before."""
+        if len(block) == 0:
+            return
+        rows = block.bucket_rows()
+        self._rows += rows
+        self._earliest = min(self._earliest, int(block.timestamps.min()))
+        self._latest = max(self._latest, int(block.timestamps.max()))
+        for start, stop in _row_groups(rows):
+            table = to_table(block.take(slice(start, stop)), self._layout)
+            self._writer.write_table(table, row_group_size=stop - start)
+
+    @property
+    def part(self) -> DataFile:
+        """What the manifest says of the file."""
+        used = np.flatnonzero(self._rows)
+        first, stop = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 0)
+        return DataFile(self._name, first, tuple(self._rows[first:stop].tolist()), self._earliest, self._latest)
+
+
+class PartReader:
+    """Reads one file; opened when first needed, and the last row group kept for the buckets that share it."""
+
+    def __init__(self, folder: Place, part: DataFile, layout: Layout) -> None:
+        self._path, self._part, self._layout = folder / part.name, part, layout
+        self._source: pa.NativeFile | None = None
+        self._file: pq.ParquetFile | None = None
+        self._edges: list[int] = []
+        self._held: tuple[int, Block] | None = None
+
+    @property
+    def name(self) -> str:
+        """What the file is called."""
+        return self._part.name
+
+    def twin(self) -> PartReader:
+        """A reader for another thread, of the file that this one has open."""
+        other = copy(self)
+        other._held = None
+        if self._file is not None:
+            other._file = _parquet(self._path, self._source, self._file.metadata)
+        return other
+
+    def read(self, first: int, stop: int, asset: str | None = None) -> Block | None:
+        """The rows of the buckets ``first`` to ``stop`` (exclusive), or of one asset; None where there are none.
+
+        Raises
+        ------
+        StoreError
+            The file is damaged.
+        FileNotFoundError
+            It is gone: the manifest it stood in is an old one.
+        ServiceError
+            It is on object storage that cannot be reached, or refuses us.
+        """
+        begin = self._part.rows_of(0, first)
+        end = begin + self._part.rows_of(first, stop)
+        with reading(self._path):
+            if asset is None:
+                return _joined(self._blocks(begin, end, None))
+            tables = [self._group(group) for group, *_ in self._groups(begin, end, (asset, asset))]
+            if not tables:
+                return None
+            block = from_table(pa.concat_tables(tables), self._layout, asset=asset)
+        return block if len(block) else None
+
+    def between(self, low: Key, high: Key) -> Block | None:
+        """The rows of the assets from ``low`` to ``high``, both inclusive, in the store's order; None without any.
+
+        Raises
+        ------
+        StoreError, FileNotFoundError, ServiceError
+            As for ``read``.
+        """
+        if low == high:
+            return self.read(low[0], low[0] + 1, low[1])
+        begin, end = self._part.rows_of(0, low[0]), self._part.rows_of(0, high[0] + 1)
+        # Of a single bucket, which may be large, only the row groups around the assets are read.
+        ids = (low[1], high[1]) if low[0] == high[0] else None
+        with reading(self._path):
+            block = _joined(self._blocks(begin, end, ids))
+        if block is None:
+            return None
+        places = bisect_left(block.names, low, key=key_of), bisect_right(block.names, high, key=key_of)
+        start, stop = np.searchsorted(block.assets, np.array(places, np.int32)).tolist()
+        if stop - start == len(block):
+            return block
+        return block.take(slice(start, stop)).trimmed() if start < stop else None
+
+    def _blocks(self, begin: int, end: int, ids: tuple[str, str] | None) -> Iterator[Block]:
+        """The rows from ``begin`` to ``end``; those of no asset between the two ids may be left out."""
+        whole: list[pa.Table] = []
+        for group, start, stop in self._groups(begin, end, ids):
+            if begin <= start and stop <= end:
+                whole.append(self._group(group))
+                continue
+            if whole:
+                yield from_table(pa.concat_tables(whole), self._layout)
+                whole = []
+            if self._held is not None and self._held[0] == group:
+                block = self._held[1]
+            else:
+                block = from_table(self._group(group), self._layout)
+            self._held = (group, block) if stop > end else None
+            yield block.take(slice(max(begin - start, 0), min(end, stop) - start)).trimmed()
+        if whole:
+            yield from_table(pa.concat_tables(whole), self._layout)
+
+    def _groups(self, begin: int, end: int, ids: tuple[str, str] | None) -> Iterator[tuple[int, int, int]]:
+        """(number, first row, stop) of the row groups around some rows that may hold an id between the two."""
+        if begin < end:
+            file = self._open()
+            for group, (start, stop) in enumerate(pairwise(self._edges)):
+                if start < end and begin < stop and (ids is None or _may_hold(file, group, *ids)):
+                    yield group, start, stop
+
+    def _group(self, group: int) -> pa.Table:
+        return self._open().read_row_group(group, use_threads=False)
+
+    def open(self) -> None:
+        """Open it now: whoever has a local one open can read it after it has been removed.
+
+        Raises
+        ------
+        StoreError, FileNotFoundError, ServiceError
+            As for ``read``.
+        """
+        with reading(self._path):
+            self._open()
+
+    def _open(self) -> pq.ParquetFile:
+        if self._file is None:
+            self._source = opened(self._path)
+            self._file = _parquet(self._path, self._source)
+            data = self._file.metadata
+            if data.num_rows != sum(self._part.rows):
+                raise pa.ArrowInvalid("another number of rows than the manifest says")
+            if not self._file.schema_arrow.equals(file_schema(self._layout)):
+                raise pa.ArrowInvalid("other columns than the manifest says")
+            groups = (data.row_group(group).num_rows for group in range(data.num_row_groups))
+            self._edges = list(accumulate(groups, initial=0))
+        return self._file
+
+
+def read_parts(readers: Sequence[PartReader], first: int, stop: int, asset: str | None = None) -> Block | None:
+    """What several files hold of a range of buckets, earlier commits first; None where there is nothing."""
+    blocks = [block for reader in readers if (block := reader.read(first, stop, asset)) is not None]
+    return concat(blocks) if blocks else None
+
+
+def _joined(blocks: Iterator[Block]) -> Block | None:
+    """Blocks of one file, one after another; None where there is no row."""
+    found = [block for block in blocks if len(block)]
+    return concat(found) if found else None
+
+
+def bucket_spans(rows: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
+    """Cut the buckets into ranges (first, stop) of at most so many rows, or of one bucket; without the empty buckets.
+
+    >>> list(bucket_spans([0, 2, 2, 9, 0, 1], most=4))
+    [(1, 3), (3, 4), (5, 6)]
+    """
+    first = held = 0
+    for bucket, count in enumerate([*rows, 0]):
+        if held and (count == 0 or held + count > most):
+            yield first, bucket
+            held = 0
+        if held == 0:
+            first = bucket
+        held += count
+
+
+@contextmanager
+def present(folder: Place) -> Iterator[None]:
+    """For those who know that the manifest is the newest: a file that is gone is damage."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise StoreError(f"{folder} lacks a file that its manifest lists: {error}", hint=REFETCH) from None
+
+
+def same_rows(folder: Place, manifest: Manifest, error: FileNotFoundError) -> Manifest:
+    """For those whose files went away in the midst of reading: a newer manifest of the same rows.
+
+    Raises
+    ------
+    StoreError
+        There is none: the files are missing, or other rows took their place.
+    """
+    newer = load(folder)
+    if newer is None or newer.sequence == manifest.sequence:
+        with present(folder):
+            raise error
+    if newer.revision != manifest.revision:
+        raise StoreError(f"{folder} was replaced while it was being read", hint="run it again")
+    return newer
+
+
+def _row_groups(rows: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    start = stop = 0
+    for count in rows.tolist():
+        stop += count
+        if stop - start >= SMALL_GROUP:
+            yield from _pieces(start, stop)
+            start = stop
+    if start < stop:
+        yield from _pieces(start, stop)
+
+
+def _pieces(start: int, stop: int) -> Iterator[tuple[int, int]]:
+    count = -(-(stop - start) // LARGE_GROUP)
+    yield from pairwise(start + (stop - start) * piece // count for piece in range(count + 1))
+
+
+def _parquet(path: Place, source: pa.NativeFile, metadata: pq.FileMetaData | None = None) -> pq.ParquetFile:
+    return pq.ParquetFile(
+        source,
+        metadata=metadata,
+        read_dictionary=[ASSET, HEALTH],
+        page_checksum_verification=True,
+        # A row group in one request, rather than one for each column.
+        pre_buffer=isinstance(path, ObjectPlace),
+    )
+
+
+def _may_hold(file: pq.ParquetFile, group: int, first: str, last: str) -> bool:
+    """Whether a row group may hold an id from the one to the other."""
+    column = file.metadata.row_group(group).column(0)
+    statistics = column.statistics if column.is_stats_set else None
+    return statistics is None or not statistics.has_min_max or (statistics.min <= last and first <= statistics.max)
+
+
+@contextmanager
+def reading(path: Place) -> Iterator[None]:
+    """Say which file is damaged or cannot be read; that one is gone is for the caller to judge."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        if isinstance(path, ObjectPlace) and isinstance(error, OSError) and (meaning := path.meaning(error)):
+            raise meaning from None
+        if isinstance(error, OSError) and error.errno is not None:
+            raise StoreError(f"{path} cannot be read: {error.strerror}") from None
+        raise StoreError(f"{path} is damaged: {error}", hint=REFETCH) from None

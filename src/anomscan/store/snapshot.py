@@ -1,0 +1,191 @@
+"""One state of a source, read partition by partition, by several threads or by processes elsewhere."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anomscan.errors import AnomscanError
+from anomscan.storage.places import Place
+from anomscan.store.block import Block, concat, empty
+from anomscan.store.manifest import Manifest, load
+from anomscan.store.partitions import Cut, Partition
+from anomscan.store.parts import PartReader, same_rows
+from anomscan.store.roster import Roster
+from anomscan.telemetry.rows import Layout
+from anomscan.telemetry.series import Series
+
+#: A file of the store as it lies on the disk: its name, its size in bytes, and when it was written, in nanoseconds.
+FileId = tuple[str, int, int]
+
+
+class AwayError(Exception):
+    """The store, in the state that is asked for, is not to be seen by this process."""
+
+
+class Snapshot:
+    """A source as one manifest describes it; made by :meth:`anomscan.store.store.Store.snapshot`.
+
+    A pickled one finds the same files by their paths, if it sees them.
+
+    Parameters
+    ----------
+    folder
+        The source's folder.
+    manifest
+        The state.
+    roster
+        The assets of that state.
+    parts
+        The files, open: they can be read when a later commit has removed them.
+
+    Attributes
+    ----------
+    files
+        Which files make it up; None where they do not lie in a folder, or have gone.
+    """
+
+    def __init__(self, folder: Place, manifest: Manifest, roster: Roster, parts: list[PartReader]) -> None:
+        self.folder, self._manifest, self._roster = folder, manifest, roster
+        self._parts: list[PartReader] | None = parts
+        self.files = _ids(folder, manifest)
+        self._threads = threading.local()
+
+    @property
+    def revision(self) -> str:
+        """See :meth:`anomscan.store.store.Store.revision`."""
+        return self._manifest.revision
+
+    @property
+    def layout(self) -> Layout:
+        """Cadence and variables."""
+        return self._manifest.layout
+
+    def cut(self, *, assets: Collection[str] | None = None, as_of: np.datetime64 | None = None) -> Cut:
+        """The assets that there are, or those of the given ones, to be divided into partitions.
+
+        Parameters
+        ----------
+        assets
+            Ids; None for all.
+        as_of
+            Only assets of which something had arrived by then.
+        """
+        roster = self._roster
+        until = micros(as_of)
+        there = np.ones(len(roster.names), bool) if until is None else roster.first_arrival <= until
+        wanted = None if assets is None else set(assets)
+        places = [place for place in np.flatnonzero(there).tolist() if wanted is None or roster.names[place] in wanted]
+        return Cut([roster.names[place] for place in places], roster.samples[places].tolist())
+
+    def read(self, partition: Partition, *, as_of: np.datetime64 | None = None) -> list[Series]:
+        """The samples of a partition's assets, each in its latest revision, in the store's order.
+
+        Parameters and errors are those of ``block``.
+        """
+        return list(self.block(partition, as_of=as_of).series(self._manifest.layout))
+
+    def block(
+        self, partition: Partition, *, as_of: np.datetime64 | None = None, leave_out: Collection[str] = ()
+    ) -> Block:
+        """The samples of a partition's assets as rows, each in its latest revision, in the store's order.
+
+        Parameters
+        ----------
+        partition
+            Which assets.
+        as_of
+            What was known then.
+        leave_out
+            Names of files that are left aside.
+
+        Raises
+        ------
+        AwayError
+            This process, another than the one that made the snapshot, does not see the files.
+        StoreError
+            A file is damaged, or other rows took the place of those of the snapshot.
+        ServiceError
+            The store is on object storage that cannot be reached, or refuses us.
+        """
+        while True:
+            try:
+                parts = [part for part in self._readers() if part.name not in leave_out]
+                blocks = [block for part in parts if (block := part.between(partition.low, partition.high)) is not None]
+                break
+            except FileNotFoundError as error:  # on object storage, where no file outlives its removal
+                newer = same_rows(self.folder, self._manifest, error)
+                self._threads.readers = [PartReader(self.folder, file, newer.layout) for file in newer.files]
+        return concat(blocks).latest(micros(as_of)) if blocks else empty(self._manifest.layout)
+
+    def stream(self, most_rows: int = 1 << 18, *, as_of: np.datetime64 | None = None) -> Iterator[list[Series]]:
+        """All assets, once each, partition by partition; the same each time.
+
+        Parameters
+        ----------
+        most_rows
+            How many rows a partition has at most, unless one asset has more.
+        as_of
+            What was known then.
+
+        Raises
+        ------
+        StoreError, ServiceError
+            As for ``read``.
+        """
+        for partition in self.cut(as_of=as_of).partitions(most_rows):
+            yield self.read(partition, as_of=as_of)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "folder": self.folder,
+            "files": self.files,
+            "_manifest": self._manifest,
+            "_roster": Roster.blank([]),
+            "_parts": None,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._threads = threading.local()
+
+    def _readers(self) -> list[PartReader]:
+        """Those of this thread."""
+        try:
+            found: list[PartReader] = self._threads.readers
+        except AttributeError:
+            found = [part.twin() for part in self._parts] if self._parts is not None else self._found()
+            self._threads.readers = found
+        return found
+
+    def _found(self) -> list[PartReader]:
+        """Open the files from another process, which may see none, or those of another store."""
+        try:
+            manifest = load(self.folder)
+            if manifest is None or manifest.revision != self.revision:
+                raise AwayError
+            parts = [PartReader(self.folder, file, self._manifest.layout) for file in self._manifest.files]
+            for part in parts:
+                part.open()
+        except (FileNotFoundError, AnomscanError):  # not there, or not for this process: whoever asks has it
+            raise AwayError from None
+        return parts
+
+
+def _ids(folder: Place, manifest: Manifest) -> frozenset[FileId] | None:
+    if not isinstance(folder, Path):
+        return None
+    try:
+        found = [(file.name, (folder / file.name).stat()) for file in manifest.files]
+    except OSError:
+        return None
+    return frozenset((name, status.st_size, status.st_mtime_ns) for name, status in found)
+
+
+def micros(instant: np.datetime64 | None) -> int | None:
+    """An instant as microseconds since 1970, UTC; None stays."""
+    return None if instant is None else int(instant.astype("datetime64[us]").astype(np.int64))

@@ -1,0 +1,251 @@
+"""The store: what was measured, when it was learnt, and what it was known to be at any instant.
+
+A store is a folder with a folder for each source, and in that::
+
+    manifest.json            which files count; swapping it is what commits
+    lock                     who is writing; empty when nobody is
+    batch-000012.parquet     the rows of one commit
+    bucket-000013-05.parquet some buckets of all commits before it, merged
+    roster-000012.parquet    the assets and how far each one reaches
+
+Rows are in the order (bucket, asset, timestamp, arrived_at), a bucket being a hash of the asset's id.
+
+A copy of the folder on object storage (``s3://BUCKET/PREFIX``) can be read as it stands, by as many machines as like
+to. It cannot be written there: one writer at a time is what keeps a store whole, and the lock that sees to it is the
+kernel's, on a local file. So telemetry is fetched into a local store, and the folder copied after each fetch, every
+``manifest.json`` after all other files: who finds a manifest finds what it lists.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from os import PathLike
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from anomscan.errors import AssetError, ConfigError, StoreError
+from anomscan.storage.places import ObjectPlace, Place, folders_in, local, place_of
+from anomscan.store.block import bucket_of
+from anomscan.store.manifest import LOCK, Manifest, load
+from anomscan.store.parts import PartReader, present, read_parts
+from anomscan.store.roster import Roster
+from anomscan.store.snapshot import Snapshot, micros
+from anomscan.telemetry.rows import Layout
+from anomscan.telemetry.series import Series
+
+if TYPE_CHECKING:  # who reads needs none of it
+    from anomscan.store.writer import StoreWriter
+
+T = TypeVar("T")
+
+
+class Store:
+    """A store. Reading takes no lock and sees the last commit, whole.
+
+    Parameters
+    ----------
+    path
+        Its folder, or the URL of a copy on object storage. ``Store.open`` and ``Store.create`` look at what is there,
+        too.
+
+    Notes
+    -----
+    ``as_of`` is an instant, datetime64, UTC, inclusive: rows that arrived later do not exist. Everything that reads
+    raises StoreError where the store is damaged, was written by a newer version, or has nothing of the source, and
+    ServiceError where it is on object storage that cannot be reached, or refuses us. Everything that writes raises
+    StoreError there.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.path = place_of(path)
+
+    @classmethod
+    def open(cls, path: str | PathLike[str]) -> Store:
+        """A store that has something in it.
+
+        Raises
+        ------
+        StoreError
+            There is none; it was written by a newer version; a manifest is damaged.
+        ServiceError
+            It is on object storage that cannot be reached, or refuses us.
+        """
+        store = cls(path)
+        if not store.sources():
+            raise StoreError(f"there is no telemetry in {store.path}", hint=store._fetch("anomscan fetch"))
+        return store
+
+    @classmethod
+    def create(cls, path: str | PathLike[str]) -> Store:
+        """A store that is there or will be with the first commit.
+
+        Raises
+        ------
+        StoreError
+            It was written by a newer version; a manifest is damaged; the path is not a folder, or is a URL.
+        """
+        store = cls(path)
+        folder = local(store.path)
+        if folder.exists() and not folder.is_dir():
+            raise StoreError(f"{folder} is not a folder", hint="name another store path")
+        store.sources()
+        return store
+
+    def sources(self) -> list[str]:
+        """The names of the sources that have rows, sorted."""
+        names = sorted(filter(_NAME.fullmatch, folders_in(self.path)))
+        return [name for name in names if (manifest := load(self.path / name)) is not None and manifest.files]
+
+    def layout(self, source: str) -> Layout:
+        """Cadence and variables of a source."""
+        return self._manifest(source).layout
+
+    def revision(self, source: str) -> str:
+        """A hash that changes exactly when the data does (rows are added or revised).
+
+        It follows from all commits but not from when they arrived; compaction leaves it alone.
+        """
+        return self._manifest(source).revision
+
+    def assets(self, source: str, *, as_of: np.datetime64 | None = None) -> list[str]:
+        """The ids of the assets that have rows, sorted by code point."""
+        roster = self._reading(source, lambda manifest: self._roster(source, manifest))
+        until = micros(as_of)
+        if until is None:
+            return roster.names
+        return [roster.names[place] for place in np.flatnonzero(roster.first_arrival <= until).tolist()]
+
+    def last_timestamps(self, source: str) -> dict[str, np.datetime64]:
+        """The newest timestamp of each asset, datetime64[us], UTC; empty where nothing of the source is stored yet."""
+        manifest = load(self._folder(source))
+        if manifest is None or not manifest.files:
+            return {}
+        roster = self._reading(source, lambda manifest: self._roster(source, manifest))
+        return dict(zip(roster.names, roster.last.view("datetime64[us]"), strict=True))
+
+    def read(self, source: str, asset: str, *, as_of: np.datetime64 | None = None) -> Series:
+        """One asset's samples, each in its latest revision.
+
+        Raises
+        ------
+        AssetError
+            The store has no row of it, or had none then.
+        """
+        bucket, until = bucket_of(asset), micros(as_of)
+
+        def work(manifest: Manifest) -> Series | None:
+            block = read_parts(self._parts(source, manifest), bucket, bucket + 1, asset)
+            return None if block is None else next(block.latest(until).series(manifest.layout), None)
+
+        series = self._reading(source, work)
+        if series is None:
+            then = "" if as_of is None else f" as of {as_of}"
+            raise AssetError(f"asset '{asset}' is not in the store of source '{source}'{then}")
+        return series
+
+    def snapshot(self, source: str) -> Snapshot:
+        """The last commit, to be read partition by partition; later ones do not touch it."""
+
+        def work(manifest: Manifest) -> Snapshot:
+            roster = self._roster(source, manifest)
+            return Snapshot(self._folder(source), manifest, roster, self._opened(source, manifest))
+
+        return self._reading(source, work)
+
+    def writer(self, source: str, layout: Layout, *, arrived_at: np.datetime64) -> StoreWriter:
+        """To be used in a ``with`` block, in which the source is locked against other writers.
+
+        Parameters
+        ----------
+        source
+            The source's name: letters, digits, ``.``, ``_`` and ``-``, not beginning with a dot.
+        layout
+            Of all rows, now and later.
+        arrived_at
+            When the rows were learnt, datetime64, UTC.
+
+        Raises
+        ------
+        ConfigError
+            The name cannot be a folder's.
+        LockedError
+            On entering: another live process is writing.
+        StoreError
+            The store is on object storage. On entering: what is stored has another layout, is damaged, or is of a
+            newer version.
+        OutputError
+            On entering: the folder cannot be written.
+        """
+        from anomscan.store.writer import StoreWriter
+
+        return StoreWriter(local(self._folder(source)), layout, arrived_at)
+
+    def compact(self, source: str) -> None:
+        """Merge the batches of a source; reading gives the same before and after.
+
+        Raises
+        ------
+        LockedError
+            Another live process is writing.
+        OutputError
+            The store cannot be written; it stays as it was.
+        """
+        from anomscan.storage import lock
+        from anomscan.store.compact import clean, compact
+
+        folder = local(self._folder(source))
+        self._manifest(source)
+        with lock.hold(folder / LOCK, f"source '{source}' of the store"):
+            manifest = self._manifest(source)
+            clean(folder, manifest)
+            if any(file.is_batch for file in manifest.files):
+                compact(folder, manifest)
+
+    def _folder(self, source: str) -> Place:
+        if not _NAME.fullmatch(source):
+            raise ConfigError(
+                f"'{source}' cannot be a source's name in the store", hint="use letters, digits, '.', '_' and '-'"
+            )
+        return self.path / source
+
+    def _fetch(self, command: str) -> str:
+        return f"run {command}" + (", and copy the store's folder there" if isinstance(self.path, ObjectPlace) else "")
+
+    def _manifest(self, source: str) -> Manifest:
+        manifest = load(self._folder(source))
+        if manifest is None or not manifest.files:
+            raise StoreError(
+                f"{self.path} has nothing of source '{source}'",
+                hint=self._fetch(f"anomscan fetch --source {source}"),
+            )
+        return manifest
+
+    def _reading(self, source: str, work: Callable[[Manifest], T]) -> T:
+        """Do the work on a snapshot, again on the next one if its files went away meanwhile."""
+        manifest = self._manifest(source)
+        while True:
+            try:
+                return work(manifest)
+            except FileNotFoundError:
+                newer = self._manifest(source)
+                if newer.sequence == manifest.sequence:
+                    with present(self._folder(source)):
+                        raise
+                manifest = newer
+
+    def _roster(self, source: str, manifest: Manifest) -> Roster:
+        return Roster.load(self._folder(source) / manifest.roster) if manifest.roster else Roster.blank([])
+
+    def _parts(self, source: str, manifest: Manifest) -> list[PartReader]:
+        return [PartReader(self._folder(source), file, manifest.layout) for file in manifest.files]
+
+    def _opened(self, source: str, manifest: Manifest) -> list[PartReader]:
+        parts = self._parts(source, manifest)
+        for part in parts:
+            part.open()
+        return parts
+
+
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")

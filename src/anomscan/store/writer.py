@@ -1,0 +1,185 @@
+"""Appending to the store: stage what a fetch brings, merge it, swap the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import pyarrow as pa
+
+from anomscan.errors import StoreError
+from anomscan.storage import lock
+from anomscan.storage.durable import output_errors, replace_file
+from anomscan.store.block import Block, empty, from_table
+from anomscan.store.compact import clean, compact, remove
+from anomscan.store.manifest import LOCK, DataFile, Manifest, bucket_rows, load
+from anomscan.store.merge import Findings, merge
+from anomscan.store.parts import PartReader, PartWriter, bucket_spans, present, read_parts
+from anomscan.store.roster import Roster
+from anomscan.store.spill import Spill
+from anomscan.telemetry.rows import Layout
+
+#: Rows held in memory before they are spilled to the store's folder; as many are merged at a time.
+SPILL_ROWS = 70_000
+
+#: Batch files that may lie about before a commit compacts them.
+MOST_BATCHES = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a commit came to: assets that were fetched, and rows that were new, revised or known already."""
+
+    assets: int
+    new: int
+    revised: int
+    unchanged: int
+
+
+class StoreWriter:
+    """Commits to one source of a store; see :meth:`anomscan.store.store.Store.writer`.
+
+    Leaving the block without ``commit``, or by an exception, changes nothing.
+    """
+
+    def __init__(self, folder: Path, layout: Layout, arrived_at: np.datetime64) -> None:
+        self._folder, self._layout = folder, layout
+        self._arrived_at = int(arrived_at.astype("datetime64[us]").astype(np.int64))
+        self._resources = ExitStack()
+        self._manifest = Manifest(layout)
+        self._held: list[pa.Table] = []
+        self._held_rows = 0
+        self._spill = Spill(folder, self._arrived_at)
+
+    def __enter__(self) -> StoreWriter:
+        with output_errors(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            stack.enter_context(lock.hold(self._folder / LOCK, f"source '{self._folder.name}' of the store"))
+            manifest = load(self._folder)
+            if manifest is not None and manifest.files:
+                _same_layout(self._folder.name, manifest.layout, self._layout)
+                self._manifest = manifest
+            clean(self._folder, manifest)
+            stack.enter_context(self._spill)
+            self._resources = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._resources.close()
+
+    def append(self, table: pa.Table) -> None:
+        """Stage rows of ``layout.schema``, in any order, in pieces of any size that fits in memory.
+
+        Raises
+        ------
+        OutputError
+            They cannot be written to the store's folder.
+        """
+        if not table.schema.equals(self._layout.schema):
+            raise ValueError(f"rows of another schema than the layout's: {table.schema}")
+        self._held.append(table)
+        self._held_rows += len(table)
+        if self._held_rows > SPILL_ROWS:
+            with output_errors(self._folder):
+                self._spill.add(self._held_block())
+
+    def commit(self) -> Tally:
+        """Store what is new; where nothing is, no file is touched.
+
+        Raises
+        ------
+        InputError
+            Contradicting rows, timestamps off the cadence, or a cadence that no asset keeps; nothing is stored.
+        StoreError
+            The store is damaged.
+        OutputError
+            The store cannot be written; it stays as it was.
+        """
+        before, folder = self._manifest, self._folder
+        findings = Findings(self._layout)
+        state = hashlib.blake2b(before.revision.encode(), digest_size=16)
+        name = f"batch-{before.sequence + 1:06d}.parquet"
+        entries: list[Roster] = []
+        part: PartWriter | None = None
+        with present(folder), ExitStack() as stack:
+            roster = Roster.load(folder / before.roster) if before.roster else Roster.blank([])
+            for fresh, newer in self._settled(roster, findings):
+                entries.append(newer)
+                if len(fresh) and not findings.refused:
+                    if part is None:
+                        if not before.files:
+                            # Data without a manifest is then always damage, never a first commit that was cut short.
+                            before.save(folder)
+                        out = stack.enter_context(replace_file(folder / name))
+                        part = stack.enter_context(PartWriter(out, name, self._layout))
+                    part.write(fresh)
+                    fresh.digest(state)
+            findings.check()
+        if part is not None:
+            self._manifest = _swap(folder, before, part.part, roster.updated(entries), state.hexdigest())
+            if sum(file.is_batch for file in self._manifest.files) > MOST_BATCHES:
+                self._manifest = compact(folder, self._manifest)
+        return Tally(findings.assets, findings.new, findings.revised, findings.unchanged)
+
+    def _settled(self, roster: Roster, findings: Findings) -> Iterator[tuple[Block, Roster]]:
+        """What there is to store, and the roster's entries as they become, some buckets at a time."""
+        spill = self._spill
+        spill.add(self._held_block(), in_memory=True)
+        files = self._neighbours()
+        stored = [PartReader(self._folder, file, self._layout) for file in files]
+        rows = np.where(spill.bucket_rows > 0, spill.bucket_rows + bucket_rows(files), 0)
+        spans = list(bucket_spans(rows.tolist(), SPILL_ROWS))
+
+        places = {name: place for place, name in enumerate(roster.names)}
+        for (first, stop), incoming in zip(spans, spill.blocks(spans), strict=True):
+            known = roster.pick(incoming.names, places)
+            yield merge(incoming, read_parts(stored, first, stop), known, self._arrived_at, findings)
+
+    def _neighbours(self) -> list[DataFile]:
+        """The stored files that may hold a fetched sample or one a step away; an asset's last is in the roster."""
+        files, earliest, latest = self._manifest.files, self._spill.earliest, self._spill.latest
+        if not files or earliest > max(file.latest for file in files):
+            return []
+        step = self._layout.cadence.step_us
+        return [file for file in files if file.earliest <= latest + step and earliest - step <= file.latest]
+
+    def _held_block(self) -> Block:
+        if self._held_rows == 0:
+            return empty(self._layout)
+        table = pa.concat_tables(self._held)
+        self._held, self._held_rows = [], 0
+        return from_table(table, self._layout, arrived_at=self._arrived_at).in_order()
+
+
+def _swap(folder: Path, before: Manifest, added: DataFile, roster: Roster, revision: str) -> Manifest:
+    """Make a written batch count."""
+    sequence = before.sequence + 1
+    name = f"roster-{sequence:06d}.parquet"
+    with replace_file(folder / name) as out:
+        roster.save(out)
+    after = replace(before, sequence=sequence, revision=revision, roster=name, files=(*before.files, added))
+    after.save(folder)
+    if before.roster is not None:
+        remove(folder / before.roster)
+    return after
+
+
+def _same_layout(source: str, stored: Layout, wanted: Layout) -> None:
+    differences = []
+    if stored.cadence.step_us != wanted.cadence.step_us:
+        differences.append(f"cadence {stored.cadence.name}, not {wanted.cadence.name}")
+    if stored.variables != wanted.variables:
+        differences.append(f"variables {', '.join(stored.variables)}, not {', '.join(wanted.variables)}")
+    if differences:
+        raise StoreError(
+            f"source '{source}' is stored with {' and '.join(differences)}",
+            hint="give the source another name, or use another store path",
+        )

@@ -1,0 +1,96 @@
+"""A file is replaced whole or not at all."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+from anomscan.errors import OutputError
+from anomscan.storage.durable import replace_file
+
+
+def test_it_appears_only_at_the_end(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "folder" / "out"
+    with replace_file(target) as file:
+        file.write(b"abc")
+        file.flush()
+        assert not target.exists()
+    assert target.read_bytes() == b"abc"
+    assert [entry.name for entry in target.parent.iterdir()] == ["out"]
+
+
+def test_an_error_keeps_the_old_file_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    target.write_bytes(b"old")
+
+    def write_half(file: BinaryIO) -> None:
+        file.write(b"half")
+        raise KeyError("elsewhere")
+
+    with pytest.raises(KeyError), replace_file(target) as file:
+        write_half(file)
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_errors_of_the_block_are_not_taken_for_errors_of_the_output(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), replace_file(tmp_path / "out"):
+        (tmp_path / "absent").read_bytes()
+
+
+def test_links_and_permissions_are_kept(tmp_path: Path) -> None:
+    real = tmp_path / "real"
+    real.write_bytes(b"old")
+    real.chmod(0o640)
+    link = tmp_path / "link"
+    link.symlink_to(real)
+    with replace_file(link) as file:
+        file.write(b"new")
+    assert link.is_symlink()
+    assert real.read_bytes() == b"new"
+    assert real.stat().st_mode & 0o777 == 0o640
+
+
+def test_devices_are_written_to_not_replaced() -> None:
+    with replace_file("/dev/null") as file:
+        file.write(b"gone")
+    assert Path("/dev/null").is_char_device()
+    with pytest.raises(OutputError, match="No space left"), replace_file("/dev/full") as file:
+        file.write(b"x" * 100)
+
+
+@pytest.mark.parametrize("place", ["file/out", "folder", "n" * 300])
+def test_no_such_place(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OutputError, match="cannot be written"), replace_file(tmp_path / place):
+        pytest.fail("the block must not run")
+
+
+def test_a_disk_that_fills_up_keeps_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    target.write_bytes(b"old")
+    code = (
+        "import sys\n"
+        "from anomscan.errors import OutputError\n"
+        "from anomscan.storage.durable import replace_file\n"
+        "try:\n"
+        "    with replace_file(sys.argv[1]) as file:\n"
+        "        for _ in range(100):\n"
+        "            file.write(b'x' * 100_000)\n"
+        "except OutputError as error:\n"
+        "    sys.exit(int(error.exit_code))\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(target)],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000)),
+        check=False,
+    )
+    assert run.returncode == 7
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
