@@ -236,7 +236,7 @@ def test_a_bug_is_1_with_its_traceback_in_the_log(fetched, monkeypatch):
     def broken(*arguments, **options):
         raise RuntimeError("secret details")
 
-    monkeypatch.setattr("anomscan.cli.running.deliver", broken)
+    monkeypatch.setattr("anomscan.jobs.scan.deliver", broken)
     code, _, err = fetched("scan", "--all")
     assert code == 1
     line = one_line(err)

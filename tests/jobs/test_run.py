@@ -48,7 +48,7 @@ class Place:
         self.parts = folder / "out.jsonl.parts"
 
     def run(self, *assets: str, **asked: Any) -> Run:
-        job = Job(SCAN_SCHEMA, False, assets or None, **asked)
+        job = Job(schema=SCAN_SCHEMA, whole=False, assets=assets or None, **asked)
         detector = RcfDetector.load("rcf", self.folder / "models" / "rcf.forest")
         return Run.of(self.settings, job, self.store.snapshot("fleet"), detector)
 

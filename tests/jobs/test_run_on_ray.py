@@ -61,7 +61,10 @@ def results(folder: Path, detector: Deadly, engine: Ray | Threads, away: bool = 
             1,
         )
     run = Run.of(
-        load(folder / "anomscan.toml").settings, Job(SCAN_SCHEMA, False, None), store.snapshot("fleet"), detector
+        load(folder / "anomscan.toml").settings,
+        Job(schema=SCAN_SCHEMA, whole=False, assets=None),
+        store.snapshot("fleet"),
+        detector,
     )
     if away:
         (folder / "anomscan-data").rename(folder / "elsewhere")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Literal
 
 import typer
@@ -53,23 +54,28 @@ def detect(
     session = session_of(context)
     settings = session.load().settings
 
-    from anomscan.cli.running import Delivery, deliver
+    from anomscan.cli.findings import show_records, show_tally
     from anomscan.jobs.engines import Threads
     from anomscan.jobs.job import Job
+    from anomscan.jobs.scan import Delivery, deliver
     from anomscan.reports.records import DETECT_SCHEMA
 
     job = Job(
-        DETECT_SCHEMA,
-        True,
-        asset,
-        source,
-        detector,
-        from_,
-        to,
-        days,
-        as_of,
+        schema=DETECT_SCHEMA,
+        whole=True,
+        assets=asset,
+        source=source,
+        detector=detector,
+        start=from_,
+        end=to,
+        days=days,
+        as_of=as_of,
         record=record,
         replay=replay,
         min_severity=min_severity,
     )
-    return deliver(settings, job, Threads(1), session.console, Delivery(output, format_, overwrite)).code()
+    console = session.console
+    delivery = Delivery(output=output, format=format_, overwrite=overwrite)
+    tally = deliver(settings, job, Threads(1), console, delivery, partial(show_records, console, format_))
+    show_tally(console, tally)
+    return tally.code()

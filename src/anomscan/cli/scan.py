@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -93,32 +94,41 @@ def scan(
     }
     settings = session.load(flags).settings
     name, chosen = settings.detector(detector)
-    if engine == "ray" and chosen.kind in ("sagemaker", "azure"):
+
+    from anomscan.detectors.registry import kind_of
+
+    if engine == "ray" and kind_of(chosen).remote:
         raise ConfigError(
             f"detector '{name}' waits for a service, which threads do as well", hint="leave out --engine ray"
         )
 
-    from anomscan.cli.running import Delivery, deliver
+    from anomscan.cli.findings import show_records, show_tally
     from anomscan.jobs.job import Job
+    from anomscan.jobs.scan import Delivery, deliver
     from anomscan.reports.records import SCAN_SCHEMA
 
     job = Job(
-        SCAN_SCHEMA,
-        False,
-        asset or None,
-        source,
-        detector,
-        from_,
-        to,
-        days,
-        as_of,
-        through,
-        record,
-        replay,
+        schema=SCAN_SCHEMA,
+        whole=False,
+        assets=asset or None,
+        source=source,
+        detector=detector,
+        start=from_,
+        end=to,
+        days=days,
+        as_of=as_of,
+        through=through,
+        record=record,
+        replay=replay,
         rescore=rescore,
     )
-    delivery = Delivery(output, format_, overwrite, resume, lock_timeout, prove)
-    tally = deliver(settings, job, _engine(engine, workers, address), session.console, delivery)
+    delivery = Delivery(
+        output=output, format=format_, overwrite=overwrite, resume=resume, lock_timeout_s=lock_timeout, prove=prove
+    )
+    console = session.console
+    show = partial(show_records, console, format_)
+    tally = deliver(settings, job, _engine(engine, workers, address), console, delivery, show)
+    show_tally(console, tally)
     return tally.code(fail_on_findings=fail_on is not None)
 
 

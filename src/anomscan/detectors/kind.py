@@ -76,11 +76,14 @@ class Kind(ABC):
         The flags of ``train`` that only some kinds take, and this one does.
     recordable
         Whether the answers of its service can be recorded and replayed.
+    remote
+        Whether scoring waits for a service, which workers on other machines cannot speed up.
     """
 
     trained = False
     train_options: frozenset[str] = frozenset()
     recordable = False
+    remote = False
 
     @abstractmethod
     def opened(

@@ -15,7 +15,7 @@ from anomscan.config import ScanSettings, Settings
 from anomscan.telemetry.cadence import first_instant, last_instant
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """What the command line asked for.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from anomscan.errors import ConfigError
 from anomscan.reports.links import asset_link, check_asset_url
@@ -33,7 +34,7 @@ def links(records: Iterable[Record], asset_url: str | None) -> Iterator[str]:
             yield f'<a target="_new" rel="noopener" href="{href}">{html.escape(record.asset)}</a>\n\n'
 
 
-def csv(records: Iterable[Record]) -> Iterator[str]:
+def csv(records: Iterable[Record], asset_url: str | None = None) -> Iterator[str]:
     """One row a span, after a header.
 
     All text is quoted and ids stand exactly as they are, also one that begins with ``=`` or is ``007``: other programs
@@ -49,7 +50,9 @@ def csv(records: Iterable[Record]) -> Iterator[str]:
             yield _csv_row((record.asset, *span, len(anomalies), sigma, score, in_sample, record.detector))
 
 
-def markdown(records: Iterable[Record], *, title: str, asset_url: str | None = None) -> Iterator[str]:
+def markdown(
+    records: Iterable[Record], asset_url: str | None = None, *, title: str = "Anomalous days of the fleet"
+) -> Iterator[str]:
     """A summary and a table of the assets with findings, the worst first.
 
     Raises
@@ -69,6 +72,30 @@ def markdown(records: Iterable[Record], *, title: str, asset_url: str | None = N
     if summary.failed:
         yield "\n## Failed\n\n| asset | reason |\n|---|---|\n"
         yield from (f"| {_markdown(asset)} | {_markdown(reason)} |\n" for asset, reason in summary.failed)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A listing that ``report`` can write.
+
+    Parameters
+    ----------
+    file
+        The name of the file, where the output names none.
+    lines
+        Makes the lines of the listing from the records and ``[report] asset_url``.
+    """
+
+    file: str
+    lines: Callable[[Iterable[Record], str | None], Iterator[str]]
+
+
+#: The listings by the name that ``--format`` knows them by. A new one is a function and a line here.
+FORMATS = {
+    "markdown": Format("report.md", markdown),
+    "csv": Format("report.csv", csv),
+    "links": Format("links.txt", links),
+}
 
 
 def _csv_row(cells: Iterable[str | float | None]) -> str:

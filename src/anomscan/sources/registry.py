@@ -1,9 +1,18 @@
-"""Which kind of settings makes which source."""
+"""The one table of source kinds. A new kind is a module with a source, its settings, and a line here."""
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from anomscan.config import FilesSource, RestSource, SqlSource
 from anomscan.sources.base import Source
+
+#: Where the source of each kind is; imported only when it is asked for, for SQLAlchemy takes long.
+_SOURCES = {
+    "files": ("anomscan.sources.files.source", "Files"),
+    "sql": ("anomscan.sources.sql.source", "Sql"),
+    "rest": ("anomscan.sources.rest.source", "Rest"),
+}
 
 
 def build(name: str, settings: FilesSource | SqlSource | RestSource) -> Source:
@@ -12,17 +21,8 @@ def build(name: str, settings: FilesSource | SqlSource | RestSource) -> Source:
     Raises
     ------
     ConfigError
-        Settings that cannot work: a query without its parameters, a URL or key that is none, a driver not installed.
+        If the settings cannot work: a query without its parameters, an invalid URL or key, a missing driver.
     """
-    if isinstance(settings, SqlSource):
-        # SQLAlchemy takes long to import; whoever fetches files does not wait for it.
-        from anomscan.sources.sql.source import Sql
-
-        return Sql(name, settings)
-    if isinstance(settings, RestSource):
-        from anomscan.sources.rest.source import Rest
-
-        return Rest(name, settings)
-    from anomscan.sources.files.source import Files
-
-    return Files(name, settings)
+    module, source = _SOURCES[settings.kind]
+    built: Source = getattr(import_module(module), source)(name, settings)
+    return built

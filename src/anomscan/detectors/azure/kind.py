@@ -25,6 +25,7 @@ class AzureKind(Kind):
 
     trained = True
     train_options = frozenset({"--asset"})
+    remote = True
 
     @contextmanager
     def opened(

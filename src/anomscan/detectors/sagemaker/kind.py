@@ -28,6 +28,7 @@ class SageMakerKind(Kind):
     trained = True
     train_options = frozenset({"--deploy", "--endpoint", "--artifact", "--dry-run"})
     recordable = True
+    remote = True
 
     @contextmanager
     def opened(

@@ -1,20 +1,18 @@
-"""What ``scan`` and ``detect`` share: a run is made, done and delivered, and a person sees what it amounts to."""
+"""The use case behind ``scan`` and ``detect``: do a run and put its records where they were asked for."""
 
 from __future__ import annotations
 
-import math
 import stat
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from anomscan.cli.console import Console
-from anomscan.cli.output import is_remote, output_file
+from anomscan.detectors.kind import Console as Speaker
 from anomscan.errors import ConfigError, OutputError, ProofError
+from anomscan.reports.output import is_remote, output_file
 
 if TYPE_CHECKING:
     from anomscan.config import Settings
@@ -26,7 +24,19 @@ if TYPE_CHECKING:
     from anomscan.reports.results import EncodedRecord
 
 
-@dataclass(frozen=True, slots=True)
+class Console(Speaker, Protocol):
+    """Where a run says what it does and how far it is."""
+
+    def progress(
+        self, what: str, total: int | None, *, unit: str = "assets"
+    ) -> AbstractContextManager[Callable[[int], None]]:
+        """Show what is done; the block is given a function to call with each number of steps."""
+
+    def scanning(self, total: int, before: Tally) -> AbstractContextManager[Callable[[Tally], None]]:
+        """Show what a run has done; the block is given a function to call with what was done since the last call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """Where the records of a run go, and how.
 
@@ -54,8 +64,20 @@ class Delivery:
     prove: bool = False
 
 
-def deliver(settings: Settings, job: Job, engine: Engine, console: Console, delivery: Delivery) -> Tally:
+def deliver(
+    settings: Settings,
+    job: Job,
+    engine: Engine,
+    console: Console,
+    delivery: Delivery,
+    show: Callable[[Iterable[EncodedRecord], Tally], None],
+) -> Tally:
     """Do a job and put its records where they were asked for.
+
+    Parameters
+    ----------
+    show
+        Called with the records where they go to standard output.
 
     Raises
     ------
@@ -85,7 +107,7 @@ def deliver(settings: Settings, job: Job, engine: Engine, console: Console, deli
     with (
         _locked(place, delivery.lock_timeout_s),
         opened(name, chosen, console.warn, record=job.record, replay=job.replay) as detector,
-        output_file(delivery.output, "results.jsonl", console, overwrite=delivery.overwrite) as path,
+        output_file(delivery.output, "results.jsonl", console.info, overwrite=delivery.overwrite) as path,
     ):
         # Only now: another run's end may have been waited for.
         run = Run.of(settings, job, store.snapshot(source), detector)
@@ -94,7 +116,6 @@ def deliver(settings: Settings, job: Job, engine: Engine, console: Console, deli
         if done is not None:
             Checkpoint(kept, run.key).remove()
             console.info(f"{place} is the result of this very run: nothing is left to do")
-            show_tally(console, done)
             return done
         with Checkpoint(kept, run.key, resume=delivery.resume) as checkpoint:
             with _telling(console, checkpoint, run.assets, kept):
@@ -107,12 +128,9 @@ def deliver(settings: Settings, job: Job, engine: Engine, console: Console, deli
                     write_results(
                         path, checkpoint.results(), run.report(tally, started), severity=detector.capabilities.severity
                     )
-                elif delivery.format == "table" or (delivery.format is None and sys.stdout.isatty()):
-                    show_anomalies(console, checkpoint.results(), tally.unit)
                 else:
-                    sys.stdout.writelines(each.line.decode() + "\n" for each in checkpoint.results())
+                    show(checkpoint.results(), tally)
             checkpoint.remove()
-    show_tally(console, tally)
     return tally
 
 
@@ -226,59 +244,3 @@ def _complete(place: Path, key: str) -> Tally | None:
         tally.add(record)
     tally.shorten()
     return tally
-
-
-def show_tally(console: Console, tally: Tally) -> None:
-    """Say to a person what a run amounts to."""
-    counts = [(verdict, count) for verdict, count in tally.verdicts.items() if count]
-    console.table(tally.unit, ("verdict", tally.unit), [*counts, *([] if counts else [("none", 0)])], data=False)
-    if tally.ranked:
-        rows = [(asset, days, spans) for days, asset, spans in tally.ranked]
-        console.table("findings", ("asset", f"anomalous {tally.unit}", "spans"), rows, data=False)
-        if tally.findings > len(tally.ranked):
-            console.info(f"... and {tally.findings - len(tally.ranked):,} more assets with findings")
-    if tally.stages:
-        spent = [(stage, f"{seconds:,.1f} s") for stage, seconds in tally.stages.items()]
-        console.table("time by stage, all workers", ("stage", "time"), spent, data=False)
-    for note in tally.notes:
-        console.warn(note)
-    if tally.unshown_notes:
-        console.warn(f"... and {tally.unshown_notes} more such notes")
-    for asset, reason in tally.failures:
-        named = reason if reason.startswith(f"asset '{asset}'") else f"asset '{asset}': {reason}"
-        console.error(named, asset=asset)
-    if tally.failed > len(tally.failures):
-        console.error(f"... and {tally.failed - len(tally.failures)} more assets failed")
-    console.info(
-        f"{tally.assets} assets: {tally.findings} with findings, {tally.failed} failed",
-        assets=tally.assets,
-        with_findings=tally.findings,
-        failed=tally.failed,
-        verdicts=dict(tally.verdicts),
-    )
-
-
-def show_anomalies(console: Console, results: Iterable[EncodedRecord], unit: str) -> None:
-    """Show the anomalous samples as a table: what was asked for."""
-    from anomscan.reports.records import read_records
-
-    columns = ("asset", "timestamp", "values", "health", "score", "severity", "cutoff", "sigma", "contributions")
-    rows = []
-    for each in results:
-        (record,) = read_records([each.line.decode()])
-        grave = each.severities or [None] * len(record.anomalies)
-        for anomaly, severity in zip(record.anomalies, grave, strict=True):
-            rows.append(
-                (
-                    record.asset,
-                    anomaly.timestamp,
-                    ", ".join(f"{variable} {value:.4g}" for variable, value in anomaly.values.items()),
-                    anomaly.health or "",
-                    f"{anomaly.score:.4g}",
-                    "" if severity is None else f"{severity:.3f}",
-                    "" if math.isnan(anomaly.cutoff) else f"{anomaly.cutoff:.4g}",
-                    "" if anomaly.sigma is None else f"{anomaly.sigma:.2f}",
-                    ", ".join(f"{variable} {share:.3g}" for variable, share in anomaly.contributions[:3]),
-                )
-            )
-    console.table(f"anomalous {unit}", columns, rows, data=True)

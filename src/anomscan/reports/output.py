@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from anomscan.cli.console import Console
 
 
 def is_remote(output: str) -> bool:
@@ -20,7 +18,7 @@ def is_remote(output: str) -> bool:
 
 @contextmanager
 def output_file(
-    output: str | None, main: str, console: Console, *, overwrite: bool, folder: bool = False
+    output: str | None, main: str, say: Callable[[str], None], *, overwrite: bool, folder: bool = False
 ) -> Iterator[Path | None]:
     """Where to write what was asked for.
 
@@ -30,6 +28,8 @@ def output_file(
         As given on the command line.
     main
         The name of the file, where ``output`` is a folder or a URL that names none.
+    say
+        Told where the files were published.
     overwrite
         Whether objects at a URL may be overwritten; a local file always is.
     folder
@@ -53,7 +53,7 @@ def output_file(
     if is_remote(output):
         from anomscan.reports.publish import parse_target, staged
 
-        with staged(parse_target(output, main, folder=folder), overwrite=overwrite, say=console.info) as path:
+        with staged(parse_target(output, main, folder=folder), overwrite=overwrite, say=say) as path:
             yield path
         return
     yield Path(output) / main if folder else Path(output)

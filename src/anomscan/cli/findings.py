@@ -1,0 +1,80 @@
+"""What a person sees of a run: its anomalous samples, what it amounts to, and what failed."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
+
+from anomscan.cli.console import Console
+
+if TYPE_CHECKING:
+    from anomscan.jobs.tally import Tally
+    from anomscan.reports.results import EncodedRecord
+
+
+def show_records(
+    console: Console, format_: Literal["jsonl", "table"] | None, results: Iterable[EncodedRecord], tally: Tally
+) -> None:
+    """Put the records on standard output: as a table if that is asked for or it is a terminal, else as JSON lines."""
+    if format_ == "table" or (format_ is None and sys.stdout.isatty()):
+        _anomalies(console, results, tally.unit)
+    else:
+        sys.stdout.writelines(each.line.decode() + "\n" for each in results)
+
+
+def show_tally(console: Console, tally: Tally) -> None:
+    """Say to a person what a run amounts to."""
+    counts = [(verdict, count) for verdict, count in tally.verdicts.items() if count]
+    console.table(tally.unit, ("verdict", tally.unit), [*counts, *([] if counts else [("none", 0)])], data=False)
+    if tally.ranked:
+        rows = [(asset, days, spans) for days, asset, spans in tally.ranked]
+        console.table("findings", ("asset", f"anomalous {tally.unit}", "spans"), rows, data=False)
+        if tally.findings > len(tally.ranked):
+            console.info(f"... and {tally.findings - len(tally.ranked):,} more assets with findings")
+    if tally.stages:
+        spent = [(stage, f"{seconds:,.1f} s") for stage, seconds in tally.stages.items()]
+        console.table("time by stage, all workers", ("stage", "time"), spent, data=False)
+    for note in tally.notes:
+        console.warn(note)
+    if tally.unshown_notes:
+        console.warn(f"... and {tally.unshown_notes} more such notes")
+    for asset, reason in tally.failures:
+        named = reason if reason.startswith(f"asset '{asset}'") else f"asset '{asset}': {reason}"
+        console.error(named, asset=asset)
+    if tally.failed > len(tally.failures):
+        console.error(f"... and {tally.failed - len(tally.failures)} more assets failed")
+    console.info(
+        f"{tally.assets} assets: {tally.findings} with findings, {tally.failed} failed",
+        assets=tally.assets,
+        with_findings=tally.findings,
+        failed=tally.failed,
+        verdicts=dict(tally.verdicts),
+    )
+
+
+def _anomalies(console: Console, results: Iterable[EncodedRecord], unit: str) -> None:
+    """Show the anomalous samples as a table: what was asked for."""
+    from anomscan.reports.records import read_records
+
+    columns = ("asset", "timestamp", "values", "health", "score", "severity", "cutoff", "sigma", "contributions")
+    rows = []
+    for each in results:
+        (record,) = read_records([each.line.decode()])
+        grave = each.severities or [None] * len(record.anomalies)
+        for anomaly, severity in zip(record.anomalies, grave, strict=True):
+            rows.append(
+                (
+                    record.asset,
+                    anomaly.timestamp,
+                    ", ".join(f"{variable} {value:.4g}" for variable, value in anomaly.values.items()),
+                    anomaly.health or "",
+                    f"{anomaly.score:.4g}",
+                    "" if severity is None else f"{severity:.3f}",
+                    "" if math.isnan(anomaly.cutoff) else f"{anomaly.cutoff:.4g}",
+                    "" if anomaly.sigma is None else f"{anomaly.sigma:.2f}",
+                    ", ".join(f"{variable} {share:.3g}" for variable, share in anomaly.contributions[:3]),
+                )
+            )
+    console.table(f"anomalous {unit}", columns, rows, data=True)
