@@ -32,7 +32,7 @@ class Given:
     def __init__(self, scores):
         self.scores = scores
 
-    def score(self, batch, shingle):
+    def score(self, batch, shingle, rows=None):
         return [Scores(series.timestamps, self.scores[series.asset]) for series in batch]
 
     def contributions(self, series, rows, shingle):

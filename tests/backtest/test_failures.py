@@ -37,7 +37,7 @@ class Detector:
     def __init__(self, spoil=lambda scores: scores, upset=lambda names: None, explain=lambda rows: None):
         self.spoil, self.upset, self.explain = spoil, upset, explain
 
-    def score(self, batch, shingle):
+    def score(self, batch, shingle, rows=None):
         self.upset([one.asset for one in batch])
         return [self.spoil(self.one(each)) if each.asset == BAD else self.one(each) for each in batch]
 
@@ -168,7 +168,7 @@ def test_what_comes_beside_the_scores_has_their_shape(field, value, reason):
 @pytest.mark.parametrize("scores", [[], [None], [None] * 9])
 def test_answers_for_more_or_fewer_assets_than_were_asked_for(scores):
     class Miscounting(Detector):
-        def score(self, batch, shingle):
+        def score(self, batch, shingle, rows=None):
             return scores if BAD in [one.asset for one in batch] else super().score(batch, shingle)
 
     assert "asset 'a03': " in str(failure_of(Miscounting()))

@@ -36,10 +36,8 @@ class Provider:
         self.severity = severity
         self.asked: list[slice] = []
 
-    def score(self, batch, shingle):
-        raise AssertionError("it would cost too much")
-
-    def score_rows(self, batch, shingle, rows):
+    def score(self, batch, shingle, rows=None):
+        assert rows is not None, "it would cost too much"
         self.asked += rows
         return [self._one(one, wanted) for one, wanted in zip(batch, rows, strict=True)]
 

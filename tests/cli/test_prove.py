@@ -49,7 +49,7 @@ class Leaky:
 
     name, fingerprint, trained_through, capabilities = "replay", "1", None, Capabilities()
 
-    def score(self, batch, shingle):
+    def score(self, batch, shingle, rows=None):
         return [Scores(each.timestamps, np.abs(each.values[:, 0]) / np.nanstd(each.values)) for each in batch]
 
     def contributions(self, series, rows, shingle):

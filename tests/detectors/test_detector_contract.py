@@ -189,7 +189,7 @@ class Broken:
         self._calls = 0
         self.capabilities = capabilities or self._right.capabilities
 
-    def score(self, batch, shingle):
+    def score(self, batch, shingle, rows=None):
         self._calls += 1
         return self._spoil(self._right.score(batch, shingle), self._calls)
 

@@ -48,7 +48,7 @@ class Distance:
     name, fingerprint, trained_through = "distance", "1", None
     capabilities = Capabilities()
 
-    def score(self, batch, shingle):
+    def score(self, batch, shingle, rows=None):
         return [Scores(one.timestamps, self.scores(one, shingle, batch)) for one in batch]
 
     def scores(self, series, shingle, batch):
@@ -122,7 +122,7 @@ class Learning(Distance):
 class Failing(Distance):
     """Has no score for a short history."""
 
-    def score(self, batch, shingle):
+    def score(self, batch, shingle, rows=None):
         found = super().score(batch, shingle)
         return [AssetError("too short") if len(one) < 120 else each for one, each in zip(batch, found, strict=True)]
 
@@ -143,8 +143,10 @@ class NoisyService(Noisy):
 class Part(Distance):
     """Honest, and scores no more than it is asked for."""
 
-    def score_rows(self, batch, shingle, rows):
-        whole = self.score(batch, shingle)
+    def score(self, batch, shingle, rows=None):
+        whole = super().score(batch, shingle)
+        if rows is None:
+            return whole
         return [replace(each, score=_only(each.score, part)) for each, part in zip(whole, rows, strict=True)]
 
 

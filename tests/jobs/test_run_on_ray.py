@@ -33,7 +33,7 @@ class Deadly:
     def __init__(self, asset: str) -> None:
         self._asset, self._home = asset, os.getpid()
 
-    def score(self, batch: Sequence[Series], shingle: int) -> list[Scores]:
+    def score(self, batch: Sequence[Series], shingle: int, rows: Sequence[slice] | None = None) -> list[Scores]:
         if os.getpid() != self._home and any(series.asset == self._asset for series in batch):
             os._exit(1)
         return [Scores(series.timestamps, series.values[:, 0].copy()) for series in batch]

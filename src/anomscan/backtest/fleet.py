@@ -13,7 +13,7 @@ from anomscan.backtest.asset import AssetScan, Stretch, anomalous_rows
 from anomscan.backtest.failures import Failure, surviving
 from anomscan.backtest.rules import Rules
 from anomscan.backtest.verdicts import Judged, judge, judge_given, judge_stretch, judged_from, milder
-from anomscan.detectors.base import Detector, PartialDetector, Scores
+from anomscan.detectors.base import Detector, Scores
 from anomscan.errors import AnomscanError, AssetError, ConfigError
 from anomscan.telemetry.series import Floats, Series
 from anomscan.telemetry.shingles import complete
@@ -77,13 +77,10 @@ class Backtest:
 
     def _scored(self, cases: Sequence[_Laid]) -> list[_Scored | Failure]:
         series, shingle = [case.series for case in cases], self.rules.shingle
-        if isinstance(self.detector, PartialDetector):
-            # The rows whose scores decide what is reported: those rows, and in a scan the windows in front of them.
-            before = 0 if self.whole else self.rules.window - 1
-            needed = [slice(max(case.rows.start - before, 0), case.rows.stop) for case in cases]
-            given = self.detector.score_rows(series, shingle, needed)
-        else:
-            given = self.detector.score(series, shingle)
+        # The rows whose scores decide what is reported: those rows, and in a scan the windows in front of them.
+        before = 0 if self.whole else self.rules.window - 1
+        needed = [slice(max(case.rows.start - before, 0), case.rows.stop) for case in cases]
+        given = self.detector.score(series, shingle, needed)
         return [self._counted(case, found) for case, found in zip(cases, given, strict=True)]
 
     def _counted(self, case: _Laid, found: Scores | AnomscanError) -> _Scored | Failure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ class Capabilities:
         Whether it says itself what is anomalous.
     max_samples
         Most samples a call, None where there is no limit.
+    frozen
+        Whether a shingle's score follows from the shingle alone: it is a :class:`FrozenDetector`.
     """
 
     multivariate: bool = True
@@ -39,6 +41,7 @@ class Capabilities:
     severity: bool = False
     verdict: bool = False
     max_samples: int | None = None
+    frozen: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +91,9 @@ class Detector(Protocol):
     def trained_through(self) -> np.datetime64 | None:
         """The last instant its training saw; None where nothing was trained."""
 
-    def score(self, batch: Sequence[Series], shingle: int) -> list[Scores | AnomscanError]:
+    def score(
+        self, batch: Sequence[Series], shingle: int, rows: Sequence[slice] | None = None
+    ) -> list[Scores | AnomscanError]:
         """Score each series of a batch.
 
         Parameters
@@ -97,6 +102,9 @@ class Detector(Protocol):
             Series whose consecutive rows form the shingles.
         shingle
             L, in samples.
+        rows
+            For each series the rows whose scores matter, with a start and a stop; None for all. What precedes them is
+            history. A detector that pays for each sample may leave NaN elsewhere.
 
         Returns
         -------
@@ -112,7 +120,6 @@ class Detector(Protocol):
         """(k, d) float64: what each variable contributed to the scores of k samples; None if it cannot say."""
 
 
-@runtime_checkable
 class FrozenDetector(Detector, Protocol):
     """A detector whose score of a shingle follows from the shingle alone, as long as its fingerprint is the same."""
 
@@ -135,17 +142,6 @@ class FrozenDetector(Detector, Protocol):
         """The scores with their severity, where there is such a thing."""
 
 
-@runtime_checkable
-class PartialDetector(Protocol):
-    """A detector that can score a part of a series, where each sample costs."""
-
-    def score_rows(self, batch: Sequence[Series], shingle: int, rows: Sequence[slice]) -> list[Scores | AnomscanError]:
-        """Score some rows of each series, as :meth:`Detector.score` would; NaN elsewhere.
-
-        Parameters
-        ----------
-        batch, shingle
-            As of :meth:`Detector.score`.
-        rows
-            For each series the rows whose scores matter, with a start and a stop. What precedes them is history.
-        """
+def is_frozen(detector: Detector) -> TypeGuard[FrozenDetector]:
+    """Whether the scores of a detector may be kept, and single shingles be scored."""
+    return detector.capabilities.frozen

@@ -13,7 +13,7 @@ from typing import Any
 from anomscan import __version__
 from anomscan.backtest.fleet import Backtest, Failure
 from anomscan.config import Settings
-from anomscan.detectors.base import Detector, FrozenDetector
+from anomscan.detectors.base import Detector, is_frozen
 from anomscan.detectors.score_cache import ScoreCache
 from anomscan.errors import AssetError
 from anomscan.jobs.checkpoint import Checkpoint
@@ -201,7 +201,7 @@ class Run:
 
 def _cache(job: Job, snapshot: Snapshot, backtest: Backtest) -> ScoreCache | None:
     """Where the scores of a run are kept: beside the telemetry, if that lies in a folder."""
-    if backtest.whole or not isinstance(snapshot.folder, Path) or not isinstance(backtest.detector, FrozenDetector):
+    if backtest.whole or not isinstance(snapshot.folder, Path) or not is_frozen(backtest.detector):
         return None
     whole = job.assets is None and job.as_of is None and job.through is None
     return ScoreCache.of(

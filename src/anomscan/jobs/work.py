@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from anomscan.backtest.asset import AssetScan
 from anomscan.backtest.failures import Failure, surviving
 from anomscan.backtest.fleet import Backtest
-from anomscan.detectors.base import FrozenDetector
+from anomscan.detectors.base import is_frozen
 from anomscan.detectors.score_cache import CachedDetector, CachedScores, ScoreCache, continued
 from anomscan.errors import AssetError
 from anomscan.jobs.finished import Finished
@@ -104,7 +104,7 @@ class Work:
                 return Away()
         with clock.of("scan"):
             detector = self.backtest.detector
-            if isinstance(detector, FrozenDetector) and not self.backtest.whole:
+            if is_frozen(detector) and not self.backtest.whole:
                 kept = {asset: each for piece in sent.pieces for asset, each in piece.kept.items()}
                 detector = CachedDetector(detector, kept)
             results = replace(self.backtest, detector=detector).scan(

@@ -27,7 +27,7 @@ def scored(toy, series, rows=None, **changes):
     with serving(toy) as service:
         chosen = settings(service.url, **changes)
         detector = AzureDetector("azure", chosen, Mvad(chosen), FolderStaging(None, print))
-        (found,) = detector.score_rows([series], 7, [slice(0, len(series)) if rows is None else rows])
+        (found,) = detector.score([series], 7, [slice(0, len(series)) if rows is None else rows])
     if not hasattr(found, "score"):
         raise found
     return found, service

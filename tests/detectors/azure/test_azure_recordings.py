@@ -89,7 +89,7 @@ def test_the_recorded_results_come_back_exactly(recordings, sample):
     with serving(describe, recording) as service:
         chosen = settings(service.url, model_id=MODEL)
         detector = AzureDetector("azure", chosen, Mvad(chosen), FolderStaging(None, print))
-        (scores,) = detector.score_rows([wide], 7, [slice(int(first), int(last) + 1)])
+        (scores,) = detector.score([wide], 7, [slice(int(first), int(last) + 1)])
         sent = service.asked("POST")[0].body
     rows = np.flatnonzero(np.isfinite(scores.score))
     assert rows.tolist() == list(range(first, last + 1))

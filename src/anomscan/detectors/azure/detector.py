@@ -108,12 +108,10 @@ class AzureDetector:
         """The end of the model's training."""
         return self._trained().trained_through
 
-    def score(self, batch: Sequence[Series], shingle: int) -> list[Scores | AnomscanError]:
-        """Score whole series; see :meth:`anomscan.detectors.base.Detector.score`."""
-        return self.score_rows(batch, shingle, [slice(0, len(series)) for series in batch])
-
-    def score_rows(self, batch: Sequence[Series], shingle: int, rows: Sequence[slice]) -> list[Scores | AnomscanError]:
-        """Score some rows of each series; see :meth:`anomscan.detectors.base.PartialDetector.score_rows`.
+    def score(
+        self, batch: Sequence[Series], shingle: int, rows: Sequence[slice] | None = None
+    ) -> list[Scores | AnomscanError]:
+        """Score each series, or the rows of it that matter; see :meth:`anomscan.detectors.base.Detector.score`.
 
         Raises
         ------
@@ -124,6 +122,8 @@ class AzureDetector:
         ConfigError
             If the settings do not fit the data or the model.
         """
+        if rows is None:
+            rows = [slice(0, len(series)) for series in batch]
         found: list[Scores | AnomscanError] = []
         for series, wanted in zip(batch, rows, strict=True):
             try:

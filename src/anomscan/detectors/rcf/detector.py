@@ -38,7 +38,7 @@ class RcfDetector:
         self._forest = forest
         self._path = path
         self._severity = Severity.from_facts(forest.facts)
-        self.capabilities = Capabilities(contribution=True, severity=self._severity is not None)
+        self.capabilities = Capabilities(contribution=True, severity=self._severity is not None, frozen=True)
         through = forest.facts.get("trained_through")
         self.trained_through = None if through is None else np.datetime64(str(through).removesuffix("Z"), "us")
 
@@ -58,7 +58,9 @@ class RcfDetector:
         """
         return cls(name, Forest.load(path), path)
 
-    def score(self, batch: Sequence[Series], shingle: int) -> list[Scores | AnomscanError]:
+    def score(
+        self, batch: Sequence[Series], shingle: int, rows: Sequence[slice] | None = None
+    ) -> list[Scores | AnomscanError]:
         """Score all shingles of a batch at once; see :meth:`anomscan.detectors.base.Detector.score`.
 
         Raises

@@ -55,7 +55,9 @@ class Recorded:
         found = self._path.stat()
         return f"{found.st_size} {found.st_mtime_ns}"
 
-    def score(self, batch: Sequence[Series], shingle: int) -> list[Scores | AnomscanError]:
+    def score(
+        self, batch: Sequence[Series], shingle: int, rows: Sequence[slice] | None = None
+    ) -> list[Scores | AnomscanError]:
         """Look each series up; an asset that is not in the file is an error of its own."""
         return [self._one(series) for series in batch]
 

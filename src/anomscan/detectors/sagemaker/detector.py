@@ -43,7 +43,9 @@ class SageMakerDetector:
         """The name of the endpoint: what model is behind it is not known here."""
         return self._settings.endpoint
 
-    def score(self, batch: Sequence[Series], shingle: int) -> list[Scores | AnomscanError]:
+    def score(
+        self, batch: Sequence[Series], shingle: int, rows: Sequence[slice] | None = None
+    ) -> list[Scores | AnomscanError]:
         """Score all shingles of a batch; see :meth:`anomscan.detectors.base.Detector.score`.
 
         An asset whose points could not be scored within the deadline, or to the last point, is an AssetError.

@@ -35,12 +35,12 @@ class CachedDetector:
         self.known: dict[str, CachedScores] = {}
         self.changed: set[str] = set()
 
-    def score(self, batch: Sequence[Series], shingle: int) -> list[Scores | AnomscanError]:
-        """See :meth:`anomscan.detectors.base.Detector.score`."""
-        return self.score_rows(batch, shingle, [slice(0, len(series)) for series in batch])
-
-    def score_rows(self, batch: Sequence[Series], shingle: int, rows: Sequence[slice]) -> list[Scores | AnomscanError]:
-        """See :meth:`anomscan.detectors.base.PartialDetector.score_rows`; ``known`` has what there is to keep now."""
+    def score(
+        self, batch: Sequence[Series], shingle: int, rows: Sequence[slice] | None = None
+    ) -> list[Scores | AnomscanError]:
+        """See :meth:`anomscan.detectors.base.Detector.score`; ``known`` has what there is to keep now."""
+        if rows is None:
+            rows = [slice(0, len(series)) for series in batch]
         remembered = [self._remembered(series, shingle) for series in batch]
         missing = _missing(batch, [kept.score for kept in remembered], rows, shingle)
         results: list[Scores | AnomscanError] = []
