@@ -167,7 +167,7 @@ def test_a_secret_fills_what_the_url_lacks(
         ("mysql://h/d", {"password": "hunter2"}, "has no username, and the url has none"),
         ("mysql://", {"username": "joe", "password": "hunter2"}, "has no host"),
         (None, {**FIELDS, "password": ["hunter2"]}, "has a password that is not text"),
-        (None, {**FIELDS, "port": "hunter2"}, "has a port that is none"),
+        (None, {**FIELDS, "port": "hunter2"}, "has an invalid port"),
         (None, {**FIELDS, "engine": "postgres"}, "is for the engine 'postgres' (write the url,"),
     ],
 )

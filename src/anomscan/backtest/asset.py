@@ -30,7 +30,7 @@ class Stretch:
     Raises
     ------
     ConfigError
-        If the stretch is empty by its own words.
+        If the start is after the end, or there is less than a day.
     """
 
     start: np.datetime64 | None = None

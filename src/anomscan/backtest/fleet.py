@@ -199,7 +199,7 @@ def _judge(cases: Sequence[_Scored], rules: Rules) -> list[tuple[Floats, Judged]
 
 
 def _keep_whole(cases: Sequence[_Scored], scores: Floats, shingle: int) -> None:
-    """Clear the scores, one line a case, of shingles that are not whole: nobody's business, whoever gave them."""
+    """Set the scores of incomplete shingles to NaN, whatever their origin; one row a case."""
     firsts = [max(case.since - (shingle - 1), 0) for case in cases]
     values = [case.series.values[first : case.rows.stop] for case, first in zip(cases, firsts, strict=True)]
     all_finite = bool(np.isfinite(np.concatenate(values)).all())

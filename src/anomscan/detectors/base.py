@@ -139,7 +139,7 @@ class FrozenDetector(Detector, Protocol):
         """
 
     def rated(self, scores: Scores) -> Scores:
-        """The scores with their severity, where there is such a thing."""
+        """The scores with severity filled in, if the model is calibrated."""
 
 
 def is_frozen(detector: Detector) -> TypeGuard[FrozenDetector]:

@@ -1,8 +1,8 @@
 """Publishing: the files of a run go to an object store, none of them over another unless that is asked for.
 
 A target is ``s3://BUCKET/PREFIX/`` or ``s3://BUCKET/KEY``. The data goes first and the file that a reader opens last:
-whoever finds that finds all. Two runs that publish to one place go through their files in the same order: the one that
-is refused its first file has written nothing.
+it becomes visible only after every other file. Two runs that publish to one place go through their files in the same
+order: the one that is refused its first file has written nothing.
 """
 
 from __future__ import annotations

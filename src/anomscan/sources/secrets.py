@@ -25,12 +25,12 @@ _MOST_BYTES = 1 << 20
 
 
 def resolve(reference: SecretStr) -> SecretStr:
-    """The secret a setting means: what the reference points at, or the setting itself where it is none.
+    """The secret a setting means: what the reference points at, or the setting itself if it is no reference.
 
     Raises
     ------
     ConfigError
-        A variable or file that is not there, a reference that is none, a field the secret lacks.
+        A variable or file that is not there, an invalid reference, a field the secret lacks.
     MissingExtraError
         A secret of AWS without the extra ``aws``.
     ServiceError

@@ -137,7 +137,7 @@ def _abfs(url: str, account: str, domain: str) -> Any:
         options["account_key"] = key
     elif sas:
         options["sas_token"] = f"?{sas.removeprefix('?')}"
-        # What is none would become part of the address.
+        # An invalid one would become part of the address.
         if not _SAS.fullmatch(options["sas_token"]):
             raise ConfigError("the shared access signature of the storage account is not one", hint="copy it again")
     else:

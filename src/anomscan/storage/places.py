@@ -54,7 +54,7 @@ class ObjectPlace:
         Raises
         ------
         FileNotFoundError
-            There is none.
+            The file is missing.
         ServiceError
             The storage cannot be reached, or refuses us.
         """

@@ -119,10 +119,10 @@ class Cut:
         return partitions
 
     def _seam(self, start: int, stop: int) -> int:
-        """Where to cut some assets in two: amid them, and at the same one when a few have come or gone."""
+        """A split point near the middle that stays put as assets join or leave."""
         third = (stop - start) // 3
-        amid = range(start + max(third, 1), stop - third)
-        return min(amid, key=lambda place: zlib.crc32(self._keys[place][1].encode()))
+        middle = range(start + max(third, 1), stop - third)
+        return min(middle, key=lambda place: zlib.crc32(self._keys[place][1].encode()))
 
     def single(self) -> list[Partition]:
         """A partition for each asset."""

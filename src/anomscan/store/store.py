@@ -10,10 +10,10 @@ A store is a folder with a folder for each source, and in that::
 
 Rows are in the order (bucket, asset, timestamp, arrived_at), a bucket being a hash of the asset's id.
 
-A copy of the folder on object storage (``s3://BUCKET/PREFIX``) can be read as it stands, by as many machines as like
-to. It cannot be written there: one writer at a time is what keeps a store whole, and the lock that sees to it is the
-kernel's, on a local file. So telemetry is fetched into a local store, and the folder copied after each fetch, every
-``manifest.json`` after all other files: who finds a manifest finds what it lists.
+A copy of the folder on object storage (``s3://BUCKET/PREFIX``) can be read as it stands, by any number of machines.
+It cannot be written there: one writer at a time is what keeps a store whole, and its lock is the kernel's, on a local
+file. So telemetry is fetched into a local store, and the folder copied after each fetch, every
+``manifest.json`` after all other files: a manifest becomes visible only after every file it lists.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Store:
         Raises
         ------
         StoreError
-            There is none; it was written by a newer version; a manifest is damaged.
+            There is no store; it was written by a newer version; a manifest is damaged.
         ServiceError
             It is on object storage that cannot be reached, or refuses us.
         """

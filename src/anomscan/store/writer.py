@@ -27,7 +27,7 @@ from anomscan.telemetry.rows import Layout
 #: Rows held in memory before they are spilled to the store's folder; as many are merged at a time.
 SPILL_ROWS = 70_000
 
-#: Batch files that may lie about before a commit compacts them.
+#: Compact when there are more batch files than this.
 MOST_BATCHES = 30
 
 

@@ -61,7 +61,7 @@ def staging_of(settings: AzureSettings, warn: Warn, *, near: bool) -> Staging:
     Raises
     ------
     ConfigError
-        If there is none, or it cannot serve.
+        If there is no folder, or it cannot be used.
     MissingExtraError
         Without the storage package.
     """
@@ -113,7 +113,7 @@ class BlobStaging:
     Raises
     ------
     ConfigError
-        If the connection string is none, or cannot sign.
+        If the connection string is invalid, or cannot sign.
     """
 
     def __init__(self, settings: AzureSettings, connection_string: str, warn: Warn) -> None:

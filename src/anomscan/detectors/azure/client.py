@@ -54,7 +54,7 @@ class Mvad:
     Raises
     ------
     ConfigError
-        If the endpoint is none, or there is no key for a service that is not of this machine.
+        If the endpoint is invalid, or a service on another machine has no key.
     MissingExtraError
         Without the SDK.
     """

@@ -91,7 +91,7 @@ class AzureDetector:
         self._model: Trained | None = None
 
     def close(self) -> None:
-        """Ask no more; threads that wait for the service end, and remove what they laid there."""
+        """Stop polling; waiting threads exit and delete their staged data."""
         self._service.close()
 
     @property
@@ -118,7 +118,7 @@ class AzureDetector:
         ServiceError
             If the service refuses, is gone, or does not end in time.
         ModelError
-            If the model is none, not ready, or of other variables.
+            If the model is missing, not ready, or was trained on other variables.
         ConfigError
             If the settings do not fit the data or the model.
         """

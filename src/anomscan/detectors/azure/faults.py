@@ -59,7 +59,7 @@ WAYS_OUT = {
 
 
 class RefusedError(Exception):
-    """An answer that is none; read by :func:`translated` alone.
+    """An error response; read by :func:`translated` alone.
 
     Parameters
     ----------

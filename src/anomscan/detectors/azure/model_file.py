@@ -15,7 +15,7 @@ def model_id_of(name: str, settings: AzureSettings) -> str:
     Raises
     ------
     ModelError
-        If there is none, or it is a model of another service.
+        If there is no such file, or its model belongs to another service.
     """
     if settings.model_id:
         return settings.model_id

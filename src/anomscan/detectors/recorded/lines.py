@@ -109,7 +109,7 @@ def parsed(path: Path, lines: Iterable[Line]) -> Iterator[Rows]:
     Raises
     ------
     InputError
-        A timestamp or a score that is none, with its line.
+        An invalid timestamp or score, with its line.
     """
     # Each line's values before the next line: of several that are wrong the first is named.
     read = ((line[1], *_values(path, line)) for line in lines)

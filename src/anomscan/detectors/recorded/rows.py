@@ -13,7 +13,7 @@ from anomscan.telemetry.series import Floats
 
 COLUMNS = ("asset", "timestamp", "score")
 
-#: How a score that is none may be spelt, in any case.
+#: How a missing score may be spelt; upper and lower case are the same.
 EMPTY = ("", "nan", "null", "none", "na", "n/a")
 
 

@@ -108,7 +108,7 @@ class Runtime:
         self.close()
 
     def close(self) -> None:
-        """Begin no request any more; who waits for one gets a CancelledError."""
+        """Start no further requests; whoever waits for one gets a CancelledError."""
         if not self._closed.is_set():
             self._closed.set()
             self._given_up.cancel()
@@ -246,7 +246,7 @@ class Runtime:
 
 
 class _Raised:
-    """Whatever the block raises goes to who waits for a future."""
+    """Pass what the block raises on to whoever waits for a future."""
 
     def __init__(self, future: Future[_Answer]) -> None:
         self._future = future

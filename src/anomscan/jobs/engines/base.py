@@ -33,7 +33,7 @@ class Engine(Protocol):
         Raises
         ------
         AnomscanError
-            If there are none to be had, or they run another version than this process.
+            If there are no workers, or they run another version than this process.
         """
 
     def __exit__(

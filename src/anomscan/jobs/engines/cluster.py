@@ -98,7 +98,7 @@ class Ray:
         MissingExtraError
             If Ray is not installed.
         ConfigError
-            If the address is none, or results of a node could differ from those of this process.
+            If the address is invalid, or a node could give other results than this process.
         ServiceError
             If no cluster answers there, it refuses us, or has no CPUs.
         """

@@ -47,7 +47,7 @@ def parsed(answer: Answer) -> Any:
     Raises
     ------
     TransientError
-        If it is none; worth a few calls.
+        If it is invalid; worth a few retries.
     """
     body = answer.body or b""
     with suppress(ValueError, RecursionError):

@@ -225,7 +225,7 @@ def _in_the_clear(url: str) -> bool:
 
 
 def _without(key: str, item: pa.Table | AssetFailure | Notice | Reject) -> pa.Table | AssetFailure | Notice | Reject:
-    """The same, should the service have sent our key back among its data: what is told of it is kept in files."""
+    """Redact our key from anything the service echoed: errors and rejects are kept in files."""
     if isinstance(item, Reject):
         row = {name: None if text is None else text.replace(key, "***") for name, text in item.row.items()}
         return Reject(item.reason.replace(key, "***"), row)

@@ -31,7 +31,7 @@ def checked(url: str, key: str) -> str:
     Raises
     ------
     ConfigError
-        No scheme or host, a user and password in it, a port that is none, characters that no URL has.
+        No scheme or host, a user and password in it, an invalid port, characters that no URL has.
     """
     url = url.strip()
     if not _SCHEME_HOST.match(url):
@@ -156,7 +156,7 @@ def _names(pair: str, name: str) -> bool:
 
 
 def joined(url: str, link: str) -> str:
-    """Where a link in the answer of a URL leads; "" where it is none."""
+    """Where a link in the answer of a URL leads; "" for an invalid link."""
     try:
         return urljoin(url, link.strip())
     except ValueError:

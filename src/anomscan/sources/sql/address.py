@@ -23,7 +23,7 @@ def database_url(name: str, settings: SqlSource) -> sa.URL:
     Raises
     ------
     ConfigError
-        No URL, one that is none, one with TLS options in it; a secret without what is needed.
+        No URL, an invalid one, one with TLS options in it; a secret without what is needed.
     MissingExtraError, ServiceError
         The secret cannot be had.
     """
@@ -95,7 +95,7 @@ def _filled(name: str, url: sa.URL, reference: str, whole: bool) -> sa.URL:
         if value is None:
             raise ConfigError(f"{thing} has no {key}, and the url has none")
     if port is not None and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise ConfigError(f"{thing} has a port that is none")
+        raise ConfigError(f"{thing} has an invalid port")
     if whole and (engine := text("engine")) is not None and engine not in _ENGINES:
         raise ConfigError(f"{thing} is for the engine '{engine}'", hint="write the url, without user and password")
     return url.set(

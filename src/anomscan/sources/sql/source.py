@@ -147,7 +147,7 @@ class Sql:
         if unknown := sorted(names - {"start", "end", "asset"}):
             raise ConfigError(
                 f"the query of source '{self._name}' has a parameter :{unknown[0]}, which is not known",
-                hint="known are :start, :end and :asset; a colon that is none is written \\:",
+                hint="known are :start, :end and :asset; a colon that names no parameter is written \\:",
             )
         moment = sa.Date() if self._layout.cadence.whole_days else sa.DateTime()
         statement = statement.bindparams(sa.bindparam("start", type_=moment), sa.bindparam("end", type_=moment))
