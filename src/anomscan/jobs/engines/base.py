@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """What comes back in a result's place where a item has ended its worker each time it was tried.
+    """What comes back in a result's place where an item has ended its worker each time it was tried.
 
     Parameters
     ----------

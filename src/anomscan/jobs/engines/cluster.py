@@ -12,26 +12,23 @@ import tempfile
 import threading
 import time
 import uuid
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from importlib import import_module
 from itertools import islice
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, NoReturn, ParamSpec, Self, TypeVar
 from urllib.parse import urlsplit
 
 from anomscan import __version__
-from anomscan.errors import ConfigError, MissingExtraError, ServiceError
+from anomscan.errors import ConfigError, ServiceError
 from anomscan.jobs.engines import remote_task
 from anomscan.jobs.engines.base import Item, Lost, Result
 from anomscan.jobs.engines.cpus import usable_cpus
+from anomscan.jobs.engines.taming import RETRIES, keep_handler, silently, tamed_ray
 
-#: How often a item is tried again after it has lost its worker.
-_RETRIES = 2
 #: Units under way for each worker, so that none waits for this process.
 _DEPTH = 2
 #: How long a cluster may take to answer, its nodes to say what they have, and all of it to end.
@@ -43,34 +40,12 @@ _LOOK_S = 10.0
 #: The name of the thread that calls Ray.
 _THREAD = "anomscan-ray"
 
-#: What Ray reads from the environment when it is imported. The user's own settings go first.
-_CALM = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    # Where a cluster is lost, any call would start another one.
-    "RAY_ENABLE_AUTO_CONNECT": "0",
-    # What it prints on stdout, of all places, when a worker or a node has died.
-    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
-    # A item that takes all memory would be tried for ever.
-    "RAY_task_oom_retries": str(_RETRIES),
-    # Under `uv run` Ray would send the working directory around, and have the nodes install from it.
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-}
-#: And for a cluster that should be there: to give up within seconds where none answers, not minutes.
-_BRISK = {
-    "RAY_NUM_REDIS_GET_RETRIES": "3",
-    "RAY_gcs_rpc_server_connect_timeout_s": "2",
-    "RAY_py_gcs_connect_timeout_s": "3",
-    "RAY_gcs_server_request_timeout_seconds": "10",
-    "RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S": "2",
-    "RAY_CLIENT_MAX_CONNECTION_TIMEOUT_S": "2",
-}
-
 _Inputs = ParamSpec("_Inputs")
 _Output = TypeVar("_Output")
 
 
 class Ray:
-    """An engine of worker processes, on this machine or on many; a item that ends its worker is lost alone.
+    """An engine of worker processes, on this machine or on many; an item that ends its worker is lost alone.
 
     Ray is called from a thread of its own. In the main thread it would replace the handler of SIGTERM, and swallow what
     handlers raise while it waits. The thread lives as long as the engine: what Ray has started ends with it.
@@ -104,18 +79,18 @@ class Ray:
         """
         if self._address not in (None, "auto"):
             _port(str(self._address))
-        self._ray = _ray(self._address)
+        self._ray = tamed_ray(self._address)
         self._thread = _Thread()
         self._facts = remote_task.facts()
         if self._address is None:  # the same files
             del self._facts[remote_task.SOURCE]
         try:
-            with _silently():
+            with silently():
                 if self._address is None:
                     self._call(self._start, self._wanted or usable_cpus())
                 else:
                     self._call(self._connect, self._address)
-            _keep_handler(signal.SIGTERM)
+            keep_handler(signal.SIGTERM)
             self._ask(self._nodes())
         except BaseException:
             self._leave()
@@ -137,7 +112,7 @@ class Ray:
         """See :meth:`anomscan.jobs.engines.base.Engine.map`."""
         ray, run, source = self._ray, uuid.uuid4().hex, iter(items)
         pickled = ray.cloudpickle.dumps
-        task = self._call(ray.remote(num_cpus=1, max_retries=_RETRIES, retry_exceptions=False), remote_task.answer)
+        task = self._call(ray.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False), remote_task.answer)
         function = [self._call(ray.put, pickled(work))]
         pending: dict[Future[bytes], Item] = {}
         done: SimpleQueue[Future[bytes]] = SimpleQueue()
@@ -268,7 +243,7 @@ class Ray:
         except errors.OutOfMemoryError:
             return Lost("its worker took more memory than the machine has")
         except (errors.WorkerCrashedError, errors.NodeDiedError, errors.ObjectLostError):
-            return Lost(f"its worker was killed or crashed, {_RETRIES + 1} times")
+            return Lost(f"its worker was killed or crashed, {RETRIES + 1} times")
         except errors.RayTaskError:  # the remote_task itself has failed: a bug
             raise
         except (errors.RayError, ConnectionError) as error:
@@ -332,23 +307,6 @@ class _Thread:
             call()
 
 
-def _ray(address: str | None) -> Any:
-    """The package, told to be calm."""
-    for name, value in (_CALM if address is None else _CALM | _BRISK).items():
-        os.environ.setdefault(name, value)
-    try:
-        ray = import_module("ray")
-        if address is not None and address.startswith("ray://"):
-            import_module("grpc")
-    except ImportError as error:
-        raise MissingExtraError("--engine ray", "ray") from error
-    if ray.is_initialized():
-        raise ConfigError("this process already has a Ray cluster", hint="call ray.shutdown() first")
-    if remote_task.__name__ not in ray.cloudpickle.list_registry_pickle_by_value():
-        ray.cloudpickle.register_pickle_by_value(remote_task)
-    return ray
-
-
 def _future(task: Any, *inputs: object) -> Any:
     """Of a task, which begins; waiting for it is Python's own waiting, and lets signals through."""
     return task.remote(*inputs).future()
@@ -367,24 +325,3 @@ def _port(address: str) -> tuple[str, int]:
 
 def _list(facts: dict[str, str], names: list[str]) -> str:
     return " and ".join(f"{name} {facts.get(name, 'unknown')}" for name in names)
-
-
-def _keep_handler(number: int) -> None:
-    """Put Python's handler back: Ray's native code has laid one of its own over it, which writes a stack to stderr."""
-    handler = signal.getsignal(number)
-    if handler is not None and threading.current_thread() is threading.main_thread():
-        signal.signal(number, handler)
-
-
-@contextmanager
-def _silently() -> Iterator[None]:
-    """Nothing on stderr: what Ray's native code writes there about a failure, its exception says too."""
-    stderr = os.dup(2)
-    try:
-        with warnings.catch_warnings(), Path(os.devnull).open("wb") as nowhere:
-            warnings.simplefilter("ignore")
-            os.dup2(nowhere.fileno(), 2)
-            yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)

@@ -62,7 +62,7 @@ def fits(here: dict[str, str] | str, expected: dict[str, str]) -> bool:
 
 
 def answer(run: str, expected: dict[str, str], work: list[Any], item: bytes) -> bytes:
-    """Do a item on a worker.
+    """Do an item on a worker.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from anomscan.jobs.engines.cpus import usable_cpus
 
 
 class Threads:
-    """An engine that needs nothing; a item that ends its worker ends the process.
+    """An engine that needs nothing; an item that ends its worker ends the process.
 
     Parameters
     ----------

@@ -1,0 +1,79 @@
+"""What tames Ray: its settings, the signal handlers it replaces, and what it writes to stderr."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from anomscan.errors import ConfigError, MissingExtraError
+from anomscan.jobs.engines import remote_task
+
+#: How often a partition is tried again after it has lost its worker.
+RETRIES = 2
+
+#: What Ray reads from the environment when it is imported. The user's own settings go first.
+_CALM = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Where a cluster is lost, any call would start another one.
+    "RAY_ENABLE_AUTO_CONNECT": "0",
+    # What it prints on stdout, of all places, when a worker or a node has died.
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
+    # A item that takes all memory would be tried for ever.
+    "RAY_task_oom_retries": str(RETRIES),
+    # Under `uv run` Ray would send the working directory around, and have the nodes install from it.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+}
+#: And for a cluster that should be there: to give up within seconds where none answers, not minutes.
+_BRISK = {
+    "RAY_NUM_REDIS_GET_RETRIES": "3",
+    "RAY_gcs_rpc_server_connect_timeout_s": "2",
+    "RAY_py_gcs_connect_timeout_s": "3",
+    "RAY_gcs_server_request_timeout_seconds": "10",
+    "RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S": "2",
+    "RAY_CLIENT_MAX_CONNECTION_TIMEOUT_S": "2",
+}
+
+
+def tamed_ray(address: str | None) -> Any:
+    """The package, told to be calm."""
+    for name, value in (_CALM if address is None else _CALM | _BRISK).items():
+        os.environ.setdefault(name, value)
+    try:
+        ray = import_module("ray")
+        if address is not None and address.startswith("ray://"):
+            import_module("grpc")
+    except ImportError as error:
+        raise MissingExtraError("--engine ray", "ray") from error
+    if ray.is_initialized():
+        raise ConfigError("this process already has a Ray cluster", hint="call ray.shutdown() first")
+    if remote_task.__name__ not in ray.cloudpickle.list_registry_pickle_by_value():
+        ray.cloudpickle.register_pickle_by_value(remote_task)
+    return ray
+
+
+def keep_handler(number: int) -> None:
+    """Put Python's handler back: Ray's native code has laid one of its own over it, which writes a stack to stderr."""
+    handler = signal.getsignal(number)
+    if handler is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(number, handler)
+
+
+@contextmanager
+def silently() -> Iterator[None]:
+    """Nothing on stderr: what Ray's native code writes there about a failure, its exception says too."""
+    stderr = os.dup(2)
+    try:
+        with warnings.catch_warnings(), Path(os.devnull).open("wb") as nowhere:
+            warnings.simplefilter("ignore")
+            os.dup2(nowhere.fileno(), 2)
+            yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
