@@ -87,7 +87,7 @@ class Times:
             row = pc.index(pc.is_null(column), True).as_py()
             raise InputError(f"{place(row)}: no timestamp in column '{name}'")
         if len(column) == 0:
-            return pa.array([], pa.timestamp("us"))
+            return pa.nulls(0, pa.timestamp("us"))
         if pa.types.is_date32(column.type) and self._cadence.whole_days and _within(column, _FIRST, _LAST):
             # A date is what is wanted, as it stands.
             first = self.seen.get(False, f"{shown(column[0])} at {place(0)}, column '{name}'")
