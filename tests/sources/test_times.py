@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -173,3 +175,18 @@ def test_an_instant_without_an_offset_needs_a_declared_zone() -> None:
     assert times.read(pa.array(["2017-01-01T06:00Z"]), "t", str).to_pylist() == [datetime(2017, 1, 1, 6)]
     days = Times(Cadence.parse("1D"), None, None)
     assert days.read(pa.array(["2017-01-01"]), "t", str).to_pylist() == [datetime(2017, 1, 1)]
+
+
+def test_reading_leaves_pandas_out() -> None:
+    code = (
+        "import sys, pyarrow as pa\n"
+        "from anomscan.sources.times import Times\n"
+        "from anomscan.telemetry.cadence import Cadence\n"
+        "days = pa.Array.from_buffers(pa.int32(), 1, [None, pa.py_buffer(bytes(4))]).cast(pa.date32())\n"
+        "texts, moments = days.cast(pa.string()), days.cast(pa.timestamp('ns'))\n"
+        "cases = [(texts, 'Europe/Paris', None), (texts, 'UTC', '%Y-%m-%d'), (moments, 'UTC', None)]\n"
+        "for column, zone, pattern in cases:\n"
+        "    Times(Cadence.parse('1h'), zone, pattern).read(column, 't', str)\n"
+        "sys.exit('pandas' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

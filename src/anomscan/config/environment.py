@@ -7,25 +7,34 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from anomscan.config.settings import Settings
 from anomscan.config.tree import put
 
 PREFIX = "ANOMSCAN_"
 
-#: The first notebook's variables, which stand in for what such a section leaves out: (section, kind), key, name.
-#: The first key of each is the address of a service; the second and third belong to the notebook's service alone.
-_NOTEBOOK = {
-    ("sources", "rest"): {"url": "inference_telemetry_endpoint_url", "key": "inference_telemetry_endpoint_key"},
-    ("detectors", "azure"): {
-        "endpoint": "anomaly_detector_endpoint",
-        "key": "anomaly_detector_key",
-        "model_id": "anomaly_detector_model_id",
-        "storage_connection_string": "storage_connection_string",
-    },
-}
-_NOTEBOOK_HOME = frozenset({"key", "model_id"})
+
+class _Name(NamedTuple):
+    """A variable of the first notebook, which stands in for a key that sections of a kind leave out."""
+
+    part: str
+    kind: str
+    key: str
+    variable: str
+    #: The key that holds the address of the service this value must not be sent past; None where it may go anywhere.
+    home: str | None = None
+
+
+_NOTEBOOK = (
+    _Name("sources", "rest", "url", "inference_telemetry_endpoint_url"),
+    _Name("sources", "rest", "key", "inference_telemetry_endpoint_key", home="url"),
+    _Name("detectors", "azure", "endpoint", "anomaly_detector_endpoint"),
+    _Name("detectors", "azure", "key", "anomaly_detector_key", home="endpoint"),
+    _Name("detectors", "azure", "model_id", "anomaly_detector_model_id", home="endpoint"),
+    _Name("detectors", "azure", "storage_connection_string", "storage_connection_string"),
+)
+_ADDRESSES = {(row.part, row.kind, row.key): row.variable for row in _NOTEBOOK}
 
 
 def settings_in(environ: Mapping[str, str], env_file: Path) -> Iterator[tuple[str, str, str]]:
@@ -57,14 +66,30 @@ def notebook_names(
 ) -> Iterator[tuple[tuple[str, ...], str, str]]:
     """What the notebook's variables give to sections that leave it out: (key, value, who gave it)."""
     asked = [
-        (part, name, section, names)
-        for (part, kind), names in _NOTEBOOK.items()
-        for name, section in (tree[part].items() if isinstance(tree.get(part), Mapping) else ())
-        if isinstance(section, Mapping) and section.get("kind") == kind and not set(names) <= set(section)
+        (row, name, section)
+        for row in _NOTEBOOK
+        for name, section in _sections(tree, row.part)
+        if section.get("kind") == row.kind and row.key not in section
     ]
     if not asked:
         return
-    known = {variable for names in _NOTEBOOK.values() for variable in names.values()}
+    given = _given(environ, env_file)
+    for row, name, section in asked:
+        if row.variable in given and not _elsewhere(row, section, given):
+            yield (row.part, name, row.key), *given[row.variable]
+
+
+def _sections(tree: Mapping[str, Any], part: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """The sections of a part by name."""
+    sections = tree.get(part)
+    if not isinstance(sections, Mapping):
+        return []
+    return [(name, section) for name, section in sections.items() if isinstance(section, Mapping)]
+
+
+def _given(environ: Mapping[str, str], env_file: Path) -> dict[str, tuple[str, str]]:
+    """The notebook's variables that are set, those of the environment first: (value, who gave it)."""
+    known = {row.variable for row in _NOTEBOOK}
     given = {variable: (environ[variable], f"environment {variable}") for variable in known if environ.get(variable)}
     if env_file.is_file():
         from dotenv import dotenv_values
@@ -72,13 +97,15 @@ def notebook_names(
         for variable, value in dotenv_values(env_file).items():
             if variable in known and value and variable not in environ:
                 given[variable] = (value, f"{env_file} {variable}")
-    for part, name, section, names in asked:
-        home = next(iter(names))
-        # What belongs to the notebook's service must not be sent to one elsewhere.
-        elsewhere = names[home] in given and home in section and _host(section[home]) != _host(given[names[home]][0])
-        for key, variable in names.items():
-            if key not in section and variable in given and not (elsewhere and key in _NOTEBOOK_HOME):
-                yield (part, name, key), *given[variable]
+    return given
+
+
+def _elsewhere(row: _Name, section: Mapping[str, Any], given: Mapping[str, tuple[str, str]]) -> bool:
+    """Whether the value belongs to the notebook's service, and the section names one elsewhere."""
+    if row.home is None or row.home not in section:
+        return False
+    address = _ADDRESSES[row.part, row.kind, row.home]
+    return address in given and _host(section[row.home]) != _host(given[address][0])
 
 
 def _host(url: object) -> str:

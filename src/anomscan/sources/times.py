@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from anomscan.errors import ConfigError, InputError
+from anomscan.telemetry import arrow
 from anomscan.telemetry.cadence import Cadence
 
 _OFFSET = r"(Z|[+-]\d{2}(:?\d{2})?)$"
@@ -21,7 +22,11 @@ _ISO = rf"^\d{{4}}-\d{{2}}-\d{{2}}([T ]\d{{2}}:\d{{2}}(:\d{{2}}(\.\d{{1,9}})?)?(
 _FIRST = np.datetime64("0001-01-01", "us")
 _LAST = np.datetime64("9999-12-31T23:59:59.999999", "us")
 
+_FINER = r"\.\d{6}\d{0,2}[1-9]"
+_DAY = np.timedelta64(1, "D")
+
 Place = Callable[[int], str]
+Moments = NDArray[np.datetime64]
 
 
 class Times:
@@ -82,7 +87,7 @@ class Times:
             row = pc.index(pc.is_null(column), True).as_py()
             raise InputError(f"{place(row)}: no timestamp in column '{name}'")
         if len(column) == 0:
-            return pa.array([], pa.timestamp("us"))
+            return pa.nulls(0, pa.timestamp("us"))
         if pa.types.is_date32(column.type) and self._cadence.whole_days and _within(column, _FIRST, _LAST):
             # A date is what is wanted, as it stands.
             first = self.seen.get(False, f"{shown(column[0])} at {place(0)}, column '{name}'")
@@ -91,7 +96,7 @@ class Times:
             return column.cast(pa.timestamp("us"))
         # The same few instants return with each asset, so each is parsed once.
         coded = column.dictionary_encode()
-        codes = coded.indices.to_numpy()
+        codes = _numbers(coded.indices)
         unique = coded.dictionary
 
         def where(code: int) -> str:
@@ -99,6 +104,8 @@ class Times:
 
         if pa.types.is_timestamp(unique.type) or pa.types.is_date(unique.type):
             wall, utc, aware = _from_typed(unique, where)
+            if pa.types.is_timestamp(unique.type):
+                unique = unique.cast(pa.timestamp("us", unique.type.tz))  # pyarrow shows nanoseconds by pandas
         elif pa.types.is_string(unique.type):
             unique = pc.utf8_trim_whitespace(unique)
             if "" in (texts := unique.to_pylist()):
@@ -124,40 +131,35 @@ class Times:
         _refuse(bad, unique, where, "is outside the years 1 to 9999")
         # Only now: a row that was refused says nothing about the others.
         self.seen.update(seen)
-        return pa.array(moments[codes], pa.timestamp("us"))
+        return arrow.to_numbers(moments[codes], pa.timestamp("us"))
 
-    def _dates(self, wall: pd.DatetimeIndex, texts: pa.Array, where: Place) -> np.ndarray[Any, np.dtype[np.datetime64]]:
+    def _dates(self, wall: Moments, texts: pa.Array, where: Place) -> Moments:
         _refuse(
-            _numpy(wall) != _numpy(wall.normalize()),
+            wall != wall.astype("datetime64[D]"),
             texts,
             where,
             f"is not a date though the cadence is {self._cadence.name}",
             hint="declare the step between the samples as the cadence",
         )
-        return _numpy(wall)
+        return wall
 
-    def _instants(
-        self, wall: pd.DatetimeIndex, utc: pd.DatetimeIndex | None, texts: pa.Array, where: Place
-    ) -> np.ndarray[Any, np.dtype[np.datetime64]]:
-        if utc is None:
-            if self._zone is None:
-                _refuse(
-                    np.ones(len(wall), bool),
-                    texts,
-                    where,
-                    "has no offset from UTC, and the source no time zone",
-                    hint='set timezone = "UTC", or where its clocks stand, as "Europe/Paris"',
-                )
-            zone = ZoneInfo(self._zone or "UTC")
-            local = wall.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward")
-            hint = "write the timestamps with their offset from UTC"
-            utc = local.tz_convert("UTC").tz_localize(None)
+    def _instants(self, wall: Moments, utc: Moments | None, texts: pa.Array, where: Place) -> Moments:
+        if utc is not None:
+            return utc
+        if self._zone is None:
             _refuse(
-                np.isnat(_numpy(utc)), texts, where, f"happens twice in {self._zone}, when clocks go back", hint=hint
+                np.ones(len(wall), bool),
+                texts,
+                where,
+                "has no offset from UTC, and the source no time zone",
+                hint='set timezone = "UTC", or where its clocks stand, as "Europe/Paris"',
             )
-            shifted = _numpy(local.tz_localize(None)) != _numpy(wall)
-            _refuse(shifted, texts, where, f"does not exist in {self._zone}, when clocks go forward", hint=hint)
-        return _numpy(utc)
+        _refuse((wall < _FIRST) | (wall > _LAST), texts, where, "is outside the years 1 to 9999")
+        before, after = _offsets(wall, ZoneInfo(self._zone or "UTC"))
+        hint = "write the timestamps with their offset from UTC"
+        _refuse(before > after, texts, where, f"happens twice in {self._zone}, when clocks go back", hint=hint)
+        _refuse(before < after, texts, where, f"does not exist in {self._zone}, when clocks go forward", hint=hint)
+        return wall - before
 
 
 def _within(dates: pa.Array, first: np.datetime64, last: np.datetime64) -> bool:
@@ -197,7 +199,7 @@ def shown(value: object) -> str:
     return f"'{text[:40]}...'" if len(text) > 60 else f"'{text}'"
 
 
-_Read = tuple[pd.DatetimeIndex, pd.DatetimeIndex | None, np.ndarray[Any, np.dtype[np.bool_]]]
+_Read = tuple[Moments, Moments | None, NDArray[np.bool_]]
 # Wall-clock time, UTC (None where there is no offset), and which have an offset. All (n,), without zone.
 
 
@@ -211,69 +213,126 @@ def _from_iso(texts: pa.Array, where: Place) -> _Read:
     )
     aware = _match(texts, _AWARE)
     if not aware.any():
-        wall = _parsed(texts, texts, where)
-        return wall, None, aware
-    bare = pc.if_else(pa.array(aware), pc.replace_substring_regex(texts, _OFFSET, ""), texts)
-    return _parsed(bare, texts, where), _parsed(texts, texts, where), aware
+        return _parsed(texts, texts, where), None, aware
+    bare = pc.if_else(pc.match_substring_regex(texts, _AWARE), pc.replace_substring_regex(texts, _OFFSET, ""), texts)
+    wall = _parsed(bare, texts, where)
+    ends = [text[len(rest) :] for text, rest in zip(texts.to_pylist(), bare.to_pylist(), strict=True)]
+    minutes = {end: _minutes(end) for end in set(ends)}
+    _refuse(np.array([minutes[end] is None for end in ends]), texts, where, "is not a timestamp")
+    return wall, wall - np.array([minutes[end] for end in ends], "timedelta64[m]"), aware
 
 
-def _parsed(texts: pa.Array, shown: pa.Array, where: Place) -> pd.DatetimeIndex:
-    """ISO text as UTC; text without an offset as it stands."""
-    index = pd.to_datetime(texts.to_pylist(), format="ISO8601", utc=True, errors="coerce").tz_localize(None)
-    _refuse(index.isna(), shown, where, "is not a timestamp")
-    return _microseconds(index, shown, where)
+def _minutes(offset: str) -> int | None:
+    """An offset from UTC as ISO 8601 writes it; None if there is no such."""
+    digits = offset[1:].replace(":", "")
+    hours, minutes = int(digits[:2] or 0), int(digits[2:] or 0)
+    if hours > 23 or minutes > 59:
+        return None
+    return (hours * 60 + minutes) * (-1 if offset[:1] == "-" else 1)
+
+
+def _parsed(texts: pa.Array, shown: pa.Array, where: Place) -> Moments:
+    """ISO text without an offset, as it stands."""
+    listed = texts.to_pylist()
+    try:
+        moments = np.array(listed).astype("datetime64[us]")
+    except ValueError:  # it does not say which
+        _refuse(np.array([not _is_moment(text) for text in listed]), shown, where, "is not a timestamp")
+        raise
+    _refuse(_match(texts, _FINER), shown, where, "is finer than a microsecond")
+    return moments
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        np.datetime64(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _from_pattern(texts: pa.Array, pattern: str, where: Place) -> _Read:
-    complaint = f"does not fit timestamp_format '{pattern}'"
-    if "%z" not in pattern:
-        index = pd.to_datetime(texts.to_pylist(), format=pattern, errors="coerce")
-        _refuse(index.isna(), texts, where, complaint)
-        return _microseconds(index, texts, where), None, np.zeros(len(texts), bool)
-    # pandas keeps no offsets that differ from row to row, and a date needs its own.
     moments = []
     for code, text in enumerate(texts.to_pylist()):
         try:
-            moments.append(datetime.strptime(text, pattern))  # %z is in the pattern, so the moment has a zone
+            moments.append(_by_pattern(text, pattern))
         except ValueError:
-            raise InputError(f"{where(code)}: {shown(text)} {complaint}") from None
-    wall = pd.DatetimeIndex([moment.replace(tzinfo=None) for moment in moments])
-    utc = pd.to_datetime(moments, utc=True).tz_localize(None)
-    return _microseconds(wall, texts, where), _microseconds(utc, texts, where), np.ones(len(texts), bool)
+            raise InputError(f"{where(code)}: {shown(text)} does not fit timestamp_format '{pattern}'") from None
+    finer = np.array([moment is None for moment in moments])
+    _refuse(finer, texts, where, "is finer than a microsecond")
+    read = [moment for moment in moments if moment is not None]
+    wall = np.array([moment.replace(tzinfo=None) for moment in read], "datetime64[us]")
+    if "%z" not in pattern:
+        return wall, None, np.zeros(len(texts), bool)
+    return wall, wall - np.array([moment.utcoffset() for moment in read], "timedelta64[us]"), np.ones(len(texts), bool)
+
+
+def _by_pattern(text: str, pattern: str) -> datetime | None:
+    """Text by a pattern, in which %f takes up to nine digits; None if the last three of them are not zero."""
+    try:
+        return datetime.strptime(text, pattern)
+    except ValueError:
+        if "%f" not in pattern or "%z" in pattern:
+            raise
+    for digits in re.finditer(r"\d{7,}", text):
+        for more in (1, 2, 3):
+            cut = digits.end() - more
+            try:
+                moment = datetime.strptime(text[:cut] + text[digits.end() :], pattern)
+            except ValueError:
+                continue
+            return None if text[cut : digits.end()].strip("0") else moment
+    raise ValueError(text)
 
 
 def _from_typed(column: pa.Array, where: Place) -> _Read:
     zone = getattr(column.type, "tz", None)
     if pa.types.is_date(column.type):
         column = column.cast(pa.date32(), safe=False).cast(pa.timestamp("s"))
-    index = pd.DatetimeIndex(column.cast(pa.timestamp(column.type.unit)).to_numpy(zero_copy_only=False))
-    index = _microseconds(index, column, where)
+    stored = _numbers(column.cast(pa.timestamp(column.type.unit))).view(f"datetime64[{column.type.unit}]")
+    moments = stored.astype("datetime64[us]")
+    _refuse(moments != stored, column, where, "is finer than a microsecond")
     if zone is None:
-        return index, None, np.zeros(len(column), bool)
-    local = index.tz_localize("UTC").tz_convert(column.type.to_pandas_dtype().tz).tz_localize(None)
-    return local, index, np.ones(len(column), bool)
+        return moments, None, np.zeros(len(column), bool)
+    _refuse((moments < _FIRST) | (moments > _LAST), column, where, "is outside the years 1 to 9999")
+    known = pa.lib.string_to_tzinfo(zone)
+    offsets = [moment.astimezone(known).utcoffset() for moment in _datetimes(moments, UTC)]
+    return moments + np.array(offsets, "timedelta64[us]"), moments, np.ones(len(column), bool)
 
 
-def _microseconds(index: pd.DatetimeIndex, texts: pa.Array, where: Place) -> pd.DatetimeIndex:
-    whole = index.as_unit("us")
-    _refuse(whole != index, texts, where, "is finer than a microsecond")
-    return whole
+def _offsets(wall: Moments, zone: ZoneInfo) -> tuple[NDArray[np.timedelta64], NDArray[np.timedelta64]]:
+    """What wall-clock times are ahead of UTC by, before and after a change of clock; the same where there is none."""
+    days, places = np.unique(wall.astype("datetime64[D]"), return_inverse=True)
+    starts = _both(days.astype("datetime64[us]"), zone)
+    ends = _both(np.minimum(days + _DAY, _LAST.astype("datetime64[D]")).astype("datetime64[us]"), zone)
+    # A day that begins and ends with the same offset has no change, so that its times need not be asked one by one.
+    calm = ((starts == starts[:1]) & (ends == starts[:1])).all(axis=0)[places]
+    found = starts[:, places]
+    found[:, ~calm] = _both(wall[~calm], zone)
+    return found[0], found[1]
 
 
-def _numpy(index: pd.DatetimeIndex) -> np.ndarray[Any, np.dtype[np.datetime64]]:
-    return index.to_numpy().astype("datetime64[us]")
-
-
-def _match(texts: pa.Array, pattern: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    matched: np.ndarray[Any, np.dtype[np.bool_]] = pc.match_substring_regex(texts, pattern).to_numpy(
-        zero_copy_only=False
+def _both(wall: Moments, zone: ZoneInfo) -> NDArray[np.timedelta64]:
+    """(2, n) offsets before and after a change of clock at that time."""
+    moments = _datetimes(wall, zone)
+    return np.array(
+        [[moment.replace(fold=fold).utcoffset() for moment in moments] for fold in (0, 1)], "timedelta64[us]"
     )
-    return matched
 
 
-def _refuse(
-    bad: np.ndarray[Any, np.dtype[np.bool_]], texts: pa.Array, where: Place, complaint: str, *, hint: str | None = None
-) -> None:
+def _datetimes(moments: Moments, zone: tzinfo) -> Sequence[datetime]:
+    return [moment.replace(tzinfo=zone) for moment in moments.astype("datetime64[us]").tolist()]
+
+
+def _numbers(column: pa.Array) -> NDArray[np.int64]:
+    return arrow.numbers(pa.chunked_array([column.cast(pa.int64())]), "int64")
+
+
+def _match(texts: pa.Array, pattern: str) -> NDArray[np.bool_]:
+    return np.array(pc.match_substring_regex(texts, pattern).to_pylist(), bool)
+
+
+def _refuse(bad: NDArray[np.bool_], texts: pa.Array, where: Place, complaint: str, *, hint: str | None = None) -> None:
     """Name the first that is bad, if one is."""
     if bad.any():
         code = int(np.argmax(bad))
