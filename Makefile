@@ -36,7 +36,7 @@ check: setup ## lint, types, import contracts, doctests
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q --doctest-modules src
 
-wheel: setup ## build wheels with their compiled kernels into dist, for Linux, macOS and Windows
+wheel: setup ## build wheels with their compiled kernels into dist, for Linux and macOS
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --group wheel
 	$(BIN)/python build_kernel.py
 

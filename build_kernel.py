@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent
 PLACE = "anomscan/detectors/rcf/kernel"
 SOURCES = ROOT / "src" / PLACE
 WISH = "ANOMSCAN_WHEEL_TARGET"
-FLAGS = ["-O3", "-std=gnu11", "-ffp-contract=off", "-fvisibility=hidden", "-shared"]
+FLAGS = ["-O3", "-std=gnu11", "-ffp-contract=off", "-fvisibility=hidden", "-fPIC", "-shared"]
 
 #: Of each target: what zig calls it, its oldest processor, the wheel's tag, the library's suffix.
 TARGETS = {
@@ -34,7 +34,6 @@ TARGETS = {
     "linux-aarch64": ("aarch64-linux-gnu.2.17", "generic", "manylinux_2_17_aarch64.manylinux2014_aarch64", ".so"),
     "macos-x86_64": ("x86_64-macos.11.0", "x86_64", "macosx_11_0_x86_64", ".dylib"),
     "macos-arm64": ("aarch64-macos.11.0", "apple_m1", "macosx_11_0_arm64", ".dylib"),
-    "windows-amd64": ("x86_64-windows-gnu", "x86_64", "win_amd64", ".dll"),
 }
 
 
@@ -54,7 +53,7 @@ class KernelHook(BuildHookInterface[Any]):
                 self.app.display_warning("no C compiler: anomscan is built without its kernel and will use NumPy")
                 return
             command, platform = found, this_platform()
-            suffix = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+            suffix = ".dylib" if sys.platform == "darwin" else ".so"
         editable = version == "editable"
         folder = SOURCES if editable else Path(tempfile.mkdtemp())
         library = folder / f"_kernel{suffix}"
@@ -99,11 +98,10 @@ def compile_kernel(command: list[str], library: Path) -> str | None:
     """Compile the library in one step and put it in its place; returns what the compiler says if it fails."""
     sources = sorted(SOURCES.glob("*.[ch]"))
     source_hash = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    flags = FLAGS if library.suffix == ".dll" else [*FLAGS, "-fPIC"]
     units = [str(path) for path in sources if path.suffix == ".c"]
     unfinished = library.with_name(f"{library.name}.{os.getpid()}")
     define = f'-DKERNEL_SOURCE="{source_hash}"'
-    done = subprocess.run([*command, *flags, define, *units, "-o", str(unfinished)], capture_output=True, text=True)
+    done = subprocess.run([*command, *FLAGS, define, *units, "-o", str(unfinished)], capture_output=True, text=True)
     if done.returncode:
         return done.stdout + done.stderr
     unfinished.replace(library)

@@ -112,7 +112,6 @@ def test_a_source_archive_has_all_that_a_build_needs_and_no_library(tmp_path):
         ("linux-aarch64", "_kernel.so", b"\x7fELF"),
         ("macos-x86_64", "_kernel.dylib", b"\xcf\xfa\xed\xfe"),
         ("macos-arm64", "_kernel.dylib", b"\xcf\xfa\xed\xfe"),
-        ("windows-amd64", "_kernel.dll", b"MZ"),
     ],
 )
 def test_wheels_for_other_machines(tmp_path, target, library, magic):

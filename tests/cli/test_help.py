@@ -31,6 +31,16 @@ def test_scan_imports_nothing_it_does_not_need(fetched):
     assert done.stderr == "[]\n"
 
 
+def test_fetch_of_files_leaves_pandas_out(place):
+    place.telemetry([["a", f"2017-01-{day:02}", day, "Ok"] for day in range(1, 10)])
+    code = (
+        "import sys\nfrom anomscan.cli.app import run\nassert run(['-q', 'fetch']) == 0\n"
+        "print(sorted({'pandas', 'plotly', 'sqlalchemy', 'jinja2'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=place.folder, capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help(place, name):
     out = place.good(name, "--help")

@@ -18,6 +18,7 @@ from anomscan.sources.base import AssetFailure, Notice, Reject, Request, Source
 from anomscan.sources.times import wall_clock
 from anomscan.storage.durable import replace_file
 from anomscan.storage.places import local
+from anomscan.telemetry import arrow
 from anomscan.telemetry.cadence import first_instant, last_instant
 from anomscan.telemetry.rows import ASSET, TIMESTAMP
 
@@ -248,7 +249,7 @@ def _keep_rejects(store: Store, source: str, rejects: Sequence[Reject]) -> Path 
 
 
 def _until(rows: pa.Table, last: np.datetime64) -> pa.Table:
-    keep = pc.less_equal(rows[TIMESTAMP], pa.scalar(last))
+    keep = pc.less_equal(rows[TIMESTAMP], arrow.to_numbers(np.array([last], "datetime64[us]"), pa.timestamp("us"))[0])
     return rows if pc.all(keep).as_py() else rows.filter(keep)
 
 

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,6 +18,7 @@ from anomscan.config import Columns
 from anomscan.errors import InputError
 from anomscan.sources.base import Request
 from anomscan.sources.times import Place, Times, shown
+from anomscan.telemetry import arrow
 from anomscan.telemetry.rows import ASSET, TIMESTAMP, Layout
 
 #: How an empty value may be spelt.
@@ -88,7 +90,7 @@ def to_rows(piece: Piece, layout: Layout, columns: Columns, times: Times, asset:
     """
     batch, place = piece.rows, piece.place
     if columns.asset is None:
-        ids = pa.array([asset] * len(batch), pa.string())
+        ids = arrow.to_texts([asset or ""] * len(batch))
     else:
         ids = _ids(_plain(batch[columns.asset], columns.asset, place), columns.asset, place)
     moments = times.read(
@@ -106,12 +108,16 @@ def asked(rows: pa.Table, request: Request) -> pa.Table:
     """The rows a request is about."""
     keep = None
     if request.assets is not None:
-        keep = pc.is_in(rows[ASSET], pa.array(request.assets, pa.string()))
+        keep = pc.is_in(rows[ASSET], arrow.to_texts(request.assets))
     if request.start is not None:
-        late = pc.greater_equal(rows[TIMESTAMP], pa.scalar(request.start.astype("datetime64[us]")))
+        late = pc.greater_equal(
+            rows[TIMESTAMP], arrow.to_numbers(np.array([request.start], "datetime64[us]"), pa.timestamp("us"))[0]
+        )
         keep = late if keep is None else pc.and_(keep, late)
     if request.end is not None:
-        early = pc.less_equal(rows[TIMESTAMP], pa.scalar(request.end.astype("datetime64[us]")))
+        early = pc.less_equal(
+            rows[TIMESTAMP], arrow.to_numbers(np.array([request.end], "datetime64[us]"), pa.timestamp("us"))[0]
+        )
         keep = early if keep is None else pc.and_(keep, early)
     return rows if keep is None else rows.filter(keep)
 
@@ -209,7 +215,7 @@ def _labels(column: pa.Array, name: str, place: Place) -> pa.Array:
     ):
         raise InputError(f"{place(0)}: column '{name}' holds {kind}; a health is text or an integer")
     column = column.cast(pa.string())
-    return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column) if _has_empty(column) else column
+    return pc.if_else(pc.equal(column, ""), pa.nulls(1, pa.string())[0], column) if _has_empty(column) else column
 
 
 def _has_empty(column: pa.Array) -> bool:
@@ -233,13 +239,13 @@ def _numbers(column: pa.Array, name: str, place: Place) -> pa.Array:
             f"{place(row)}, column '{name}': {shown(column[row])} is infinite",
             hint="leave the value empty where there is none",
         )
-    return pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
+    return pc.if_else(pc.is_nan(numbers), pa.nulls(1, pa.float64())[0], numbers)
 
 
 def _parsed(column: pa.Array, name: str, place: Place) -> pa.Array:
     trimmed = pc.utf8_trim_whitespace(column)
-    empty = pc.is_in(trimmed, pa.array(EMPTY, pa.string()))
-    filled = pc.if_else(empty, pa.scalar(None, pa.string()), trimmed)
+    empty = pc.is_in(trimmed, arrow.to_texts(EMPTY))
+    filled = pc.if_else(empty, pa.nulls(1, pa.string())[0], trimmed)
     try:
         return filled.cast(pa.float64())
     except pa.ArrowInvalid:

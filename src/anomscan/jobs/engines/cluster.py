@@ -140,7 +140,7 @@ class Ray:
 
     def _start(self, workers: int) -> None:
         # A socket's path has at most 107 bytes, which a temporary folder of the user's own may exceed.
-        self._folder = tempfile.mkdtemp(prefix="anomscan-ray-", dir=None if os.name == "nt" else "/tmp")  # noqa: S108
+        self._folder = tempfile.mkdtemp(prefix="anomscan-ray-", dir="/tmp")
         try:
             self._init("local", num_cpus=workers, include_dashboard=False, _temp_dir=self._folder)
         except Exception as error:

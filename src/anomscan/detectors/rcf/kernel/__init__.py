@@ -21,7 +21,7 @@ from anomscan.detectors.rcf.trees import Floats64, Ints32, Places, Trees
 from anomscan.errors import ConfigError
 
 _FOLDER = Path(__file__).parent
-_LIBRARY = _FOLDER / ("_kernel" + {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so"))
+_LIBRARY = _FOLDER / ("_kernel.dylib" if sys.platform == "darwin" else "_kernel.so")
 _SOURCES = ("descend.c", "grow.c", "lanes.h")
 _VARIABLE = "ANOMSCAN_KERNEL"
 

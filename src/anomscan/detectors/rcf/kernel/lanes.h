@@ -11,11 +11,7 @@
 #include <arm_neon.h>
 #endif
 
-#if defined(_WIN32)
-#define EXPORT __declspec(dllexport)
-#else
 #define EXPORT __attribute__((visibility("default")))
-#endif
 #define INLINE static inline __attribute__((always_inline))
 
 typedef float quad __attribute__((vector_size(16)));
