@@ -15,8 +15,8 @@ import pytest
 from numpy.typing import NDArray
 
 from anomscan.cli.app import run
-from anomscan.detectors import registry
 from anomscan.detectors.base import Scores
+from anomscan.detectors.rcf import detector
 from anomscan.detectors.rcf.detector import RcfDetector
 from anomscan.errors import AnomscanError, AssetError
 from anomscan.jobs import work
@@ -133,7 +133,7 @@ def filled(folder: Path, assets: list[str]) -> Path:
 @pytest.fixture
 def touchy(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command's detector is touchy, and some records cannot be made."""
-    monkeypatch.setattr(registry, "build", lambda name, settings, warn: Touchy.load(name, settings.model))
+    monkeypatch.setattr(detector, "RcfDetector", Touchy)
     monkeypatch.setattr(work, "record_of", unrendered)
 
 
@@ -247,7 +247,7 @@ class Wordy(Touchy):
 def test_notes_of_many_assets_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(registry, "build", lambda name, settings, warn: Wordy.load(name, settings.model))
+    monkeypatch.setattr(detector, "RcfDetector", Wordy)
     good, _ = names()
     monkeypatch.chdir(filled(tmp_path, good[:1500]))
     monkeypatch.setattr("anomscan.jobs.run.LEAST_ROWS", 100)
