@@ -35,6 +35,9 @@ _DEPTH = 2
 _ANSWER_S, _NODES_S, _LEAVE_S = 5.0, 60.0, 30.0
 #: And one that no longer works.
 _LOST_S = 2.0
+#: How often to try to connect to a cluster that fails to start a server for this client, as a busy one may.
+_CONNECTS = 3
+_MAY_PASS = ("Initialization failure from server", "Starting Ray client server failed")
 #: How often to look which nodes there are.
 _LOOK_S = 10.0
 #: The name of the thread that calls Ray.
@@ -155,13 +158,18 @@ class Ray:
                 f"no Ray cluster at '{address}': {error.strerror or error}",
                 hint="start it: ray start --head; or leave out --address for one of this run only",
             ) from error
-        try:
-            self._init(address)
-        except Exception as error:
-            raise ServiceError(
-                f"no Ray cluster to be had at '{address}': {error}",
-                hint="is it Ray, of this version? if it wants a token: RAY_AUTH_MODE=token and RAY_AUTH_TOKEN",
-            ) from error
+        for left in reversed(range(_CONNECTS)):
+            try:
+                self._init(address)
+            except Exception as error:
+                if left and any(words in str(error) for words in _MAY_PASS):
+                    self._ray.shutdown()
+                    continue
+                raise ServiceError(
+                    f"no Ray cluster to be had at '{address}': {error}",
+                    hint="is it Ray, of this version? if it wants a token: RAY_AUTH_MODE=token and RAY_AUTH_TOKEN",
+                ) from error
+            return
 
     def _init(self, address: str, **options: object) -> None:
         self._ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **options)
