@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+from contextlib import closing
 
 from servers.mariadb import MariaDb
 
@@ -39,7 +40,7 @@ def test_what_is_wrong_with_the_data_is_2(fetched):
 
 
 def test_a_row_that_cannot_be_used_is_told(place):
-    with sqlite3.connect(place.folder / "t.db") as connection:
+    with closing(sqlite3.connect(place.folder / "t.db")) as connection, connection:
         connection.execute("CREATE TABLE t (id TEXT, day TEXT, v TEXT)")
         connection.executemany("INSERT INTO t VALUES ('a', ?, ?)", [(str(YESTERDAY), "1"), (str(YESTERDAY), "one")])
     place.write("anomscan.toml", SQL + 'url = "sqlite:///t.db"\n')

@@ -472,18 +472,20 @@ def test_a_second_run_with_the_same_output_says_who_is_at_it(night: Night, holde
 def test_a_second_run_can_wait(night: Night, expected: Any) -> None:
     holder = night.start(slow_s=0.15)
     night.wait_for_partitions(holder, 1)
+    # It holds the lock, and has read what there is, for as long as it stands still.
+    holder.send_signal(signal.SIGSTOP)
     began = time.monotonic()
     assert night("--lock-timeout", "0.3")[0] == 6
     assert time.monotonic() - began > 0.3
-    waiting = night.start("--lock-timeout", "50", "--rescore")
-    time.sleep(0.5)
-    assert waiting.poll() is None
+    waiting = night.start("--lock-timeout", "600", "--rescore")
     # What comes in while it waits is in its result.
     put(night.store, fleet(300, range(400, 401), 1), 1)
-    holder.communicate(timeout=30)
+    assert waiting.poll() is None
+    holder.send_signal(signal.SIGCONT)
+    holder.communicate()
     assert holder.returncode == 0
     assert outcome(night.file) == expected
-    _, err = waiting.communicate(timeout=30)
+    _, err = waiting.communicate()
     assert waiting.returncode == 0, err
     assert night.strays == set()
     assert outcome(night.file)[2]["data_hash"] == night.store.revision("fleet")

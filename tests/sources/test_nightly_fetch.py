@@ -6,6 +6,7 @@ import datetime as dt
 import math
 import random
 import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ class Database:
         self.path = path
         self.dice = random.Random(seed)
         self.truth = {}
-        with sqlite3.connect(path) as connection:
+        with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute("CREATE TABLE t (id TEXT, day TEXT, v REAL, PRIMARY KEY (id, day))")
 
     def night(self, number):
@@ -52,7 +53,7 @@ class Database:
         for key in [key for key in self.truth if key[1] >= recent]:
             if self.dice.random() < 0.2:
                 self.truth[key] = self.value()
-        with sqlite3.connect(self.path) as connection:
+        with closing(sqlite3.connect(self.path)) as connection, connection:
             connection.execute("DELETE FROM t")
             connection.executemany(
                 "INSERT INTO t VALUES (?, ?, ?)", [(a, str(d), v) for (a, d), v in self.truth.items()]
@@ -122,7 +123,7 @@ def test_a_query_without_asset_says_what_it_could_not_ask_for(tmp_path):
 
 def test_a_row_that_cannot_be_used_is_kept_aside_and_the_others_go_on(tmp_path):
     path = tmp_path / "t.db"
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE t (id TEXT, day TEXT, v TEXT)")
         rows = [("a", str(START + dt.timedelta(days=n)), "0.5") for n in range(20)]
         rows[7] = ("a", rows[7][1], "broken")
