@@ -74,28 +74,32 @@ class Kind(ABC):
         Whether ``train`` makes a model of this kind.
     train_options
         The flags of ``train`` that only some kinds take, and this one does.
-    recordable
-        Whether the answers of its service can be recorded and replayed.
     remote
         Whether scoring waits for a service, which workers on other machines cannot speed up.
     """
 
     trained = False
     train_options: frozenset[str] = frozenset()
-    recordable = False
     remote = False
 
     @abstractmethod
-    def opened(
-        self,
-        name: str,
-        settings: Any,
-        warn: Callable[[str], None],
-        *,
-        record: Path | None = None,
-        replay: Path | None = None,
-    ) -> AbstractContextManager[Detector]:
+    def opened(self, name: str, settings: Any, warn: Callable[[str], None]) -> AbstractContextManager[Detector]:
         """See :func:`anomscan.detectors.registry.opened`."""
+
+    def taped(
+        self, name: str, settings: Any, record: Path | None, replay: Path | None
+    ) -> AbstractContextManager[Detector]:
+        """The same, recorded or replayed.
+
+        Raises
+        ------
+        ConfigError
+            If this kind has no service whose answers can be recorded.
+        """
+        raise ConfigError(
+            f"detector '{name}' is {settings.kind}, which cannot be recorded or replayed",
+            hint="--record and --replay are for sagemaker",
+        )
 
     def missing(self, settings: Any) -> str | None:
         """Why it cannot score yet, in one line, if training it is all that is needed."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomscan.config import DetectorSettings
-from anomscan.errors import ConfigError
 
 if TYPE_CHECKING:
     from anomscan.detectors.base import Detector
@@ -73,10 +72,6 @@ def opened(
         If the file to record cannot be written.
     """
     kind = kind_of(settings)
-    if not kind.recordable and (record is not None or replay is not None):
-        able = " or ".join(kinds_where(lambda each: each.recordable))
-        raise ConfigError(
-            f"detector '{name}' is {settings.kind}, which cannot be recorded or replayed",
-            hint=f"--record and --replay are for {able}",
-        )
-    return kind.opened(name, settings, warn, record=record, replay=replay)
+    if record is not None or replay is not None:
+        return kind.taped(name, settings, record, replay)
+    return kind.opened(name, settings, warn)

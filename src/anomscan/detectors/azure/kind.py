@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomscan.config import AzureDetector as Settings
@@ -28,15 +27,7 @@ class AzureKind(Kind):
     remote = True
 
     @contextmanager
-    def opened(
-        self,
-        name: str,
-        settings: Settings,
-        warn: Callable[[str], None],
-        *,
-        record: Path | None = None,
-        replay: Path | None = None,
-    ) -> Iterator[Detector]:
+    def opened(self, name: str, settings: Settings, warn: Callable[[str], None]) -> Iterator[Detector]:
         """Speak to the service."""
         from anomscan.detectors.azure.blob import staging_of
         from anomscan.detectors.azure.client import Mvad

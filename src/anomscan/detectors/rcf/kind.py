@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from anomscan.config import RcfDetector as Settings
 from anomscan.detectors.base import Detector
@@ -22,15 +21,7 @@ class RcfKind(Kind):
     trained = True
 
     @contextmanager
-    def opened(
-        self,
-        name: str,
-        settings: Settings,
-        warn: Callable[[str], None],
-        *,
-        record: Path | None = None,
-        replay: Path | None = None,
-    ) -> Iterator[Detector]:
+    def opened(self, name: str, settings: Settings, warn: Callable[[str], None]) -> Iterator[Detector]:
         """Load the model."""
         from anomscan.detectors.rcf.detector import RcfDetector
 

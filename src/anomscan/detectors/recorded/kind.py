@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 from anomscan.config import RecordedDetector as Settings
 from anomscan.detectors.base import Detector
@@ -15,15 +14,7 @@ class RecordedKind(Kind):
     """Has no model."""
 
     @contextmanager
-    def opened(
-        self,
-        name: str,
-        settings: Settings,
-        warn: Callable[[str], None],
-        *,
-        record: Path | None = None,
-        replay: Path | None = None,
-    ) -> Iterator[Detector]:
+    def opened(self, name: str, settings: Settings, warn: Callable[[str], None]) -> Iterator[Detector]:
         """Open the file."""
         from anomscan.detectors.recorded import Recorded
 

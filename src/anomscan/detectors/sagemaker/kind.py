@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,20 +27,15 @@ class SageMakerKind(Kind):
 
     trained = True
     train_options = frozenset({"--deploy", "--endpoint", "--artifact", "--dry-run"})
-    recordable = True
     remote = True
 
+    def opened(self, name: str, settings: Settings, warn: Callable[[str], None]) -> AbstractContextManager[Detector]:
+        """Speak to the endpoint."""
+        return self.taped(name, settings, None, None)
+
     @contextmanager
-    def opened(
-        self,
-        name: str,
-        settings: Settings,
-        warn: Callable[[str], None],
-        *,
-        record: Path | None = None,
-        replay: Path | None = None,
-    ) -> Iterator[Detector]:
-        """Speak to the endpoint, or replay what it answered."""
+    def taped(self, name: str, settings: Settings, record: Path | None, replay: Path | None) -> Iterator[Detector]:
+        """Speak to the endpoint and record what it answers, or replay that."""
         from anomscan.detectors.recording import taped
         from anomscan.detectors.sagemaker.detector import SageMakerDetector
         from anomscan.detectors.sagemaker.runtime import Runtime
