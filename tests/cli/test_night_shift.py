@@ -16,6 +16,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ class Night:
         self.folder = folder
         self.file = folder / "r.jsonl"
         self.parts, self.lock = folder / "r.jsonl.parts", folder / "r.jsonl.lock"
+        self.started: list[subprocess.Popen[str]] = []
 
     @classmethod
     def made(cls, folder: Path, rows: Rows) -> Night:
@@ -100,7 +102,7 @@ class Night:
         **more: Any,
     ) -> subprocess.Popen[str]:
         which = () if "--asset" in flags else ("--all",)
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-c", COMMAND, *before, "scan", *which, *to, *flags],
             cwd=self.folder,
             env={**os.environ, "SLOW_S": str(slow_s), "XDG_STATE_HOME": str(self.folder / "state")},
@@ -109,11 +111,19 @@ class Night:
             text=True,
             **more,
         )
+        self.started.append(process)
+        return process
+
+    def close(self) -> None:
+        """End what a test that failed has left running."""
+        for process in self.started:
+            process.kill()
+            process.communicate()
 
     def __call__(self, *flags: str, **more: Any) -> tuple[int, str, str]:
         """Scan to the end: exit code, stdout, stderr."""
         with self.start(*flags, **more) as process:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=600)
         return process.returncode, out, err
 
     def good(self, *flags: str, **more: Any) -> tuple[bytes, bytes, dict[str, Any]]:
@@ -176,9 +186,10 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[bytes, 
 
 
 @pytest.fixture
-def night(ready: tuple[Path, Any, int], tmp_path: Path) -> Night:
+def night(ready: tuple[Path, Any, int], tmp_path: Path) -> Iterator[Night]:
     shutil.copytree(ready[0], tmp_path / "night")
-    return Night(tmp_path / "night")
+    with closing(Night(tmp_path / "night")) as night:
+        yield night
 
 
 @pytest.fixture
@@ -206,7 +217,7 @@ def test_interrupted_it_says_what_is_kept_and_resume_does_the_rest(
     process = night.start(slow_s=0.05)
     night.wait_for_partitions(process, 60_000)
     process.send_signal(number)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == code, err
     assert "error: interrupted" in err.splitlines()
     assert "Traceback" not in err
@@ -232,7 +243,7 @@ def test_without_resume_it_begins_anew(night: Night, expected: Any, count: int) 
     process = night.start(slow_s=0.05)
     night.wait_for_partitions(process, 60_000)
     process.terminate()
-    process.communicate(timeout=20)
+    process.communicate(timeout=600)
     night.partitions()
     assert night.good() == expected
     assert len(night.partitions()) == count
@@ -242,7 +253,7 @@ def test_interrupted_before_anything_is_finished_nothing_is_left(night: Night) -
     process = night.start("--workers", "1", slow_s=5)
     night.wait_for_partitions(process, 1)
     process.terminate()
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 143
     assert err == "error: interrupted\n"
     assert night.strays == set()
@@ -557,7 +568,7 @@ def test_a_second_signal_ends_it_too(night: Night) -> None:
     process.send_signal(signal.SIGINT)
     time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=600)
     assert process.returncode in (130, -signal.SIGTERM), err
     assert "Traceback" not in err
     assert night("--resume")[0] == 0
@@ -569,7 +580,7 @@ def test_beside_a_pipe_nothing_is_laid(night: Night, expected: Any) -> None:
     os.mkfifo(pipe)
     with night.start(to=["-o", "pipe"]) as process:
         assert pipe.read_bytes() == expected[0]
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     assert night.strays == {"pipe"}
 

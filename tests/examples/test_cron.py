@@ -74,7 +74,7 @@ class Night:
     def __call__(self, **settings: str) -> tuple[int, str]:
         """One night: exit code and stderr; nothing ever goes to stdout."""
         running = self.start(**settings)
-        out, err = running.communicate(timeout=60)
+        out, err = running.communicate(timeout=600)
         assert out == ""
         return running.returncode, err
 
@@ -209,7 +209,7 @@ def test_a_stop_ends_the_step_and_the_night(night, number, code):
     fake = int((night.folder / "pid").read_text())
     os.kill(running.pid, number)
     os.kill(fake, signal.SIGTERM)
-    out, err = running.communicate(timeout=30)
+    out, err = running.communicate(timeout=600)
     assert (running.returncode, out) == (code, "")
     assert "interrupted in scan" in err
     assert night.steps == ["fetch", "scan"]
@@ -224,7 +224,7 @@ def test_a_stop_while_it_waits_for_a_service(night):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     os.killpg(running.pid, signal.SIGTERM)
-    running.communicate(timeout=30)
+    running.communicate(timeout=600)
     assert running.returncode == 143
     assert night.steps == ["fetch"]
     assert night.told == ""

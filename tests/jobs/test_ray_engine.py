@@ -255,7 +255,7 @@ def _user(address: str, partitions: int, environment: dict[str, str]) -> subproc
 
 
 def _said(user: subprocess.Popen[str], code: int = 0) -> list[str]:
-    said, trouble = user.communicate(timeout=60)
+    said, trouble = user.communicate(timeout=600)
     assert (trouble, user.returncode) == ("", code), said
     return said.splitlines()
 
