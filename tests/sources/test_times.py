@@ -190,3 +190,23 @@ def test_reading_leaves_pandas_out() -> None:
         "sys.exit('pandas' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["%d.%m.%Y %H:%M", "%Y%m%d%H%M%S", "[%d] %m\\%Y", "%H:%M %d-%m-%Y", "%Y/%m/%d %H:%M:%S.%f"]
+)
+@given(st.data())
+def test_many_at_once_are_read_as_strptime_reads_each(pattern: str, data: st.DataObject) -> None:
+    moments = data.draw(st.lists(st.datetimes(min_value=datetime(1000, 1, 1)), min_size=1, max_size=5))
+    texts = [moment.strftime(pattern) for moment in moments]
+    if data.draw(st.booleans()):
+        first = texts[0]
+        texts.append(data.draw(st.sampled_from([f"{first}9", first[:-1], first.replace("0", ""), f"99{first[2:]}"])))
+    times = Times(Cadence.parse("1s"), "UTC", pattern)
+    try:
+        expected = [datetime.strptime(text, pattern) for text in texts]
+    except ValueError:
+        with pytest.raises(InputError):
+            times.read(pa.array(texts), "t", str)
+    else:
+        assert times.read(pa.array(texts), "t", str).to_pylist() == expected

@@ -57,9 +57,10 @@ def train(
         "--dry-run": dry_run,
     }
     options = {flag: value for flag, value in flags.items() if value is not None and value is not False}
-    for flag in (each for each in options if each not in kind.train_options):
-        able = " or ".join(_taking(flag))
-        raise ConfigError(f"{flag} is for detectors of kind {able}; '{name}' is {chosen.kind}")
+    strange = next((flag for flag in options if flag not in kind.train_options), None)
+    if strange is not None:
+        able = " or ".join(kinds_where(lambda each: strange in each.train_options))
+        raise ConfigError(f"{strange} is for detectors of kind {able}; '{name}' is {chosen.kind}")
     if not kind.trained:
         *others, last = kinds_where(lambda each: each.trained)
         raise ConfigError(
@@ -69,10 +70,3 @@ def train(
     training = Training(settings=settings, name=name, source=source, through=through, options=options, yes=yes)
     kind.train(session.console, chosen, training)
     return ExitCode.DONE
-
-
-def _taking(flag: str) -> list[str]:
-    """The kinds of detectors that take an option."""
-    from anomscan.detectors.registry import kinds_where
-
-    return kinds_where(lambda kind: flag in kind.train_options)

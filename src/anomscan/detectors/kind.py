@@ -98,7 +98,7 @@ class Kind(ABC):
         """
         raise ConfigError(
             f"detector '{name}' is {settings.kind}, which cannot be recorded or replayed",
-            hint="--record and --replay are for sagemaker",
+            hint="leave --record and --replay out",
         )
 
     def missing(self, settings: Any) -> str | None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from anomscan.detectors.kind import Console as Speaker
+from anomscan.detectors.kind import Console as TrainingConsole
 from anomscan.errors import ConfigError, OutputError, ProofError
 from anomscan.reports.output import is_remote, output_file
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from anomscan.reports.results import EncodedRecord
 
 
-class Console(Speaker, Protocol):
+class Console(TrainingConsole, Protocol):
     """Where a run says what it does and how far it is."""
 
     def progress(

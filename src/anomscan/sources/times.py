@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,9 @@ _LAST = np.datetime64("9999-12-31T23:59:59.999999", "us")
 
 _FINER = r"\.\d{6}\d{0,2}[1-9]"
 _DAY = np.timedelta64(1, "D")
+
+#: Directives of a pattern that are plain numbers, how many digits each has in full, and what sets it off in ISO 8601.
+_FIELDS = {"Y": (4, ""), "m": (2, "-"), "d": (2, "-"), "H": (2, "T"), "M": (2, ":"), "S": (2, ":"), "f": (6, ".")}
 
 Place = Callable[[int], str]
 Moments = NDArray[np.datetime64]
@@ -233,6 +237,9 @@ def _minutes(offset: str) -> int | None:
 
 def _parsed(texts: pa.Array, shown: pa.Array, where: Place) -> Moments:
     """ISO text without an offset, as it stands."""
+    with suppress(pa.ArrowInvalid):
+        return _numbers(texts.cast(pa.timestamp("us"))).view("datetime64[us]")
+    # At least one is no moment, or finer than Arrow reads.
     listed = texts.to_pylist()
     try:
         moments = np.array(listed).astype("datetime64[us]")
@@ -252,6 +259,9 @@ def _is_moment(text: str) -> bool:
 
 
 def _from_pattern(texts: pa.Array, pattern: str, where: Place) -> _Read:
+    wall = _padded(texts, pattern)
+    if wall is not None:
+        return wall, None, np.zeros(len(texts), bool)
     moments = []
     for code, text in enumerate(texts.to_pylist()):
         try:
@@ -265,6 +275,28 @@ def _from_pattern(texts: pa.Array, pattern: str, where: Place) -> _Read:
     if "%z" not in pattern:
         return wall, None, np.zeros(len(texts), bool)
     return wall, wall - np.array([moment.utcoffset() for moment in read], "timedelta64[us]"), np.ones(len(texts), bool)
+
+
+def _padded(texts: pa.Array, pattern: str) -> Moments | None:
+    """Read text in which every number has all its digits, as nearly all text has, at once.
+
+    Returns
+    -------
+    What strptime gives; None where one text or the pattern is of another kind, or one is no moment.
+    """
+    parts = re.split(r"%(.)", pattern)
+    literals, names = parts[::2], parts[1::2]
+    order = [name for name in _FIELDS if name in names]
+    if len(names) != len(order) or order != list(_FIELDS)[: len(order)] or len(order) not in (3, 5, 6, 7):
+        return None
+    numbers = [rf"([0-9]{{{_FIELDS[name][0]}}})" for name in names]
+    regex = "".join(re.escape(literal) + number for literal, number in zip(literals, [*numbers, ""], strict=True))
+    if not pc.all(pc.match_substring_regex(texts, f"^{regex}$")).as_py():
+        return None
+    iso = "".join(rf"{_FIELDS[name][1]}\{names.index(name) + 1}" for name in order)
+    with suppress(pa.ArrowInvalid):
+        return _numbers(pc.replace_substring_regex(texts, regex, iso).cast(pa.timestamp("us"))).view("datetime64[us]")
+    return None
 
 
 def _by_pattern(text: str, pattern: str) -> datetime | None:

@@ -63,7 +63,7 @@ class Cadence:
 
 @functools.lru_cache(4096)
 def _text(whole_days: bool, timestamp: np.datetime64) -> str:
-    """CachedScores, as the assets of a fleet share their days."""
+    """Cached, as the assets of a fleet share their days."""
     return str(np.datetime_as_string(timestamp, unit="D")) if whole_days else instant_text(timestamp)
 
 

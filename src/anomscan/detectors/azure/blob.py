@@ -49,7 +49,7 @@ class Staging(Protocol):
 
 
 def staging_of(settings: AzureSettings, warn: Warn, *, near: bool) -> Staging:
-    """The staging that the settings describe.
+    """The staging area that the settings describe.
 
     Parameters
     ----------

@@ -296,5 +296,5 @@ def _alternating(one: NDArray[Any], other: NDArray[Any], counts: Counts) -> NDAr
 
 @lru_cache(256)
 def _calendar(origin: int, step: int, length: int) -> Instants:
-    """CachedScores, as the assets of a fleet share their days."""
+    """Cached, as the assets of a fleet share their days."""
     return (origin + step * np.arange(length)).view("datetime64[us]")

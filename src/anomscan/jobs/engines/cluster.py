@@ -252,7 +252,7 @@ class Ray:
             return Lost("its worker took more memory than the machine has")
         except (errors.WorkerCrashedError, errors.NodeDiedError, errors.ObjectLostError):
             return Lost(f"its worker was killed or crashed, {RETRIES + 1} times")
-        except errors.RayTaskError:  # the remote_task itself has failed: a bug
+        except errors.RayTaskError:  # the remote task itself has failed: a bug
             raise
         except (errors.RayError, ConnectionError) as error:
             self._gone(error)
