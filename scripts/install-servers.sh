@@ -15,10 +15,13 @@ if ! cmp -s "$azurite/package-lock.json" "$azurite/node_modules/.anomscan-lock";
     cp "$azurite/package-lock.json" "$azurite/node_modules/.anomscan-lock"
 fi
 
-# MariaDB
-command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null && exit 0
+# MariaDB; and curl, which an example of the night shift calls
+packages=
+command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null || packages=mariadb-server
+command -v curl >/dev/null || packages="$packages curl"
+[ -n "$packages" ] || exit 0
 
-install='apt-get install -y --no-install-recommends mariadb-server'
+install="apt-get install -y --no-install-recommends $packages"
 if [ "$(id -u)" -eq 0 ]; then
     as_root=
 elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
@@ -27,7 +30,7 @@ else
     as_root=none
 fi
 if [ "$as_root" = none ] || ! command -v apt-get >/dev/null; then
-    echo "the tests need a MariaDB server (mariadbd); as root: $install" >&2
+    echo "the tests need MariaDB (mariadbd) and curl; as root: $install" >&2
     exit 1
 fi
 export DEBIAN_FRONTEND=noninteractive
