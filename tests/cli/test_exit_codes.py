@@ -285,3 +285,36 @@ def test_quiet_says_nothing_on_success(fetched):
     for arguments in (["fetch"], ["scan", "--all", "-o", "r.jsonl"], ["report", "r.jsonl"], ["config", "check"]):
         code, out, err = fetched("-q", *arguments)
         assert (code, out, err) == (0, "", "")
+
+
+READS_ON = """
+import io, sys, threading
+import pyarrow as pa
+import pyarrow.csv as pacsv
+from anomscan.cli.app import main
+
+class Endless(io.RawIOBase):
+    blocks = [b"1,2\\n" * 250] * 4
+
+    def readable(self):
+        return True
+
+    def read(self, size=-1):
+        if self.blocks:
+            return self.blocks.pop()
+        reading.set()
+        while True:
+            pass
+
+reading = threading.Event()
+reader = pacsv.open_csv(pa.PythonFile(Endless(), mode="r"), pacsv.ReadOptions(use_threads=False, block_size=1000))
+reading.wait()  # open_csv has read two blocks; Arrow goes on by itself
+main()
+"""
+
+
+def test_a_thread_that_still_reads_ahead_does_not_change_the_exit_code(place):
+    command = [sys.executable, "-c", READS_ON, "scan", "--all", "--config", "nowhere.toml"]
+    done = subprocess.run(command, cwd=place.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "terminate" not in done.stderr

@@ -155,7 +155,7 @@ def test_the_work_is_unpickled_once_in_a_worker(engine: Ray, tmp_path: Path) -> 
     assert sorted(log.read_text().split()) == sorted(map(str, workers))
 
 
-def test_units_are_taken_as_workers_come_free(engine: Ray) -> None:
+def test_partitions_are_taken_as_workers_come_free(engine: Ray) -> None:
     taken: list[int] = []
 
     def partitions() -> Iterator[int]:

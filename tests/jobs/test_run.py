@@ -224,7 +224,7 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return scored
 
 
-def test_units_are_read_here_for_workers_that_do_not_see_the_store(
+def test_partitions_are_read_here_for_workers_that_do_not_see_the_store(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = place.results(place.run(days=30))

@@ -22,7 +22,7 @@ def members(cut: Cut, partition: Partition) -> list[str]:
 
 
 @given(fleets, st.integers(1, 120))
-def test_units_hold_each_asset_once_in_the_stores_order(fleet: dict[str, int], most_rows: int) -> None:
+def test_partitions_hold_each_asset_once_in_the_stores_order(fleet: dict[str, int], most_rows: int) -> None:
     cut = Cut(list(fleet), list(fleet.values()))
     order = sorted(fleet, key=lambda asset: (bucket_of(asset), asset))
     assert list(cut.assets) == order

@@ -34,7 +34,8 @@ rows = st.dictionaries(
     st.tuples(values, st.sampled_from([None, "ok", "Unknown"])),
     min_size=1,
     max_size=40,
-)
+).map(lambda drawn: {("pair", 0): ((0.0, 0.0), None), ("pair", 1): ((0.0, 0.0), None), **drawn})
+# The pair shows the cadence: rows of which no two are a day apart are refused.
 histories = st.lists(st.tuples(st.integers(0, 5), rows, st.booleans()), min_size=1, max_size=5)
 
 
@@ -51,7 +52,7 @@ def read_by_partitions(snapshot: Snapshot, most_rows: int, **options: object) ->
 
 @settings(max_examples=30, deadline=None)
 @given(histories, st.sampled_from([1, 3, 10, 1000]), st.one_of(st.none(), st.integers(-1, 6)))
-def test_units_hold_what_reading_one_asset_gives(
+def test_partitions_hold_what_reading_one_asset_gives(
     history: list[tuple[int, Rows, bool]], most_rows: int, day: int | None
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Literal, NoReturn
@@ -99,6 +101,17 @@ def run(arguments: list[str]) -> int:
 
 def main() -> NoReturn:
     """Entry point of the ``anomscan`` command."""
+    code: int = ExitCode.BUG
+
+    def leave() -> None:
+        # Handlers run in reverse order: all others have run, and all threads of Python have ended. A thread of Arrow
+        # that still reads ahead in a file of ours would abort a Python that takes itself apart.
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+
+    atexit.register(leave)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     code = run(sys.argv[1:])
