@@ -8,6 +8,8 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
+from anomscan.reports.listings import FORMATS
+
 START = dt.date(2016, 1, 1)
 
 
@@ -153,6 +155,15 @@ def test_the_report_links_assets_and_shows_charts(fetched):
     assert day(98) in fetched.good("report", "results.jsonl", "--format", "csv")
     fetched.good("report", "results.jsonl", "--format", "markdown", "-o", "found.md")
     assert day(102) in (fetched.folder / "found.md").read_text()
+
+
+def test_report_offers_every_listing(fetched):
+    fetched.good("scan", "--all", "-o", "results.jsonl")
+    for name in FORMATS:
+        assert fetched.good("report", "results.jsonl", "--format", name)
+    code, _, err = fetched("report", "results.jsonl", "--format", "pdf")
+    assert code == 2
+    assert all(f"'{name}'" in err for name in ("html", *FORMATS))
 
 
 def test_results_alone_make_a_report(fetched, tmp_path):

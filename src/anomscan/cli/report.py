@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from anomscan.cli.options import OutputOption, OverwriteOption
 from anomscan.cli.session import session_of
 from anomscan.errors import ConfigError, ExitCode
+from anomscan.reports.listings import FORMATS
+
+if TYPE_CHECKING:
+    ReportFormat = str
+else:
+    ReportFormat = Literal["html", *FORMATS]
 
 DEFAULT_FOLDER = "report"
 #: The page that a reader opens.
@@ -25,7 +31,7 @@ def report(
     output: OutputOption = None,
     overwrite: OverwriteOption = False,
     format_: Annotated[
-        Literal["html", "markdown", "csv", "links"],
+        ReportFormat,
         typer.Option("--format", help="html makes a folder (-o, by default 'report'), the others one text."),
     ] = "html",
 ) -> int:
@@ -37,7 +43,6 @@ def report(
     settings = session.load().settings
 
     from anomscan.jobs.report import write_list, write_pages
-    from anomscan.reports.listings import FORMATS
     from anomscan.reports.output import is_remote, output_file
     from anomscan.reports.records import read_records
 
@@ -48,7 +53,9 @@ def report(
     records = read_records(sys.stdin, name="standard input") if results is None else read_records(results)
     if format_ == "html":
         if output == "-":
-            raise ConfigError("pages need a folder", hint="name one with -o, or choose --format markdown, csv or links")
+            raise ConfigError(
+                "pages need a folder", hint=f"name one with -o, or choose --format {' or '.join(FORMATS)}"
+            )
         output = output or DEFAULT_FOLDER
     main = _MAIN if format_ == "html" else FORMATS[format_].file
     with output_file(output, main, session.console.info, overwrite=overwrite, folder=format_ == "html") as path:
