@@ -31,7 +31,7 @@ class Detector:
     """Scores by the asset's name; what it does to the bad one, each test says."""
 
     name = "moody"
-    capabilities = Capabilities()
+    capabilities = Capabilities(columns=("severity",))
     trained_through = None
 
     def __init__(self, spoil=lambda scores: scores, upset=lambda names: None, explain=lambda rows: None):
@@ -44,7 +44,7 @@ class Detector:
     def one(self, series):
         score = np.random.default_rng(int(series.asset[1:])).gamma(4.0, 0.2, len(series))
         score[80] += 9.0
-        return Scores(series.timestamps, score)
+        return Scores(series.timestamps, score, {"severity": score / 10})
 
     def contributions(self, series, rows, shingle):
         return self.explain(rows) if series.asset == BAD else np.ones((len(rows), 2))
@@ -154,7 +154,8 @@ def test_an_infinite_score_of_a_shingle_that_is_not_whole_is_nobodys_business():
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
-        ("severity", np.ones(7), r"severities of shape \(7,\)"),
+        ("columns", {"severity": np.ones(7)}, r"column 'severity' of shape \(7,\) where \(103,\)"),
+        ("columns", {}, r"column 'severity' of shape \(0,\)"),
         ("is_anomaly", np.ones((103, 2), bool), r"verdicts of shape \(103, 2\)"),
         ("contribution", np.ones((103, 3)), r"contributions of shape \(103, 3\) where \(103, 2\)"),
     ],

@@ -28,12 +28,11 @@ class Provider:
     """Calls what is told strange; says which rows it was asked for."""
 
     name = "provider"
-    capabilities = Capabilities(remote=True, severity=True)
     trained_through = None
 
     def __init__(self, strange: dict[int, float], *, severity: bool = True) -> None:
         self.strange = strange
-        self.severity = severity
+        self.capabilities = Capabilities(remote=True, columns=("severity",) if severity else ())
         self.asked: list[slice] = []
 
     def score(self, batch, shingle, rows=None):
@@ -54,7 +53,8 @@ class Provider:
                 score[row], severity[row], given[row] = 5 * how, how, True
         contribution = np.full((n, 2), NAN)
         contribution[:, 1] = 1.0
-        return Scores(series.timestamps, score, severity if self.severity else None, contribution, given, ("hello",))
+        columns = dict.fromkeys(self.capabilities.columns, severity)
+        return Scores(series.timestamps, score, columns, contribution, given, ("hello",))
 
 
 def test_the_providers_verdict_goes_through_the_same_order():

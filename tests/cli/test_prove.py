@@ -185,7 +185,7 @@ def test_kept_scores_that_are_wrong_are_found_and_scored_anew(fleet):
     for path in Path("anomscan-data").rglob("*.scores"):
         columns = kept_file.read(path)
         kept = {
-            asset: replace(each, score=np.nextafter(each.score, math.inf)) for asset, each in columns.kept().items()
+            asset: replace(each, scores=np.nextafter(each.scores, math.inf)) for asset, each in columns.kept().items()
         }
         kept_file.write(path, kept_file.partition_of(path), kept, columns.files)
     code, _, err = fleet(*command, "--prove")

@@ -336,7 +336,7 @@ def ways_to_spoil(content: bytes) -> Iterator[bytes | None]:
     yield from (None, b"", content[:4], content[:12], content[: len(content) // 2], content[:-1])
     for place in [0, 9, *range(16, len(content), len(content) // 12), len(content) - 1]:
         yield content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :]
-    for version in b"\x00\x03\x05":
+    for version in (0, content[7] - 1, content[7] + 1):
         yield content[:7] + bytes([version]) + content[8:]
     yield b"PAR1" + bytes(100)
     yield b'{"partition": [[0, "a"], [63, "z"], 3]}'

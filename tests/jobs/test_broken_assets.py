@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from anomscan.cli.app import run
 from anomscan.detectors.base import Scores
 from anomscan.detectors.rcf import detector
 from anomscan.detectors.rcf.detector import RcfDetector
+from anomscan.detectors.rcf.forest import Forest
 from anomscan.errors import AnomscanError, AssetError
 from anomscan.jobs import work
 from anomscan.reports.records import Record, read_records
@@ -85,7 +87,7 @@ WAYS = {
     "odd": "OddError: first line second line",
     "silent": "SilentError",
     "zero": "ZeroDivisionError: division by zero",
-    "short": "scores of shape (37,) where (38,) is due",
+    "short": "scores of shape (37, 2) where (38, 2) is due",
     "infinite": "a score of inf is beyond",
     "unknown": "scores.csv holds no scores of asset",
     "blame": "LookupError: no such variable",
@@ -240,8 +242,15 @@ def test_a_value_that_is_infinite_leaves_its_days_without_scores(
 class Wordy(Touchy):
     """One that has a note on each asset."""
 
-    def rated(self, scores: Scores) -> Scores:
-        return Scores(scores.timestamps, scores.score, notes=("seen",))
+    def __init__(self, name: str, forest: Forest, path: Path) -> None:
+        super().__init__(name, forest, path)
+        self.capabilities = replace(self.capabilities, frozen=False)
+
+    def score(
+        self, batch: Sequence[Series], shingle: int, rows: Sequence[slice] | None = None
+    ) -> list[Scores | AnomscanError]:
+        found = super().score(batch, shingle, rows)
+        return [replace(scores, notes=("seen",)) if isinstance(scores, Scores) else scores for scores in found]
 
 
 def test_notes_of_many_assets_are_counted(

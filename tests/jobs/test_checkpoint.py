@@ -31,7 +31,7 @@ def finished(*assets: str, size: int = 40) -> tuple[str, Finished, Partition]:
         tally.add(Record("s", asset, "d", None, None, [], [], verdicts, error))
         line = json.dumps({"asset": asset, "error": error}).encode()
         results.append(
-            EncodedRecord(asset, line, bytes(range(size)) if place % 2 else b"", (0.5, None) if place else None)
+            EncodedRecord(asset, line, bytes(range(size)) if place % 2 else b"", ("severity",) if place else ())
         )
     tally.stages = {"scan": 1.0}
     partition = Partition(key_of(assets[0]), key_of(assets[-1]), len(assets))

@@ -27,7 +27,7 @@ def result(asset, n, flagged=()):
         for place in sorted(flagged)
     ]
     record = Record(SCAN_SCHEMA, asset, "d", None, None, [], anomalies, {}, None)
-    return EncodedRecord(asset, record_line(record).encode(), days.tobytes())
+    return EncodedRecord(asset, record_line(record).encode(), days.tobytes(), ("severity",))
 
 
 def places(claims):

@@ -24,7 +24,7 @@ def parts(schema: str) -> tuple[Series, ScoreTable, Record]:
     values = np.arange(3.0 * n).reshape(n, 3)
     series = Series("pump", cadence, NAMES, timestamps, values)
     severity = np.where(np.arange(n) == 12, 0.9, 0.0)
-    table = ScoreTable("pump", timestamps, severity * 1.7, np.full(n, NAN), ("ok",) * n, severity)
+    table = ScoreTable("pump", timestamps, severity * 1.7, np.full(n, NAN), ("ok",) * n, {"severity": severity})
 
     def anomaly(row: int, *ranked: str) -> Anomaly:
         shares = [(name, 1 / (1 + rank)) for rank, name in enumerate(ranked)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -83,8 +84,8 @@ class AssetScan:
         The end of the detector's training, None where there was none.
     contributions
         (k, d) float64, one row for each anomalous row reported; None if the detector gives none.
-    severity
-        (m,) float64 as the detector gave it; None if it gives none.
+    columns
+        By name (m,) float64: what else the detector gave, such as ``severity``; NaN where there is no score.
     too_mild
         The rows reported that would be anomalous but for their severity.
     notes
@@ -99,7 +100,7 @@ class AssetScan:
     full: int
     trained_through: np.datetime64 | None = None
     contributions: Floats | None = None
-    severity: Floats | None = None
+    columns: Mapping[str, Floats] = field(default_factory=dict)
     too_mild: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
     notes: tuple[str, ...] = ()
 
@@ -107,6 +108,11 @@ class AssetScan:
     def asset(self) -> str:
         """The asset's id."""
         return self.series.asset
+
+    @property
+    def severity(self) -> Floats | None:
+        """(m,) float64; None if the detector gives none."""
+        return self.columns.get("severity")
 
     @property
     def counts(self) -> dict[str, int]:

@@ -89,7 +89,8 @@ class Backtest:
             return Failure(series.asset, found)
         shape = series.values.shape
         _check_shape(series, "scores", found.score, shape[:1])
-        _check_shape(series, "severities", found.severity, shape[:1])
+        for name in self.detector.capabilities.columns:
+            _check_shape(series, f"column '{name}'", found.columns.get(name, np.empty(0)), shape[:1])
         _check_shape(series, "verdicts", found.is_anomaly, shape[:1])
         _check_shape(series, "contributions", found.contribution, shape)
         return _Scored(series, case.rows, case.since, found)
@@ -102,12 +103,13 @@ class Backtest:
         series, rows, found = case.series, case.rows, case.found
         too_mild = {}
         if self.min_severity is not None:
-            if found.severity is None:
+            severity = found.columns.get("severity")
+            if severity is None:
                 raise ConfigError(
                     f"detector '{self.detector.name}' gives no severity",
                     hint="leave out --min-severity, or see docs/azure.md",
                 )
-            judged, mild = milder(judged, found.severity[rows], self.min_severity)
+            judged, mild = milder(judged, severity[rows], self.min_severity)
             too_mild = {"too_mild": np.asarray(rows.start + np.flatnonzero(mild), np.intp)}
         flagged = anomalous_rows(judged, rows)
         contributions = None if found.contribution is None else found.contribution[flagged]
@@ -126,7 +128,10 @@ class Backtest:
             full=min((self.rules.shingle if self.whole else self.rules.window) - 1, len(series)),
             trained_through=self.detector.trained_through,
             contributions=contributions,
-            severity=None if found.severity is None else np.where(np.isfinite(score), found.severity[rows], np.nan),
+            columns={
+                name: np.where(np.isfinite(score), found.columns[name][rows], np.nan)
+                for name in self.detector.capabilities.columns
+            },
             notes=found.notes,
             **too_mild,
         )

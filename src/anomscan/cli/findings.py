@@ -62,8 +62,7 @@ def _anomalies(console: Console, results: Iterable[EncodedRecord], unit: str) ->
     rows = []
     for each in results:
         (record,) = read_records([each.line.decode()])
-        grave = each.severities or [None] * len(record.anomalies)
-        for anomaly, severity in zip(record.anomalies, grave, strict=True):
+        for anomaly, severity in zip(record.anomalies, each.severities, strict=True):
             rows.append(
                 (
                     record.asset,

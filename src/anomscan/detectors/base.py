@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, TypeGuard
 
 import numpy as np
@@ -25,8 +25,8 @@ class Capabilities:
         Whether scoring leaves this process.
     contribution
         Whether it says how much each variable contributed.
-    severity
-        Whether it gives a severity between 0 and 1.
+    columns
+        The names of what it gives of each sample beside the score. ``severity`` lies between 0 and 1.
     verdict
         Whether it says itself what is anomalous.
     max_samples
@@ -38,7 +38,7 @@ class Capabilities:
     multivariate: bool = True
     remote: bool = False
     contribution: bool = False
-    severity: bool = False
+    columns: tuple[str, ...] = ()
     verdict: bool = False
     max_samples: int | None = None
     frozen: bool = False
@@ -54,8 +54,8 @@ class Scores:
         (n,) datetime64[us]: those of the series.
     score
         (n,) float64, higher is stranger, NaN where there is none. A shingle's score stands at its last sample.
-    severity
-        (n,) float64 between 0 and 1, NaN where there is none; None if the detector has no such thing.
+    columns
+        By name (n,) float64, NaN where there is none: all that ``Capabilities.columns`` lists.
     contribution
         (n, d) float64; None if the detector has none, or gives it by :meth:`Detector.contributions` alone.
     is_anomaly
@@ -66,7 +66,7 @@ class Scores:
 
     timestamps: Instants
     score: Floats
-    severity: Floats | None = None
+    columns: Mapping[str, Floats] = field(default_factory=dict)
     contribution: Floats | None = None
     is_anomaly: NDArray[np.bool_] | None = None
     notes: tuple[str, ...] = ()
@@ -130,16 +130,14 @@ class FrozenDetector(Detector, Protocol):
 
         Returns
         -------
-        For each series (k,) float64, one for each of its rows; or the error of that asset alone.
+        For each series (k, 1 + c) float64, a line for each of its rows: the score, and the c numbers that
+        ``Capabilities.columns`` lists; or the error of that asset alone.
 
         Raises
         ------
         AnomscanError
             As :meth:`Detector.score`.
         """
-
-    def rated(self, scores: Scores) -> Scores:
-        """The scores with severity filled in, if the model is calibrated."""
 
 
 def is_frozen(detector: Detector) -> TypeGuard[FrozenDetector]:

@@ -3,7 +3,7 @@ r"""Finished partitions on disk, one after another, until the run is complete.
 =====================  ==================================================================================
 a line                 ``anomscan.checkpoint/1`` and the run's key
 uint64, uint32         the length of an entry in bytes, and its CRC-32
-entry                  a line of JSON (name, partition, tally, and of each result its asset, severities and two
+entry                  a line of JSON (name, partition, tally, and of each result its asset, columns and two
                        lengths), then of each result its record and its judged days
 =====================  ==================================================================================
 
@@ -33,8 +33,8 @@ from anomscan.store.partitions import Partition
 _SCHEMA = "anomscan.checkpoint/1"
 _FRAME = struct.Struct("<QI")
 
-#: Of a result: its asset, its severities, and the lengths of its record and its days in bytes.
-_Listed = tuple[str, tuple[float | None, ...] | None, int, int]
+#: Of a result: its asset, its columns, and the lengths of its record and its days in bytes.
+_Listed = tuple[str, tuple[str, ...], int, int]
 
 
 class Checkpoint:
@@ -57,7 +57,7 @@ class Checkpoint:
 
     def __init__(self, path: Path | None, key: str, *, resume: bool = False) -> None:
         self._path, self._key, self._resume = path, key, resume
-        self._places: dict[str, tuple[int, int, int, tuple[float | None, ...] | None]] = {}
+        self._places: dict[str, tuple[int, int, int, tuple[str, ...]]] = {}
         self.tallies: dict[str, Tally] = {}
         self.partitions: list[Partition] = []
 
@@ -85,7 +85,7 @@ class Checkpoint:
 
     def add(self, name: str, finished: Finished, partition: Partition | None) -> None:
         """Keep some results under a name, those of a partition or of none; they are on the disk when this returns."""
-        listed = [(each.asset, each.severities, len(each.line), len(each.days)) for each in finished.results]
+        listed = [(each.asset, each.columns, len(each.line), len(each.days)) for each in finished.results]
         bounds = None if partition is None else [partition.low, partition.high, partition.assets]
         header = {"name": name, "partition": bounds, "tally": finished.tally.to_json(), "results": listed}
         parts = [json.dumps(header, ensure_ascii=False).encode() + b"\n"]
@@ -110,11 +110,11 @@ class Checkpoint:
         # Without a buffer, for what follows one asset here is another one's.
         with FileIO(self._file.fileno(), closefd=False) as file:
             for asset in sorted(self._places):
-                place, line, days, severities = self._places[asset]
+                place, line, days, columns = self._places[asset]
                 with output_errors(self._named):
                     file.seek(place)
                     content = file.read(line + days)
-                yield EncodedRecord(asset, content[:line], content[line:], severities)
+                yield EncodedRecord(asset, content[:line], content[line:], columns)
 
     def tally(self) -> Tally:
         """The counts of all partitions."""
@@ -169,10 +169,7 @@ class Checkpoint:
         if header["partition"] is not None:
             low, high, assets = header["partition"]
             partition = Partition((low[0], low[1]), (high[0], high[1]), assets)
-        results = [
-            (asset, None if severities is None else tuple(severities), line, days)
-            for asset, severities, line, days in header["results"]
-        ]
+        results = [(asset, tuple(columns), line, days) for asset, columns, line, days in header["results"]]
         self._take(header["name"], Tally.from_json(header["tally"]), partition, results, start + length)
 
     def _take(
@@ -181,6 +178,6 @@ class Checkpoint:
         self.tallies[name] = tally
         if partition is not None:
             self.partitions.append(partition)
-        for asset, severities, line, days in results:
-            self._places[asset] = (place, line, days, severities)
+        for asset, columns, line, days in results:
+            self._places[asset] = (place, line, days, columns)
             place += line + days

@@ -35,7 +35,8 @@ class Claim:
     verdict
         Of that day.
     parts
-        By name: score, cutoff and severity, NaN where there is none; of an anomalous day what its record says, too.
+        By name: score, cutoff and what else the detector gives, NaN where there is none; of an anomalous day what its
+        record says, too.
     """
 
     asset: str
@@ -48,7 +49,7 @@ class Claim:
         """What a result says of one of its judged days."""
         days = result.judged
         day, verdict = days[place], Verdict(days["verdict"][place])
-        parts: dict[str, object] = {name: float(day[name]) for name in ("score", "cutoff", "severity")}
+        parts: dict[str, object] = {name: float(day[name]) for name in ("score", "cutoff", *result.columns)}
         if verdict is Verdict.ANOMALOUS:
             (record,) = read_records([result.line.decode()])
             anomaly = record.anomalies[int((days["verdict"][:place] == Verdict.ANOMALOUS).sum())]

@@ -126,7 +126,7 @@ def deliver(
                 tally = checkpoint.tally()
                 if path is not None:
                     write_results(
-                        path, checkpoint.results(), run.report(tally, started), severity=detector.capabilities.severity
+                        path, checkpoint.results(), run.report(tally, started), columns=detector.capabilities.columns
                     )
                 else:
                     show(checkpoint.results(), tally)

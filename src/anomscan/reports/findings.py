@@ -51,14 +51,6 @@ def record_of(result: AssetScan | Failure, *, schema: str, detector: str, shingl
     )
 
 
-def severities(result: AssetScan | Failure) -> list[float | None]:
-    """The severity of each anomaly of the record, in its order; None where the detector gives none."""
-    if isinstance(result, Failure):
-        return []
-    given = None if result.severity is None else result.severity[result.anomalous - result.rows.start]
-    return [None] * len(result.anomalous) if given is None else [float(each) for each in given]
-
-
 def notes_of(result: AssetScan | Failure, least: float | None) -> list[str]:
     """What a person should know of one asset beside its record, a sentence each.
 

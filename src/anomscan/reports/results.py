@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from anomscan.backtest.asset import AssetScan
 from anomscan.backtest.fleet import Failure
 from anomscan.backtest.verdicts import Verdict
-from anomscan.reports.findings import severities
 from anomscan.reports.records import Record, record_line
 from anomscan.storage.durable import remove_unfinished, replace_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_DAY = np.dtype([("timestamp", "<i8"), ("score", "<f8"), ("cutoff", "<f8"), ("verdict", "i1"), ("severity", "<f8")])
+_DAY = [("timestamp", "<i8"), ("score", "<f8"), ("cutoff", "<f8"), ("verdict", "i1")]
 _ROW_GROUP = 1_000_000
 
 
@@ -48,14 +47,14 @@ class EncodedRecord:
         Its record, one line of JSON without the line break.
     days
         The days reported and judged from a full window.
-    severities
-        Of its anomalies, in their order; None if the detector gives none.
+    columns
+        What the detector gives beside the score, by name: columns of ``days``.
     """
 
     asset: str
     line: bytes
     days: bytes
-    severities: tuple[float | None, ...] | None = None
+    columns: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, record: Record, result: AssetScan | Failure) -> EncodedRecord:
@@ -63,16 +62,23 @@ class EncodedRecord:
         line = record_line(record).encode()
         if isinstance(result, Failure):
             return cls(record.asset, line, b"")
-        grave = None if result.severity is None else tuple(severities(result))
-        return cls(record.asset, line, _judged_days(result), grave)
+        return cls(record.asset, line, _judged_days(result).tobytes(), tuple(result.columns))
 
     @property
     def judged(self) -> NDArray[np.void]:
-        """(n,) the days as a table: timestamp (int64, microseconds since 1970), score, cutoff, verdict, severity."""
-        return np.frombuffer(self.days, _DAY)
+        """(n,) the days as a table: timestamp (int64, microseconds since 1970), score, cutoff, verdict, ``columns``."""
+        return np.frombuffer(self.days, _day(self.columns))
+
+    @property
+    def severities(self) -> list[float | None]:
+        """Of its anomalies, in the order of the record; None where the detector gives none."""
+        days = self.judged[self.judged["verdict"] == Verdict.ANOMALOUS]
+        return days["severity"].tolist() if "severity" in self.columns else [None] * len(days)
 
 
-def write_results(path: Path, results: Iterable[EncodedRecord], facts: Mapping[str, Any], *, severity: bool) -> None:
+def write_results(
+    path: Path, results: Iterable[EncodedRecord], facts: Mapping[str, Any], *, columns: Sequence[str]
+) -> None:
     """Write the records, the scores and the facts of a run, each whole or not at all, none if the disk is full.
 
     Nobody else writes them meanwhile; what a killed writer of them left is removed.
@@ -85,8 +91,8 @@ def write_results(path: Path, results: Iterable[EncodedRecord], facts: Mapping[s
         All results, sorted by asset.
     facts
         What JSON can say.
-    severity
-        Whether the scores have a column for it.
+    columns
+        What the detector gives beside the score, by name: further columns of the scores.
 
     Raises
     ------
@@ -105,7 +111,7 @@ def write_results(path: Path, results: Iterable[EncodedRecord], facts: Mapping[s
         replace_file(run_path(path)) as run,
     ):
         digest = hashlib.sha256()
-        _write_scores(scores, _written(results, records, digest), severity)
+        _write_scores(scores, _written(results, records, digest), columns)
         facts = {**facts, "records_sha256": digest.hexdigest()}
         run.write((json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
         # A disk that fills up does so here, before any of the three takes its place: old files stay together.
@@ -134,7 +140,7 @@ def _written(results: Iterable[EncodedRecord], records: IO[bytes], digest: hashl
         yield each
 
 
-def _write_scores(file: IO[bytes], results: Iterable[EncodedRecord], severity: bool) -> None:
+def _write_scores(file: IO[bytes], results: Iterable[EncodedRecord], columns: Sequence[str]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -146,50 +152,56 @@ def _write_scores(file: IO[bytes], results: Iterable[EncodedRecord], severity: b
             ("score", pa.float64()),
             ("cutoff", pa.float64()),
             ("verdict", text),
-            *([("severity", pa.float64())] if severity else []),
+            *((name, pa.float64()) for name in columns),
         ]
     )
     # Dictionaries are how texts are handed over; without the schema, who reads the file finds plain texts.
     with pq.ParquetWriter(file, schema, compression="zstd", store_schema=False) as writer:
-        held: list[tuple[str, bytes]] = []
+        held: list[EncodedRecord] = []
         rows = 0
         for each in results:
-            held.append((each.asset, each.days))
-            rows += len(each.days) // _DAY.itemsize
+            held.append(each)
+            rows += len(each.judged)
             if rows >= _ROW_GROUP:
-                writer.write_table(_days_table(held, schema), row_group_size=rows)
+                writer.write_table(_days_table(held, schema, columns), row_group_size=rows)
                 held, rows = [], 0
         if rows:
-            writer.write_table(_days_table(held, schema), row_group_size=rows)
+            writer.write_table(_days_table(held, schema, columns), row_group_size=rows)
 
 
-def _judged_days(result: AssetScan) -> bytes:
+def _day(columns: Iterable[str]) -> np.dtype[np.void]:
+    return np.dtype([*_DAY, *((name, "<f8") for name in columns)])
+
+
+def _judged_days(result: AssetScan) -> NDArray[np.void]:
     rows = slice(max(result.rows.start, result.full), max(result.rows.stop, result.full))
-    days = np.empty(max(rows.stop - rows.start, 0), _DAY)
+    days = np.empty(max(rows.stop - rows.start, 0), _day(result.columns))
     part = slice(rows.start - result.rows.start, None)
     days["timestamp"] = result.series.timestamps[rows].astype(np.int64)
     days["score"] = result.score[part]
     days["cutoff"] = result.judged.cutoff[part]
     days["verdict"] = result.judged.verdict[part]
-    days["severity"] = np.nan if result.severity is None else result.severity[part]
-    return days.tobytes()
+    for name, column in result.columns.items():
+        days[name] = column[part]
+    return days
 
 
-def _days_table(held: Sequence[tuple[str, bytes]], schema: pa.Schema) -> pa.Table:
+def _days_table(held: Sequence[EncodedRecord], schema: pa.Schema, columns: Sequence[str]) -> pa.Table:
     import pyarrow as pa
 
     from anomscan.telemetry.arrow import to_codes, to_floats, to_numbers
 
-    days = np.frombuffer(b"".join(days for _, days in held), _DAY)
-    assets = np.repeat(np.arange(len(held), dtype=np.int32), [len(days) // _DAY.itemsize for _, days in held])
+    # An asset that failed has no days, and its columns are not known.
+    days = np.frombuffer(b"".join(each.days for each in held), _day(columns))
+    assets = np.repeat(np.arange(len(held), dtype=np.int32), [len(each.judged) for each in held])
     return pa.table(
         [
-            to_codes(assets, [asset for asset, _ in held]),
+            to_codes(assets, [each.asset for each in held]),
             to_numbers(days["timestamp"], schema.field("timestamp").type),
             to_floats(days["score"]),
             to_floats(days["cutoff"]),
             to_codes(days["verdict"].astype(np.int32), [verdict.text for verdict in Verdict]),
-            *([to_floats(days["severity"])] if "severity" in schema.names else []),
+            *(to_floats(days[name]) for name in columns),
         ],
         schema=schema,
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +23,6 @@ _SCHEMA = pa.schema(
         ("verdict", pa.string()),
     ]
 )
-#: Where a detector gives it.
-_SEVERITY = pa.field("severity", pa.float64())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,8 +39,8 @@ class ScoreTable:
         (n,) float64; NaN where there is none.
     verdicts
         The n verdicts, as in the record.
-    severity
-        (n,) float64, NaN where there is none; None if the run's detector gives none.
+    columns
+        By name (n,) float64, NaN where there is none: what the run's detector gave beside the score.
     """
 
     asset: str
@@ -50,7 +48,12 @@ class ScoreTable:
     score: Floats
     cutoff: Floats
     verdicts: tuple[str, ...]
-    severity: Floats | None = None
+    columns: Mapping[str, Floats] = field(default_factory=dict)
+
+    @property
+    def severity(self) -> Floats | None:
+        """(n,) float64; None if the run's detector gives none."""
+        return self.columns.get("severity")
 
 
 class ScoreFile:
@@ -80,7 +83,8 @@ class ScoreFile:
             raise InputError(
                 f"{path} has no column '{missing[0]}'", hint="name the file that scan wrote beside its results"
             )
-        self._schema = _SCHEMA.append(_SEVERITY) if "severity" in self._file.schema_arrow.names else _SCHEMA
+        further = [name for name in self._file.schema_arrow.names if name not in _SCHEMA.names]
+        self._schema = pa.unify_schemas([_SCHEMA, pa.schema([(name, pa.float64()) for name in further])])
         self._place = self._file.schema_arrow.names.index("asset")
         self._held: tuple[int, pa.Table, dict[str, list[slice]]] | None = None
 
@@ -104,7 +108,7 @@ class ScoreFile:
             score=table.column("score").to_numpy(),
             cutoff=table.column("cutoff").to_numpy(),
             verdicts=tuple(table.column("verdict").to_pylist()),
-            severity=table.column("severity").to_numpy() if "severity" in self._schema.names else None,
+            columns={name: table.column(name).to_numpy() for name in self._schema.names[len(_SCHEMA) :]},
         )
 
     def _pieces(self, asset: str) -> Iterator[pa.Table]:

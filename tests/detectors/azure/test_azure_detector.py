@@ -45,7 +45,7 @@ def test_scores_severities_and_contributions_stand_at_their_samples():
     assert np.isnan(found.score[:28]).all()
     assert np.isfinite(found.score[28:]).all()
     assert np.flatnonzero(found.is_anomaly).tolist() == [40, 50]
-    assert found.severity[[40, 50]].tolist() == [2 / 3, 1.0]
+    assert found.columns["severity"][[40, 50]].tolist() == [2 / 3, 1.0]
     assert found.score[[40, 50]].tolist() == [2 / 3 * E1, E1]
     np.testing.assert_array_equal(found.contribution[40], [0.25, np.nan, 0.75])
     assert found.notes == ("samples without a score, as the model's sliding window needs 28 before them: 28",)

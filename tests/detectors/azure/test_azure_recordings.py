@@ -98,7 +98,7 @@ def test_the_recorded_results_come_back_exactly(recordings, sample):
     for row, result in zip(rows, recorded, strict=True):
         value = result["value"]
         assert f"{sample.timestamps[row]}"[:19] + "Z" == result["timestamp"]
-        assert (scores.score[row], scores.severity[row]) == (value["score"], value["severity"])
+        assert (scores.score[row], scores.columns["severity"][row]) == (value["score"], value["severity"])
         assert scores.is_anomaly[row] == value["isAnomaly"]
         given = {one["variable"]: one["contributionScore"] for one in value["interpretation"]}
         found = {wide.variables[i]: x for i, x in enumerate(scores.contribution[row]) if np.isfinite(x)}

@@ -82,7 +82,7 @@ class AzureDetector:
     def __init__(self, name: str, settings: AzureSettings, service: Mvad, staging: Staging) -> None:
         self.name = name
         self.capabilities = Capabilities(
-            remote=True, contribution=True, severity=True, verdict=True, max_samples=settings.max_timestamps
+            remote=True, contribution=True, columns=("severity",), verdict=True, max_samples=settings.max_timestamps
         )
         self._settings = settings
         self._service = service
@@ -160,7 +160,7 @@ class AzureDetector:
         return Scores(
             series.timestamps,
             gathered.score,
-            severity=gathered.severity,
+            columns={"severity": gathered.severity},
             contribution=gathered.contribution,
             is_anomaly=gathered.is_anomaly,
             notes=tuple(gathered.notes),

@@ -38,7 +38,9 @@ class RcfDetector:
         self._forest = forest
         self._path = path
         self._severity = Severity.from_facts(forest.facts)
-        self.capabilities = Capabilities(contribution=True, severity=self._severity is not None, frozen=True)
+        self.capabilities = Capabilities(
+            contribution=True, columns=() if self._severity is None else ("severity",), frozen=True
+        )
         through = forest.facts.get("trained_through")
         self.trained_through = None if through is None else np.datetime64(str(through).removesuffix("Z"), "us")
 
@@ -69,8 +71,7 @@ class RcfDetector:
             If the model was trained on other variables, another shingle or another cadence.
         """
         gathered = self._gathered(batch, [Points.of(series, shingle) for series in batch], shingle)
-        placed = [one.placed(score) for one, score in gathered]
-        return [self.rated(scores) if isinstance(scores, Scores) else scores for scores in placed]
+        return [self._with_severity(one.placed(score)) for one, score in gathered]
 
     def score_at(
         self, batch: Sequence[Series], shingle: int, rows: Sequence[NDArray[np.intp]]
@@ -87,14 +88,20 @@ class RcfDetector:
             if (np.abs(points) <= LARGEST).all():
                 self._check_all(batch, shingle)
                 scores = self._forest.score(points) if len(points) else np.empty(0)
+                lines = self._lines(scores)
                 edges = np.cumsum([0, *map(len, rows)]).tolist()
-                return [scores[start:stop] for start, stop in pairwise(edges)]
+                return [lines[start:stop] for start, stop in pairwise(edges)]
         gathered = [Points.of(series, shingle, part) for series, part in zip(batch, rows, strict=True)]
-        return [one.error or score for one, score in self._gathered(batch, gathered, shingle)]
+        return [one.error or self._lines(score) for one, score in self._gathered(batch, gathered, shingle)]
 
-    def rated(self, scores: Scores) -> Scores:
-        """The scores with their severity, where the model was calibrated for it."""
-        return scores if self._severity is None else replace(scores, severity=self._severity(scores.score))
+    def _lines(self, scores: Floats) -> Floats:
+        """(m, 1 + c) float64: (m,) scores, and their severity where the model was calibrated for it."""
+        return scores[:, None] if self._severity is None else np.stack([scores, self._severity(scores)], axis=1)
+
+    def _with_severity(self, scores: Scores | AnomscanError) -> Scores | AnomscanError:
+        if self._severity is None or isinstance(scores, AnomscanError):
+            return scores
+        return replace(scores, columns={"severity": self._severity(scores.score)})
 
     def _gathered(self, batch: Sequence[Series], points: Sequence[Points], shingle: int) -> list[tuple[Points, Floats]]:
         """The points of a batch, scored at once, each series' with their (m,) scores."""

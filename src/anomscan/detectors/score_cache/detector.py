@@ -42,7 +42,7 @@ class CachedDetector:
         if rows is None:
             rows = [slice(0, len(series)) for series in batch]
         remembered = [self._remembered(series, shingle) for series in batch]
-        missing = _missing(batch, [kept.score for kept in remembered], rows, shingle)
+        missing = _missing(batch, [kept.scores[:, 0] for kept in remembered], rows, shingle)
         results: list[Scores | AnomscanError] = []
         fresh = self._inner.score_at(batch, shingle, missing)
         for series, kept, places, found in zip(batch, remembered, missing, fresh, strict=True):
@@ -51,14 +51,16 @@ class CachedDetector:
             if isinstance(found, AnomscanError):
                 results.append(found)
                 continue
-            if found.shape != places.shape:
-                what = f"scores of shape {found.shape} where {places.shape} is due"
+            due = len(places), 1 + len(self.capabilities.columns)
+            if found.shape != due:
+                what = f"scores of shape {found.shape} where {due} is due"
                 results.append(AssetError(f"asset '{series.asset}': {what}"))
                 continue
             if len(places):
                 self.known[series.asset] = kept = kept.with_scores(places, found)
                 self.changed.add(series.asset)
-            results.append(self._inner.rated(Scores(series.timestamps, kept.score)))
+            columns = dict(zip(self.capabilities.columns, kept.scores.T[1:], strict=True))
+            results.append(Scores(series.timestamps, kept.scores[:, 0], columns))
         return results
 
     def contributions(self, series: Series, rows: NDArray[np.intp], shingle: int) -> Floats | None:
@@ -71,20 +73,22 @@ class CachedDetector:
         kept = self.known.get(series.asset) or self._kept.get(series.asset)
         if kept is not None and kept.values is series.values:
             return kept
-        score = np.full(len(series), np.nan)
-        now = CachedScores(_origin(series), series.values, score, series.health_codes, series.health_names)
+        scores = np.full((len(series), 1 + len(self.capabilities.columns)), np.nan)
+        now = CachedScores(_origin(series), series.values, scores, series.health_codes, series.health_names)
         if kept is None or len(series) == 0 or kept.values.shape[1] != series.values.shape[1]:
+            return now
+        if kept.scores.shape[1] != scores.shape[1]:
             return now
         shift = (_origin(series) - kept.origin) // series.cadence.step_us
         here, there = max(-shift, 0), max(shift, 0)
-        count = min(len(series) - here, len(kept.score) - there)
+        count = min(len(series) - here, len(kept.scores) - there)
         if count <= 0:
             return now
         values, then = series.values[here : here + count], kept.values[there : there + count]
         # Bits, for an empty value is equal to an empty value. A shingle that begins before what is known of both has
         # nothing to be compared with.
         held = runs((values.view(np.int64) == then.view(np.int64)).all(axis=1), shingle)
-        np.copyto(score[here : here + count], kept.score[there : there + count], where=held)
+        np.copyto(scores[here : here + count], kept.scores[there : there + count], where=held[:, None])
         return now
 
 

@@ -7,9 +7,9 @@ the same assets, so that a night need not write again what other nights have wri
 8 bytes                the magic ``ANOMKPT`` and the format's version
 uint64, uint64         the length of the frame and of its header in bytes
 header                 JSON, UTF-8: ``files``, ``health``, and of each asset how many ``rows`` follow; the first one has
-                       ``partition``, ``assets`` and ``origins``, too
+                       ``partition``, ``variables``, ``columns`` (c), ``assets`` and ``origins``, too
 values                 float64, little-endian, (n, d) of each asset, one after another
-scores                 float64, little-endian, (n,) of each asset
+scores                 float64, little-endian, (n, 1 + c) of each asset
 health                 int16, little-endian, (n,) of each asset, into ``health``; -1 for none; int32 if there are more
                        names than an int16 can tell apart
 uint32                 CRC-32 of what precedes it in the file, other such numbers left out
@@ -36,7 +36,7 @@ from anomscan.storage.durable import replace_file
 from anomscan.store.partitions import Partition
 from anomscan.store.snapshot import FileId
 
-_MAGIC = b"ANOMKPT\x04"
+_MAGIC = b"ANOMKPT\x05"
 _PREFIX = struct.Struct("<8sQQ")
 _CHECKSUM = struct.Struct("<I")
 #: Frames of a file before it is written anew as one.
@@ -62,6 +62,7 @@ def write(
     facts = {
         "partition": [partition.low, partition.high, partition.assets],
         "variables": kept[0].values.shape[1] if kept else 1,
+        "columns": kept[0].scores.shape[1] - 1 if kept else 0,
         "assets": list(known),
         "origins": [each.origin for each in kept],
     }
@@ -119,7 +120,7 @@ def read(path: Path) -> ScoreColumns:
         if _CHECKSUM.pack(checksum_then) != found[: _CHECKSUM.size]:
             break
         headers.append(json.loads(bytes(body[_PREFIX.size : _PREFIX.size + of_header])))
-        pieces.append(_rows(body, _PREFIX.size + of_header, headers[-1], headers[0]["variables"]))
+        pieces.append(_rows(body, _PREFIX.size + of_header, headers[-1], headers[0]))
         start, checksum = start + length, checksum_then
     if not headers:
         return ScoreColumns()
@@ -154,7 +155,7 @@ def _frame(
     tables = {known: np.array([*(places[name] for name in known), -1], _health_kind(names)) for known in lists}
     columns = (
         [each.values[start:].ravel() for each, start in zip(kept, since, strict=True)],
-        [each.score[start:] for each, start in zip(kept, since, strict=True)],
+        [each.scores[start:].ravel() for each, start in zip(kept, since, strict=True)],
         [tables[each.health_names][each.health[start:]] for each, start in zip(kept, since, strict=True)],
     )
     header = json.dumps(
@@ -162,7 +163,7 @@ def _frame(
             **facts,
             "files": None if files is None else sorted(files),
             "health": names,
-            "rows": [len(scores) for scores in columns[1]],
+            "rows": [len(codes) for codes in columns[2]],
         },
         ensure_ascii=False,
     ).encode()
@@ -176,12 +177,13 @@ def _frame(
     return [*parts, _CHECKSUM.pack(checksum)]
 
 
-def _rows(body: memoryview, start: int, header: Mapping[str, Any], d: int) -> Rows:
+def _rows(body: memoryview, start: int, header: Mapping[str, Any], first: Mapping[str, Any]) -> Rows:
+    d, c = first["variables"], 1 + first["columns"]
     counts = np.array(header["rows"], np.int64)
     rows = int(counts.sum())
     values = np.frombuffer(body, "<f8", rows * d, start).reshape(rows, d)
-    scores = np.frombuffer(body, "<f8", rows, start + 8 * rows * d)
-    health = np.frombuffer(body, _health_kind(header["health"]), rows, start + 8 * rows * (d + 1))
+    scores = np.frombuffer(body, "<f8", rows * c, start + 8 * rows * d).reshape(rows, c)
+    health = np.frombuffer(body, _health_kind(header["health"]), rows, start + 8 * rows * (d + c))
     return Rows(counts, values, scores, health, tuple(header["health"]))
 
 

@@ -31,8 +31,9 @@ class CachedScores:
         The instant of the first row, microseconds since 1970, UTC.
     values
         (n, d) float64.
-    score
-        (n,) float64: of the shingle that ends at each row; NaN where it was not scored.
+    scores
+        (n, 1 + c) float64: the score of the shingle that ends at each row, NaN where it was not scored, and what else
+        the detector gives of it.
     health
         (n,) int32 into ``health_names``; -1 where there is none.
     health_names
@@ -43,21 +44,21 @@ class CachedScores:
 
     origin: int
     values: Floats
-    score: Floats
+    scores: Floats
     health: Codes
     health_names: tuple[str, ...]
     filed: int = 0
 
     def with_scores(self, places: NDArray[np.intp], scores: Floats) -> CachedScores:
         """The same with some scores, at places in rising order; those of a file are copied, others filled in."""
-        score = self.score if self.score.flags.writeable else self.score.copy()
-        score[places] = scores
+        changed = self.scores if self.scores.flags.writeable else self.scores.copy()
+        changed[places] = scores
         filed = self.filed if places[0] >= self.filed else 0
-        return CachedScores(self.origin, self.values, score, self.health, self.health_names, filed)
+        return CachedScores(self.origin, self.values, changed, self.health, self.health_names, filed)
 
     def series(self, asset: str, layout: Layout) -> Series:
         """The samples, laid on their calendar; the values are the very array."""
-        timestamps = _calendar(self.origin, layout.cadence.step_us, len(self.score))
+        timestamps = _calendar(self.origin, layout.cadence.step_us, len(self.scores))
         return Series(asset, layout.cadence, layout.variables, timestamps, self.values, self.health, self.health_names)
 
 
@@ -72,7 +73,7 @@ class Rows:
     values
         (n, d) float64.
     scores
-        (n,) float64.
+        (n, 1 + c) float64.
     health
         (n,) integers into ``health_names``; -1 where there is none.
     health_names
@@ -212,7 +213,8 @@ class ScoreColumns:
         values[where] = block.values
         health = np.full(len(values), -1, np.int32)
         health[where] = block.health
-        rows = Rows(counts, values, np.full(len(values), np.nan), health, block.health_names)
+        scores = np.full((len(values), self.pieces[0].scores.shape[1]), np.nan)
+        rows = Rows(counts, values, scores, health, block.health_names)
         before = (piece.of_more(len(assets)) for piece in self.pieces)
         return replace(self, assets=assets, origins=origins, pieces=(*before, rows), fresh=self.fresh + 1)
 
