@@ -1,12 +1,12 @@
 import csv as csv_format
 import io
-import os
 from collections.abc import Iterable
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from golden import hold
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,11 +58,7 @@ def fleet() -> list[Record]:
     ],
 )
 def test_output_is_as_in_the_golden_file(name: str, made) -> None:
-    golden = GOLDEN / name
-    text = "".join(made()).encode()
-    if os.environ.get("UPDATE_GOLDEN") == "1":
-        golden.write_bytes(text)
-    assert text == golden.read_bytes(), f"{name} changed; UPDATE_GOLDEN=1 rewrites it where that is meant"
+    hold(GOLDEN / name, "".join(made()))
 
 
 class Anchors(HTMLParser):
