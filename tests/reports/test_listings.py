@@ -6,7 +6,6 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from golden import hold
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from anomscan.errors import ConfigError, InputError
 from anomscan.reports import listings
 from anomscan.reports.links import asset_link, chart_stem, check_asset_url
 from anomscan.reports.records import DETECT_SCHEMA, SCAN_SCHEMA, VERDICTS, Anomaly, Record, record_line
+from golden import hold
 
 GOLDEN = Path(__file__).parent / "golden"
 URL = "https://example.com/Solar/AssetDetails/{asset}?tab=days&from=1"
