@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 
 from anomscan.backtest.asset import Stretch
+from anomscan.backtest.cutoff_rules import CUTOFF_RULES
 from anomscan.backtest.fleet import Backtest
 from anomscan.backtest.rules import Rules
+from anomscan.backtest.verdicts import Verdict, judge, judge_stretch
 from anomscan.detectors import registry as detectors
+from anomscan.errors import ConfigError
 from anomscan.jobs.fetch import fetch_into
 from anomscan.reports.records import Record
 from anomscan.sources import registry as sources
@@ -23,7 +26,9 @@ from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.series import Series
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
-DETECTOR, SOURCE, LISTING = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+DETECTOR, SOURCE, CUTOFF, LISTING = re.findall(
+    r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL
+)
 
 
 @pytest.fixture
@@ -51,6 +56,24 @@ def test_a_detector_of_a_new_kind_finds_a_jump(module, monkeypatch):
     with detectors.opened("mine", example.DistanceSettings(), pytest.fail) as detector:
         (found,) = Backtest(detector, rules, Stretch()).scan([series])
     assert found.series.timestamps[found.anomalous].astype("datetime64[D]").astype(str).tolist() == ["1970-04-01"]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_new_cutoff_rule_flags_what_lies_above_it(module, monkeypatch, whole):
+    monkeypatch.setitem(CUTOFF_RULES, "fixed", module(CUTOFF).FIXED)
+    scores = np.tile([1.0, 3.0], 30)
+    rules = Rules(window=40, shingle=1, sigma=2.0, cutoff="fixed")
+    none = np.zeros(60, bool)
+    judged = (
+        judge_stretch(scores, none, rules) if whole else judge(scores[None], none[None], rules).at((0, slice(None)))
+    )
+    first = 0 if whole else 39
+    assert np.flatnonzero(judged.verdict == Verdict.ANOMALOUS).tolist() == list(range(first | 1, 60, 2))
+
+
+def test_an_unknown_cutoff_rule_is_refused_with_those_there_are():
+    with pytest.raises(ConfigError, match=r"no cut-off rule 'median'.*one of 'mean-std'"):
+        Rules(cutoff="median")
 
 
 def test_a_source_of_a_new_kind_fills_the_store(module, monkeypatch, tmp_path):

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomscan.backtest.asset import Stretch
-from anomscan.backtest.rules import Rules, fewest_scores
+from anomscan.backtest.mean_std import fewest_scores
+from anomscan.backtest.rules import Rules
 from anomscan.backtest.spans import spans
 from anomscan.backtest.verdicts import Verdict, judge, judge_stretch
 from anomscan.errors import ConfigError

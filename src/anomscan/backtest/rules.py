@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from anomscan.backtest.cutoff_rules import CutoffRule, cutoff_rule
 from anomscan.errors import ConfigError
 
 
@@ -26,11 +26,13 @@ class Rules:
         Whether the series is laid on its calendar (missing samples leave gaps), or rows are taken as they stand.
     skip_health
         Days of such health are not judged.
+    cutoff
+        The name of the cut-off rule.
 
     Raises
     ------
     ConfigError
-        If no series could ever be anomalous under these rules.
+        If no series could ever be anomalous under these rules, or there is no such cut-off rule.
     """
 
     window: int = 366
@@ -39,6 +41,7 @@ class Rules:
     include_newest: bool = True
     calendar: bool = True
     skip_health: tuple[str, ...] = ("Unknown",)
+    cutoff: str = "mean-std"
 
     def __post_init__(self) -> None:
         if self.window < self.shingle:
@@ -60,24 +63,10 @@ class Rules:
 
     @property
     def fewest_scores(self) -> int:
-        """The fewest finite scores that a mean is taken of."""
-        return fewest_scores(self.sigma)
+        """The fewest finite scores that a cut-off is taken of."""
+        return self.cutoff_rule.fewest(self.sigma)
 
-
-def fewest_scores(sigma: float) -> int:
-    """The smallest m for which the newest of m scores can lie more than ``sigma`` std above their mean.
-
-    It never lies more than (m - 1) / sqrt(m) above, with std by m - 1 (Samuelson's inequality).
-
-    >>> fewest_scores(4.0)
-    18
-    >>> fewest_scores(3.0)
-    11
-    """
-    # (m - 1) / sqrt(m) > k  <=>  sqrt(m) > (k + sqrt(k^2 + 4)) / 2; the loops mend the rounding of that root.
-    m = max(math.floor(((sigma + math.sqrt(sigma * sigma + 4)) / 2) ** 2), 2)
-    while (m - 1) / math.sqrt(m) > sigma and m > 2:
-        m -= 1
-    while (m - 1) / math.sqrt(m) <= sigma:
-        m += 1
-    return m
+    @property
+    def cutoff_rule(self) -> CutoffRule:
+        """How scores become a cut-off."""
+        return cutoff_rule(self.cutoff)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anomscan.backtest.cutoff import cutoffs, exceeds
+from anomscan.backtest.cutoff import exceeds
 from anomscan.backtest.rules import Rules
 from anomscan.telemetry.series import Floats
 
@@ -73,7 +73,7 @@ def judge(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Judged:
     -------
     Arrays of shape (a, n); the entries at t depend on the columns up to t alone.
     """
-    found = cutoffs(
+    found = rules.cutoff_rule.sliding(
         scores,
         # Before the first shingle is whole there is no score, and no window reaches back to there.
         lead=rules.shingle - 1,
@@ -108,13 +108,8 @@ def judge_stretch(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> J
     -------
     Arrays of shape (n,); days before the first whole shingle are warming up.
     """
-    finite = scores[np.isfinite(scores)]
-    cutoff = mean = std = np.nan
-    if len(finite) >= rules.fewest_scores:
-        equal = finite.min() == finite.max()
-        mean, std = (finite[0], np.nan) if equal else (finite.mean(), finite.std(ddof=1))
-        cutoff = mean if equal else mean + rules.sigma * std
-    return _decide(scores, skipped, rules.shingle - 1, np.full(len(scores), cutoff), (scores - mean) / std)
+    found = rules.cutoff_rule.of_all(scores, rules.sigma)
+    return _decide(scores, skipped, rules.shingle - 1, found.cutoff, found.sigma)
 
 
 def judge_given(scores: Floats, given: NDArray[np.bool_], skipped: NDArray[np.bool_], rules: Rules) -> Judged:

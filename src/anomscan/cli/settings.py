@@ -30,11 +30,10 @@ def check(context: typer.Context) -> int:
     session = session_of(context)
     loaded = session.load()
 
-    from anomscan.backtest.rules import Rules
+    from anomscan.jobs.job import rules_of
     from anomscan.reports.links import check_asset_url
 
-    scan = loaded.settings.scan
-    Rules(scan.window, scan.shingle, scan.sigma, scan.baseline == "include-newest")
+    rules_of(loaded.settings.scan)
     if loaded.settings.report.asset_url is not None:
         check_asset_url(loaded.settings.report.asset_url)
     session.console.info(f"{loaded.file or 'the defaults'}: good")

@@ -299,6 +299,7 @@ class ScanSettings(Section):
     window: int = Field(366, ge=2)
     shingle: int = Field(7, ge=1, le=60)
     sigma: float = Field(4.0, gt=0.0, allow_inf_nan=False)
+    cutoff: str = "mean-std"
     baseline: Literal["include-newest", "exclude-newest"] = "include-newest"
     gaps: Literal["calendar", "ignore"] = "calendar"
     skip_health: tuple[str, ...] = ("Unknown",)

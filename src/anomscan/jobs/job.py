@@ -131,4 +131,5 @@ def rules_of(scan: ScanSettings) -> Rules:
         include_newest=scan.baseline == "include-newest",
         calendar=scan.gaps == "calendar",
         skip_health=scan.skip_health,
+        cutoff=scan.cutoff,
     )

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from anomscan.backtest.cutoff import cutoffs
+from anomscan.backtest.mean_std import cutoffs
 
 EPS = np.finfo(float).eps
 NAN = math.nan

@@ -1,0 +1,59 @@
+"""The one table of cut-off rules. A new rule is a module and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from anomscan.backtest.cutoff import Cutoffs
+from anomscan.backtest.mean_std import cutoff_of_all, cutoffs, fewest_scores
+from anomscan.errors import ConfigError
+from anomscan.telemetry.series import Floats
+
+
+class Sliding(Protocol):
+    """Cut-offs of many assets at once, each by the scores of a window that slides."""
+
+    def __call__(
+        self, scores: Floats, *, width: int, k: float, fewest: int, include_newest: bool, lead: int
+    ) -> Cutoffs:
+        """See :func:`anomscan.backtest.mean_std.cutoffs`, whose promises hold for every rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class CutoffRule:
+    """How scores become a cut-off; k is ``[scan] sigma``.
+
+    Parameters
+    ----------
+    sliding
+        For ``scan``: a cut-off a day.
+    of_all
+        For ``detect``: (n,) scores, NaN where there is none, and k; one cut-off for all of them.
+    fewest
+        The fewest scores with which a score can lie above the cut-off of so many sigma.
+    """
+
+    sliding: Sliding
+    of_all: Callable[[Floats, float], Cutoffs]
+    fewest: Callable[[float], int]
+
+
+#: By the name that ``[scan] cutoff`` takes.
+CUTOFF_RULES = {"mean-std": CutoffRule(cutoffs, cutoff_of_all, fewest_scores)}
+
+
+def cutoff_rule(name: str) -> CutoffRule:
+    """The rule of a name.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    try:
+        return CUTOFF_RULES[name]
+    except KeyError:
+        known = ", ".join(f"'{each}'" for each in CUTOFF_RULES)
+        raise ConfigError(f"there is no cut-off rule '{name}'", hint=f"[scan] cutoff is one of {known}") from None
