@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from anomscan.config import Columns
 from anomscan.errors import InputError
 from anomscan.sources.base import Source
-from anomscan.sources.columns import EMPTY, from_objects
+from anomscan.tables.columns import EMPTY, from_objects
 
 Files = Callable[..., Source]
 ONE = Columns(asset="a", timestamp="t", values=("v",), health="h")

@@ -13,9 +13,10 @@ import pyarrow as pa
 import pytest
 
 from anomscan.config import Columns, RestSource
-from anomscan.sources.base import AssetFailure, Reject, Request
+from anomscan.sources.base import AssetFailure, Request
 from anomscan.sources.rest.retrying import Clock
 from anomscan.sources.rest.source import Rest
+from anomscan.tables.salvage import Reject
 from servers.rest_faults import HTML, Call, Impatient, Reply, serving
 
 KEY = "k3y-that-must-not-show"

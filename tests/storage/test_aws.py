@@ -10,8 +10,8 @@ import pytest
 from anomscan.config import SageMakerDetector
 from anomscan.detectors.sagemaker.runtime import connect
 from anomscan.errors import AnomscanError, ConfigError, ServiceError
-from anomscan.sources.secrets import document
 from anomscan.storage.aws import client, refusals
+from anomscan.tables.secrets import document
 
 FEATURE = "publishing"
 

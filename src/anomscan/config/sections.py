@@ -15,7 +15,7 @@ _REFERENCES = ("env:", "file:", "aws-secretsmanager://")
 
 
 def is_reference(text: str) -> bool:
-    """Whether a setting says where a secret stands; :mod:`anomscan.sources.secrets` reads it there."""
+    """Whether a setting says where a secret stands; :mod:`anomscan.tables.secrets` reads it there."""
     return text.startswith(_REFERENCES)
 
 

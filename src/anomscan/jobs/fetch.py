@@ -14,10 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from anomscan.errors import AssetError, ConfigError
-from anomscan.sources.base import AssetFailure, Notice, Reject, Request, Source
-from anomscan.sources.times import wall_clock
+from anomscan.sources.base import AssetFailure, Notice, Request, Source
 from anomscan.storage.durable import replace_file
 from anomscan.storage.places import local
+from anomscan.tables.salvage import Reject
+from anomscan.tables.times import wall_clock
 from anomscan.telemetry import arrow
 from anomscan.telemetry.cadence import first_instant, last_instant
 from anomscan.telemetry.rows import ASSET, TIMESTAMP

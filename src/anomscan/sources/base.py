@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from anomscan.errors import AnomscanError
+from anomscan.tables.salvage import Reject
 from anomscan.telemetry.rows import Layout
 
 
@@ -46,22 +47,6 @@ class Notice:
     """Something the user should hear of although the rows were delivered."""
 
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """One row that cannot be used; the others go on.
-
-    Parameters
-    ----------
-    reason
-        Why, one line.
-    row
-        What it held: the user's columns as text, None where empty.
-    """
-
-    reason: str
-    row: Mapping[str, str | None]
 
 
 class Source(Protocol):

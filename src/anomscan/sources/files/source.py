@@ -11,14 +11,12 @@ import pyarrow as pa
 from anomscan.config import FilesSource
 from anomscan.errors import InputError
 from anomscan.sources.base import AssetFailure, Notice, Request
-from anomscan.sources.columns import asked, to_rows
-from anomscan.sources.files.formats import READERS
-from anomscan.sources.times import Times, refuse_mix
+from anomscan.sources.requests import asked
+from anomscan.tables.columns import to_rows
+from anomscan.tables.formats import EXTENSIONS, format_of, known_format, reader
+from anomscan.tables.times import Times, refuse_mix
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
-
-#: Extension -> format; each but Parquet's may be followed by ``.gz``.
-EXTENSIONS = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,7 @@ class Files:
         for file in files:
             notices: list[str] = []
             count = 0
-            for piece in READERS[file.format](file.path, columns, notices):
+            for piece in reader(file.format)(file.path, columns, notices):
                 count += len(piece.rows)
                 rows = asked(to_rows(piece, self._layout, columns, times, file.asset), request)
                 if len(rows):
@@ -133,8 +131,8 @@ def _find(settings: FilesSource) -> list[_File]:
             for child in sorted(path.iterdir())
             if child.is_file()
             and not child.name.startswith(".")
-            and _format(child) is not None
-            and settings.format in (None, _format(child))
+            and format_of(child) is not None
+            and settings.format in (None, format_of(child))
         ]
         if not found:
             wanted = [ending for ending, kind in EXTENSIONS.items() if settings.format in (None, kind)]
@@ -148,7 +146,7 @@ def _find(settings: FilesSource) -> list[_File]:
         if not found:
             raise InputError(f"there is no file {path}")
     named = settings.columns.asset is None
-    return [_File(one, settings.format or _known(one), _asset(one) if named else None) for one in found]
+    return [_File(one, settings.format or known_format(one), _asset(one) if named else None) for one in found]
 
 
 def _matches(pattern: Path) -> Iterator[Path]:
@@ -157,22 +155,6 @@ def _matches(pattern: Path) -> Iterator[Path]:
     while parts and (base / parts[0]).exists():
         base /= parts.pop(0)
     return base.glob("/".join(map(str, parts)))
-
-
-def _format(path: Path) -> str | None:
-    name = path.name.lower().removesuffix(".gz")
-    kind = next((kind for ending, kind in EXTENSIONS.items() if name.endswith(ending)), None)
-    return None if kind == "parquet" and path.suffix.lower() == ".gz" else kind
-
-
-def _known(path: Path) -> str:
-    kind = _format(path)
-    if kind is None:
-        raise InputError(
-            f"the format of {path} cannot be told from its name",
-            hint=f"set format to csv, parquet or jsonl, or name it {', '.join(EXTENSIONS)} (or .csv.gz, .jsonl.gz)",
-        )
-    return kind
 
 
 def _asset(path: Path) -> str:

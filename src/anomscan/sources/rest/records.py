@@ -12,11 +12,10 @@ import pyarrow.compute as pc
 
 from anomscan.config import Columns
 from anomscan.errors import AssetError
-from anomscan.sources.base import Reject
-from anomscan.sources.columns import check_columns, from_objects, needed, to_rows
 from anomscan.sources.rest.paging import kind_of, look_up
-from anomscan.sources.salvage import Salvage
-from anomscan.sources.times import Place, Times, shown
+from anomscan.tables.columns import check_columns, from_objects, needed, to_rows
+from anomscan.tables.salvage import Reject, Salvage
+from anomscan.tables.times import Place, Times, shown
 from anomscan.telemetry.rows import ASSET, TIMESTAMP, Layout
 
 

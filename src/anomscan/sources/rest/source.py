@@ -10,16 +10,17 @@ import pyarrow as pa
 
 from anomscan.config import RestSource
 from anomscan.errors import AssetError, ConfigError, InputError, ServiceError
-from anomscan.sources.base import AssetFailure, Notice, Reject, Request
-from anomscan.sources.columns import asked
+from anomscan.sources.base import AssetFailure, Notice, Request
+from anomscan.sources.requests import asked
 from anomscan.sources.rest.calling import Run
 from anomscan.sources.rest.http import key_of
 from anomscan.sources.rest.paging import Page, Paging
 from anomscan.sources.rest.records import Records, Taken, ids_of
 from anomscan.sources.rest.retrying import Clock, GaveUpError
 from anomscan.sources.rest.urls import as_template, checked, filled, shown_url
-from anomscan.sources.secrets import resolve
-from anomscan.sources.times import Times
+from anomscan.tables.salvage import Reject
+from anomscan.tables.secrets import resolve
+from anomscan.tables.times import Times
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
 

@@ -8,7 +8,7 @@ from sqlalchemy.engine import make_url
 
 from anomscan.config import SqlSource, is_reference
 from anomscan.errors import ConfigError
-from anomscan.sources.secrets import document, resolve
+from anomscan.tables.secrets import document, resolve
 
 _HINT = "write mysql+pymysql://user:password@host/database or sqlite:///file.db, special characters as %40"
 # Aurora and RDS write these into the secrets they make.

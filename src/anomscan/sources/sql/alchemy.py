@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from anomscan.config import Columns
 from anomscan.errors import ConfigError, InputError, ServiceError
-from anomscan.sources.columns import Piece, check_columns, from_objects, needed
 from anomscan.sources.sql.mysql import ROWS, shown, without_password
+from anomscan.tables.columns import Piece, check_columns, from_objects, needed
 
 _STREAMED = {"stream_results": True, "max_row_buffer": ROWS}
 

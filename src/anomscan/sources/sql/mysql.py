@@ -20,8 +20,8 @@ from sqlalchemy.dialects.mysql.pymysql import MySQLDialect_pymysql
 
 from anomscan.config import SqlSource
 from anomscan.errors import AnomscanError, ConfigError, InputError, ServiceError
-from anomscan.sources.columns import Piece, check_columns, from_objects, needed
 from anomscan.sources.sql import fast, tls
+from anomscan.tables.columns import Piece, check_columns, from_objects, needed
 
 #: Rows of a piece: enough that the work on a piece outweighs the overhead, few enough to stay small.
 ROWS = 16 << 10

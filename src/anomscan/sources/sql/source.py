@@ -12,14 +12,13 @@ import sqlalchemy as sa
 
 from anomscan.config import SqlSource
 from anomscan.errors import ConfigError
-from anomscan.sources.base import AssetFailure, Notice, Reject, Request
-from anomscan.sources.columns import asked
-from anomscan.sources.resuming import parts
-from anomscan.sources.salvage import Usable
+from anomscan.sources.base import AssetFailure, Notice, Request
+from anomscan.sources.requests import asked, parts
 from anomscan.sources.sql.address import check, database_url
 from anomscan.sources.sql.alchemy import Alchemy
 from anomscan.sources.sql.mysql import MySql
-from anomscan.sources.times import Times, wall_clock
+from anomscan.tables.salvage import Reject, Usable
+from anomscan.tables.times import Times, wall_clock
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import ASSET, Layout
 

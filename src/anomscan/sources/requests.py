@@ -1,12 +1,16 @@
-"""A request that knows where each asset's history ends, in as few queries as it takes."""
+"""What a request asks for: as few queries as it takes, and the rows of their answers that it is about."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from anomscan.sources.base import Request
+from anomscan.telemetry import arrow
+from anomscan.telemetry.rows import ASSET, TIMESTAMP
 
 #: Assets that end within so long of the newest are asked for together; those that lag further behind alone.
 _TOGETHER = np.timedelta64(7, "D")
@@ -40,3 +44,21 @@ def parts(request: Request, *, per_asset: bool) -> Iterator[Request]:
     for asset, start in sorted(since.items()):
         if start < together:
             yield Request((asset,), start, request.end)
+
+
+def asked(rows: pa.Table, request: Request) -> pa.Table:
+    """The rows a request is about."""
+    keep = None
+    if request.assets is not None:
+        keep = pc.is_in(rows[ASSET], arrow.to_texts(request.assets))
+    if request.start is not None:
+        late = pc.greater_equal(
+            rows[TIMESTAMP], arrow.to_numbers(np.array([request.start], "datetime64[us]"), pa.timestamp("us"))[0]
+        )
+        keep = late if keep is None else pc.and_(keep, late)
+    if request.end is not None:
+        early = pc.less_equal(
+            rows[TIMESTAMP], arrow.to_numbers(np.array([request.end], "datetime64[us]"), pa.timestamp("us"))[0]
+        )
+        keep = early if keep is None else pc.and_(keep, early)
+    return rows if keep is None else rows.filter(keep)

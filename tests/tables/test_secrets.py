@@ -17,8 +17,8 @@ from pydantic import SecretStr
 
 from anomscan.config import Columns, SqlSource, explain, load
 from anomscan.errors import AnomscanError, ConfigError, MissingExtraError, ServiceError
-from anomscan.sources.secrets import document, resolve
 from anomscan.sources.sql.address import database_url
+from anomscan.tables.secrets import document, resolve
 
 AWS = "aws-secretsmanager://"
 FIELDS = {"username": "joe", "password": "hunter2@/:", "host": "db.example.com", "port": 3307, "dbname": "fleet"}

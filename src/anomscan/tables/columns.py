@@ -10,16 +10,14 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from anomscan.config import Columns
 from anomscan.errors import InputError
-from anomscan.sources.base import Request
-from anomscan.sources.times import Place, Times, shown
+from anomscan.tables.times import Place, Times, shown
 from anomscan.telemetry import arrow
-from anomscan.telemetry.rows import ASSET, TIMESTAMP, Layout
+from anomscan.telemetry.rows import Layout
 
 #: How an empty value may be spelt.
 EMPTY = ("", "NaN", "nan", "NULL", "null", "NA", "N/A")
@@ -102,24 +100,6 @@ def to_rows(piece: Piece, layout: Layout, columns: Columns, times: Times, asset:
     else:
         health = _labels(_plain(batch[columns.health], columns.health, place), columns.health, place)
     return pa.Table.from_arrays([ids, moments, *values, health], schema=layout.schema)
-
-
-def asked(rows: pa.Table, request: Request) -> pa.Table:
-    """The rows a request is about."""
-    keep = None
-    if request.assets is not None:
-        keep = pc.is_in(rows[ASSET], arrow.to_texts(request.assets))
-    if request.start is not None:
-        late = pc.greater_equal(
-            rows[TIMESTAMP], arrow.to_numbers(np.array([request.start], "datetime64[us]"), pa.timestamp("us"))[0]
-        )
-        keep = late if keep is None else pc.and_(keep, late)
-    if request.end is not None:
-        early = pc.less_equal(
-            rows[TIMESTAMP], arrow.to_numbers(np.array([request.end], "datetime64[us]"), pa.timestamp("us"))[0]
-        )
-        keep = early if keep is None else pc.and_(keep, early)
-    return rows if keep is None else rows.filter(keep)
 
 
 def from_objects(values: Mapping[str, Sequence[object]], columns: Columns, place: Place) -> Piece:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from anomscan.errors import InputError
 from anomscan.sources.base import Reject
-from anomscan.sources.salvage import Salvage
+from anomscan.tables.salvage import Salvage
 
 
 def run(values, salvage=None):

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomscan.errors import ConfigError, InputError
-from anomscan.sources.times import Times
+from anomscan.tables.times import Times
 from anomscan.telemetry.cadence import Cadence
 
 PARIS = "Europe/Paris"
@@ -180,7 +180,7 @@ def test_an_instant_without_an_offset_needs_a_declared_zone() -> None:
 def test_reading_leaves_pandas_out() -> None:
     code = (
         "import sys, pyarrow as pa\n"
-        "from anomscan.sources.times import Times\n"
+        "from anomscan.tables.times import Times\n"
         "from anomscan.telemetry.cadence import Cadence\n"
         "days = pa.Array.from_buffers(pa.int32(), 1, [None, pa.py_buffer(bytes(4))]).cast(pa.date32())\n"
         "texts, moments = days.cast(pa.string()), days.cast(pa.timestamp('ns'))\n"

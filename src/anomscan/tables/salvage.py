@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 from anomscan.config import Columns
 from anomscan.errors import InputError
-from anomscan.sources.base import Reject
-from anomscan.sources.columns import Piece, needed, to_rows
-from anomscan.sources.times import Times
+from anomscan.tables.columns import Piece, needed, to_rows
+from anomscan.tables.times import Times
 from anomscan.telemetry.rows import Layout
 
 #: So many rows are tried before the format, rather than a row, is held to be wrong.
 _PATIENCE = 50
 #: More rejects than this are not a row's fault either.
 _MOST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One row that cannot be used; the others go on.
+
+    Parameters
+    ----------
+    reason
+        Why, one line.
+    row
+        What it held: the user's columns as text, None where empty.
+    """
+
+    reason: str
+    row: Mapping[str, str | None]
 
 
 class Salvage:

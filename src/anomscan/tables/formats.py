@@ -1,0 +1,75 @@
+"""The one table of file formats: how a file is named, and what reads it. A new format is a module and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol
+
+from anomscan.config import Columns
+from anomscan.errors import InputError
+from anomscan.tables.columns import Piece
+
+#: Format -> the module and the function that read it; imported only when a file is read.
+_READERS = {
+    "csv": ("anomscan.tables.csv_files", "read_csv"),
+    "parquet": ("anomscan.tables.parquet_files", "read_parquet"),
+    "jsonl": ("anomscan.tables.json_lines", "read_jsonl"),
+}
+
+#: Extension -> format; each but Parquet's may be followed by ``.gz``.
+EXTENSIONS = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+
+
+class Reader(Protocol):
+    """Reads a file of one format."""
+
+    def __call__(self, path: Path, columns: Columns, notices: list[str]) -> Iterator[Piece]:
+        """Yield the rows of a file in bounded pieces; a file without a row is not refused.
+
+        Parameters
+        ----------
+        path
+            Of the file.
+        columns
+            The columns to read.
+        notices
+            Grows by what the user should hear of although the file was read.
+
+        Raises
+        ------
+        InputError
+            If the file lacks a column, is cut off or otherwise broken, naming it, and the line where there is one.
+        """
+
+
+def reader(kind: str) -> Reader:
+    """What reads a format, one of the table's."""
+    module, name = _READERS[kind]
+    found: Reader = getattr(import_module(module), name)
+    return found
+
+
+def format_of(path: Path) -> str | None:
+    """The format that a file's name tells, None where it tells none."""
+    name = path.name.lower().removesuffix(".gz")
+    kind = next((kind for ending, kind in EXTENSIONS.items() if name.endswith(ending)), None)
+    return None if kind == "parquet" and path.suffix.lower() == ".gz" else kind
+
+
+def known_format(path: Path) -> str:
+    """The format that a file's name tells.
+
+    Raises
+    ------
+    InputError
+        If it tells none.
+    """
+    kind = format_of(path)
+    if kind is None:
+        raise InputError(
+            f"the format of {path} cannot be told from its name",
+            hint=f"set format to csv, parquet or jsonl, or name it {', '.join(EXTENSIONS)} (or .csv.gz, .jsonl.gz)",
+        )
+    return kind
