@@ -61,7 +61,7 @@ class Touchy(RcfDetector):
             case "one":
                 return score[:1]
             case "infinite":
-                return np.where(np.arange(len(score)) == 30, np.inf, score)
+                return np.where(np.arange(len(score))[:, None] == 30, np.inf, score)
             case "unknown":
                 return AssetError(f"scores.csv holds no scores of asset '{asset}'")
         return score

@@ -326,11 +326,11 @@ def test_a_kept_score_that_is_wrong_is_caught(work, forest, cache):
     partition = made.snapshot.cut().partitions(400)[0]
     columns = made.cache.read(partition)
     kept = columns.kept()
-    asset = next(asset for asset, each in kept.items() if len(each.score) == DAYS)
-    score = kept[asset].score.copy()
-    score[100] = np.nextafter(score[100], 9)
+    asset = next(asset for asset, each in kept.items() if len(each.scores) == DAYS)
+    scores = kept[asset].scores.copy()
+    scores[100, 0] = np.nextafter(scores[100, 0], 9)
     (path,) = [path for path in cache.folder.iterdir() if kept_file.partition_of(path) == partition]
-    kept_file.write(path, partition, {**kept, asset: replace(kept[asset], score=score)}, columns.files)
+    kept_file.write(path, partition, {**kept, asset: replace(kept[asset], scores=scores)}, columns.files)
     with pytest.raises(ProofError, match=f"asset '{asset}', .*a score that was kept is wrong.*--rescore"):
         proof(made, 10_000)
 
