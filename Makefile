@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Start-up time counts: modules are compiled whatever the caller's environment says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo servers test golden check wheel bench bench-long format lock clean
+.PHONY: help setup demo servers test test-fast golden check wheel bench bench-long format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ servers: ## install the servers that tests start, where they are missing
 
 test: setup servers ## run all tests
 	$(BIN)/python -m pytest
+
+test-fast: setup ## run the tests that are quick and start no servers
+	$(BIN)/python -m pytest -q -m "not servers and not slow"
 
 golden: setup ## renew the golden files; read the difference before you commit it
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/reports

@@ -169,8 +169,9 @@ def test_commands_within_the_prose_exist_with_their_options(page):
         if code.startswith("... "):  # more options of the command above
             code = command + code.removeprefix("...")
         first = code.split(" ")[0]
-        if first in ("anomscan", "make", "pip") or (first in COMMANDS and " -" in code):
-            command = code if first in ("anomscan", "make", "pip") else f"anomscan {code}"
+        program = first in ("anomscan", "make", "pip", ".venv/bin/python")
+        if program or (first in COMMANDS and " -" in code):
+            command = code if program else f"anomscan {code}"
             for words in commands_in(re.sub(r" \[([^\]]*)\]", r" \1", command)):
                 check(words)
 

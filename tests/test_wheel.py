@@ -17,6 +17,8 @@ import pytest
 
 from anomscan.detectors.rcf import Forest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 ASK = """
 import json, sys

@@ -19,6 +19,8 @@ from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.series import Series
 from oracles.scan import reference_scan
 
+pytestmark = pytest.mark.slow
+
 DAY = dt.timedelta(days=1)
 START = dt.date(2016, 1, 1)
 HEALTHS = ("Ok", "Unknown", "unknown", None)

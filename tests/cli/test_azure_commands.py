@@ -248,6 +248,7 @@ def test_a_forest_of_one_variable_has_no_severity(fetched):
     assert (code, "gives no severity" in err) == (2, True)
 
 
+@pytest.mark.servers
 def test_no_secret_is_said_or_written(pump, serve):
     toy = Toy()
     said = ""

@@ -19,6 +19,8 @@ from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
 from servers.ray_cluster import RayCluster
 
+pytestmark = pytest.mark.servers
+
 ASSETS, DAYS = 240, 1_096
 CONFIG = """
 [sources.fleet]

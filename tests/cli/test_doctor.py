@@ -6,6 +6,8 @@ import datetime as dt
 import sqlite3
 from contextlib import closing
 
+import pytest
+
 from servers.mariadb import MariaDb
 
 YESTERDAY = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
@@ -62,6 +64,7 @@ def test_a_source_that_cannot_be_reached_is_5_and_the_others_are_looked_at(place
     assert "hunter2" not in out + err
 
 
+@pytest.mark.servers
 def test_a_database_server_tells_its_version_encryption_and_clock(place):
     with MariaDb() as server:
         server.run(

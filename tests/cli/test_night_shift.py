@@ -25,6 +25,8 @@ import pytest
 from anomscan.store.store import Store
 from fleets import Rows, model, outcome, put
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 [defaults]
 source = "fleet"

@@ -18,6 +18,8 @@ from anomscan.errors import ServiceError
 from servers.mvad_loopback import Toy
 from servers.mvad_loopback import serving as serving_mvad
 
+pytestmark = pytest.mark.slow
+
 START = dt.date(2016, 1, 1)
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from servers import aws
 
+pytestmark = pytest.mark.servers
+
 
 @pytest.fixture(scope="module")
 def server():

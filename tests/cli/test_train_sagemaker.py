@@ -10,6 +10,8 @@ import pytest
 from servers import aws
 from servers.sagemaker_control import ControlPlane
 
+pytestmark = pytest.mark.servers
+
 SECTION = """
 [detectors.endpoint]
 kind = "sagemaker"

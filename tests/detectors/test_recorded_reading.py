@@ -26,6 +26,8 @@ from anomscan.detectors.registry import opened
 from anomscan.errors import InputError, OutputError
 from oracles.recorded import RefusedError, reference_scores
 
+pytestmark = pytest.mark.slow
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 ASSETS = ["a", "b", "007", "7", "é, ü", 'x"y', "two\nlines", " a ", "", "NA", "2017-01-01"]

@@ -22,6 +22,8 @@ from anomscan.store.parts import PartReader
 from anomscan.store.store import Store
 from fleets import Rows, layout, model, outcome, put
 
+pytestmark = pytest.mark.slow
+
 WINDOW, SHINGLE = 20, 3
 #: More than a forest takes.
 BEYOND = 1e39

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "cron"
 FIXTURES = EXAMPLE.parent / "ci"
 SHELLS = [name for name in ("sh", "bash") if shutil.which(name)]

@@ -27,6 +27,8 @@ from anomscan.store.store import Store
 from anomscan.telemetry.series import Floats, Series
 from fleets import CONFIG, DAY_US, layout, model
 
+pytestmark = pytest.mark.slow
+
 ASSETS, DAYS, EACH = 10_000, 40, 10
 
 

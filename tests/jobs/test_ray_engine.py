@@ -26,6 +26,8 @@ from anomscan.jobs.engines import Lost, Threads, remote_task
 from anomscan.jobs.engines.cluster import Ray
 from servers.ray_cluster import RayCluster, children, command, descendants
 
+pytestmark = pytest.mark.servers
+
 # The workers know nothing of this module.
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 

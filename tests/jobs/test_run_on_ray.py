@@ -22,6 +22,8 @@ from anomscan.store.store import Store
 from anomscan.telemetry.series import Series
 from fleets import CONFIG, put
 
+pytestmark = pytest.mark.servers
+
 ASSETS = [f"asset {number}" for number in range(8)]
 
 

@@ -13,6 +13,8 @@ from anomscan.reports.publish import parse_target, publish, staged
 from anomscan.reports.s3 import Bucket
 from servers import aws
 
+pytestmark = pytest.mark.servers
+
 
 @pytest.fixture(autouse=True)
 def kept(tmp_path, monkeypatch):

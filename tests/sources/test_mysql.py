@@ -27,6 +27,8 @@ from anomscan.sources.sql.mysql import _is_local
 from anomscan.store.store import Store
 from servers.mariadb import MariaDb
 
+pytestmark = pytest.mark.servers
+
 Make = Callable[..., Source]
 PATHS = ["never", "auto"]
 COLUMNS = Columns(asset="asset_id", timestamp="date", values=("prt7",), health="health")

@@ -17,6 +17,8 @@ from anomscan.sources.registry import build
 from servers.certificates import write_certificates
 from servers.mariadb import MariaDb
 
+pytestmark = pytest.mark.servers
+
 QUERY = (
     "SELECT VARIABLE_VALUE AS asset_id, CAST('2017-01-01' AS DATE) AS date, 1.5 AS prt7 "
     "FROM information_schema.session_status WHERE VARIABLE_NAME = 'Ssl_cipher' AND :start < :end"

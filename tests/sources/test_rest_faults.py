@@ -19,6 +19,8 @@ from anomscan.sources.rest.source import Rest
 from anomscan.tables.salvage import Reject
 from servers.rest_faults import HTML, Call, Impatient, Reply, serving
 
+pytestmark = pytest.mark.slow
+
 KEY = "k3y-that-must-not-show"
 PAGINGS = ("none", "next-link", "cursor", "page")
 ODD_IDS = ("007", "7", "a/b c", "Ωmega", "x'; DROP--", "50%25", "?code=1&x")

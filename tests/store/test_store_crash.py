@@ -17,6 +17,8 @@ from anomscan.errors import LockedError
 from anomscan.store.store import Store
 from anomscan.store.writer import Tally
 
+pytestmark = pytest.mark.slow
+
 Commit = Callable[..., Tally]
 Contents = Callable[[Path], dict[str, bytes]]
 

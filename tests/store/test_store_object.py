@@ -23,6 +23,8 @@ from servers import aws
 from servers.azurite import ACCOUNT, KEY, Azurite
 from servers.certificates import write_certificates
 
+pytestmark = pytest.mark.servers
+
 CONTAINER = "telemetry"
 
 

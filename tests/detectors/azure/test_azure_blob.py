@@ -20,6 +20,8 @@ from servers.azurite import KEY as ACCOUNT_KEY
 from servers.mvad_client import KEY, series_of, settings
 from servers.mvad_loopback import Reply, Toy, serving
 
+pytestmark = pytest.mark.servers
+
 SERIES = series_of(np.sin(np.arange(120.0)).reshape(60, 2))
 TABLE, _ = Table.of(SERIES, "Outer")
 

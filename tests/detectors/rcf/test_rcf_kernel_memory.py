@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 SANITIZED = "gcc -g -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 WORK = """

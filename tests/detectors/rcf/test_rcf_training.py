@@ -20,6 +20,8 @@ from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Series
 from anomscan.telemetry.shingles import shingles
 
+pytestmark = pytest.mark.slow
+
 START = np.datetime64("2016-01-01", "us")
 DAY = np.timedelta64(1, "D")
 DAYS, SAMPLES, SHINGLE = 50, 40, 7

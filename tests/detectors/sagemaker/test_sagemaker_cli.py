@@ -16,6 +16,8 @@ from anomscan.cli.app import run
 from anomscan.errors import ExitCode
 from servers.sagemaker_runtime import LoopbackRuntime, seeded, serving
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 [defaults]
 source = "fleet"

@@ -18,6 +18,8 @@ from anomscan.errors import AnomscanError, AssetError, ConfigError, MissingExtra
 from anomscan.telemetry.shingles import shingles
 from servers.sagemaker_runtime import REFUSALS, FakeTime, client_of, seeded
 
+pytestmark = pytest.mark.slow
+
 SHINGLE = 3
 
 

@@ -18,6 +18,8 @@ from anomscan.telemetry.rows import Layout
 from servers import aws
 from servers.sagemaker_control import ControlPlane
 
+pytestmark = pytest.mark.servers
+
 NAME = "anomscan-endpoint-20261122-101500-000"
 ARTIFACT = f"s3://fleet/anomscan/{NAME}/output/model.tar.gz"
 TRAIN_AND_DEPLOY = ["CreateTrainingJob", "CreateModel", "CreateEndpointConfig", "CreateEndpoint"]
