@@ -182,8 +182,8 @@ def test_the_variable_names_the_file(toml, tmp_path):
         ("[scan]\nwindw = 3\n", r"unknown key 'scan.windw'.*did you mean 'window'"),
         ("[scam]\nwindow = 3\n", r"unknown section 'scam'.*did you mean 'scan'"),
         ('[detectors.a]\nkind = "rcf"\ntreees = 3\n', r"unknown key 'detectors.a.treees'.*did you mean 'trees'"),
-        ('[detectors.a]\nkind = "rfc"\n', r"'detectors.a' needs a kind out of 'rcf', 'recorded', 'sagemaker'"),
-        ("[detectors.a]\ntrees = 3\n", r"'detectors.a' needs a kind out of 'rcf', 'recorded', 'sagemaker'"),
+        ('[detectors.a]\nkind = "rfc"\n', r"'detectors.a' needs a kind: one of 'rcf', 'recorded', 'sagemaker'"),
+        ("[detectors.a]\ntrees = 3\n", r"'detectors.a' needs a kind: one of 'rcf', 'recorded', 'sagemaker'"),
         ('[detectors.a]\nkind = "recorded"\n', r"'detectors.a.path' is missing"),
         (
             '[detectors.a]\nkind = "sagemaker"\nendpoint = "e"\ntrained_through = "yesterday"\n',

@@ -9,14 +9,14 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     """Start the command line."""
-    # Imports make much and free little: collecting meanwhile, and looking through it ever after, only costs time.
+    # Imports allocate a lot and free little: collecting during them, and scanning the modules ever after, wastes time.
     gc.disable()
-    # Nor does it help to look through all that is installed for plugins of the library that reads our settings.
+    # So does searching everything that is installed for plugins of pydantic.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from anomscan.cli.app import main as start
 
     gc.freeze()
-    # What a partition leaves behind is in no circle: looking for circles often finds none.
+    # Partitions leave no reference cycles behind, so the collector need not run often.
     gc.set_threshold(50_000, 20, 100)
     gc.enable()
     start()

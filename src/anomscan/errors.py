@@ -27,7 +27,7 @@ from typing import Any
 
 
 class ExitCode(IntEnum):
-    """What the shell sees. Codes 128 + n are those of the signals."""
+    """What the shell sees. Codes 128 + n stand for signals."""
 
     DONE = 0
     BUG = 1
@@ -63,7 +63,7 @@ def worst(codes: Iterable[ExitCode]) -> ExitCode:
 
 
 class AnomscanError(Exception):
-    """An expected failure: one line for the user and, where there is one, the way out.
+    """An expected failure: one line for the user and, if there is one, a way out.
 
     Parameters
     ----------
@@ -84,8 +84,8 @@ class AnomscanError(Exception):
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Exceptions are copied by calling their class with what ended up in args, which loses the hint and fits no
-        # class that makes up its own message.
+        # By default a copy calls the class with args, which loses the hint and does not fit a class that composes its
+        # own message.
         return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
 
 
@@ -113,11 +113,11 @@ class MissingExtraError(InputError):
 
 
 class ModelError(InputError):
-    """A model file that is cut off, of another version or of another dimension."""
+    """A model file that is truncated, of another version or of another dimension."""
 
 
 class StoreError(InputError):
-    """A store that is damaged, of a newer version, or laid out otherwise."""
+    """A store that is damaged, was written by a newer version, or has another layout."""
 
 
 class NoExemplarsError(InputError):
@@ -125,7 +125,7 @@ class NoExemplarsError(InputError):
 
 
 class ProofError(InputError):
-    """A detector, or what was kept of its scores, that cannot be used: a verdict is not what was known on its day."""
+    """A proof failed: a verdict does not follow from what was known on its day."""
 
 
 class AssetError(AnomscanError):

@@ -27,7 +27,7 @@ def test_all_is_well(fetched):
     assert (code, err) == (0, "")
     assert "source fleet: settings: cadence 1D, variables prt7" in out
     assert f"0 rows of 0 assets for {YESTERDAY}" in out
-    assert "store: fleet: 2 assets, the newest sample of 2016-04-29" in out
+    assert "store: fleet: 2 assets, the newest sample from 2016-04-29" in out
     assert "no model yet" in out
     assert "detectors: kernel: " in out
     assert "FAIL" not in out
@@ -89,5 +89,5 @@ def test_a_first_fetch_that_failed_hides_nothing(place):
     code, out, err = place("doctor")
     assert code == 5
     assert "FAIL source db: query:" in out
-    assert "is empty yet; anomscan fetch fills it" in out
+    assert "is still empty; run anomscan fetch" in out
     assert "s3cret" not in out + err

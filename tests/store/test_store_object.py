@@ -494,7 +494,7 @@ class TestCommands:
         self.configure(folder, s3.copy(folder / "data", prefix))
         capsys.readouterr()
         run(["doctor"])
-        assert "ok   store: fleet: 6 assets, the newest sample of 2020-04-29" in capsys.readouterr().out
+        assert "ok   store: fleet: 6 assets, the newest sample from 2020-04-29" in capsys.readouterr().out
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIANOBODY")
         run(["doctor"])
         assert "FAIL store: path: s3://telemetry/" in capsys.readouterr().out

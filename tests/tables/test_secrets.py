@@ -109,7 +109,7 @@ def test_a_secret_in_place_of_a_reference_is_not_repeated(tmp_path: Path, text: 
         f"[sources.db]\nkind = 'sql'\nsecret = '{text}'\nquery = 'q'\ncadence = '1D'\n"
         "columns = { asset = 'a', values = ['v'] }\n"
     )
-    assert "the secret of a source is not a reference (it begins with env:," in fails(
+    assert "the secret of a source is not a reference (it must begin with env:," in fails(
         ConfigError, lambda: load(cwd=tmp_path)
     )
 

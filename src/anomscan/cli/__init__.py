@@ -1,1 +1,1 @@
-"""The command line: one file a subcommand; nothing here computes."""
+"""The command line: one file per subcommand; nothing here computes."""

@@ -42,9 +42,9 @@ def anomscan(
         Path | None,
         typer.Option("--config", metavar="FILE", help="Settings; else $ANOMSCAN_CONFIG, else ./anomscan.toml."),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
-    log_format: Annotated[Literal["text", "json"], typer.Option(help="How messages are written to stderr.")] = "text",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only warnings and errors.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show more details.")] = False,
+    log_format: Annotated[Literal["text", "json"], typer.Option(help="Format of messages on stderr.")] = "text",
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
@@ -67,7 +67,7 @@ class _Interrupted(BaseException):
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    # Once more, and the program ends where it stands: what is finished is on the disk.
+    # A second signal ends the program at once: what is finished is on the disk.
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_DFL)
     raise _Interrupted(number)
@@ -81,7 +81,7 @@ def run(arguments: list[str]) -> int:
             code = app(arguments or ["--help"], prog_name="anomscan", standalone_mode=False)
             sys.stdout.flush()
         except BrokenPipeError:
-            # Whoever read us has gone; nobody is left to tell. Python would try to flush once more at exit.
+            # The reader of our output is gone, so there is nobody to tell. Python would try to flush again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return ExitCode.DONE
     except typer.TyperException as error:
@@ -104,8 +104,8 @@ def main() -> NoReturn:
     code: int = ExitCode.BUG
 
     def leave() -> None:
-        # Handlers run in reverse order: all others have run, and all threads of Python have ended. A thread of Arrow
-        # that still reads ahead in a file of ours would abort a Python that takes itself apart.
+        # Handlers run in reverse order, so this runs last, after all of Python's threads have ended. A thread of Arrow
+        # that still reads ahead in one of our files would abort an interpreter that is shutting down.
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()
@@ -122,14 +122,14 @@ def main() -> NoReturn:
 
 
 def _wants_json(arguments: list[str]) -> bool:
-    """Whether messages are JSON lines; asked before the options are parsed, for that can fail too."""
+    """Whether messages are JSON lines; needed before the options are parsed, because that can fail too."""
     return "--log-format=json" in arguments or "json" in [
         value for flag, value in itertools.pairwise(arguments) if flag == "--log-format"
     ]
 
 
 def _log_bug(error: Exception) -> str:
-    """Write the traceback to the log file; the line for the user."""
+    """Write the traceback to the log file; return the line for the user."""
     import platform
     import traceback
 

@@ -8,8 +8,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-#: Command to its module in this room and the line that the program's help shows of it; the module's attribute of the
-#: command's name is its function, or a group of commands.
+#: For each command, its module in this package and its line in the program's help. The module's attribute of the
+#: command's name is its function or a group of commands.
 COMMANDS = {
     "fetch": ("fetch", "Bring telemetry from a source into the store."),
     "train": ("train", "Train a model on the exemplars in the store."),
@@ -17,7 +17,7 @@ COMMANDS = {
     "detect": ("detect", "Score an asset's stored history once, with one cut-off."),
     "report": ("report", "Show the findings of a run: pages with charts, or a list."),
     "models": ("models", "List, show or delete trained models."),
-    "doctor": ("doctor", "Reach each source and say what is found."),
+    "doctor": ("doctor", "Check each source, the store and the models."),
     "config": ("settings", "Show or check the settings."),
 }
 

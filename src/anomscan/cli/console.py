@@ -10,7 +10,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, Protocol
 
-#: Seconds between two lines of progress where there is no terminal.
+#: Seconds between two lines of progress without a terminal.
 _LINE_S = 30.0
 
 
@@ -18,11 +18,11 @@ class Advance(Protocol):
     """Moves a progress bar."""
 
     def __call__(self, steps: int) -> None:
-        """So many more are done."""
+        """Advance by a number of steps."""
 
 
 class Counts(Protocol):
-    """What became of some assets."""
+    """How some assets turned out."""
 
     @property
     def assets(self) -> int:
@@ -43,7 +43,7 @@ class Console:
     Parameters
     ----------
     verbosity
-        -1 says nothing but warnings and errors, 0 what matters, 1 details.
+        -1 shows only warnings and errors, 0 what matters, 1 details.
     json_lines
         Whether messages are JSON lines, for machines.
     """
@@ -53,26 +53,26 @@ class Console:
         self.json_lines = json_lines
 
     def detail(self, message: str) -> None:
-        """Say it if details are wanted."""
+        """Show a detail, if details are wanted."""
         if self.verbosity > 0:
             self._say("debug", message)
 
     def info(self, message: str, **facts: object) -> None:
-        """Say it unless silence is wanted; a machine gets the facts too."""
+        """Show a message, unless the user wants silence; in JSON it carries the facts too."""
         if self.verbosity >= 0:
             self._say("info", message, facts)
 
     def warn(self, message: str) -> None:
-        """Say what the user should know although the run goes on."""
+        """Show a problem that does not stop the run."""
         self._say("warning", message)
 
     def error(self, message: str, **facts: object) -> None:
-        """Say what went wrong; a machine gets the facts too."""
+        """Show what went wrong; in JSON the message carries the facts too."""
         self._say("error", message, facts)
 
     @property
     def can_ask(self) -> bool:
-        """Whether there is a terminal to ask at."""
+        """Whether there is a terminal for questions."""
         return sys.stdin.isatty()
 
     def agrees(self, question: str) -> bool:
@@ -81,7 +81,7 @@ class Console:
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def data(self, line: str) -> None:
-        """Put a line on stdout: what was asked for."""
+        """Print a line of the result on stdout."""
         print(line)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, data: bool) -> None:
@@ -105,13 +105,13 @@ class Console:
         for column in columns:
             table.add_column(column, overflow="fold")
         for row in rows:
-            # Text, for an asset's id may look like markup
+            # Text, because an asset's id may look like markup
             table.add_row(*(Text(str(cell)) for cell in row))
         screen.print(table)
 
     @contextmanager
     def progress(self, what: str, total: int | None, *, unit: str = "assets") -> Iterator[Advance]:
-        """Show what is done, how fast, and how long it will take: a bar on a terminal, else a line now and then."""
+        """Show progress, speed and time left: a bar on a terminal, else a line now and then."""
         if not sys.stderr.isatty() or self.verbosity < 0 or self.json_lines:
             yield self._lines(what, total, unit)
             return
@@ -131,7 +131,7 @@ class Console:
 
     @contextmanager
     def scanning(self, total: int, before: Counts) -> Iterator[Callable[[Counts], None]]:
-        """Show what a run has done: a live line on a terminal, else a line now and then.
+        """Show the progress of a run: a live line on a terminal, else a line now and then.
 
         Parameters
         ----------
@@ -170,7 +170,7 @@ class Console:
             yield show
 
     def _lines(self, what: str, total: int | None, unit: str) -> Advance:
-        """Tell what is done every so many seconds."""
+        """Report progress every few seconds."""
         began = told = time.monotonic()
         done = 0
 
@@ -181,7 +181,7 @@ class Console:
             if now - told >= _LINE_S:
                 told = now
                 of = "" if total is None else f" of {total:,}"
-                self.info(f"{what}: {done:,}{of} {unit}, {done / (now - began):,.0f} a second")
+                self.info(f"{what}: {done:,}{of} {unit}, {done / (now - began):,.0f} per second")
 
         return advance
 
@@ -198,7 +198,7 @@ class Console:
 
 
 class _LiveLine:
-    """How far a run is."""
+    """How far a run has got."""
 
     def __init__(self, total: int, before: Counts) -> None:
         self._total, self._before, self._began = total, before.assets, time.monotonic()
@@ -226,4 +226,4 @@ class _LiveLine:
         text = f"{self.assets:,} of {self._total:,} assets, {self._findings:,} anomalous, {self._failed:,} failed"
         if facts["eta_s"] is None:
             return text
-        return f"{text}, {facts['assets_per_s']:,.0f} a second, {timedelta(seconds=facts['eta_s'])} left"
+        return f"{text}, {facts['assets_per_s']:,.0f} per second, {timedelta(seconds=facts['eta_s'])} left"

@@ -1,4 +1,4 @@
-"""``anomscan detect``: score a stretch once, with one cut-off over all its scores."""
+"""``anomscan detect``: score a history once, with one cut-off over all its scores."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from anomscan.cli.session import session_of
 
 def detect(
     context: typer.Context,
-    asset: Annotated[list[str], typer.Option("--asset", metavar="ID", help="An asset; may be repeated.")],
+    asset: Annotated[list[str], typer.Option("--asset", metavar="ID", help="Asset; may be repeated.")],
     source: SourceOption = None,
     detector: DetectorOption = None,
     from_: FromOption = None,
@@ -34,7 +34,10 @@ def detect(
     min_severity: Annotated[
         float | None,
         typer.Option(
-            metavar="X", min=0.0, max=1.0, help="Anomalies have a severity above X; azure: by default 1 - sensitivity."
+            metavar="X",
+            min=0.0,
+            max=1.0,
+            help="Keep anomalies with a severity above X; azure: by default 1 - sensitivity.",
         ),
     ] = None,
     output: OutputOption = None,

@@ -1,4 +1,4 @@
-"""``anomscan doctor`` says whether everything is where the settings say it is."""
+"""``anomscan doctor``: check that everything is where the settings say it is."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def doctor(context: typer.Context, source: SourceOption = None) -> int:
-    """Reach each source and say what is found: its settings, clock and query, the store and the models.
+    """Check each source (settings, clock and query), the store and the models.
 
     Exits with 0 if all is well, 2 if settings or data are not, 5 if a source cannot be reached or refuses us.
     """
@@ -62,17 +62,17 @@ def _store(settings: Settings) -> Iterator[Finding]:
 
     path = settings.store.path
     if isinstance(path, Path) and not path.exists():
-        yield Finding("path", f"{path} does not exist yet; anomscan fetch makes it")
+        yield Finding("path", f"{path} does not exist yet; anomscan fetch creates it")
         return
     try:
         store = Store.create(path) if isinstance(path, Path) else Store(path)
         if not store.sources():
-            # So does a first fetch that failed leave it.
-            filled = "anomscan fetch fills it" if isinstance(path, Path) else "a copy of a store's folder fills it"
-            yield Finding("path", f"{path} is empty yet; {filled}")
+            # A first fetch that failed leaves it so.
+            filled = "run anomscan fetch" if isinstance(path, Path) else "copy a store's folder there"
+            yield Finding("path", f"{path} is still empty; {filled}")
         for name in store.sources():
             ends = store.last_timestamps(name)
-            newest = f", the newest sample of {store.layout(name).cadence.text(max(ends.values()))}" if ends else ""
+            newest = f", the newest sample from {store.layout(name).cadence.text(max(ends.values()))}" if ends else ""
             yield Finding(name, f"{len(ends)} assets{newest}")
     except (StoreError, ServiceError) as error:
         yield Finding("path", str(error), error.exit_code)

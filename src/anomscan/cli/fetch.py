@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from anomscan.jobs.fetch import FetchReport
     from anomscan.telemetry.cadence import Cadence
 
-#: Lines of a list that a person reads before the rest becomes a count.
+#: Lines of a list to show before the rest becomes a count.
 _SHOWN = 20
 
 
@@ -23,12 +23,12 @@ def fetch(
     context: typer.Context,
     source: SourceOption = None,
     asset: AssetOption = None,
-    all_assets: Annotated[bool, typer.Option("--all", help="Every asset; so it is without --asset too.")] = False,
+    all_assets: Annotated[bool, typer.Option("--all", help="Every asset; the default without --asset.")] = False,
     from_: FromOption = None,
     to: ToOption = None,
     days: DaysOption = None,
     include_current: Annotated[
-        bool, typer.Option("--include-current", help="Take the current, incomplete period too.")
+        bool, typer.Option("--include-current", help="Also fetch the current, incomplete period.")
     ] = False,
 ) -> int:
     """Bring telemetry from a source into the store.
@@ -68,7 +68,7 @@ def _show(console: Console, name: str, report: FetchReport, cadence: Cadence) ->
     for warning in report.warnings:
         console.warn(warning)
     for asset, last in report.silent[:_SHOWN]:
-        console.warn(f"asset '{asset}' is silent: its last sample is of {cadence.text(last)}")
+        console.warn(f"asset '{asset}' is silent: its last sample is from {cadence.text(last)}")
     if len(report.silent) > _SHOWN:
         console.warn(f"... and {len(report.silent) - _SHOWN} more assets are silent")
     for failure in report.failures[:_SHOWN]:

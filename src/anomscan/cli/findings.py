@@ -1,4 +1,4 @@
-"""What a person sees of a run: its anomalous samples, what it amounts to, and what failed."""
+"""What a person sees of a run: its anomalous samples, a summary, and what failed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def show_records(
     console: Console, format_: Literal["jsonl", "table"] | None, results: Iterable[EncodedRecord], tally: Tally
 ) -> None:
-    """Put the records on standard output: as a table if that is asked for or it is a terminal, else as JSON lines."""
+    """Print the records: as a table if that is asked for or standard output is a terminal, else as JSON lines."""
     if format_ == "table" or (format_ is None and sys.stdout.isatty()):
         _anomalies(console, results, tally.unit)
     else:
@@ -25,7 +25,7 @@ def show_records(
 
 
 def show_tally(console: Console, tally: Tally) -> None:
-    """Say to a person what a run amounts to."""
+    """Print a summary of a run."""
     counts = [(verdict, count) for verdict, count in tally.verdicts.items() if count]
     console.table(tally.unit, ("verdict", tally.unit), [*counts, *([] if counts else [("none", 0)])], data=False)
     if tally.ranked:
@@ -55,7 +55,7 @@ def show_tally(console: Console, tally: Tally) -> None:
 
 
 def _anomalies(console: Console, results: Iterable[EncodedRecord], unit: str) -> None:
-    """Show the anomalous samples as a table: what was asked for."""
+    """Print the anomalous samples as a table."""
     from anomscan.reports.records import read_records
 
     columns = ("asset", "timestamp", "values", "health", "score", "severity", "cutoff", "sigma", "contributions")

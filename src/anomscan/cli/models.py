@@ -1,4 +1,4 @@
-"""``anomscan models``: the models that detectors have been given."""
+"""``anomscan models``: the trained models of detectors."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from anomscan.errors import ExitCode
 
 models = typer.Typer(help="List, show or delete trained models.", add_completion=False, rich_markup_mode=None)
 
-NameArgument = Annotated[str, typer.Argument(metavar="DETECTOR", help="A detector of the settings.")]
+NameArgument = Annotated[str, typer.Argument(metavar="DETECTOR", help="A detector in the settings.")]
 IdArgument = Annotated[
-    str | None, typer.Argument(metavar="[MODEL_ID]", help="azure: which model of the service; else the detector's.")
+    str | None, typer.Argument(metavar="[MODEL_ID]", help="azure: a model of the service; by default the detector's.")
 ]
 
 
@@ -44,7 +44,7 @@ def show_model(context: typer.Context, detector: NameArgument, model_id: IdArgum
 
 @models.command("delete")
 def delete_model(context: typer.Context, detector: NameArgument, model_id: IdArgument = None) -> int:
-    """Delete a detector's model: its file, or what the service has."""
+    """Delete a detector's model, its file or that of the service."""
     session = session_of(context)
     name, settings = session.load().settings.detector(detector)
 

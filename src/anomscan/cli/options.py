@@ -15,19 +15,19 @@ def _text(assets: list[str] | None) -> list[str] | None:
         try:
             asset.encode()
         except UnicodeEncodeError:
-            raise ConfigError(f"--asset {asset!a} is no text in UTF-8", hint="ids are UTF-8 text") from None
+            raise ConfigError(f"--asset {asset!a} is not UTF-8 text", hint="ids are UTF-8 text") from None
     return assets
 
 
 SourceOption = Annotated[
-    str | None, typer.Option("--source", metavar="NAME", help="Which source; by default the one of the settings.")
+    str | None, typer.Option("--source", metavar="NAME", help="Source to use; by default the one in the settings.")
 ]
 DetectorOption = Annotated[
-    str | None, typer.Option("--detector", metavar="NAME", help="Which detector; by default the one of the settings.")
+    str | None, typer.Option("--detector", metavar="NAME", help="Detector to use; by default the one in the settings.")
 ]
 AssetOption = Annotated[
     list[str] | None,
-    typer.Option("--asset", metavar="ID", callback=_text, help="An asset; may be repeated."),
+    typer.Option("--asset", metavar="ID", callback=_text, help="Asset; may be repeated."),
 ]
 FromOption = Annotated[
     str | None, typer.Option("--from", metavar="D", help="First day (2017-01-31) or instant (2017-01-31T06:00Z).")
@@ -40,12 +40,15 @@ AsOfOption = Annotated[
 ]
 OutputOption = Annotated[
     str | None,
-    typer.Option("-o", "--output", metavar="FILE|-|URL", help="Where to; - is standard output, s3://... is published."),
+    typer.Option(
+        "-o", "--output", metavar="FILE|-|URL", help="Where to write; - is standard output, s3://... publishes."
+    ),
 ]
-OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Let s3://... replace what is there.")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is already at s3://...")]
 RecordOption = Annotated[
-    Path | None, typer.Option("--record", metavar="FILE", help="Keep what a sagemaker detector is answered.")
+    Path | None, typer.Option("--record", metavar="FILE", help="sagemaker: keep the endpoint's responses in FILE.")
 ]
 ReplayOption = Annotated[
-    Path | None, typer.Option("--replay", metavar="FILE", help="Answer from such a file, not from the service.")
+    Path | None,
+    typer.Option("--replay", metavar="FILE", help="sagemaker: use the responses in FILE, not the endpoint."),
 ]

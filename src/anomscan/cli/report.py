@@ -26,13 +26,14 @@ _MAIN = "index.html"
 def report(
     context: typer.Context,
     results: Annotated[
-        Path | None, typer.Argument(metavar="[RESULTS.jsonl]", help="What scan or detect wrote; else standard input.")
+        Path | None,
+        typer.Argument(metavar="[RESULTS.jsonl]", help="File that scan or detect wrote; by default standard input."),
     ] = None,
     output: OutputOption = None,
     overwrite: OverwriteOption = False,
     format_: Annotated[
         ReportFormat,
-        typer.Option("--format", help="html makes a folder (-o, by default 'report'), the others one text."),
+        typer.Option("--format", help="html writes a folder (-o, by default 'report'), the others one text."),
     ] = "html",
 ) -> int:
     """Show the findings of a run: offline pages with charts, or a list.
@@ -49,7 +50,7 @@ def report(
     if results is not None and str(results) == "-":
         results = None
     if results is None and sys.stdin.isatty():
-        raise ConfigError("which results are to be shown?", hint="name the file that anomscan scan -o wrote")
+        raise ConfigError("no results are given", hint="name the file that anomscan scan -o wrote")
     records = read_records(sys.stdin, name="standard input") if results is None else read_records(results)
     if format_ == "html":
         if output == "-":

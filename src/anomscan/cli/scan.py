@@ -40,9 +40,11 @@ def scan(
     through: Annotated[
         str | None, typer.Option("--through", metavar="D", help="Use only samples up to that day or instant.")
     ] = None,
-    window: Annotated[int | None, typer.Option(metavar="N", help="Samples of the sliding window.")] = None,
-    shingle: Annotated[int | None, typer.Option(metavar="N", help="Samples of a shingle.")] = None,
-    sigma: Annotated[float | None, typer.Option(metavar="K", help="Std above the mean that make an anomaly.")] = None,
+    window: Annotated[int | None, typer.Option(metavar="N", help="Length of the sliding window, in samples.")] = None,
+    shingle: Annotated[int | None, typer.Option(metavar="N", help="Length of a shingle, in samples.")] = None,
+    sigma: Annotated[
+        float | None, typer.Option(metavar="K", help="Standard deviations above the mean that make an anomaly.")
+    ] = None,
     output: OutputOption = None,
     overwrite: OverwriteOption = False,
     format_: Annotated[
@@ -50,26 +52,22 @@ def scan(
         typer.Option("--format", help="By default a table on a terminal, else JSON lines."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="By default as many as CPUs this process may use.")
+        int | None, typer.Option(metavar="N", min=1, help="Default: the number of CPUs this process may use.")
     ] = None,
     engine: Annotated[
-        Literal["threads", "ray"], typer.Option(help="Who does the work: threads here, or a Ray cluster.")
+        Literal["threads", "ray"], typer.Option(help="What runs the work: threads here, or a Ray cluster.")
     ] = "threads",
     address: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Of the cluster: ray://HOST:PORT or auto; else one is started for this run."),
+        typer.Option(metavar="URL", help="Cluster: ray://HOST:PORT or auto; by default one is started for this run."),
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Take over what an interrupted run with the same -o has finished.")
-    ] = False,
-    rescore: Annotated[
-        bool, typer.Option("--rescore", help="Score everything anew; scores that were kept are left aside.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run with the same -o.")] = False,
+    rescore: Annotated[bool, typer.Option("--rescore", help="Score everything again and ignore kept scores.")] = False,
     lock_timeout: Annotated[
         float, typer.Option(metavar="S", min=0.0, help="Seconds to wait for another run that writes the same output.")
     ] = 0.0,
     prove: Annotated[
-        bool, typer.Option("--prove", help="Recompute some verdicts from what was known on their days alone.")
+        bool, typer.Option("--prove", help="Recompute some verdicts from only what was known on their days.")
     ] = False,
     fail_on: Annotated[
         Literal["any"] | None, typer.Option("--fail-on", help="Exit with 3 if any day is anomalous.")
@@ -79,11 +77,11 @@ def scan(
 ) -> int:
     """Judge each day of the stored history by what was known on it.
 
-    Each day's score is held against mean + 4 std of its window; anomalous days are merged into spans. --from, --to and
+    Each day's score is compared with mean + 4 std of its window; anomalous days are merged into spans. --from, --to and
     --days choose the days reported; earlier history still fills the windows.
     """
     if bool(asset) == all_assets:
-        raise ConfigError("say which assets: --asset ID (may be repeated) or --all, one of them")
+        raise ConfigError("which assets? give either --asset ID (may be repeated) or --all")
     session = session_of(context)
     if address is not None and engine != "ray":
         raise ConfigError("--address is for --engine ray")
@@ -99,7 +97,7 @@ def scan(
 
     if engine == "ray" and kind_of(chosen).remote:
         raise ConfigError(
-            f"detector '{name}' waits for a service, which threads do as well", hint="leave out --engine ray"
+            f"detector '{name}' waits for a service, which threads do just as well", hint="leave out --engine ray"
         )
 
     from anomscan.cli.findings import show_records, show_tally

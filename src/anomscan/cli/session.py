@@ -1,4 +1,4 @@
-"""What every command starts from."""
+"""What every command starts with."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The options that stand before the command.
+    """The options that precede the command.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class Session:
     console: Console
 
     def load(self, flags: Mapping[tuple[str, ...], Any] | None = None) -> Loaded:
-        """The settings, with this command's flags on top."""
+        """The settings, overridden by this command's flags."""
         from anomscan.config import load
 
         return load(self.config, flags=flags)

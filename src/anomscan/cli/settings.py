@@ -1,4 +1,4 @@
-"""``anomscan config``: what the settings are, and whether they hold."""
+"""``anomscan config``: what the settings are, and whether they are valid."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def show(context: typer.Context) -> int:
 
 @config.command("check")
 def check(context: typer.Context) -> int:
-    """Check the settings, the scan's rules and the address of an asset's page among them."""
+    """Check the settings, including the scan's rules and the address of an asset's page."""
     session = session_of(context)
     loaded = session.load()
 

@@ -16,25 +16,25 @@ def train(
     detector: DetectorOption = None,
     source: SourceOption = None,
     through: Annotated[
-        str | None, typer.Option("--through", metavar="D", help="Learn from nothing later than this day or instant.")
+        str | None, typer.Option("--through", metavar="D", help="Use only samples up to that day or instant.")
     ] = None,
     asset: Annotated[
         str | None,
         typer.Option("--asset", metavar="ID", help="azure: the asset to learn from; by default the only one."),
     ] = None,
-    deploy: Annotated[bool, typer.Option("--deploy", help="sagemaker: put the model into service.")] = False,
+    deploy: Annotated[bool, typer.Option("--deploy", help="sagemaker: deploy the model.")] = False,
     endpoint: Annotated[
         str | None,
-        typer.Option(
-            "--endpoint", metavar="NAME", help="sagemaker: deploy to this endpoint; one that is there is updated."
-        ),
+        typer.Option("--endpoint", metavar="NAME", help="sagemaker: deploy to this endpoint; update it if it exists."),
     ] = None,
     artifact: Annotated[
         str | None,
-        typer.Option("--artifact", metavar="URI", help="sagemaker: deploy this model, trained earlier; train nothing."),
+        typer.Option(
+            "--artifact", metavar="URI", help="sagemaker: deploy this model, trained earlier, without training."
+        ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="sagemaker: show the calls and do nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="sagemaker: do not ask about what costs money.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="sagemaker: print the calls without making them.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="sagemaker: do not ask for confirmation.")] = False,
 ) -> int:
     """Train a model on the exemplars in the store: assets with a complete, calm year.
 

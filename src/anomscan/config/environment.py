@@ -16,13 +16,13 @@ PREFIX = "ANOMSCAN_"
 
 
 class _Name(NamedTuple):
-    """A variable of the first notebook, which stands in for a key that sections of a kind leave out."""
+    """A variable of the first notebook, used for a key that sections of a kind leave out."""
 
     part: str
     kind: str
     key: str
     variable: str
-    #: The key that holds the address of the service this value must not be sent past; None where it may go anywhere.
+    #: The key with the address of the only service this value may be sent to; None if it may go anywhere.
     home: str | None = None
 
 
@@ -38,7 +38,7 @@ _ADDRESSES = {(row.part, row.kind, row.key): row.variable for row in _NOTEBOOK}
 
 
 def settings_in(environ: Mapping[str, str], env_file: Path) -> Iterator[tuple[str, str, str]]:
-    """Variables that name a setting, those of the .env file first: (name, value, who gave it)."""
+    """Variables that name a setting, those of the .env file first: (name, value, origin)."""
     sections = tuple(f"{PREFIX}{section.upper()}_" for section in Settings.model_fields)
     if env_file.is_file():
         from dotenv import dotenv_values
@@ -52,7 +52,7 @@ def settings_in(environ: Mapping[str, str], env_file: Path) -> Iterator[tuple[st
 
 
 def export(env_file: Path) -> None:
-    """Give this process what the .env file says beside settings: what env:NAME means, AWS_PROFILE and the like."""
+    """Set environment variables from the .env file, settings aside: what env:NAME means, AWS_PROFILE and the like."""
     if env_file.is_file():
         from dotenv import dotenv_values
 
@@ -64,7 +64,7 @@ def export(env_file: Path) -> None:
 def notebook_names(
     tree: Mapping[str, Any], environ: Mapping[str, str], env_file: Path
 ) -> Iterator[tuple[tuple[str, ...], str, str]]:
-    """What the notebook's variables give to sections that leave it out: (key, value, who gave it)."""
+    """Values of the notebook's variables for sections that leave them out: (key, value, origin)."""
     asked = [
         (row, name, section)
         for row in _NOTEBOOK
@@ -80,7 +80,7 @@ def notebook_names(
 
 
 def _sections(tree: Mapping[str, Any], part: str) -> list[tuple[str, Mapping[str, Any]]]:
-    """The sections of a part by name."""
+    """The sections of one kind of thing, by name."""
     sections = tree.get(part)
     if not isinstance(sections, Mapping):
         return []
@@ -88,7 +88,7 @@ def _sections(tree: Mapping[str, Any], part: str) -> list[tuple[str, Mapping[str
 
 
 def _given(environ: Mapping[str, str], env_file: Path) -> dict[str, tuple[str, str]]:
-    """The notebook's variables that are set, those of the environment first: (value, who gave it)."""
+    """The notebook's variables that are set, those of the environment first: (value, origin)."""
     known = {row.variable for row in _NOTEBOOK}
     given = {variable: (environ[variable], f"environment {variable}") for variable in known if environ.get(variable)}
     if env_file.is_file():
@@ -101,7 +101,7 @@ def _given(environ: Mapping[str, str], env_file: Path) -> dict[str, tuple[str, s
 
 
 def _elsewhere(row: _Name, section: Mapping[str, Any], given: Mapping[str, tuple[str, str]]) -> bool:
-    """Whether the value belongs to the notebook's service, and the section names one elsewhere."""
+    """Whether the value belongs to the notebook's service and the section names another service."""
     if row.home is None or row.home not in section:
         return False
     address = _ADDRESSES[row.part, row.kind, row.home]
@@ -114,7 +114,7 @@ def _host(url: object) -> str:
 
 
 def set_from(tree: dict[str, Any], variable: str, value: str) -> tuple[str, ...]:
-    """Put an environment variable's value where its name says; parts match keys that exist without regard to case."""
+    """Set the key that an environment variable names; parts match existing keys regardless of case."""
     key: list[str] = []
     node: Any = tree
     for part in variable.removeprefix(PREFIX).lower().split("__"):
@@ -126,7 +126,7 @@ def set_from(tree: dict[str, Any], variable: str, value: str) -> tuple[str, ...]
 
 
 def _from_text(text: str) -> Any:
-    """An environment value: a TOML array or table where it looks like one, else text (pydantic reads numbers)."""
+    """An environment value: a TOML array or table if it looks like one, else text (pydantic reads numbers)."""
     if text[:1] in "[{" and text:
         try:
             return tomllib.loads(f"value = {text}")["value"]

@@ -1,4 +1,4 @@
-"""Merging flags, environment, file and defaults, and remembering who gave what."""
+"""Merging flags, environment, file and defaults, and remembering the origin of each value."""
 
 from __future__ import annotations
 

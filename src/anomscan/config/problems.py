@@ -16,9 +16,9 @@ from anomscan.errors import ConfigError
 def first_problem(
     error: ValidationError, tree: Mapping[str, Any], place: str, origins: Mapping[tuple[str, ...], str]
 ) -> ConfigError:
-    """One line for the first thing pydantic found wrong, and who gave it: by ``origins``, else ``place``."""
+    """One line for the first thing pydantic found wrong, and where it came from: ``origins``, else ``place``."""
     problem = min(error.errors(include_url=False, include_input=False), key=lambda p: p["type"] != "extra_forbidden")
-    # A union's branch name stands in the location; the user's keys are those that lead through the tree.
+    # The location contains names of a union's branches; the user's keys are those that exist in the tree.
     key: list[str] = []
     node: Any = tree
     for part in problem["loc"]:
@@ -40,7 +40,7 @@ def first_problem(
         return ConfigError(f"{place}: '{dotted}' is missing")
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         tags = problem["ctx"].get("expected_tags") or _kinds(problem["loc"])
-        return ConfigError(f"{place}: '{dotted}' needs a kind out of {tags}")
+        return ConfigError(f"{place}: '{dotted}' needs a kind: one of {tags}")
     return ConfigError(f"{place}: '{dotted}': {problem['msg'][0].lower()}{problem['msg'][1:]}")
 
 
@@ -63,7 +63,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _keys_beside(location: tuple[int | str, ...], tree: Mapping[str, Any]) -> list[str]:
-    """The keys that are known where an unknown one was found."""
+    """The known keys of the section in which an unknown one was found."""
     models: list[type[BaseModel]] = [Settings]
     node: Any = tree
     for part in location[:-1]:

@@ -1,4 +1,4 @@
-"""Every section of the settings and every key: its home, its kind, its default."""
+"""Every section and key of the settings, with its type and default."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _REFERENCES = ("env:", "file:", "aws-secretsmanager://")
 
 
 def is_reference(text: str) -> bool:
-    """Whether a setting says where a secret stands; :mod:`anomscan.tables.secrets` reads it there."""
+    """Whether a setting refers to a secret elsewhere; :mod:`anomscan.tables.secrets` reads it."""
     return text.startswith(_REFERENCES)
 
 
 class Section(BaseModel):
-    """A table of the settings: unknown keys are errors, nothing changes once it is read."""
+    """A section of the settings: unknown keys are errors, and values never change."""
 
-    # Built when first used: only the whole of the settings is, and each section with it.
+    # Built when first used: that is, once, with the settings as a whole.
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 class Defaults(Section):
-    """``[defaults]``: what a command uses where no flag says otherwise."""
+    """``[defaults]``: what a command uses unless an option says otherwise."""
 
     source: str | None = None
     detector: str = "rcf"
@@ -130,7 +130,7 @@ class SqlSource(_SourceSettings):
         if reference is not None and not is_reference(reference):
             # It may be the secret itself, so it is not repeated.
             raise ConfigError(
-                "the secret of a source is not a reference", hint=f"it begins with {', '.join(_REFERENCES)}"
+                "the secret of a source is not a reference", hint=f"it must begin with {', '.join(_REFERENCES)}"
             )
         return reference
 
@@ -170,7 +170,7 @@ class DetectorSection(Section):
 
     @property
     def min_severity(self) -> float | None:
-        """The bound that the severity of an anomaly must exceed in ``detect``; None for no bound."""
+        """The value that the severity of an anomaly must exceed in ``detect``; None for no limit."""
         return None
 
 
@@ -193,7 +193,7 @@ class RecordedDetector(DetectorSection):
 
 
 class SageMakerTraining(Section):
-    """``[detectors.NAME.training]``: how ``train`` makes a model with SageMaker, and where it puts it into service."""
+    """``[detectors.NAME.training]``: how ``train`` trains a model with SageMaker and deploys it."""
 
     role_arn: str | None = None
     bucket: str | None = None
@@ -214,7 +214,7 @@ class SageMakerTraining(Section):
 
 
 class SageMakerDetector(DetectorSection):
-    """``[detectors.NAME]`` with ``kind = "sagemaker"``: a forest behind an endpoint; docs/sagemaker.md tells more."""
+    """``[detectors.NAME]`` with ``kind = "sagemaker"``: a forest behind an endpoint; see docs/sagemaker.md."""
 
     kind: Literal["sagemaker"]
     endpoint: str = Field(min_length=1)
@@ -240,7 +240,7 @@ class SageMakerDetector(DetectorSection):
 
 
 class AzureDetector(DetectorSection):
-    """``[detectors.NAME]`` with ``kind = "azure"``: Multivariate Anomaly Detector v1.1; docs/azure.md tells more."""
+    """``[detectors.NAME]`` with ``kind = "azure"``: Multivariate Anomaly Detector v1.1; see docs/azure.md."""
 
     kind: Literal["azure"]
     endpoint: str = Field(min_length=1)

@@ -40,7 +40,7 @@ class Settings(Section):
     report: ReportSettings = ReportSettings()
 
     def source(self, name: str | None) -> tuple[str, FilesSource | SqlSource | RestSource]:
-        """The source a command works on: the one named, else the default, else the only one.
+        """The source a command uses: the one named, else the default, else the only one.
 
         Raises
         ------
@@ -59,7 +59,7 @@ class Settings(Section):
         if name is None:
             known = ", ".join(sorted(self.sources))
             raise ConfigError(
-                f"which source is meant? (in the settings: {known})", hint="name one with --source or [defaults] source"
+                f"which source? the settings have {known}", hint="name one with --source or [defaults] source"
             )
         if name not in self.sources:
             raise ConfigError(
@@ -68,7 +68,7 @@ class Settings(Section):
         return name, self.sources[name]
 
     def detector(self, name: str | None) -> tuple[str, DetectorSettings]:
-        """The detector a command works with: the one named, else the default.
+        """The detector a command uses: the one named, else the default.
 
         Raises
         ------
@@ -84,7 +84,7 @@ class Settings(Section):
 
 
 def nearest(name: str, known: Iterable[str], what: str) -> str:
-    """What to say of a name that is not known: the nearest that is, or all that are."""
+    """A hint for an unknown name: the nearest known one, or all of them."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'?" if near else f"known {what}: {', '.join(names) or 'none'}"

@@ -1,4 +1,4 @@
-"""The merged settings for a person, each value with its origin."""
+"""The merged settings to be read by a person, each value with its origin."""
 
 from __future__ import annotations
 

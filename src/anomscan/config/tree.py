@@ -26,7 +26,7 @@ def put(tree: dict[str, Any], key: tuple[str, ...], value: Any) -> None:
 
 
 def leaves(tree: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Each value that is no table, with its path."""
+    """Each value that is not a table, with its path."""
     for name, value in tree.items():
         if isinstance(value, Mapping):
             yield from leaves(value, (*above, name))
