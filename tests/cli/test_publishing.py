@@ -55,7 +55,7 @@ def test_a_second_scan_is_refused_unless_it_may_overwrite(fetched, bucket):
     before = s3.head_object(Bucket=name, Key="results.jsonl")["LastModified"]
     code, out, err = fetched(*arguments, "--sigma", 2)
     assert (code, out) == (7, "")
-    assert f"error: s3://{name}/results.jsonl is there already" in err
+    assert f"error: s3://{name}/results.jsonl already exists" in err
     assert "--overwrite" in err
     assert s3.head_object(Bucket=name, Key="results.jsonl")["LastModified"] == before
     fetched.good(*arguments, "--days", 5, "--overwrite")
@@ -77,7 +77,7 @@ def test_detect_and_report_publish_too(fetched, bucket):
     assert f"s3://{name}/pages/index.html" in err
     code, _, err = fetched("report", "results.jsonl", "-o", f"s3://{name}/pages")
     assert code == 7
-    assert f"s3://{name}/pages/index.html is there already" in err
+    assert f"s3://{name}/pages/index.html already exists" in err
     for format_, file in (("csv", "report.csv"), ("markdown", "report.md"), ("links", "links.txt")):
         fetched.good("report", "results.jsonl", "--format", format_, "-o", f"s3://{name}/lists")
         local = fetched.good("report", "results.jsonl", "--format", format_)
@@ -88,7 +88,7 @@ def test_a_missing_bucket_stops_a_scan_before_it_begins(fetched, bucket):
     code, out, err = fetched("scan", "--all", "-o", "s3://no-such-bucket/results.jsonl")
     assert (code, out) == (7, "")
     assert [line for line in err.splitlines() if line.startswith("error: ")] == [
-        "error: there is no bucket 'no-such-bucket' (make it, or check its name)"
+        "error: there is no bucket 'no-such-bucket' (create it, or check its name)"
     ]
 
 

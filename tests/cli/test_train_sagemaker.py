@@ -76,7 +76,7 @@ def test_deploy_says_what_belongs_into_the_settings(ready):
     assert f"in [detectors.endpoint]: {suggestion}" in err
     code, _, err = train(ready, "--deploy", "--yes")
     assert code == 2
-    assert "'fleet-rcf' is there already" in err
+    assert "'fleet-rcf' already exists" in err
 
 
 def test_a_stored_model_needs_no_store(ready):

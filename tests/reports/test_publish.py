@@ -83,7 +83,7 @@ def test_a_run_is_published_and_not_overwritten_unless_asked(either):
     }
     names = [f"s3://{bucket}/{key}.run.json", f"s3://{bucket}/{key}.scores.parquet", f"s3://{bucket}/{key}"]
     assert said == [f"published {', '.join(names)} (10 bytes)"]
-    with pytest.raises(OutputError, match=rf"s3://{bucket}/{key} is there already .*--overwrite"):
+    with pytest.raises(OutputError, match=rf"s3://{bucket}/{key} already exists .*--overwrite"):
         run(target, "two\n")
     assert objects(url, bucket)[key][0] == b"one\n"
     run(target, "two\n", overwrite=True)
@@ -125,7 +125,7 @@ def test_a_failure_on_the_way_says_what_was_written_and_keeps_the_files(server, 
     with pytest.raises(OutputError) as caught:
         run(target, "one\n")
     text = str(caught.value)
-    assert "s3://fleet/half/results.jsonl.scores.parquet is there already" in text
+    assert "s3://fleet/half/results.jsonl.scores.parquet already exists" in text
     assert "written before it: s3://fleet/half/results.jsonl.run.json" in text
     folder = text.rpartition("all files are kept in ")[2].rstrip(")")
     assert (Path(folder) / "results.jsonl").read_text() == "one\n"

@@ -1,1 +1,1 @@
-"""What was found, shown: result records, a folder of pages with charts, and plain listings."""
+"""Showing what was found: result records, a folder of pages with charts, and plain listings."""

@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from anomscan.reports.records import Record
 from anomscan.telemetry.series import Floats, Instants, Series
 
-if TYPE_CHECKING:  # brings pyarrow, which a plain listing has no use for
+if TYPE_CHECKING:  # imports pyarrow, which a plain listing does not need
     from anomscan.reports.scores import ScoreTable
 
-#: Verdicts worth a mark on the calendar; the others show in the score itself.
+#: Verdicts that are marked on the calendar; the others show in the score itself.
 MARKED_VERDICTS = ("warming-up", "skipped", "no-data")
-# A calendar with this many times more places than samples is not worth filling with NaN.
+# A calendar with this many times more places than samples is not filled with NaN.
 _SPARSE = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Line:
+class Curve:
     """Values over time, broken by NaN where samples are missing.
 
     Parameters
@@ -43,7 +43,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class VerdictRun:
     """Consecutive samples of one verdict, ``start`` and ``end`` inclusive."""
 
     start: np.datetime64
@@ -75,11 +75,11 @@ class ChartData:
     record: Record
     step: np.timedelta64
     variables: tuple[str, ...]
-    values: dict[str, Line]
-    score: Line | None
-    cutoff: Line | None
-    severity: Line | None
-    runs: dict[str, list[Run]]
+    values: dict[str, Curve]
+    score: Curve | None
+    cutoff: Curve | None
+    severity: Curve | None
+    runs: dict[str, list[VerdictRun]]
     window: tuple[np.datetime64, np.datetime64] | None
 
 
@@ -103,7 +103,7 @@ def shares(contributions: Sequence[tuple[str, float]]) -> list[tuple[str, str]]:
 def chart_data(series: Series | None, scores: ScoreTable | None, record: Record) -> ChartData:
     """Gather what one asset's chart shows; either of series and scores may be missing (None), neither may be empty."""
     step = _step(series, scores, record)
-    values: dict[str, Line] = {}
+    values: dict[str, Curve] = {}
     variables = tuple(dict.fromkeys(name for anomaly in record.anomalies for name in anomaly.values))
     if series is not None:
         variables = series.variables
@@ -133,13 +133,13 @@ def _step(series: Series | None, scores: ScoreTable | None, record: Record) -> n
         return series.cadence.step
     if scores is not None and len(scores.timestamps) > 1:
         return np.timedelta64(int(np.diff(scores.timestamps.astype(np.int64)).min()), "us")
-    # Nothing but the record: dates are a day wide; instants have a width that only their series would tell.
+    # There is only the record: dates are a day wide; only the series would tell the width of instants.
     dates = all(len(end) == len("2017-01-01") for span in record.spans for end in span)
     return np.timedelta64(86_400_000_000 if dates else 1_000_000, "us")
 
 
-def _lines(timestamps: Instants, columns: Sequence[Floats], step: np.timedelta64) -> list[Line]:
-    """Lay columns on the calendar, or break them where it is too sparse or the samples do not lie on it."""
+def _lines(timestamps: Instants, columns: Sequence[Floats], step: np.timedelta64) -> list[Curve]:
+    """Place columns on the calendar, or break them if it is too sparse or the samples do not lie on it."""
     start = str(timestamps[0])
     step_ms = float(step / np.timedelta64(1, "ms"))
     offsets = timestamps - timestamps[0]
@@ -150,16 +150,16 @@ def _lines(timestamps: Instants, columns: Sequence[Floats], step: np.timedelta64
         for column in columns:
             y = np.full(length, np.nan)
             y[places] = column
-            lines.append(Line(_compact(y), start, step_ms, None))
+            lines.append(Curve(_compact(y), start, step_ms, None))
         return lines
     breaks = np.flatnonzero(np.diff(timestamps) > step) + 1
     x = timestamps.astype("datetime64[us]").astype(np.int64) / 1000.0
     x = np.insert(x, breaks, x[breaks])
-    return [Line(_compact(np.insert(column, breaks, np.nan)), start, step_ms, x) for column in columns]
+    return [Curve(_compact(np.insert(column, breaks, np.nan)), start, step_ms, x) for column in columns]
 
 
 def _compact(y: Floats) -> NDArray[np.float32] | Floats:
-    """The same line in half the bytes, where no eye could tell the difference."""
+    """The same curve in half the bytes, if nobody could see the difference."""
     narrow = y.astype(np.float32)
     finite = np.isfinite(y)
     if not finite.any():
@@ -168,17 +168,17 @@ def _compact(y: Floats) -> NDArray[np.float32] | Floats:
     return narrow if np.abs(narrow[finite] - y[finite]).max() <= 1e-5 * scale else y
 
 
-def _runs(scores: ScoreTable, record: Record, step: np.timedelta64) -> dict[str, list[Run]]:
+def _runs(scores: ScoreTable, record: Record, step: np.timedelta64) -> dict[str, list[VerdictRun]]:
     verdicts = np.array(scores.verdicts)
     edges = np.flatnonzero((verdicts[1:] != verdicts[:-1]) | (np.diff(scores.timestamps) > step)) + 1
-    runs: dict[str, list[Run]] = {}
+    runs: dict[str, list[VerdictRun]] = {}
     first_judged = scores.timestamps[0]
     if record.from_ is not None and instant(record.from_) < first_judged:
-        # The file begins with the first full window; what was reported before it was warming up.
-        runs["warming-up"] = [Run(instant(record.from_), first_judged - step)]
+        # The file begins with the first full window; the days reported before it were warming up.
+        runs["warming-up"] = [VerdictRun(instant(record.from_), first_judged - step)]
     for first, stop in zip([0, *edges], [*edges, len(verdicts)], strict=True):
         if verdicts[first] in MARKED_VERDICTS:
-            run = Run(scores.timestamps[first], scores.timestamps[stop - 1])
+            run = VerdictRun(scores.timestamps[first], scores.timestamps[stop - 1])
             runs.setdefault(str(verdicts[first]), []).append(run)
     return runs
 

@@ -1,4 +1,4 @@
-"""One asset's chart: values above, score and cut-off below, one time axis under all."""
+"""One asset's chart: values above, score and cut-off below, one time axis for all."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from anomscan.reports.chartdata import MARKED_VERDICTS, ChartData, Line, Run, chart_data, instant, shares
+from anomscan.reports.chartdata import MARKED_VERDICTS, ChartData, Curve, VerdictRun, chart_data, instant, shares
 from anomscan.reports.records import DETECT_SCHEMA, Anomaly, Record
 from anomscan.reports.scores import ScoreTable
 from anomscan.telemetry.series import Series
 
-# Okabe and Ito's colours, which people with any colour vision can tell apart, and greys.
+# Okabe and Ito's colours, which people with any colour vision can distinguish, and greys.
 _BLUE, _VERMILLION, _INK, _GREY, _GRID = "#0072B2", "#D55E00", "#1f2933", "#7b8794", "#eceff2"
 _SHADE = "rgba(213, 94, 0, 0.16)"
 _VERDICT_COLOURS = {"warming-up": "#dde2e8", "skipped": "#9fb3c8", "no-data": "#616e7c"}
@@ -26,9 +26,9 @@ _GREYS = ("#000000", "#525252", "#bdbdbd")
 # Heights in pixels.
 _TOP, _BOTTOM, _TITLE, _SCORE, _STRIP = 44, 40, 34, 190, 12
 _TITLE_CHARS = 60
-# From so many places on, thin lines keep a curve from closing up.
+# With this many places or more, thin lines keep a curve readable.
 _DENSE = 5_000
-# More marks than this are drawn smaller and without the rim that sets few apart.
+# More marks than this are drawn smaller and without the rim that sets a few apart.
 _MANY = 60
 
 
@@ -51,7 +51,7 @@ def asset_chart(series: Series | None, scores: ScoreTable | None, record: Record
     values of those that contributed most. The height is set, the width is left to the page.
     """
     data = chart_data(series, scores, record)
-    # one stretch judged as a whole is looked at as one: all its values in one panel, and who stood out
+    # a history judged as a whole is shown as a whole: all values in one panel, and the contributors
     together = data.severity is not None and record.schema == DETECT_SCHEMA
     panels = ["values"] if together else [_title(variable) for variable in data.variables]
     heights = [_panel_height(len(panels))] * len(panels)
@@ -84,7 +84,7 @@ def asset_chart(series: Series | None, scores: ScoreTable | None, record: Record
 
 
 def _values_apart(data: ChartData, axes: list[str]) -> Iterator[go.Scatter]:
-    """Each variable in its panel, its anomalous samples marked."""
+    """Each variable in its own panel, with its anomalous samples marked."""
     for axis, variable in zip(axes, data.variables, strict=False):
         if variable in data.values:
             yield _line(data.values[variable], axis, variable, color=_BLUE, width=1.4)
@@ -114,7 +114,7 @@ def _all_values(data: ChartData, axis: str) -> Iterator[go.Scatter]:
 
 
 class _Layout:
-    """Where each panel stands, counted in pixels from the top."""
+    """The position of each panel, in pixels from the top."""
 
     def __init__(self, panels: list[tuple[str, int]], *, strip: bool) -> None:
         self.panels = panels
@@ -169,7 +169,7 @@ class _Layout:
         }
 
     def _share(self, below: int) -> float:
-        """A height as plotly counts it: the share of the drawing from its foot."""
+        """A height as plotly counts it: a share of the drawing, from the bottom."""
         return 1 - below / self.inner
 
 
@@ -199,7 +199,7 @@ def _annotation(title: str, top: float) -> dict[str, Any]:
 
 
 def _shade(span: tuple[str, str], step: np.timedelta64) -> dict[str, Any]:
-    """A span through all panels: half a step beyond its samples, and a hairline that keeps a short one visible."""
+    """A span across all panels: half a step beyond its samples, and a hairline that keeps a short one visible."""
     start, end = instant(span[0]) - step // 2, instant(span[1]) + step // 2
     return {
         "type": "rect",
@@ -216,7 +216,7 @@ def _shade(span: tuple[str, str], step: np.timedelta64) -> dict[str, Any]:
 
 
 def _line(
-    line: Line,
+    line: Curve,
     axis: str,
     name: str,
     *,
@@ -243,7 +243,7 @@ def _line(
 def _marks(
     data: ChartData, axis: str, y: list[float | None], *, details: bool = False, cutoff: bool = False
 ) -> go.Scatter:
-    """The anomalous samples in one panel; those with details say it all on hover and stand in the legend."""
+    """The anomalous samples in one panel; those with details show them on hover and appear in the legend."""
     anomalies = data.record.anomalies
     marker = {"color": _VERMILLION, "size": 7, "line": {"color": "white", "width": 1}}
     if len(anomalies) > _MANY:
@@ -285,7 +285,7 @@ def _details(anomaly: Anomaly, data: ChartData) -> str:
 
 
 def _span_key() -> go.Scatter:
-    """A shape has no place in the legend of its own; this stands there for the spans."""
+    """The spans' entry in the legend, in which shapes do not appear."""
     return go.Scatter(
         x=[None],
         y=[None],
@@ -296,7 +296,7 @@ def _span_key() -> go.Scatter:
     )
 
 
-def _strip(verdict: str, runs: list[Run], axis: str, step: np.timedelta64) -> go.Bar:
+def _strip(verdict: str, runs: list[VerdictRun], axis: str, step: np.timedelta64) -> go.Bar:
     starts = np.array([run.start for run in runs]) - step // 2
     widths = np.array([run.end - run.start for run in runs]) + step
     return go.Bar(

@@ -11,7 +11,7 @@ from anomscan.backtest.fleet import Failure
 from anomscan.reports.records import VERDICTS, Anomaly, Record
 from anomscan.telemetry.series import Floats
 
-#: Bounds of severity to offer where a higher one left nothing.
+#: Lower limits of severity to suggest when a higher one left nothing.
 _BOUNDS = (0.5, 0.3, 0.2, 0.1, 0.0)
 
 
@@ -52,7 +52,7 @@ def record_of(result: AssetScan | Failure, *, schema: str, detector: str, shingl
 
 
 def notes_of(result: AssetScan | Failure, least: float | None) -> list[str]:
-    """What a person should know of one asset beside its record, a sentence each.
+    """What a person should know about one asset beside its record, a sentence each.
 
     Parameters
     ----------
@@ -85,9 +85,9 @@ def _anomaly(result: AssetScan, place: int, row: np.intp) -> Anomaly:
     contributions: list[tuple[str, float]] = []
     if result.contributions is not None:
         shares = result.contributions[place]
-        # the largest first; a stable sort keeps the order of the variables among equals
+        # the largest first; a stable sort keeps equal ones in the order of the variables
         order = np.argsort(-shares, kind="stable")
-        # what a detector names no share of is no contributor
+        # a variable without a share is not a contributor
         given = [column for column in order if not math.isnan(shares[column])]
         contributions = [(series.variables[column], float(shares[column])) for column in given]
     reported = row - result.rows.start

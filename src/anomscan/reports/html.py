@@ -1,4 +1,4 @@
-"""A report as a folder of pages, all of it offline: an index of the fleet, a chart page for each asset with findings.
+"""A report as a folder of offline pages: an index of the fleet, a chart page for each asset with findings.
 
 An asset that ``detect`` looked at has its page with or without findings: it was asked for by name.
 
@@ -143,9 +143,7 @@ def _write_plotly(path: Path) -> None:
 def _refuse_foreign(path: Path, marker: bytes) -> None:
     head = _head(path, 512)
     if head is not None and marker not in head:
-        raise OutputError(
-            f"{path} is there already and was not written by anomscan", hint="name another folder with -o"
-        )
+        raise OutputError(f"{path} already exists and was not written by anomscan", hint="name another folder with -o")
 
 
 def _head(path: Path, size: int) -> bytes | None:
@@ -159,7 +157,7 @@ def _head(path: Path, size: int) -> bytes | None:
 
 
 def _remove_stale(charts: Path, written: set[str], pictured: set[str]) -> int:
-    """Remove the pages of assets that have no findings any more, and images that no run of today drew."""
+    """Remove the pages of assets that no longer have findings, and images that were not drawn this time."""
     removed = 0
     for page in list(_our_pages(charts)):
         with output_errors(page):

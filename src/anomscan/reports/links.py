@@ -1,4 +1,4 @@
-"""Where a report's links lead: the asset's page in the user's own system, and its chart page's file name."""
+"""The targets of a report's links: the asset's page in the user's own system, and the file name of its chart page."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def check_asset_url(template: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise ConfigError("[report] asset_url does not begin with http:// or https:// and a host", hint=hint)
     if _PLACE not in template.removeprefix(f"{parts.scheme}://{parts.netloc}"):
-        raise ConfigError(f"[report] asset_url does not hold {_PLACE} after the host", hint=hint)
+        raise ConfigError(f"[report] asset_url does not contain {_PLACE} after the host", hint=hint)
     if re.search(r"[\s<>\"'`\\\x00-\x1f\x7f]", template):
-        raise ConfigError("[report] asset_url holds a space, quote or bracket", hint="percent-encode it")
+        raise ConfigError("[report] asset_url contains a space, quote or bracket", hint="percent-encode it")
     return template
 
 
@@ -45,7 +45,7 @@ def asset_link(template: str | None, asset: str) -> str | None:
 
 
 def chart_stem(asset: str) -> str:
-    """A file name for any id: what is readable of it and a hash that tells equal slugs apart.
+    """A file name for any id: its readable part and a hash that distinguishes equal slugs.
 
     >>> chart_stem("../../etc/Passwd")
     'etc-passwd-834799dbfa16'

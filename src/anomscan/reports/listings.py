@@ -1,4 +1,4 @@
-"""Plain listings of the findings: links, CSV, Markdown. Each is made while the records pass and ends every line."""
+"""Plain listings of the findings: links, CSV, Markdown. Each is made from one record at a time, and ends every line."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from anomscan.errors import ConfigError
 from anomscan.reports.links import asset_link, check_asset_url
 from anomscan.reports.records import Record
-from anomscan.reports.summary import Finding, Summary, in_span, worst_sigma
+from anomscan.reports.summary import AssetFindings, Summary, in_span, worst_sigma
 
 CSV_COLUMNS = ("asset", "start", "end", "anomalous_samples", "max_sigma", "max_score", "in_sample_samples", "detector")
 
 
 def links(records: Iterable[Record], asset_url: str | None) -> Iterator[str]:
-    """One HTML link an asset with findings, to its page in the user's own system, a blank line after each.
+    """One HTML link per asset with findings, to its page in the user's own system, each followed by a blank line.
 
     Raises
     ------
@@ -35,10 +35,10 @@ def links(records: Iterable[Record], asset_url: str | None) -> Iterator[str]:
 
 
 def csv(records: Iterable[Record], asset_url: str | None = None) -> Iterator[str]:
-    """One row a span, after a header.
+    """One row per span, after a header.
 
-    All text is quoted and ids stand exactly as they are, also one that begins with ``=`` or is ``007``: other programs
-    join on them. A spreadsheet is told to take that column as text when the file is imported.
+    All text is quoted and ids are written exactly as they are, even ``=A1`` and ``007``, because other programs
+    join on them. Import that column into a spreadsheet as text.
     """
     yield _csv_row(CSV_COLUMNS)
     for record in records:
@@ -90,7 +90,7 @@ class Format:
     lines: Callable[[Iterable[Record], str | None], Iterator[str]]
 
 
-#: The listings by the name that ``--format`` knows them by. A new one is a function and a line here.
+#: The listings by their name for ``--format``. A new one is a function and a line here.
 FORMATS = {
     "markdown": Format("report.md", markdown),
     "csv": Format("report.csv", csv),
@@ -117,7 +117,7 @@ def _summary_lines(summary: Summary) -> Iterator[str]:
     yield "detector: " + ", ".join(_markdown(name) for name in sorted(summary.detectors))
 
 
-def _markdown_row(finding: Finding, template: str | None) -> str:
+def _markdown_row(finding: AssetFindings, template: str | None) -> str:
     name = _markdown(finding.asset)
     href = asset_link(template, finding.asset)
     if href is not None:
@@ -128,6 +128,6 @@ def _markdown_row(finding: Finding, template: str | None) -> str:
 
 
 def _markdown(text: str) -> str:
-    """Text that stays text in a table's cell: no markup, no pipe, no line break."""
+    """Text that stays text in the cell of a table: no markup, no pipe, no line break."""
     escaped = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", " ".join(text.split()))
     return html.escape(escaped, quote=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def is_remote(output: str) -> bool:
-    """Whether an output is an object store's and not a local file.
+    """Whether an output is in an object store rather than a local file.
 
     >>> is_remote("s3://bucket/results.jsonl"), is_remote("results.jsonl"), is_remote("-")
     (True, False, False)
@@ -20,7 +20,7 @@ def is_remote(output: str) -> bool:
 def output_file(
     output: str | None, main: str, say: Callable[[str], None], *, overwrite: bool, folder: bool = False
 ) -> Iterator[Path | None]:
-    """Where to write what was asked for.
+    """The path to write to.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The text of a report's pages, through templates that escape whatever comes from data."""
+"""The text of a report's pages, made with templates that escape all data."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from anomscan import __version__
 from anomscan.reports.chartdata import instant, shares
 from anomscan.reports.links import asset_link, chart_stem
 from anomscan.reports.records import Record
-from anomscan.reports.summary import Finding, Summary, in_span, worst_sigma
+from anomscan.reports.summary import AssetFindings, Summary, in_span, worst_sigma
 
 _BINS = 240
 _NONE = "\N{EN DASH}"
 _NO_VALUES = (
     "Values are missing: the store has none of this asset. "
-    "The chart shows those of the anomalies, as the record has them."
+    "The chart shows only those of the anomalies, from the record."
 )
 _NO_SCORES = (
-    "Scores are missing: there is no scores file of this run, or nothing of this asset in it. "
-    "The chart shows those of the anomalies, as the record has them."
+    "Scores are missing: this run has no file of scores, or nothing about this asset in it. "
+    "The chart shows only those of the anomalies, from the record."
 )
 
 
 class Pages:
-    """Renders pages, piece by piece.
+    """Renders pages, chunk by chunk.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Pages:
     def index(
         self, summary: Summary, facts: Mapping[str, Any], notes: tuple[str, ...], charts: Collection[str] = ()
     ) -> Iterator[bytes]:
-        """The fleet's page; ``charts`` are the stems of the chart pages there are."""
+        """The fleet's page; ``charts`` are the stems of the existing chart pages."""
         self._environment.filters["timeline"] = _timelines(summary)
         return self._render(
             "index.html",
@@ -73,7 +73,7 @@ class Pages:
         )
 
     def chart(self, record: Record, figure: go.Figure, *, values: bool, scores: bool, png: bool) -> Iterator[bytes]:
-        """One asset's page; ``values``, ``scores`` and ``png`` say what there is."""
+        """One asset's page; ``values``, ``scores`` and ``png`` say what is available."""
         timestamps = [*(anomaly.timestamp for anomaly in record.anomalies), *(start for start, _ in record.spans)]
         spans = []
         for span in record.spans:
@@ -100,7 +100,7 @@ class Pages:
 
 
 def _script_json(figure: go.Figure) -> str:
-    """The figure as JSON that cannot end the script element it stands in."""
+    """The figure as JSON that cannot close the script element around it."""
     text: str = figure.to_json()
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
@@ -111,8 +111,8 @@ def _number(number: float | None) -> str:
     return _NONE if number is None or math.isnan(number) else f"{number:.4g}"
 
 
-def _timelines(summary: Summary) -> Callable[[Finding], list[tuple[int, int]]]:
-    """What draws a finding's spans on the fleet's time: (start, width) in bins, merged where they touch."""
+def _timelines(summary: Summary) -> Callable[[AssetFindings], list[tuple[int, int]]]:
+    """A function from an asset to its spans on the fleet's time line: (start, width) in bins, touching ones merged."""
     ends = [end for finding in summary.findings for span in finding.spans for end in span]
     ends.extend(end for end in (summary.first, summary.last) if end is not None)
     instants = [instant(end) for end in ends]
@@ -123,7 +123,7 @@ def _timelines(summary: Summary) -> Callable[[Finding], list[tuple[int, int]]]:
         share = (instant(timestamp) - first) / length if length else 0.0
         return min(int(share * _BINS), _BINS - 1)
 
-    def timeline(finding: Finding) -> list[tuple[int, int]]:
+    def timeline(finding: AssetFindings) -> list[tuple[int, int]]:
         merged: list[tuple[int, int]] = []
         for start, stop in sorted((place(start), place(end) + 1) for start, end in finding.spans):
             if merged and start <= merged[-1][1]:
@@ -136,7 +136,7 @@ def _timelines(summary: Summary) -> Callable[[Finding], list[tuple[int, int]]]:
 
 
 def _rule(scan: Any, command: str) -> str | None:
-    """The cut-off in words, where the facts of the run tell it."""
+    """The cut-off in words, if the facts of the run contain it."""
     if not isinstance(scan, Mapping) or not {"window", "shingle", "sigma"} <= scan.keys():
         return None
     over = "the whole stretch" if command == "detect" else f"the last {scan['window']} samples"

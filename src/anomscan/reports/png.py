@@ -1,4 +1,4 @@
-"""Charts as PNG, where the exporter and a browser are there; a report is whole without them."""
+"""Charts as PNG, if the exporter and a browser are installed; a report is complete without them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WIDTH_PX, _SCALE, _TIMEOUT_S = 1200, 2, 60
 
 
 class PngExporter:
-    """Draws figures in one headless Chrome or Chromium; gives None for each once something is missing or fails.
+    """Draws figures in one headless Chrome or Chromium; returns None for each once something is missing or fails.
 
     A context manager: the browser starts with the first figure and is closed at the end.
 
@@ -38,7 +38,7 @@ class PngExporter:
         self._runner.close()
 
     def png(self, figure: go.Figure) -> bytes | None:
-        """The figure as a PNG of 1200 by its own height, twice as dense; None where that cannot be (see ``note``)."""
+        """The figure as a PNG, 1200 pixels wide at double density; None if that is impossible (see ``note``)."""
         if self.note is not None:
             return None
         try:
@@ -50,7 +50,7 @@ class PngExporter:
             return None
         try:
             if self._browser is None:
-                # Without mathjax=False the page would ask a server on the internet for it.
+                # Without mathjax=False the page would load it from the internet.
                 self._browser = Kaleido(n=1, timeout=_TIMEOUT_S, mathjax=False)
                 self._run(self._browser.open())
             options = {"format": "png", "width": _WIDTH_PX, "height": figure.layout.height, "scale": _SCALE}
@@ -81,4 +81,4 @@ class PngExporter:
         try:
             self._run(browser.close())
         except (RuntimeError, OSError) as error:
-            self.note = self.note or f"the PNG exporter did not close well ({error})"
+            self.note = self.note or f"the PNG exporter did not close properly ({error})"

@@ -1,4 +1,4 @@
-"""Publishing: the files of a run go to an object store, none of them over another unless that is asked for.
+"""Publishing the files of a run to an object store, without overwriting unless that is asked for.
 
 A target is ``s3://BUCKET/PREFIX/`` or ``s3://BUCKET/KEY``. The data goes first and the file that a reader opens last:
 it becomes visible only after every other file. Two runs that publish to one place go through their files in the same
@@ -33,13 +33,13 @@ _SHOWN = 5
 
 
 class ObjectStore(Protocol):
-    """Where objects are put, by key; what fails is an OutputError."""
+    """A place for objects, by key; failures are OutputErrors."""
 
     def check(self, key: str) -> bool:
-        """Whether the object is there, as far as we may see; raises if nothing could be put here at all."""
+        """Whether the object exists, as far as we may see; raises if nothing could be put here at all."""
 
     def put(self, key: str, file: Path, content_type: str, *, overwrite: bool) -> None:
-        """Put a file whole or not at all; raises if the object is there and may not be overwritten."""
+        """Put a file whole or not at all; raises if the object exists and may not be overwritten."""
 
 
 def _s3(bucket: str) -> ObjectStore:
@@ -48,7 +48,7 @@ def _s3(bucket: str) -> ObjectStore:
     return Bucket(bucket)
 
 
-#: Scheme of a target to what opens its store.
+#: How to open the store of a target, by its scheme.
 _STORES: dict[str, Callable[[str], ObjectStore]] = {"s3": _s3}
 
 
@@ -72,12 +72,12 @@ class Target:
     main: str
 
     def url(self, key: str) -> str:
-        """What a person calls the object of a key."""
+        """The URL of the object with a key."""
         return f"{self.scheme}://{self.container}/{key}"
 
 
 def parse_target(url: str, main: str, *, folder: bool = False) -> Target:
-    """Understand where to publish.
+    """Parse the URL of a target.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def parse_target(url: str, main: str, *, folder: bool = False) -> Target:
 
 @contextmanager
 def staged(target: Target, *, overwrite: bool, say: Callable[[str], None]) -> Iterator[Path]:
-    """Gather files in a temporary folder and publish them when the block ends well.
+    """Collect files in a temporary folder and publish them when the block succeeds.
 
     Parameters
     ----------
@@ -139,14 +139,14 @@ def staged(target: Target, *, overwrite: bool, say: Callable[[str], None]) -> It
     store = _STORES[target.scheme](target.container)
     main = target.prefix + target.main
     if store.check(main) and not overwrite:
-        raise OutputError(f"{target.url(main)} is there already", hint="name another place, or add --overwrite")
+        raise OutputError(f"{target.url(main)} already exists", hint="name another place, or add --overwrite")
     with output_errors(Path(tempfile.gettempdir())):
         folder = Path(tempfile.mkdtemp(prefix="anomscan-"))
     try:
         yield folder / target.main
         say(_sentence(publish(folder, target, store, overwrite=overwrite)))
     except PublishError:
-        raise  # the files are the user's now
+        raise  # the files are the user's from here on
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -198,7 +198,7 @@ def _sentence(written: list[tuple[str, int]]) -> str:
 
 
 def _names(written: list[tuple[str, int]]) -> str:
-    """Every object by its URL, or the last of many and how many there are."""
+    """Every object by its URL, or, if there are many, the last one and their number."""
     if len(written) > _SHOWN:
         return f"{written[-1][0]} and {len(written) - 1} more"
     return ", ".join(url for url, _ in written)

@@ -1,4 +1,4 @@
-"""The result record: one JSON line an asset.
+"""The result record: one JSON line per asset.
 
 The keys and their order are a format that others read; a change of meaning is a new schema number. Keys that a reader
 does not know are passed over, so that a later anomscan may add some within one number.
@@ -23,11 +23,11 @@ SCAN_SCHEMA = "anomscan.scan/1"
 DETECT_SCHEMA = "anomscan.detect/1"
 VERDICTS = ("ok", "anomalous", "warming-up", "skipped", "no-data")
 
-# Compiled when first used: to write records, these are not needed.
+# Compiled when first used, because writing records does not need them.
 _TIMESTAMP = r"(?a)\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,6})?Z)?"
 _SURROGATE = r"(?i)\\ud[89a-f]"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
-# str.splitlines and some readers of JSON lines break a line at these; inside JSON text an escape means the same.
+# str.splitlines and some readers of JSON lines break lines at these; in JSON text an escape means the same.
 _LINE_BREAKS = str.maketrans({char: f"\\u{ord(char):04x}" for char in "\x85\u2028\u2029"})
 
 
@@ -65,7 +65,7 @@ class Anomaly:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a run says of one asset.
+    """What a run says about one asset.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def _line(record: Record) -> str:
 
 @functools.lru_cache(1024)
 def _around(schema: str, detector: str, from_: str | None, to: str | None, counts: tuple[int, ...]) -> tuple[str, str]:
-    """What stands before and after the asset's id where nothing was found; most assets of a fleet share it."""
+    """The text before and after the asset's id in a record without findings, which most assets of a fleet share."""
     nobody = Record(schema, "", detector, from_, to, [], [], dict(zip(VERDICTS, counts, strict=True)), None)
     before, key, after = _line(nobody).partition('"asset": ')
     return before + key, after.removeprefix('""')
@@ -223,7 +223,7 @@ def _record(fields: _Fields) -> Record:
 
 def _span(fields: _Fields, span: Any) -> tuple[str, str]:
     if not (isinstance(span, list) and len(span) == 2):
-        raise fields.error("'spans' holds something else than [start, end]")
+        raise fields.error("'spans' contains something other than [start, end]")
     return fields.timestamp(span[0]), fields.timestamp(span[1])
 
 
@@ -260,7 +260,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class _Fields:
-    """A JSON object that knows its place, so that each complaint names it."""
+    """A JSON object that knows its place, so that each error names it."""
 
     content: dict[str, Any]
     place: str
@@ -276,11 +276,11 @@ class _Fields:
         if not isinstance(content, dict):
             raise InputError(f"{place}: not a JSON object")
         if re.search(_SURROGATE, line) and not _encodes(content):
-            raise InputError(f"{place}: holds half a character (a lone surrogate)")
+            raise InputError(f"{place}: contains half a character (a lone surrogate)")
         return cls(content, place)
 
     def get(self, key: str, kind: type, *also: None) -> Any:
-        """The value of a key, which must be there and of that kind (or None, where ``also`` is given)."""
+        """The value of a key, which must exist and be of that kind (or None, if ``also`` is given)."""
         if key not in self.content:
             raise self.error(f"the key '{key}' is missing")
         value = self.content[key]
@@ -316,7 +316,7 @@ class _Fields:
     def inners(self, key: str) -> list[_Fields]:
         items = self.get(key, list)
         if not all(isinstance(item, dict) for item in items):
-            raise self.error(f"'{key}' holds something else than objects")
+            raise self.error(f"'{key}' contains something other than objects")
         return [_Fields(item, self.place) for item in items]
 
     def error(self, what: str) -> InputError:

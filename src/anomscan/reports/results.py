@@ -58,7 +58,7 @@ class EncodedRecord:
 
     @classmethod
     def of(cls, record: Record, result: AssetScan | Failure) -> EncodedRecord:
-        """Pack a record and the result it stands for."""
+        """Encode a record and the result that it is about."""
         line = record_line(record).encode()
         if isinstance(result, Failure):
             return cls(record.asset, line, b"")
@@ -71,7 +71,7 @@ class EncodedRecord:
 
     @property
     def severities(self) -> list[float | None]:
-        """Of its anomalies, in the order of the record; None where the detector gives none."""
+        """Of its anomalies, in the order of the record; None if the detector gives none."""
         days = self.judged[self.judged["verdict"] == Verdict.ANOMALOUS]
         return days["severity"].tolist() if "severity" in self.columns else [None] * len(days)
 
@@ -79,7 +79,7 @@ class EncodedRecord:
 def write_results(
     path: Path, results: Iterable[EncodedRecord], facts: Mapping[str, Any], *, columns: Sequence[str]
 ) -> None:
-    """Write the records, the scores and the facts of a run, each whole or not at all, none if the disk is full.
+    """Write the records, the scores and the facts of a run, each whole or not at all, and none if the disk is full.
 
     Nobody else writes them meanwhile; what a killed writer of them left is removed.
 
@@ -114,7 +114,7 @@ def write_results(
         _write_scores(scores, _written(results, records, digest), columns)
         facts = {**facts, "records_sha256": digest.hexdigest()}
         run.write((json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
-        # A disk that fills up does so here, before any of the three takes its place: old files stay together.
+        # If the disk is full it shows here, before any of the three is renamed: the old files stay together.
         for file in (records, scores, run):
             file.flush()
 
@@ -132,7 +132,7 @@ def is_result_of(path: Path, run: str) -> bool:
 
 
 def _written(results: Iterable[EncodedRecord], records: IO[bytes], digest: hashlib._Hash) -> Iterator[EncodedRecord]:
-    """The results, each with its record written as it passes."""
+    """Pass the results on, and write the record of each."""
     for each in results:
         line = each.line + b"\n"
         records.write(line)
@@ -155,7 +155,7 @@ def _write_scores(file: IO[bytes], results: Iterable[EncodedRecord], columns: Se
             *((name, pa.float64()) for name in columns),
         ]
     )
-    # Dictionaries are how texts are handed over; without the schema, who reads the file finds plain texts.
+    # Texts are passed as dictionaries; without the Arrow schema, readers of the file see plain texts.
     with pq.ParquetWriter(file, schema, compression="zstd", store_schema=False) as writer:
         held: list[EncodedRecord] = []
         rows = 0

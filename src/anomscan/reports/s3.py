@@ -1,4 +1,4 @@
-"""Objects in a bucket of S3, or of whatever speaks its protocol."""
+"""Objects in a bucket of S3, or of anything that speaks its protocol."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from anomscan.storage.durable import output_errors
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
-#: What one request can put; results are far below it.
+#: The most one request can put; results are far smaller.
 MAX_BYTES = 5 * 1024**3
 _RUN = "anomscan-run"
 _PATIENCE_S = (0.2, 0.5, 1.0, 2.0, 4.0)
@@ -47,7 +47,7 @@ class Bucket:
         self._client: Any = client("s3", feature="publishing to s3://")
 
     def check(self, key: str) -> bool:
-        """Whether the object is there, as far as we may see.
+        """Whether the object exists, as far as we may see.
 
         Raises
         ------
@@ -103,12 +103,12 @@ class Bucket:
                         raise there_already(url) from None
                     if _code(error) != "ConditionalRequestConflict" or wait is None:
                         raise
-                    self._sleep(wait)  # another writer is at it; it may yet fail
+                    self._sleep(wait)  # another writer is at work; it may still fail
                 else:
                     return
 
     def _is_ours(self, key: str) -> bool:
-        """Whether this run wrote the object: a request that was answered into the void is sent a second time."""
+        """Whether this run wrote the object: a request whose response was lost is sent again."""
         import botocore.exceptions as boto
 
         try:
@@ -118,18 +118,18 @@ class Bucket:
         return bool(there.get("Metadata", {}).get(_RUN) == self._run)
 
     def _unseen(self, error: ClientError) -> bool:
-        """Who may write need not be allowed to look; any other refusal stands."""
+        """Ignore a refusal to look, which permission to write need not include; raise any other."""
         if _code(error) != "403":
             raise error
         return False
 
     def _no_bucket(self) -> OutputError:
-        return OutputError(f"there is no bucket '{self._name}'", hint="make it, or check its name")
+        return OutputError(f"there is no bucket '{self._name}'", hint="create it, or check its name")
 
 
 def there_already(url: str) -> OutputError:
     """The refusal to overwrite."""
-    return OutputError(f"{url} is there already", hint="name another place, or add --overwrite")
+    return OutputError(f"{url} already exists", hint="name another place, or add --overwrite")
 
 
 def _code(error: ClientError) -> str:

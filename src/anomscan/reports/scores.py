@@ -57,7 +57,7 @@ class ScoreTable:
 
 
 class ScoreFile:
-    """A scores file, opened once and asked for one asset after the other.
+    """A scores file, opened once and read asset by asset.
 
     The row group read last is kept: asked in the file's own order, each is read once, and memory holds one of them.
 
@@ -89,7 +89,7 @@ class ScoreFile:
         self._held: tuple[int, pa.Table, dict[str, list[slice]]] | None = None
 
     def of(self, asset: str) -> ScoreTable | None:
-        """The scores of one asset, None if the file has none of it.
+        """The scores of one asset; None if the file has none.
 
         Raises
         ------
@@ -133,7 +133,7 @@ class ScoreFile:
         return self._held[1:]
 
     def _unusable(self, error: Exception) -> InputError:
-        return InputError(f"{self.path} cannot be read as scores: {error}", hint="run the scan again to write it anew")
+        return InputError(f"{self.path} cannot be read as scores: {error}", hint="run the scan again to rewrite it")
 
 
 def _places(assets: pa.DictionaryArray) -> dict[str, list[slice]]:

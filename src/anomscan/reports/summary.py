@@ -1,4 +1,4 @@
-"""A fleet's results in sum, gathered while the records pass by."""
+"""A summary of a fleet's results, gathered while its records are read."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from anomscan.reports.records import DETECT_SCHEMA, VERDICTS, Anomaly, Record
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One asset with findings, in one row.
+class AssetFindings:
+    """One asset's findings, as one row.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Finding:
     in_sample: int
 
     @classmethod
-    def of(cls, record: Record) -> Finding:
+    def of(cls, record: Record) -> AssetFindings:
         """The row of one record."""
         anomalies = record.anomalies
         in_sample = sum(anomaly.in_sample for anomaly in anomalies)
@@ -41,7 +41,7 @@ class Finding:
 
 
 class Summary:
-    """Counts over the records that passed; memory holds a row an asset, never a record.
+    """Counts over records; memory holds a row per asset, never a record.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Summary:
     """
 
     def __init__(self) -> None:
-        self.findings: list[Finding] = []
+        self.findings: list[AssetFindings] = []
         self.failed: list[tuple[str, str]] = []
         self.quiet: list[str] = []
         self.verdicts = dict.fromkeys(VERDICTS, 0)
@@ -72,7 +72,7 @@ class Summary:
         self._instants = False
 
     def watch(self, records: Iterable[Record]) -> Iterator[Record]:
-        """Pass the records on and count them.
+        """Pass records on and count them.
 
         Raises
         ------
@@ -89,7 +89,7 @@ class Summary:
 
     @property
     def assets(self) -> int:
-        """How many records passed."""
+        """How many records were counted."""
         return len(self._seen)
 
     @property
@@ -99,7 +99,7 @@ class Summary:
 
     @property
     def unit(self) -> str:
-        """What a sample is called: a day where all timestamps are dates."""
+        """What a sample is called: a day if all timestamps are dates."""
         return "sample" if self._instants else "day"
 
     @property
@@ -107,10 +107,10 @@ class Summary:
         """The command that wrote the records."""
         return "detect" if self.schemas == {DETECT_SCHEMA} else "scan"
 
-    def ranked(self) -> list[Finding]:
-        """The findings, the worst sigma first; where no sigma is known, the most anomalous samples."""
+    def ranked(self) -> list[AssetFindings]:
+        """The findings, the worst sigma first; those without sigma by the number of anomalous samples."""
 
-        def rank(finding: Finding) -> tuple[bool, float, int, str]:
+        def rank(finding: AssetFindings) -> tuple[bool, float, int, str]:
             sigma = finding.worst_sigma
             return sigma is None, -(sigma or 0.0), -finding.anomalous, finding.asset
 
@@ -129,13 +129,13 @@ class Summary:
         if record.error is not None:
             self.failed.append((record.asset, record.error))
         if record.has_findings:
-            self.findings.append(Finding.of(record))
+            self.findings.append(AssetFindings.of(record))
         elif record.error is None:
             self.quiet.append(record.asset)
 
 
 def worst_sigma(anomalies: Iterable[Anomaly]) -> float | None:
-    """The largest sigma; None where none has one."""
+    """The largest sigma; None if there is none."""
     return max((anomaly.sigma for anomaly in anomalies if anomaly.sigma is not None), default=None)
 
 

@@ -80,7 +80,7 @@ def test_train_and_deploy_against_moto(account, moto):
     content = s3.get_object(Bucket="fleet", Key=shard["Key"])
     assert content["ContentType"] == "text/csv"
     assert np.loadtxt(content["Body"].read().decode().splitlines(), delimiter=",").shape == (400, 7)
-    with pytest.raises(ConfigError, match=r"'fleet-rcf' is there already \(InService\) \(--endpoint fleet-rcf updates"):
+    with pytest.raises(ConfigError, match=r"'fleet-rcf' already exists \(InService\) \(--endpoint fleet-rcf updates"):
         account(Wish(deploy=True))
 
 

@@ -107,7 +107,7 @@ class Account:
                 raise
         if plan.wish.endpoint is None:
             raise ConfigError(
-                f"endpoint '{plan.endpoint}' is there already ({found['EndpointStatus']})",
+                f"endpoint '{plan.endpoint}' already exists ({found['EndpointStatus']})",
                 hint=f"--endpoint {plan.endpoint} updates it, another name makes another",
             )
         if found["EndpointStatus"] != "InService":
