@@ -132,12 +132,12 @@ def test_an_interruption_is_no_failure():
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda score: score[1:], r"scores of shape \(102,\) where \(103,\) is due"),
-        (lambda score: score[:, None], r"scores of shape \(103, 1\) where \(103,\) is due"),
+        (lambda score: score[1:], r"scores of shape \(102,\) instead of \(103,\)"),
+        (lambda score: score[:, None], r"scores of shape \(103, 1\) instead of \(103,\)"),
         (lambda score: list(score), "AttributeError"),
-        (put(90, np.inf), "a score of inf is beyond 1e"),
-        (put(90, -np.inf), "a score of -inf is beyond 1e"),
-        (put(90, 1e200), r"a score of 1e\+200 is beyond 1e"),
+        (put(90, np.inf), "a score of inf is larger than 1e"),
+        (put(90, -np.inf), "a score of -inf is larger than 1e"),
+        (put(90, 1e200), r"a score of 1e\+200 is larger than 1e"),
     ],
 )
 def test_scores_that_cannot_be_judged(change, reason, whole):
@@ -154,10 +154,10 @@ def test_an_infinite_score_of_a_shingle_that_is_not_whole_is_nobodys_business():
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
-        ("columns", {"severity": np.ones(7)}, r"column 'severity' of shape \(7,\) where \(103,\)"),
+        ("columns", {"severity": np.ones(7)}, r"column 'severity' of shape \(7,\) instead of \(103,\)"),
         ("columns", {}, r"column 'severity' of shape \(0,\)"),
         ("is_anomaly", np.ones((103, 2), bool), r"verdicts of shape \(103, 2\)"),
-        ("contribution", np.ones((103, 3)), r"contributions of shape \(103, 3\) where \(103, 2\)"),
+        ("contribution", np.ones((103, 3)), r"contributions of shape \(103, 3\) instead of \(103, 2\)"),
     ],
 )
 def test_what_comes_beside_the_scores_has_their_shape(field, value, reason):
@@ -183,8 +183,8 @@ def divide(rows):
     ("explain", "reason"),
     [
         (divide, "asset 'a03': ZeroDivisionError: division by zero"),
-        (lambda rows: np.ones((len(rows), 3)), "asset 'a03': contributions that are not a finite number"),
-        (lambda rows: np.full((len(rows), 2), np.inf), "asset 'a03': contributions that are not a finite number"),
+        (lambda rows: np.ones((len(rows), 3)), "asset 'a03': contributions are not a finite number"),
+        (lambda rows: np.full((len(rows), 2), np.inf), "asset 'a03': contributions are not a finite number"),
     ],
 )
 def test_contributions_that_cannot_be_had(explain, reason):

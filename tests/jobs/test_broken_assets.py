@@ -89,11 +89,11 @@ WAYS = {
     "odd": "OddError: first line second line",
     "silent": "SilentError",
     "zero": "ZeroDivisionError: division by zero",
-    "short": "scores of shape (37, 2) where (38, 2) is due",
-    "infinite": "a score of inf is beyond",
+    "short": "scores of shape (37, 2) instead of (38, 2)",
+    "infinite": "a score of inf is larger than",
     "unknown": "scores.csv holds no scores of asset",
     "blame": "LookupError: no such variable",
-    "shares": "contributions that are not a finite number for each variable",
+    "shares": "contributions are not a finite number for each variable",
     "mute": "UnicodeEncodeError: 'utf-8' codec can't encode",
 }
 

@@ -326,7 +326,7 @@ class TestRefusals:
     @pytest.mark.parametrize("endpoint", ["127.0.0.1:1", "http://me:secret@127.0.0.1:1", "http://127.0.0.1:1/s3"])
     def test_an_endpoint_that_is_none(self, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
         aws.use(monkeypatch, endpoint)
-        with pytest.raises(ConfigError, match=r"^AWS_ENDPOINT_URL is not understood") as caught:
+        with pytest.raises(ConfigError, match=r"^AWS_ENDPOINT_URL is not a valid address") as caught:
             Store.open("s3://telemetry/store")
         assert "secret" not in str(caught.value)
 
@@ -359,19 +359,19 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("name", "value", "said"),
         [
-            ("AZURE_STORAGE_KEY", "", "there is no key to the storage account"),
-            ("AZURE_STORAGE_KEY", "c2VjcmV", "the key of the storage account is not one"),
-            ("AZURE_STORAGE_KEY", "sécret", "the key of the storage account is not one"),
-            ("AZURE_STORAGE_SAS_TOKEN", "secret", "the shared access signature of the storage account is not one"),
+            ("AZURE_STORAGE_KEY", "", "there is no key for the storage account"),
+            ("AZURE_STORAGE_KEY", "c2VjcmV", "the key of the storage account is invalid"),
+            ("AZURE_STORAGE_KEY", "sécret", "the key of the storage account is invalid"),
+            ("AZURE_STORAGE_SAS_TOKEN", "secret", "the shared access signature of the storage account is invalid"),
             (
                 "AZURE_STORAGE_SAS_TOKEN",
                 "sig=c2 VjcmV",
-                "the shared access signature of the storage account is not one",
+                "the shared access signature of the storage account is invalid",
             ),
             (
                 "AZURE_STORAGE_CONNECTION_STRING",
                 f"AccountName=another;AccountKey={KEY}",
-                "there is no key to the storage account",
+                "there is no key for the storage account",
             ),
         ],
     )
@@ -398,7 +398,7 @@ class TestRefusals:
         ],
     )
     def test_a_url_that_is_not_understood(self, url: str) -> None:
-        with pytest.raises(ConfigError, match=r"URL that is not understood \(write s3://BUCKET/PREFIX") as caught:
+        with pytest.raises(ConfigError, match=r"URL that anomscan does not understand \(write s3://BUCKET/PREFIX") as caught:
             Store(url)
         assert "secret" not in str(caught.value)
 
@@ -417,7 +417,7 @@ class TestSettings:
         ("path", "said"),
         [
             ("3", r"'store.path': .*not a path"),
-            ('"s3://key:secret@telemetry/store"', "URL that is not understood"),
+            ('"s3://key:secret@telemetry/store"', "URL that anomscan does not understand"),
         ],
     )
     def test_what_is_no_path(self, tmp_path: Path, path: str, said: str) -> None:

@@ -1,4 +1,4 @@
-"""One asset's scan: what was reported of its days."""
+"""One asset's scan: its reported days."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class Stretch:
 
     def __post_init__(self) -> None:
         if self.start is not None and self.end is not None and self.start > self.end:
-            raise ConfigError(f"--from {self.start} lies after --to {self.end}", hint="swap them")
+            raise ConfigError(f"--from {self.start} is after --to {self.end}", hint="swap them")
         if self.days is not None and self.days < 1:
-            raise ConfigError(f"--days {self.days} names no day", hint="give 1 or more")
+            raise ConfigError(f"--days {self.days} is too few", hint="give 1 or more")
         if self.days is not None and self.start is not None:
-            raise ConfigError("--days and --from both say where to begin", hint="give one of them")
+            raise ConfigError("--days and --from exclude each other", hint="give one of them")
 
     def rows(self, series: Series) -> slice:
-        """The rows of a series that lie in the stretch."""
+        """The rows of a series within the stretch."""
         if len(series) == 0 or (self.start is None and self.end is None and self.days is None):
             return slice(0, len(series))
         timestamps, low, high = series.timestamps, 0, len(series)
@@ -64,7 +64,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AssetScan:
-    """What a scan found out about one asset.
+    """What a scan found about one asset.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ class AssetScan:
         return dict(zip(_TEXTS, counts.tolist(), strict=True))
 
     def in_sample(self, row: int) -> bool:
-        """Whether a row is of a day up to the end of the detector's training."""
+        """Whether a row's day is no later than the end of the detector's training."""
         return self.trained_through is not None and bool(self.series.timestamps[row] <= self.trained_through)
 
     def spans(self, shingle: int) -> Instants:
@@ -133,7 +133,7 @@ class AssetScan:
 
 
 def anomalous_rows(judged: Judged, rows: slice) -> NDArray[np.intp]:
-    """The anomalous ones of the rows reported."""
+    """The reported rows that are anomalous."""
     found: NDArray[np.intp] = (judged.verdict == _ANOMALOUS).nonzero()[0]
     found += rows.start
     return found

@@ -13,12 +13,12 @@ from anomscan.telemetry.series import Floats
 
 
 class Sliding(Protocol):
-    """Cut-offs of many assets at once, each by the scores of a window that slides."""
+    """Cut-offs of many assets at once, each from the scores of a sliding window."""
 
     def __call__(
         self, scores: Floats, *, width: int, k: float, fewest: int, include_newest: bool, lead: int
     ) -> Cutoffs:
-        """See :func:`anomscan.backtest.mean_std.cutoffs`, whose promises hold for every rule."""
+        """See :func:`anomscan.backtest.mean_std.cutoffs`, whose guarantees every rule must give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ class CutoffRule:
     fewest: Callable[[float], int]
 
 
-#: By the name that ``[scan] cutoff`` takes.
+#: By their name in ``[scan] cutoff``.
 CUTOFF_RULES = {"mean-std": CutoffRule(cutoffs, cutoff_of_all, fewest_scores)}
 
 
 def cutoff_rule(name: str) -> CutoffRule:
-    """The rule of a name.
+    """The rule with a name.
 
     Raises
     ------
@@ -56,4 +56,4 @@ def cutoff_rule(name: str) -> CutoffRule:
         return CUTOFF_RULES[name]
     except KeyError:
         known = ", ".join(f"'{each}'" for each in CUTOFF_RULES)
-        raise ConfigError(f"there is no cut-off rule '{name}'", hint=f"[scan] cutoff is one of {known}") from None
+        raise ConfigError(f"there is no cut-off rule '{name}'", hint=f"[scan] cutoff must be one of {known}") from None

@@ -1,4 +1,4 @@
-"""One asset's failure is its own."""
+"""One asset's failure stays its own."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Failure:
 
 
 class Case(Protocol):
-    """What has to do with one asset."""
+    """Anything that belongs to one asset."""
 
     @property
     def asset(self) -> str:
-        """Its id."""
+        """The asset's id."""
 
 
 Given = TypeVar("Given", bound=Case)
@@ -32,7 +32,7 @@ Made = TypeVar("Made")
 def surviving(
     work: Callable[[Sequence[Given]], Sequence[Made | Failure]], cases: Sequence[Given | Failure]
 ) -> list[Made | Failure]:
-    """Do work for many assets at once; where it breaks, for one after another, so that only who breaks it fails.
+    """Do work for many assets at once and, if that fails, for one after another, so that only the one at fault fails.
 
     Parameters
     ----------
@@ -62,10 +62,10 @@ def _made(work: Callable[[Sequence[Given]], Sequence[Made | Failure]], cases: li
         broken = error
     except AnomscanError:
         raise
-    except Exception as error:  # whatever a detector or odd telemetry comes up with
+    except Exception as error:  # whatever a detector or odd telemetry may raise
         from concurrent.futures import CancelledError
 
-        if isinstance(error, CancelledError):  # the run is being given up
+        if isinstance(error, CancelledError):  # the run is being aborted
             raise
         broken = error
     if len(cases) == 1:
@@ -74,7 +74,7 @@ def _made(work: Callable[[Sequence[Given]], Sequence[Made | Failure]], cases: li
 
 
 def _named(error: Exception, asset: str) -> AssetError:
-    """The error as that asset's; what it was stays its cause."""
+    """The error as that asset's, with the original as its cause."""
     if isinstance(error, AssetError):
         return error
     named = AssetError(f"asset '{asset}': {type(error).__name__}: {error}".rstrip(" :"))

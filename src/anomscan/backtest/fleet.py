@@ -20,7 +20,7 @@ from anomscan.telemetry.shingles import complete
 
 __all__ = ["Backtest", "Failure"]
 
-#: A score beyond it, squared and summed, is no number any more.
+#: A larger score, squared and summed, may overflow.
 LARGEST = 1e140
 #: Scores judged together: as many as keep the running sums in the processor's cache.
 BLOCK = 16_384
@@ -28,7 +28,7 @@ BLOCK = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """Everything that decides a scan's result, beside the data.
+    """Everything besides the data that decides a scan's result.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class Backtest:
 
     def _scored(self, cases: Sequence[_Laid]) -> list[_Scored | Failure]:
         series, shingle = [case.series for case in cases], self.rules.shingle
-        # The rows whose scores decide what is reported: those rows, and in a scan the windows in front of them.
+        # The rows whose scores decide what is reported: those rows and, in a scan, the windows before them.
         before = 0 if self.whole else self.rules.window - 1
         needed = [slice(max(case.rows.start - before, 0), case.rows.stop) for case in cases]
         given = self.detector.score(series, shingle, needed)
@@ -118,7 +118,7 @@ class Backtest:
         if contributions is not None and (
             contributions.shape != (len(flagged), len(series.variables)) or np.isinf(contributions).any()
         ):
-            raise AssetError(f"asset '{series.asset}': contributions that are not a finite number for each variable")
+            raise AssetError(f"asset '{series.asset}': contributions are not a finite number for each variable")
         return AssetScan(
             series=series,
             rows=rows,
@@ -139,7 +139,7 @@ class Backtest:
 
 @dataclass(slots=True)
 class _Laid:
-    """An asset, the rows of it that are reported, and the row from which on it is judged for their sake."""
+    """An asset, its rows that are reported, and the row from which it is judged for their sake."""
 
     series: Series
     rows: slice
@@ -153,13 +153,13 @@ class _Laid:
 
 @dataclass(slots=True)
 class _Scored(_Laid):
-    """Such an asset, and what the detector said of it."""
+    """Such an asset, and what the detector said about it."""
 
     found: Scores
 
 
 def _blocks(cases: Sequence[_Scored | Failure]) -> Iterator[Sequence[_Scored | Failure]]:
-    """Cut into blocks of at most ``BLOCK`` scores, or of one asset."""
+    """Split into blocks of at most ``BLOCK`` scores, or of one asset."""
     start = longest = 0
     for stop, case in enumerate(cases):
         length = case.rows.stop - case.since if isinstance(case, _Scored) else 0
@@ -171,7 +171,7 @@ def _blocks(cases: Sequence[_Scored | Failure]) -> Iterator[Sequence[_Scored | F
 
 
 def _judge_whole(case: _Scored, rules: Rules) -> tuple[Floats, Judged]:
-    """Judge an asset as a whole: the scores of the rows reported, and what is said of them."""
+    """Judge an asset as a whole: the scores of the reported rows, and their verdicts."""
     score = np.where(complete(case.series.values, rules.shingle), case.found.score, np.nan)
     _check([case], score[None])
     skipped = case.series.health_in(rules.skip_health)
@@ -181,7 +181,7 @@ def _judge_whole(case: _Scored, rules: Rules) -> tuple[Floats, Judged]:
 
 
 def _judge(cases: Sequence[_Scored], rules: Rules) -> list[tuple[Floats, Judged]]:
-    """Judge assets of unequal length as one block, each from as late a row on as leaves its verdicts the same.
+    """Judge assets of unequal length as one block, each from the latest row that leaves its verdicts the same.
 
     A verdict depends on what lies before it alone, so it does not matter what fills up the end of a shorter row.
     """
@@ -204,7 +204,7 @@ def _judge(cases: Sequence[_Scored], rules: Rules) -> list[tuple[Floats, Judged]
 
 
 def _keep_whole(cases: Sequence[_Scored], scores: Floats, shingle: int) -> None:
-    """Set the scores of incomplete shingles to NaN, whatever their origin; one row a case."""
+    """Set the scores of incomplete shingles to NaN, whatever their origin; one row per case."""
     firsts = [max(case.since - (shingle - 1), 0) for case in cases]
     values = [case.series.values[first : case.rows.stop] for case, first in zip(cases, firsts, strict=True)]
     all_finite = bool(np.isfinite(np.concatenate(values)).all())
@@ -218,13 +218,13 @@ def _keep_whole(cases: Sequence[_Scored], scores: Floats, shingle: int) -> None:
 
 def _check_shape(series: Series, what: str, given: NDArray[Any] | None, due: tuple[int, ...]) -> None:
     if given is not None and given.shape != due:
-        raise AssetError(f"asset '{series.asset}': {what} of shape {given.shape} where {due} is due")
+        raise AssetError(f"asset '{series.asset}': {what} of shape {given.shape} instead of {due}")
 
 
 def _check(cases: Sequence[_Scored], scores: Floats) -> None:
-    """Refuse scores, one line a case, of which no sum of squares can be taken."""
+    """Refuse scores, one row per case, whose squares cannot be summed."""
     with np.errstate(invalid="ignore"):
         wild = np.abs(scores) > LARGEST
     if wild.any():
         line, place = np.argwhere(wild)[0]
-        raise AssetError(f"asset '{cases[line].asset}': a score of {scores[line, place]:g} is beyond {LARGEST:g}")
+        raise AssetError(f"asset '{cases[line].asset}': a score of {scores[line, place]:g} is larger than {LARGEST:g}")

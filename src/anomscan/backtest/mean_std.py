@@ -54,7 +54,7 @@ def cutoffs(
 
 
 def cutoff_of_all(scores: Floats, k: float) -> Cutoffs:
-    """One cut-off for a whole stretch.
+    """One cut-off for a whole history.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def fewest_scores(sigma: float) -> int:
     >>> fewest_scores(3.0)
     11
     """
-    # (m - 1) / sqrt(m) > k  <=>  sqrt(m) > (k + sqrt(k^2 + 4)) / 2; the loops mend the rounding of that root.
+    # (m - 1) / sqrt(m) > k  <=>  sqrt(m) > (k + sqrt(k^2 + 4)) / 2; the loops correct the rounding of that root.
     m = max(math.floor(((sigma + math.sqrt(sigma * sigma + 4)) / 2) ** 2), 2)
     while (m - 1) / math.sqrt(m) > sigma and m > 2:
         m -= 1
@@ -92,7 +92,7 @@ def fewest_scores(sigma: float) -> int:
 
 
 def _windows(scores: Floats, width: int, fewest: int, mean: Floats, std: Floats) -> None:
-    """Fill in mean and std of every run of ``width`` scores, (a, n - width + 1): as many passes whatever the width.
+    """Fill in mean and std of every run of ``width`` scores, (a, n - width + 1), in a fixed number of passes.
 
     Time is cut into blocks of that width. A window is the end of one block and the beginning of the next; its sums are
     running sums back from the edge between the two and on from it.
@@ -118,7 +118,7 @@ def _windows(scores: Floats, width: int, fewest: int, mean: Floats, std: Floats)
 
 
 def _across(ends: Floats, begins: Floats, mean: Floats, std: Floats) -> None:
-    """Fill in mean and std of the windows across the edge behind each block, where all scores are finite.
+    """Fill in mean and std of the windows across the end of each block, if all scores are finite.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def _across(ends: Floats, begins: Floats, mean: Floats, std: Floats) -> None:
 
 
 def _across_gaps(ends: Floats, begins: Floats, fewest: int, mean: Floats, std: Floats) -> None:
-    """As :func:`_across`, to the same bits, where NaN is no score; NaN where a window holds fewer than ``fewest``.
+    """As :func:`_across`, to the same bits, skipping NaN; NaN for a window with fewer than ``fewest`` scores.
 
     Where a block's last place is empty, the two sides of the edge have centres of their own, the score nearest to the
     edge, and a window that holds both moves the sums of the second to the centre of the first.
@@ -168,29 +168,29 @@ def _across_gaps(ends: Floats, begins: Floats, fewest: int, mean: Floats, std: F
 
 
 def _moments(count: Floats | int, centre: Floats, total: Floats, squares: Floats, mean: Floats, std: Floats) -> None:
-    """Fill in mean and std (ddof = 1) from sums of differences from a centre and of their squares; both are used up."""
+    """Fill in mean and std (ddof = 1) from sums of differences from a centre and of their squares; overwrites both."""
     np.divide(total, count, out=mean)
     mean += centre
     squares *= count
     squares -= np.square(total, out=total)
-    np.maximum(squares, 0.0, out=squares)  # below the smallest float of full precision rounding knows no bound
+    np.maximum(squares, 0.0, out=squares)  # below the smallest normal float rounding errors are unbounded
     squares /= count * (count - 1)
     np.sqrt(squares, out=std)
 
 
 def _sums(before: Floats, after: Floats) -> Floats:
-    """Sums over the windows: back from the edge, and on from it."""
+    """Sums over the windows: backward and forward from the edge."""
     sums = after.cumsum(axis=-1)
     sums += _back(before, after)
     return sums
 
 
 def _back(values: Floats, begins: Floats) -> Floats:
-    """Running sums back from the end of each block, for as many windows as there are."""
+    """Running sums backward from the end of each block, one for each window."""
     return values[..., ::-1].cumsum(axis=-1)[..., ::-1][..., : begins.shape[-1]]
 
 
 def _first(values: Floats, known: NDArray[np.bool_]) -> Floats:
-    """(a, b, 1): the first known value of each row, 0 where none is."""
+    """(a, b, 1): the first finite value of each row, 0 if there is none."""
     found = np.take_along_axis(values, known.argmax(axis=-1, keepdims=True), axis=-1)
     return np.where(np.isfinite(found), found, 0.0)

@@ -46,7 +46,7 @@ class Rules:
     def __post_init__(self) -> None:
         if self.window < self.shingle:
             raise ConfigError(
-                f"a window of {self.window} samples holds no shingle of {self.shingle}", hint="widen [scan] window"
+                f"a window of {self.window} samples contains no shingle of {self.shingle}", hint="widen [scan] window"
             )
         if self.baseline_width < self.fewest_scores:
             raise ConfigError(
@@ -63,7 +63,7 @@ class Rules:
 
     @property
     def fewest_scores(self) -> int:
-        """The fewest finite scores that a cut-off is taken of."""
+        """The fewest finite scores from which a cut-off is computed."""
         return self.cutoff_rule.fewest(self.sigma)
 
     @property

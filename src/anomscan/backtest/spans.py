@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def spans(places: NDArray[np.int64], shingle: int, step: int = 1) -> NDArray[np.int64]:
-    """Widen each anomalous place to its shingle and merge what touches.
+    """Widen each anomalous place to its shingle and merge those that touch.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Each day's verdict: exactly one, the first that holds."""
+"""Each day's verdict: exactly one, the first that applies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from anomscan.telemetry.series import Floats
 
 
 class Verdict(IntEnum):
-    """What is said of one day."""
+    """The verdict on one day."""
 
     OK = 0
     ANOMALOUS = 1
@@ -24,7 +24,7 @@ class Verdict(IntEnum):
 
     @property
     def text(self) -> str:
-        """As it stands in records.
+        """Its name in records.
 
         >>> Verdict.WARMING_UP.text
         'warming-up'
@@ -32,12 +32,12 @@ class Verdict(IntEnum):
         return self.name.lower().replace("_", "-")
 
 
-# plain numbers: NumPy is slow to see through a member of an enum
+# plain numbers: NumPy is slow with members of an enum
 _WARMING_UP, _SKIPPED, _NO_DATA = map(np.int8, (Verdict.WARMING_UP, Verdict.SKIPPED, Verdict.NO_DATA))
 
 
 class Judged(NamedTuple):
-    """Verdicts and what they rest on, each of one shape, (a, n) or (n,).
+    """Verdicts and the numbers behind them, all of one shape, (a, n) or (n,).
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def judge(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Judged:
     """
     found = rules.cutoff_rule.sliding(
         scores,
-        # Before the first shingle is whole there is no score, and no window reaches back to there.
+        # Before the first complete shingle there is no score, and no window reaches back that far.
         lead=rules.shingle - 1,
         width=rules.baseline_width,
         k=rules.sigma,
@@ -86,7 +86,7 @@ def judge(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Judged:
 
 
 def judged_from(row: int, rules: Rules) -> int:
-    """Where to begin: :func:`judge` says the same of ``row`` and of what follows, bit for bit, if given no more.
+    """Where to begin: given only what follows, :func:`judge` says the same about ``row`` and later rows, to the bit.
 
     >>> judged_from(365, Rules()), judged_from(725, Rules()), judged_from(1095, Rules())
     (0, 360, 720)
@@ -95,7 +95,7 @@ def judged_from(row: int, rules: Rules) -> int:
 
 
 def judge_stretch(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Judged:
-    """Judge a whole stretch by one cut-off over all its scores.
+    """Judge a whole history by one cut-off over all its scores.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def judge_given(scores: Floats, given: NDArray[np.bool_], skipped: NDArray[np.bo
 
 
 def milder(judged: Judged, severity: Floats, least: float) -> tuple[Judged, NDArray[np.bool_]]:
-    """Let anomalous days pass whose severity is not above ``least``: their verdict is ok.
+    """Change the verdict of anomalous days whose severity is not above ``least`` to ok.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def _ordered(
     cutoff: Floats,
     sigma: Floats,
 ) -> Judged:
-    """The first that holds: before the first full window, health skipped, no score; else what was decided."""
+    """The first that applies: before the first full window, health skipped, no score; else what was decided."""
     decided = verdict[..., full:]
     np.copyto(decided, _NO_DATA, where=~np.isfinite(scores[..., full:]))
     np.copyto(decided, _SKIPPED, where=skipped[..., full:])

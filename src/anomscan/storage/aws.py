@@ -1,4 +1,4 @@
-"""AWS as the rest of anomscan sees it: clients with patience, and each refusal one line that says what to do."""
+"""AWS for the rest of anomscan: clients that retry, and each refusal as one line that says what to do."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _BAD_CREDENTIALS = frozenset(
 
 
 def region_of(region: str | None) -> str | None:
-    """The region to work in: the one given, else ``$AWS_REGION``, else None, for boto3 to look where it looks."""
-    # boto3 itself reads AWS_DEFAULT_REGION alone, although every other tool of AWS reads AWS_REGION.
+    """The region to use: the one given, else ``$AWS_REGION``, else None, which leaves the search to boto3."""
+    # boto3 itself reads only AWS_DEFAULT_REGION, although every other tool of AWS reads AWS_REGION.
     return region or os.environ.get("AWS_REGION") or None
 
 
 def client(service: str, *, feature: str, region: str | None = None) -> Any:
-    """A client of boto3 that tries again, with growing waits; ``AWS_ENDPOINT_URL`` and its kin are obeyed.
+    """A boto3 client that retries with growing waits and respects ``AWS_ENDPOINT_URL`` and the like.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def client(service: str, *, feature: str, region: str | None = None) -> Any:
                 region_name=region_of(region),
                 config=Config(retries=retries, connect_timeout=10, read_timeout=60),
             )
-    except ValueError as error:  # AWS_ENDPOINT_URL is no URL
+    except ValueError as error:  # AWS_ENDPOINT_URL is not a URL
         raise ConfigError(f"{feature}: {in_words(error)}") from None
 
 
@@ -95,7 +95,7 @@ def lacks_credentials(error: Exception) -> bool:
 
 
 def in_words(error: Exception) -> str:
-    """What any other error of boto3 says, without the user and the password that an address may hold.
+    """The text of any other error of boto3, without the user and password that an address may contain.
 
     >>> in_words(ValueError("Invalid endpoint: http://me:secret@ local"))
     'Invalid endpoint: http://***@ local'
@@ -107,7 +107,7 @@ def in_words(error: Exception) -> str:
 def refusals(
     thing: str, kind: type[AnomscanError] = ServiceError, *, hints: Mapping[str, str] | None = None
 ) -> Iterator[None]:
-    """Turn what boto3 raises in the block into one line.
+    """Turn errors of boto3 in the block into one line.
 
     Parameters
     ----------
@@ -151,5 +151,5 @@ def _refused(
     if code in _BAD_CREDENTIALS:
         return kind(f"{thing}: AWS does not accept our credentials ({code})", hint=hint or "renew them")
     if code in _DENIED:
-        return kind(f"{thing}: access denied{f' ({said})' if said else ''}", hint=hint or "allow it to our role")
+        return kind(f"{thing}: access denied{f' ({said})' if said else ''}", hint=hint or "grant it to our role")
     return kind(f"{thing}: {code}{f': {said}' if said else ''}", hint=hint)

@@ -1,4 +1,4 @@
-"""Writing a file so that it is there whole, or as it was before."""
+"""Writing a file whole or leaving it as it was."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from typing import Any, BinaryIO
 
 from anomscan.errors import OutputError
 
-#: How the names of unfinished files begin; a killed writer leaves one behind.
+#: The beginning of the names of unfinished files; a killed writer leaves one behind.
 UNFINISHED = ".anomscan-"
 
 
 @contextmanager
 def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Write a file that takes the place of ``path`` when the block ends, and only if it ends well.
+    """Write a file that replaces ``path`` at the end of the block, if the block succeeds.
 
     The bytes go to a temporary file in the same folder (made if it is missing), which is flushed to the disk and then
     renamed: a reader sees the old file or the new one, also after ``kill -9`` or a power cut. A link is followed, the
@@ -64,14 +64,14 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             unfinished.replace(target)
             sync_folder(target.parent)
     except BaseException:
-        with suppress(OSError):  # the error on its way says what is wrong
+        with suppress(OSError):  # keep the original exception
             raw.close()
             unfinished.unlink()
         raise
 
 
 def remove_unfinished(path: str | os.PathLike[str]) -> None:
-    """Remove what killed writers of ``path`` left beside it. The caller sees to it that nobody else writes it."""
+    """Remove what killed writers of ``path`` left beside it. The caller ensures that nobody else is writing it."""
     target = Path(os.path.realpath(path))
     with suppress(OSError):
         for each in target.parent.glob(f"{_unfinished(target)}*"):
@@ -79,7 +79,7 @@ def remove_unfinished(path: str | os.PathLike[str]) -> None:
 
 
 def _unfinished(target: Path) -> str:
-    """How the names of a file's unfinished versions begin."""
+    """The beginning of the names of a file's unfinished versions."""
     return f"{UNFINISHED}{hashlib.blake2b(os.fsencode(target.name), digest_size=4).hexdigest()}-"
 
 
@@ -98,7 +98,7 @@ def sync_folder(folder: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        # Some network file systems cannot do this; their renames are as durable as they get.
+        # Some network file systems cannot do this; their renames are as durable as they can be.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:
@@ -114,7 +114,7 @@ def _special(target: Path) -> Iterator[BinaryIO]:
 
 
 class _Sink(io.FileIO):
-    """A file whose failing writes are OutputErrors; other errors in the writer's block stay what they are."""
+    """A file whose failed writes are OutputErrors; other errors in the block stay as they are."""
 
     def __init__(self, descriptor: int, target: Path) -> None:
         super().__init__(descriptor, "wb")

@@ -46,7 +46,7 @@ def hold(path: Path, what: str, *, timeout_s: float = 0.0, remove: bool = False)
     deadline = time.monotonic() + timeout_s
     while (descriptor := _taken(path)) is None:
         if time.monotonic() >= deadline:
-            raise LockedError(f"{what} is being written by {_holder(path)}", hint="try again when it has ended")
+            raise LockedError(f"{what} is being written by {_holder(path)}", hint="try again when it has finished")
         time.sleep(_POLL_S)
     try:
         since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -66,12 +66,12 @@ def hold(path: Path, what: str, *, timeout_s: float = 0.0, remove: bool = False)
 
 
 def _taken(path: Path) -> int | None:
-    """The lock file, open and locked; None while another has it."""
+    """The lock file, open and locked; None while another process holds it."""
     with output_errors(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Its last holder may have removed it since it was opened: then another may have made it anew.
+            # Its last holder may have removed it since it was opened, and another process may have created a new one.
             if os.path.samestat(os.fstat(descriptor), path.stat()):
                 return descriptor
         except (BlockingIOError, FileNotFoundError):
@@ -84,7 +84,7 @@ def _taken(path: Path) -> int | None:
 
 
 def _holder(path: Path) -> str:
-    """Who says to hold it; it may be about to say so."""
+    """Who claims to hold it; the claim may not be written yet."""
     try:
         holder = json.loads(path.read_bytes())
         return f"process {holder['pid']} on {holder['host']} since {holder['since']}"

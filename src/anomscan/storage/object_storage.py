@@ -1,4 +1,4 @@
-"""Object storage through pyarrow: how to reach it, and what it means when it refuses.
+"""Object storage through pyarrow: how to reach it, and what its refusals mean.
 
 S3, and what speaks its protocol, is reached as AWS's own tools reach it: ``AWS_ENDPOINT_URL_S3``, ``AWS_ENDPOINT_URL``,
 ``AWS_REGION``, ``AWS_DEFAULT_REGION`` and ``AWS_CA_BUNDLE`` are obeyed, and pyarrow finds the credentials (environment,
@@ -57,14 +57,14 @@ def check_url(url: str) -> re.Match[str]:
     match = _S3.fullmatch(url.rstrip("/")) or _ABFS.fullmatch(url.rstrip("/"))
     if match is None:
         raise ConfigError(
-            "the store's path is a URL that is not understood",
+            "the store's path is a URL that anomscan does not understand",
             hint="write s3://BUCKET/PREFIX or abfs://CONTAINER@ACCOUNT.dfs.core.windows.net/PREFIX",
         )
     return match
 
 
 def connect(url: str) -> tuple[str, Any]:
-    """The container and key of a URL as pyarrow wants them, and the file system they are in; nothing is asked yet.
+    """The container and key of a URL as pyarrow wants them, and their file system; makes no request.
 
     Raises
     ------
@@ -75,12 +75,12 @@ def connect(url: str) -> tuple[str, Any]:
     try:
         files = _s3() if parts.re is _S3 else _abfs(url, parts["account"], parts["domain"])
     except (ImportError, TypeError):
-        raise ConfigError(f"this version of pyarrow cannot reach {url} so", hint="upgrade pyarrow") from None
+        raise ConfigError(f"this version of pyarrow cannot reach {url}", hint="upgrade pyarrow") from None
     return parts["container"] + parts["key"], files
 
 
 def refusal(url: str, error: OSError) -> AnomscanError | FileNotFoundError | None:
-    """What an error of pyarrow says, as one line; None where it is not the storage's but of what is stored."""
+    """An error of pyarrow as one line; None if it is about the content rather than the storage."""
     if isinstance(error, FileNotFoundError):
         return FileNotFoundError(url)
     match = _AWS.search(str(error)) or _AZURE.search(str(error))
@@ -93,7 +93,7 @@ def refusal(url: str, error: OSError) -> AnomscanError | FileNotFoundError | Non
         return ServiceError(f"{url}: our credentials are not accepted ({code})", hint="renew them")
     if code in _DENIED:
         return ServiceError(
-            f"{url}: access denied ({code})", hint="check the credentials and what they may list and read"
+            f"{url}: access denied ({code})", hint="check the credentials and their permission to list and read"
         )
     if code in ("", "NETWORK_CONNECTION"):
         return ServiceError(f"{url} cannot be reached: {said}", hint="check the endpoint and the network")
@@ -109,9 +109,9 @@ def _s3() -> Any:
     if endpoint is not None:
         match = _ENDPOINT.fullmatch(endpoint)
         if match is None or match["path"]:
-            raise ConfigError("AWS_ENDPOINT_URL is not understood", hint="write it as https://HOST:PORT")
+            raise ConfigError("AWS_ENDPOINT_URL is not a valid address", hint="write it as https://HOST:PORT")
         options = {"scheme": match["scheme"], "endpoint_override": match["host"]}
-        # Without one the library asks a service of Amazon's own network for it, which need not be there.
+        # Without one the library asks a service of Amazon's own network for it, which may not exist.
         region = region or "us-east-1"
     if bundle := os.environ.get("AWS_CA_BUNDLE"):
         options["tls_ca_file_path"] = bundle
@@ -139,13 +139,13 @@ def _abfs(url: str, account: str, domain: str) -> Any:
         options["sas_token"] = f"?{sas.removeprefix('?')}"
         # An invalid one would become part of the address.
         if not _SAS.fullmatch(options["sas_token"]):
-            raise ConfigError("the shared access signature of the storage account is not one", hint="copy it again")
+            raise ConfigError("the shared access signature of the storage account is invalid", hint="copy it again")
     else:
         raise ConfigError(
-            f"{url}: there is no key to the storage account",
+            f"{url}: there is no key for the storage account",
             hint="set AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_CONNECTION_STRING",
         )
-    by_path = match is not None and match["path"].rstrip("/") == account  # as emulators have it
+    by_path = match is not None and match["path"].rstrip("/") == account  # as in emulators
     for service in ("blob", "dfs"):
         options[f"{service}_storage_authority"] = match["host"] if match and by_path else f".{service}{domain}"
         options[f"{service}_storage_scheme"] = match["scheme"] if match and by_path else "https"
@@ -153,7 +153,7 @@ def _abfs(url: str, account: str, domain: str) -> Any:
 
 
 def _connection_string(account: str) -> tuple[dict[str, str], re.Match[str] | None]:
-    """The parts of the environment's connection string and its endpoint; nothing where it is for another account."""
+    """The parts of the environment's connection string and its endpoint; nothing if it is for another account."""
     given = os.environ.get("AZURE_STORAGE_CONNECTION_STRING", "")
     pairs = dict(part.strip().split("=", 1) for part in given.split(";") if "=" in part)
     match = _ENDPOINT.fullmatch(pairs.get("BlobEndpoint", ""))
@@ -162,17 +162,17 @@ def _connection_string(account: str) -> tuple[dict[str, str], re.Match[str] | No
 
 
 def _check_key(key: str) -> None:
-    """See to it that a key is one: pyarrow would end the process."""
+    """Check a key, because an invalid one makes pyarrow end the process."""
     try:
         if len(base64.b64decode(key, validate=True)) > 0:
             return
     except (binascii.Error, ValueError):
         pass
-    raise ConfigError("the key of the storage account is not one", hint="copy it again")
+    raise ConfigError("the key of the storage account is invalid", hint="copy it again")
 
 
 def _plain(said: str) -> str:
-    """The first line of what was said, without numbers of requests, and without what an address may hold of secrets."""
+    """The first line of a message, without request ids and without secrets that an address may contain."""
     said = (said.splitlines() or [""])[0]
     said = re.sub(r"\(Request ID: [^)]*\)|curlCode: \d+, |; Details:.*|No response body\.", "", said)
     said = re.sub(r"\?\S*", "", re.sub(r"//[^/\s]*@", "//***@", said))

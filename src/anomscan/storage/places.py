@@ -1,4 +1,4 @@
-"""Where a store lies: in a folder, or on object storage, where it is only read.
+"""Where a store is: in a folder, or on object storage, where it is only read.
 
 Both kinds of place join names with ``/``, give their bytes by ``read_bytes`` and are text by ``str``; the functions
 here do the rest. What is gone is a FileNotFoundError in both, for there may be a newer manifest.
@@ -22,7 +22,7 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 @dataclass(frozen=True, slots=True)
 class ObjectPlace:
-    """An object, or what objects have in common at the beginning of their keys.
+    """An object, or a common prefix of objects.
 
     Parameters
     ----------
@@ -45,11 +45,11 @@ class ObjectPlace:
         return ObjectPlace(f"{self.url}/{name}", f"{self.key}/{name}", self.files)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Another process connects with what it finds in its own environment: no credentials travel.
+        # Another process connects with the credentials of its own environment: none travel.
         return place_of, (self.url,)
 
     def read_bytes(self) -> bytes:
-        """What the object holds.
+        """The object's content.
 
         Raises
         ------
@@ -69,7 +69,7 @@ class ObjectPlace:
         return self.files.open_input_file(self.key)
 
     def names(self, *, folders: bool) -> list[str]:
-        """The names right below it, of folders or of objects; none where there is nothing.
+        """The names directly below it, of folders or of objects; none if there is nothing.
 
         Raises
         ------
@@ -91,14 +91,14 @@ class ObjectPlace:
             raise refusal(self.url, error) or error from None
 
     def meaning(self, error: OSError) -> AnomscanError | FileNotFoundError | None:
-        """What an error of pyarrow on reading means, to be raised in its place; None if it is not the storage's."""
+        """The error to raise instead of an error of pyarrow on reading; None if it is not about the storage."""
         from pyarrow.fs import FileType
 
         from anomscan.storage.object_storage import refusal
 
         meaning = refusal(self.url, error)
         if isinstance(meaning, ServiceError):
-            # Who asks for a part of an object is not told why it is refused.
+            # A request for part of an object does not learn why it is refused.
             try:
                 if self.files.get_file_info(self.key).type == FileType.NotFound:
                     return FileNotFoundError(self.url)
@@ -121,7 +121,7 @@ def is_url(text: str) -> bool:
 
 
 def place_of(path: str | PathLike[str] | ObjectPlace) -> Place:
-    """The place that a path or URL means.
+    """The place of a path or URL.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def place_of(path: str | PathLike[str] | ObjectPlace) -> Place:
 
 
 def folders_in(place: Place) -> list[str]:
-    """The names of the folders in a folder; none where that is not there.
+    """The names of the folders in a folder; none if that does not exist.
 
     Raises
     ------
@@ -157,14 +157,14 @@ def folders_in(place: Place) -> list[str]:
 
 
 def files_in(folder: Place) -> list[str]:
-    """The names of the Parquet files in a folder; none where that is not there."""
+    """The names of the Parquet files in a folder; none if that does not exist."""
     if isinstance(folder, ObjectPlace):
         return folder.names(folders=False)
     return [entry.name for entry in folder.glob("*.parquet")]
 
 
 def opened(place: Place) -> pa.NativeFile:
-    """A file, open; who has a local one open can read it after it has been removed."""
+    """A file, open; an open local file can be read even after it has been removed."""
     if isinstance(place, ObjectPlace):
         return place.open()
     import pyarrow as pa

@@ -1,1 +1,1 @@
-"""What was measured: series, their cadence, and the local store."""
+"""What was measured: series, their cadence, their shingles."""

@@ -1,4 +1,4 @@
-"""NumPy to Arrow and back by their buffers: pyarrow's own conversions import pandas, which takes long."""
+"""NumPy to Arrow and back through their buffers: pyarrow's own conversions import pandas, which is slow."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def floats(column: pa.ChunkedArray) -> Floats:
 
 
 def codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[str]]:
-    """A text column, plain or by dictionary, as codes (-1 for null) into a list of texts."""
+    """A text column, plain or dictionary-encoded, as codes (-1 for null) into a list of texts."""
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     if column.num_chunks == 0:
@@ -61,7 +61,7 @@ def to_texts(texts: Sequence[str]) -> pa.Array:
 
 
 def to_codes(places: NDArray[np.int32], texts: Sequence[str]) -> pa.Array:
-    """Codes (-1 for null) into texts as a text column by dictionary."""
+    """Codes (-1 for null) into texts as a dictionary-encoded text column."""
     buffers = [_bits(places >= 0), pa.py_buffer(np.ascontiguousarray(places))]
     return pa.DictionaryArray.from_arrays(pa.Array.from_buffers(pa.int32(), len(places), buffers), to_texts(texts))
 

@@ -1,4 +1,4 @@
-"""The step of a series, and how its instants are read and written."""
+"""The step of a series, and the text form of its instants."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Cadence:
         """
         match = re.fullmatch(r"([1-9]\d*)(s|min|h|D)", text)
         if match is None:
-            raise ConfigError(f"cadence '{text}' is not understood", hint="write it as 1D, 1h, 10min or 15s")
+            raise ConfigError(f"cadence '{text}' is not valid", hint="write it as 1D, 1h, 10min or 15s")
         return cls(text, int(match[1]) * _UNITS_US[match[2]])
 
     @property
@@ -57,13 +57,13 @@ class Cadence:
         return self.step_us % _DAY_US == 0
 
     def text(self, timestamp: np.datetime64) -> str:
-        """A sample's timestamp as it stands in records: a date, or a UTC instant with Z."""
+        """A sample's timestamp as in records: a date, or a UTC instant with Z."""
         return _text(self.whole_days, timestamp)
 
 
 @functools.lru_cache(4096)
 def _text(whole_days: bool, timestamp: np.datetime64) -> str:
-    """Cached, as the assets of a fleet share their days."""
+    """Cached, because the assets of a fleet share their days."""
     return str(np.datetime_as_string(timestamp, unit="D")) if whole_days else instant_text(timestamp)
 
 
@@ -85,13 +85,13 @@ def parse_duration(text: str) -> np.timedelta64:
 
 
 def instant_text(timestamp: np.datetime64) -> str:
-    """A UTC instant in ISO 8601 with Z, to the second where it has no fraction."""
+    """A UTC instant in ISO 8601 with Z, to the second if it has no fraction."""
     whole = timestamp.astype("datetime64[us]").astype(np.int64) % 1_000_000 == 0
     return f"{np.datetime_as_string(timestamp, unit='s' if whole else 'us')}Z"
 
 
 def first_instant(text: str) -> np.datetime64:
-    """The instant a user's ``--from`` names: a date begins at its midnight, UTC.
+    """The instant of a user's ``--from``: a date begins at midnight UTC.
 
     Raises
     ------

@@ -16,7 +16,7 @@ ARRIVED_AT = "arrived_at"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What every row of one source has.
+    """The columns of every row of one source.
 
     Parameters
     ----------
@@ -46,5 +46,5 @@ class Layout:
 
 
 def value_column(variable: str) -> str:
-    """The column that holds a variable; prefixed, so that a variable may be called anything."""
+    """The column of a variable; prefixed, so that a variable may have any name."""
     return f"value:{variable}"

@@ -58,7 +58,7 @@ class Series:
         return len(self.timestamps)
 
     def health(self, row: int) -> str | None:
-        """The health of one sample, None where it has none."""
+        """The health of one sample; None if it has none."""
         code = int(self.health_codes[row])
         return None if code < 0 else self.health_names[code]
 
@@ -85,7 +85,7 @@ class Series:
         )
 
     def on_calendar(self) -> Series:
-        """The series laid on its cadence from its first sample to its last.
+        """The series on its calendar from its first sample to its last.
 
         A missing sample becomes a row of NaN without health. A series without gaps is returned as it is.
         """

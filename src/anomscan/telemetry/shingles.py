@@ -11,7 +11,7 @@ from anomscan.telemetry.series import Floats
 
 
 def shingles(values: Floats, length: int) -> Floats:
-    """Every window of ``length`` consecutive samples, laid out time-major.
+    """Every run of ``length`` consecutive samples, in time-major order.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def shingles_of(values: Sequence[Floats], rows: Sequence[NDArray[np.intp]], leng
 
 
 def complete(values: Floats, length: int) -> NDArray[np.bool_]:
-    """(n,) bool: the samples whose shingle exists and holds no NaN.
+    """(n,) bool: the samples whose shingle exists and has no NaN.
 
     >>> complete(np.array([[0.0], [1.0], [np.nan], [3.0], [4.0]]), 2)
     array([False,  True, False, False,  True])
@@ -103,7 +103,7 @@ def complete(values: Floats, length: int) -> NDArray[np.bool_]:
 
 
 def runs(good: NDArray[np.bool_], length: int) -> NDArray[np.bool_]:
-    """(n,) bool: the rows that end ``length`` good ones in a row.
+    """(n,) bool: the rows at which ``length`` consecutive good rows end.
 
     >>> runs(np.array([True, True, False, True, True]), 2)
     array([False,  True, False, False,  True])

@@ -53,7 +53,7 @@ class CachedDetector:
                 continue
             due = len(places), 1 + len(self.capabilities.columns)
             if found.shape != due:
-                what = f"scores of shape {found.shape} where {due} is due"
+                what = f"scores of shape {found.shape} instead of {due}"
                 results.append(AssetError(f"asset '{series.asset}': {what}"))
                 continue
             if len(places):
