@@ -398,7 +398,7 @@ class TestRefusals:
         ],
     )
     def test_a_url_that_is_not_understood(self, url: str) -> None:
-        with pytest.raises(ConfigError, match=r"URL that anomscan does not understand \(write s3://BUCKET/PREFIX") as caught:
+        with pytest.raises(ConfigError, match=r"does not understand \(write s3://BUCKET/PREFIX") as caught:
             Store(url)
         assert "secret" not in str(caught.value)
 
