@@ -95,5 +95,5 @@ def test_a_shingle_longer_than_the_stretch_leaves_no_points():
 
 def test_a_value_beyond_what_a_forest_takes_is_named_though_no_tree_may_see_it():
     huge = Criteria(samples=5, min_std=0.0, max_std=1e39)
-    with pytest.raises(InputError, match=r"asset 'b' holds a value of 3e\+38.*at most 1.7e\+38"):
+    with pytest.raises(InputError, match=r"asset 'b' has a value of 3e\+38.*at most 1.7e\+38"):
         choose(lambda: [[series("a", CALM), series("b", [3e38, *CALM[:4]])]], huge, shingle=2, through=None)

@@ -85,7 +85,7 @@ def unrendered(result: Any, **more: Any) -> Record:
 RECORD_OF = work.record_of
 #: Part of an id, and what the record of such an asset must say.
 WAYS = {
-    "beyond": "holds a value beyond 1.7e+38",
+    "beyond": "has a value beyond 1.7e+38",
     "odd": "OddError: first line second line",
     "silent": "SilentError",
     "zero": "ZeroDivisionError: division by zero",

@@ -1,1 +1,1 @@
-"""What scores a series."""
+"""Detectors: what scores a series."""

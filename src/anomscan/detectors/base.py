@@ -1,4 +1,4 @@
-"""What a detector is: a series goes in, one score a sample comes out. Deciding is not its business."""
+"""What a detector is: a series goes in, one score per sample comes out. It decides nothing."""
 
 from __future__ import annotations
 
@@ -85,11 +85,11 @@ class Detector(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Changes when its scores may, as far as it can know: by its model, its file, the service it asks."""
+        """A text that changes when its scores may: with its model, its file or its service."""
 
     @property
     def trained_through(self) -> np.datetime64 | None:
-        """The last instant its training saw; None where nothing was trained."""
+        """The last instant its training saw; None if nothing was trained."""
 
     def score(
         self, batch: Sequence[Series], shingle: int, rows: Sequence[slice] | None = None
@@ -121,12 +121,12 @@ class Detector(Protocol):
 
 
 class FrozenDetector(Detector, Protocol):
-    """A detector whose score of a shingle follows from the shingle alone, as long as its fingerprint is the same."""
+    """A detector whose score of a shingle depends only on the shingle, as long as its fingerprint is the same."""
 
     def score_at(
         self, batch: Sequence[Series], shingle: int, rows: Sequence[NDArray[np.intp]]
     ) -> list[Floats | AnomscanError]:
-        """Score the shingles that end at some rows of each series; they are whole.
+        """Score the shingles that end at some rows of each series; they are complete.
 
         Returns
         -------
@@ -141,5 +141,5 @@ class FrozenDetector(Detector, Protocol):
 
 
 def is_frozen(detector: Detector) -> TypeGuard[FrozenDetector]:
-    """Whether the scores of a detector may be kept, and single shingles be scored."""
+    """Whether a detector's scores may be kept and single shingles scored."""
     return detector.capabilities.frozen

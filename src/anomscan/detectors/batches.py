@@ -17,7 +17,7 @@ from anomscan.telemetry.shingles import complete, shingles, shingles_at
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Points:
-    """What is to be scored of one series, for a detector that takes points as float32.
+    """The points of one series to score, for a detector that takes float32.
 
     Parameters
     ----------
@@ -38,14 +38,14 @@ class Points:
 
     @classmethod
     def of(cls, series: Series, shingle: int, rows: NDArray[np.intp] | None = None) -> Points:
-        """Take the shingles of a series that end at some rows and are whole; all whole ones without ``rows``."""
+        """Take the complete shingles of a series that end at some rows, or all of them without ``rows``."""
         if rows is None:
             whole = complete(series.values, shingle)
             rows, points = np.flatnonzero(whole), shingles(series.values, shingle)[whole[shingle - 1 :]]
         else:
             points = shingles_at(series.values, rows, shingle)
         if (np.abs(points) > LARGEST).any():
-            error = AssetError(f"asset '{series.asset}' holds a value beyond {LARGEST:.3g}")
+            error = AssetError(f"asset '{series.asset}' has a value beyond {LARGEST:.3g}")
             return cls(series, rows[:0], points[:0], error)
         return cls(series, rows, points)
 

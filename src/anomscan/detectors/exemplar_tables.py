@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from anomscan.detectors.exemplars import Exemplars
     from anomscan.telemetry.rows import Layout
 
-#: Lines of a list that a person reads before the rest becomes a count.
+#: Lines of a list to show before the rest becomes a count.
 _SHOWN = 20
 
 
 def show_exemplars(console: Console, exemplars: Exemplars, layout: Layout) -> None:
-    """Say which assets were taken and which were left, and why."""
+    """Show which assets were taken, which were left out, and why."""
     taken = [
         (asset, ", ".join(f"{std:.4g}" for std in stds))
         for asset, stds in zip(exemplars.assets[:_SHOWN], exemplars.stds[:_SHOWN].tolist(), strict=True)
@@ -24,7 +24,7 @@ def show_exemplars(console: Console, exemplars: Exemplars, layout: Layout) -> No
         f"taken ({len(exemplars.assets)})", ("asset", f"std of {', '.join(layout.variables)}"), taken, data=False
     )
     if exemplars.left:
-        console.table(f"left ({len(exemplars.left)})", ("asset", "why"), exemplars.left[:_SHOWN], data=False)
+        console.table(f"left out ({len(exemplars.left)})", ("asset", "why"), exemplars.left[:_SHOWN], data=False)
     hidden = max(len(exemplars.assets) - _SHOWN, 0) + max(len(exemplars.left) - _SHOWN, 0)
     if hidden:
         console.info(f"... and {hidden} more assets")

@@ -83,7 +83,7 @@ def choose(fleet: Fleet, criteria: Criteria, *, shingle: int, through: np.dateti
             std = None if stretch is None else stretch.std(axis=0, ddof=1)
             reason = _reason(series, rows, std, criteria)
             if reason or stretch is None or std is None:
-                # Thousands may be left for the same reason, which need not be kept as often.
+                # Thousands may be left out for the same reason, which need not be stored as often.
                 left.append((series.asset, sys.intern(reason)))
             else:
                 _check_range(series.asset, stretch)
@@ -103,7 +103,7 @@ def _check_range(asset: str, stretch: Floats) -> None:
     highest = float(np.abs(stretch).max())
     if highest > LARGEST:
         raise InputError(
-            f"asset '{asset}' holds a value of {highest:.3g}: a forest takes finite numbers of at most {LARGEST:.1e}",
+            f"asset '{asset}' has a value of {highest:.3g}: a forest takes finite numbers of at most {LARGEST:.1e}",
             hint="correct it at its source and fetch it again, or lower [train] max_std",
         )
 
@@ -132,5 +132,5 @@ def _nobody(left: Sequence[tuple[str, str]], criteria: Criteria) -> NoExemplarsE
     verb = "raise" if setting.endswith("max_std") else "lower"
     return NoExemplarsError(
         f"none of {len(left)} assets is fit to train on; '{asset}': {reason}",
-        hint=f"{verb} {setting} (it stood in the way of {kinds[setting]})",
+        hint=f"{verb} {setting} (it excluded {kinds[setting]})",
     )

@@ -1,4 +1,4 @@
-"""What a kind of detector offers beside its scores: opening it, training it, and looking after its models."""
+"""What a kind of detector offers besides scores: opening it, training it, and managing its models."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from anomscan.errors import ConfigError
 
 
 class Console(Protocol):
-    """Where training says what it does, and asks."""
+    """Where training shows what it does, and asks for confirmation."""
 
     @property
     def can_ask(self) -> bool:
-        """Whether there is somebody to ask."""
+        """Whether there is anybody to ask."""
 
     def agrees(self, question: str) -> bool:
         """Ask a question; anything but a clear yes is a no."""
 
     def data(self, line: str) -> None:
-        """Put a line on stdout: what was asked for."""
+        """Print a line of the result on stdout."""
 
     def info(self, message: str, **facts: object) -> None:
-        """Say it unless silence is wanted."""
+        """Show a message, unless the user wants silence."""
 
     def warn(self, message: str) -> None:
-        """Say what the user should know although the work goes on."""
+        """Show a problem that does not stop the work."""
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, data: bool) -> None:
-        """Draw a table: on stdout if it is the data that was asked for, else on stderr."""
+        """Draw a table: on stdout if it is the result, else on stderr."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,11 +98,11 @@ class Kind(ABC):
         """
         raise ConfigError(
             f"detector '{name}' is {settings.kind}, which cannot be recorded or replayed",
-            hint="leave --record and --replay out",
+            hint="leave out --record and --replay",
         )
 
     def missing(self, settings: Any) -> str | None:
-        """Why it cannot score yet, in one line, if training it is all that is needed."""
+        """Why it cannot score yet, in one line, if it only needs training."""
         return None
 
     def train(self, console: Console, settings: Any, training: Training) -> None:
@@ -118,7 +118,7 @@ class Kind(ABC):
         raise ConfigError(f"detector '{training.name}' is {settings.kind}, which is not trained")
 
     def models(self, name: str, settings: Any) -> list[tuple[str, str, str]]:
-        """The models there are: detector, model, and through when it was trained, or what is wrong with it."""
+        """The existing models: detector, model, and the end of its training data or what is wrong with it."""
         return []
 
     def show(self, console: Console, name: str, settings: Any, model_id: str | None) -> None:

@@ -40,7 +40,7 @@ def as_points(points: ArrayLike, dimension: int | None = None) -> Floats32:
     if dimension is not None and table.shape[1] != dimension:
         raise ModelError(
             f"the forest was trained on points of dimension {dimension}, these have {table.shape[1]}",
-            hint="dimension is shingle times variables: set them as in training, or train anew",
+            hint="dimension is shingle times variables: set them as in training, or train again",
         )
     usable = np.abs(table) <= LARGEST
     if not usable.all():
@@ -48,6 +48,6 @@ def as_points(points: ArrayLike, dimension: int | None = None) -> Floats32:
         raise InputError(
             f"row {row}, column {column} of the points is {table[row, column]}: a forest takes finite numbers "
             f"of at most {LARGEST:.1e}",
-            hint="leave such rows out",
+            hint="leave out such rows",
         )
     return np.ascontiguousarray(table, np.float32)

@@ -26,7 +26,7 @@ from anomscan.telemetry.series import Floats
 
 
 class Scorer(Protocol):
-    """Points to scores, elsewhere. Threads may share it."""
+    """Scores points elsewhere. Threads may share it."""
 
     def score(self, points: Sequence[Floats32]) -> list[Floats | AnomscanError]:
         """Score the points of some assets, at least one.
@@ -56,7 +56,7 @@ def taped(
     record: Path | None,
     replay: Path | None,
 ) -> Iterator[Scorer]:
-    """A scorer that is recorded, or played back, or neither.
+    """A scorer that is recorded, replayed, or neither.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def taped(
 
 
 class Recorder:
-    """Hands points on to a scorer and keeps what it answers.
+    """Passes points to a scorer and keeps its responses.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ class Replay:
             if answered_by != endpoint:
                 self._others.add(answered_by)
             elif request in self._scores and not np.array_equal(self._scores[request], scores):
-                raise InputError(f"{path} line {line} gives other scores to request {request} than a line before it")
+                raise InputError(f"{path} line {line} gives request {request} other scores than an earlier line")
             else:
                 self._scores[request] = scores
 
@@ -173,9 +173,9 @@ class Replay:
         if scores is None or len(scores) != len(points):
             others = f" (it has some of {', '.join(sorted(self._others))})" if self._others else ""
             raise InputError(
-                f"{self._path} has no answer of endpoint '{self._endpoint}' to request {request}, "
+                f"{self._path} has no response of endpoint '{self._endpoint}' to request {request}, "
                 f"{len(points)} points of dimension {points.shape[1]}{others}",
-                hint="the data or the settings differ from the recorded run: record anew with --record",
+                hint="the data or the settings differ from the recorded run: record again with --record",
             )
         return scores.copy()
 
@@ -202,10 +202,10 @@ def _read(path: Path) -> Iterator[tuple[int, str, Floats, str]]:
                     table = np.array(scores, np.float64)
                 except (ValueError, KeyError, TypeError):
                     raise InputError(
-                        f"{path} line {line} is cut off or no recorded request", hint="record anew with --record"
+                        f"{path} line {line} is truncated or not a recorded request", hint="record again with --record"
                     ) from None
                 if table.shape != (count,) or not all(map(math.isfinite, table)):
-                    raise InputError(f"{path} line {line} does not hold {count} scores", hint="record anew")
+                    raise InputError(f"{path} line {line} does not hold {count} scores", hint="record again")
                 yield line, str(request), table, str(endpoint)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}", hint="name a file that --record wrote") from None

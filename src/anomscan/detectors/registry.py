@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from anomscan.detectors.base import Detector
     from anomscan.detectors.kind import Kind
 
-#: Where the ``KIND`` of each kind is; imported only when it is asked for.
+#: The module with the ``KIND`` of each kind; imported only when it is needed.
 _MODULES = {
     "rcf": "anomscan.detectors.rcf.kind",
     "sagemaker": "anomscan.detectors.sagemaker.kind",
@@ -24,7 +24,7 @@ _MODULES = {
 
 
 def kind_named(name: str) -> Kind:
-    """The kind of a name, one of the keys of the table."""
+    """The kind with a name, one of the keys of the table."""
     kind: Kind = import_module(_MODULES[name]).KIND
     return kind
 
@@ -47,7 +47,7 @@ def opened(
     record: Path | None = None,
     replay: Path | None = None,
 ) -> AbstractContextManager[Detector]:
-    """Have a detector for the length of a block; a remote one may be recorded, or played back.
+    """Open a detector for the length of a block; a remote one may be recorded or replayed.
 
     Parameters
     ----------

@@ -46,13 +46,13 @@ def draw(n: int, *, trees: int, sample_size: int, sampling: str, rng: np.random.
     if sampling != "sagemaker":
         raise ConfigError(f"unknown sampling {sampling!r}", hint=f"one of {', '.join(SAMPLINGS)}")
     if n >= trees * sample_size:
-        # The permutation that rng.permutation(n) gives, in half the memory: this is all that grows with n.
+        # The same permutation as rng.permutation(n), in half the memory: only this grows with n.
         order = np.arange(n, dtype=np.int32 if n <= np.iinfo(np.int32).max else np.int64)
         rng.shuffle(order)
         return order[: trees * sample_size].astype(np.int64).reshape(trees, sample_size)
     if n < trees:
         raise InputError(
-            f"sagemaker sampling shares the rows out among the trees: {n} rows are too few for {trees} trees",
+            f"sagemaker sampling divides the rows among the trees: {n} rows are too few for {trees} trees",
             hint="give more rows or fewer trees, or use sampling = 'shuffled'",
         )
     return np.arange(n // trees * trees).reshape(trees, n // trees)

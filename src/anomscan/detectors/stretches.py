@@ -1,4 +1,4 @@
-"""The stretches of samples that exemplars are taken by, and their shingles, read when they are asked for."""
+"""The samples for which exemplars were chosen, and their shingles, read on demand."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from anomscan.telemetry.series import Floats, Series
 from anomscan.telemetry.shingles import shingles_at
 
-#: Goes through a fleet from its beginning, each time the same, each asset once.
+#: Goes through a fleet from its beginning, in the same order each time, each asset once.
 Fleet = Callable[[], Iterable[Sequence[Series]]]
 
 
 def known(series: Series, through: np.datetime64 | None) -> int:
-    """How many of the samples are not later than ``through``; all of them without it."""
+    """How many samples are no later than ``through``; all of them without it."""
     return len(series) if through is None else int(np.searchsorted(series.timestamps, through, "right"))
 
 
 def last_run(series: Series, rows: int, samples: int) -> Floats | None:
-    """(samples, d): the values of the last so many consecutive finite samples among the first rows, None if none."""
+    """(samples, d) the last consecutive finite values among the first rows; None if there are too few."""
     finite = np.flatnonzero(np.isfinite(series.values[:rows]).all(axis=1))
     if len(finite) < samples:
         return None
@@ -69,7 +69,7 @@ class StretchPoints:
         """(k, L * d) float64: the points at (k,) rows in any order, by going through the fleet once."""
         order = np.argsort(rows, kind="stable")
         ordered = rows[order]
-        # A row that is not found again must not pass for a point.
+        # A row that is not found again must not be taken for a point.
         points = np.full((len(rows), self.shingle * self.variables), np.nan)
         for chunk in self.fleet():
             for series in chunk:

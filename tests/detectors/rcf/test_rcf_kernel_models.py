@@ -25,29 +25,29 @@ def arrays():
 
 def refuse(tmp_path, arrays, why):
     model_file.write(tmp_path / "m", Trees(**arrays), SETTINGS)
-    with pytest.raises(ModelError, match=rf"no sound forest: {why}.*run anomscan train"):
+    with pytest.raises(ModelError, match=rf"not a sound forest: {why}.*run anomscan train"):
         Forest.load(tmp_path / "m")
 
 
 @pytest.mark.parametrize(
     ("name", "place", "value", "why"),
     [
-        ("roots", 0, -1, "a root is no node"),
-        ("roots", 1, 1 << 30, "a root is no node"),
+        ("roots", 0, -1, "a root is not a node"),
+        ("roots", 1, 1 << 30, "a root is not a node"),
         ("roots", 1, 1, "its masses do not add up"),
         ("left", 0, 1 << 30, "a child does not come after its parent"),
         ("left", 0, -5, "a child does not come after its parent"),
         ("left", 1, 1, "a child does not come after its parent"),
         ("left", 0, 29, "a child does not come after its parent"),
-        ("axis", 0, 3, "a cut is in no dimension"),
-        ("axis", 0, -1, "a cut is in no dimension"),
+        ("axis", 0, 3, "a cut is in an invalid dimension"),
+        ("axis", 0, -1, "a cut is in an invalid dimension"),
         ("mass", 0, 9, "its masses do not add up"),
         ("mass", -1, 0, "its masses do not add up"),
         ("cut", 0, np.nan, "a cut misses its box"),
         ("cut", 0, 99, "a cut misses its box"),
-        ("low", (0, 1), np.nan, "a box is none"),
-        ("high", (0, 1), np.inf, "a box is none"),
-        ("low", (0, 1), 99, "a box is none"),
+        ("low", (0, 1), np.nan, "a box is invalid"),
+        ("high", (0, 1), np.inf, "a box is invalid"),
+        ("low", (0, 1), 99, "a box is invalid"),
     ],
 )
 def test_a_wrong_number_is_named(tmp_path, arrays, name, place, value, why):

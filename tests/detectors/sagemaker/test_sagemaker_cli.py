@@ -103,7 +103,7 @@ def test_a_recorded_scan_is_replayed_byte_for_byte_with_nobody_there(forest, pla
     assert run(["detect", "--asset", "asset1", "--replay", "tape.jsonl", "-o", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["asset"] == "asset1"
     assert scan("--shingle", "4", "--replay", "tape.jsonl") == ExitCode.INPUT
-    assert "record anew with --record" in capsys.readouterr().err
+    assert "record again with --record" in capsys.readouterr().err
     assert loopback.calls == []
 
 

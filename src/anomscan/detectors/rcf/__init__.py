@@ -1,4 +1,4 @@
-"""Random Cut Forest in this process: grown once, frozen, then asked."""
+"""A Random Cut Forest in this process: grown once, then frozen."""
 
 from anomscan.detectors.rcf.forest import Forest
 

@@ -1,4 +1,4 @@
-"""The score shared out among the dimensions.
+"""The score divided among the dimensions.
 
 At each node the part of the score that its cut adds is shared in proportion to how far the point lies outside the box
 in each dimension, high and low sides together. Where a point equals its leaf no box on its way leaves it outside; then
@@ -49,12 +49,12 @@ def _descend(trees: Trees, parents: Places, roots: Ints32, points: Floats32) -> 
         left = trees.left.take(node)
         equal = (left == 0) & (outside == 0)
         if equal.any():
-            # Such a point is inside every box above: all its weight is still there.
+            # Such a point is inside every box above, so all its weight is left.
             shares[pair[equal]] = _climb(trees, parents, node[equal], points[row[equal]], depth)
             go = ~equal
             pair, row, node, weight, left = pair[go], row[go], node[go], weight[go], left[go]
             gaps, outside = gaps[go], outside[go]
-        # A leaf's box has no extent: there all of the weight is cut off.
+        # A leaf's box has no extent, so all of the weight is cut off there.
         whole = trees.extent.take(node) + outside
         shares[pair] += (weight / whole * (1 / (depth + 1)))[:, np.newaxis] * gaps
         weight = weight - weight * (outside / whole)

@@ -46,7 +46,7 @@ class RcfDetector:
 
     @property
     def fingerprint(self) -> str:
-        """That of the forest."""
+        """The forest's fingerprint."""
         return self._forest.fingerprint
 
     @classmethod
@@ -95,7 +95,7 @@ class RcfDetector:
         return [one.error or self._lines(score) for one, score in self._gathered(batch, gathered, shingle)]
 
     def _lines(self, scores: Floats) -> Floats:
-        """(m, 1 + c) float64: (m,) scores, and their severity where the model was calibrated for it."""
+        """(m, 1 + c) float64: (m,) scores, with severity filled in, if the model is calibrated."""
         return scores[:, None] if self._severity is None else np.stack([scores, self._severity(scores)], axis=1)
 
     def _with_severity(self, scores: Scores | AnomscanError) -> Scores | AnomscanError:
@@ -104,7 +104,7 @@ class RcfDetector:
         return replace(scores, columns={"severity": self._severity(scores.score)})
 
     def _gathered(self, batch: Sequence[Series], points: Sequence[Points], shingle: int) -> list[tuple[Points, Floats]]:
-        """The points of a batch, scored at once, each series' with their (m,) scores."""
+        """The points of a batch, scored together, with the (m,) scores of each series."""
         self._check_all(batch, shingle)
         if not any(len(one.points) for one in points):
             return [(one, np.empty(0)) for one in points]

@@ -20,7 +20,7 @@ from anomscan.detectors.rcf.trees import Floats64, Trees
 from anomscan.detectors.sampling import draw
 from anomscan.errors import ConfigError, InputError
 
-#: Threads get several pieces each, so that none waits long for the last; a piece is worth a thread's while.
+#: Threads get several chunks each, so that none waits long for the last; a chunk is large enough for a thread.
 _PIECES_A_THREAD = 4
 _PIECE = 512
 
@@ -114,7 +114,7 @@ class Forest:
         seed: int,
         sampling: str = "shuffled",
     ) -> Self:
-        """Train the forest that :meth:`fit` would on n points, without holding more of them than the trees see.
+        """Train the forest that :meth:`fit` would train on n points, holding only the points that the trees see.
 
         Parameters
         ----------
@@ -130,7 +130,7 @@ class Forest:
         InputError, ConfigError
             As for :meth:`fit`, but for the points that are not gathered.
         """
-        from anomscan.detectors.rcf.growing import grow  # here, for who scores does not need it
+        from anomscan.detectors.rcf.growing import grow  # imported here because scoring does not need it
 
         for name, value, least in (("trees", trees, 1), ("sample_size", sample_size, 1), ("seed", seed, 0)):
             if value < least:
@@ -154,7 +154,7 @@ class Forest:
         return self.nodes.dimension
 
     def with_facts(self, **facts: object) -> Self:
-        """The same forest with these facts added.
+        """A copy of the forest with these facts added.
 
         Raises
         ------
@@ -191,7 +191,7 @@ class Forest:
         return _shared_out(functools.partial(score, self.nodes), as_points(points, self.dimension), threads)
 
     def attribution(self, points: ArrayLike, *, threads: int = 1) -> Floats64:
-        """Share each point's score out among the dimensions.
+        """Divide each point's score among the dimensions.
 
         Parameters
         ----------
@@ -251,7 +251,7 @@ class Forest:
         )
 
     def __reduce__(self) -> tuple[object, ...]:
-        # A read-only view of a dictionary does not travel by itself.
+        # A read-only view of a dictionary cannot be pickled.
         return _put_together, (self.nodes, self.sample_size, self.seed, self.sampling, dict(self.facts), self.checksum)
 
     def _settings(self) -> dict[str, object]:
@@ -270,7 +270,7 @@ def _put_together(
 
 
 def _shared_out(work: Callable[[Floats32], Floats64], points: Floats32, threads: int) -> Floats64:
-    """What ``work`` makes of all points, done piece by piece where there are enough for several threads."""
+    """Apply ``work`` to all points, in chunks if there are enough for several threads."""
     if threads < 1:
         raise ConfigError(f"threads is {threads}, a forest needs at least 1")
     pieces = min(_PIECES_A_THREAD * threads, len(points) // _PIECE)

@@ -29,11 +29,11 @@ class _Level:
 
 
 class _Sampled(Protocol):
-    """The points that each node of the level at hand has."""
+    """The points of each node of the current level."""
 
     @property
     def mass(self) -> Places:
-        """(k,) how many."""
+        """(k,) the number of points of each node."""
 
     def bounds(self) -> tuple[Floats32, Floats32]:
         """(d, k) each: their lowest and highest values."""
@@ -62,7 +62,7 @@ def grow(points: Floats32, samples: NDArray[np.int64], rng: np.random.Generator)
     -------
     The trees.
     """
-    # -0.0 and 0.0 are one value: which of them a box would show must not depend on the order of comparing.
+    # -0.0 and 0.0 are equal: which of them a box gets must not depend on the order of comparisons.
     points = points + np.float32(0)
     kernel = native()
     sampled: _Sampled = _Columns(points, samples) if kernel is None else kernel.rows(points, samples)
@@ -86,7 +86,7 @@ def _level(sampled: _Sampled, tree: Ints32, rng: np.random.Generator) -> _Level:
     chosen = (reach[:, where] <= chance_axis * reach[-1, where]).sum(axis=0)
     lowest, highest = low[chosen, where], high[chosen, where]
     place = (lowest + chance_cut * (highest.astype(np.float64) - lowest)).astype(np.float32)
-    # Rounding may land on the upper end, which would leave the right side empty.
+    # Rounding may give the upper end, which would leave the right side empty.
     place = np.where(place >= highest, np.nextafter(highest, lowest), place)
     axis = np.zeros(len(tree), np.int32)
     axis[where] = chosen
@@ -96,7 +96,7 @@ def _level(sampled: _Sampled, tree: Ints32, rng: np.random.Generator) -> _Level:
 
 
 class _Columns:
-    """In NumPy: one column a sampled point; the columns of a node are consecutive, from its start."""
+    """In NumPy: one column per sampled point; the columns of a node are consecutive, from its start."""
 
     def __init__(self, points: Floats32, samples: NDArray[np.int64]) -> None:
         trees, size = samples.shape
@@ -113,7 +113,7 @@ class _Columns:
         return low, high
 
     def divide(self, splits: Flags, axis: Ints32, cut: Floats32) -> None:
-        """The columns of leaves are left behind."""
+        """The columns of leaves are dropped."""
         mass = self.mass
         columns = self._columns[:, np.repeat(splits, mass)]
         axis, cut, mass = axis[splits], cut[splits], mass[splits]
@@ -124,7 +124,7 @@ class _Columns:
         number = columns.shape[1]
         at = np.arange(number)
         right = columns.ravel().take(np.repeat(axis, mass) * np.intp(number) + at) > np.repeat(cut, mass)
-        # A stable partition of every node at once: points that go left close up, the others follow them.
+        # A stable partition of all nodes at once: the points that go left come first, the others follow.
         before: Places = np.cumsum(right) - right
         before -= np.repeat(before[starts], mass)
         right_mass = np.add.reduceat(right, starts, dtype=np.intp)
@@ -137,14 +137,14 @@ class _Columns:
 
 
 def _tree_after_tree(levels: list[_Level], trees: int) -> Trees:
-    """Bring the nodes, gathered level by level, into the order of :class:`Trees`."""
+    """Bring the nodes, collected level by level, into the order of :class:`Trees`."""
     tree = np.concatenate([level.tree for level in levels])
     splits = np.concatenate([level.splits for level in levels])
     order = np.argsort(tree, kind="stable")
     place = np.empty(len(order), np.int32)
     place[order] = np.arange(len(order), dtype=np.int32)
     left = np.zeros(len(order), np.int32)
-    # Gathered level by level, the children stand in the order of their parents, two by two, after the roots.
+    # Collected level by level, the children follow the roots in the order of their parents, two by two.
     left[splits] = place[trees::2]
     return Trees(
         roots=place[:trees],

@@ -1,4 +1,4 @@
-"""The kind ``rcf``: a forest in this process, its model a file."""
+"""The kind ``rcf``: a forest in this process, with a model file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class RcfKind(Kind):
 
     def missing(self, settings: Settings) -> str | None:
         """Say where the model would be."""
-        return None if settings.model.exists() else f"no model yet at {settings.model}; anomscan train makes it"
+        return None if settings.model.exists() else f"no model yet at {settings.model}; run anomscan train"
 
     def train(self, console: Console, settings: Settings, training: Training) -> None:
         """Grow a forest on the exemplars and write it to the model file."""
@@ -49,8 +49,9 @@ class RcfKind(Kind):
         )
         show_exemplars(console, exemplars, layout)
         console.info(
-            f"trained {settings.trees} trees on {len(exemplars.points)} shingles of {len(exemplars.assets)} assets "
-            f"(left {len(exemplars.left)}), through {layout.cadence.text(exemplars.trained_through)}: {settings.model}"
+            f"trained {settings.trees} trees on {len(exemplars.points)} shingles of {len(exemplars.assets)} assets, "
+            f"left out {len(exemplars.left)}, through {layout.cadence.text(exemplars.trained_through)}: "
+            f"{settings.model}"
         )
 
     def models(self, name: str, settings: Settings) -> list[tuple[str, str, str]]:
@@ -91,7 +92,7 @@ class RcfKind(Kind):
 
 def _refuse_id(name: str, model_id: str | None) -> None:
     if model_id is not None:
-        raise ConfigError(f"detector '{name}' has one model, a file", hint="leave the id out")
+        raise ConfigError(f"detector '{name}' has one model, a file", hint="leave out the id")
 
 
 KIND = RcfKind()

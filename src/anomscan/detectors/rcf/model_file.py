@@ -1,4 +1,4 @@
-r"""The file a forest is kept in.
+r"""The model file of a forest.
 
 =====================  ==================================================================================
 8 bytes                the magic ``ANOMRCF\n``
@@ -66,7 +66,7 @@ def write(path: str | os.PathLike[str], trees: Trees, settings: dict[str, Any]) 
 
 
 def checksum(trees: Trees, settings: dict[str, Any]) -> str:
-    """What :func:`read` would give of a forest that was written: the SHA-256 of its file, in hexadecimal digits."""
+    """The SHA-256 of the file of a forest that was written, in hexadecimal digits, as :func:`read` would give it."""
     digest = hashlib.sha256()
     for part in _parts(trees, settings):
         digest.update(part)
@@ -91,23 +91,23 @@ def read(path: str | os.PathLike[str]) -> tuple[Trees, dict[str, Any], str]:
     if version != VERSION:
         raise ModelError(
             f"model {path} has format version {version}, this anomscan reads version {VERSION}",
-            hint=f"{_RETRAIN} to write it anew, or use the anomscan that wrote it",
+            hint=f"{_RETRAIN} to rewrite it, or use the version of anomscan that wrote it",
         )
     body, digest = memoryview(content)[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
     if hashlib.sha256(body).digest() != digest:
-        raise ModelError(f"model {path} is cut off or damaged: its checksum is wrong", hint=_RETRAIN)
+        raise ModelError(f"model {path} is truncated or damaged: its checksum is wrong", hint=_RETRAIN)
     try:
         trees, settings = _parse(body, _PREFIX.size + header_bytes)
         wrong = flaw(trees)
     except (ValueError, KeyError, TypeError) as error:
         wrong = str(error)
     if wrong is not None:
-        raise ModelError(f"model {path} is no sound forest: {wrong}", hint=_RETRAIN)
+        raise ModelError(f"model {path} is not a sound forest: {wrong}", hint=_RETRAIN)
     return trees, settings, digest.hex()
 
 
 def _parts(trees: Trees, settings: dict[str, Any]) -> Iterator[bytes]:
-    """The file but for its checksum."""
+    """The file without its checksum."""
     arrays = [np.ascontiguousarray(getattr(trees, name), dtype) for name, dtype in _DTYPES.items()]
     listed = [[name, dtype, array.shape] for (name, dtype), array in zip(_DTYPES.items(), arrays, strict=True)]
     header = json.dumps({"settings": settings, "arrays": listed}, sort_keys=True, allow_nan=False).encode()
@@ -128,7 +128,7 @@ def _parse(body: memoryview, start: int) -> tuple[Trees, dict[str, Any]]:
         start += arrays[name].nbytes
     settings = {name: header["settings"][name] for name in ("sample_size", "seed", "sampling", "facts")}
     if not isinstance(settings["facts"], dict):
-        raise TypeError("its facts are none")
+        raise TypeError("its facts are invalid")
     return Trees(**arrays), settings
 
 
@@ -142,5 +142,5 @@ def _content(path: str | os.PathLike[str]) -> bytes:
     if content[: len(_MAGIC)] != _MAGIC[: len(content)]:
         raise ModelError(f"{path} is not a forest", hint=f"name the right file, or {_RETRAIN}")
     if len(content) < _PREFIX.size + _DIGEST_BYTES:
-        raise ModelError(f"model {path} is cut off after {len(content)} bytes", hint=_RETRAIN)
+        raise ModelError(f"model {path} is truncated after {len(content)} bytes", hint=_RETRAIN)
     return content

@@ -20,7 +20,7 @@ from anomscan.detectors.points import Floats32
 from anomscan.detectors.rcf.trees import Floats64, Ints32, Places, Trees, column_sum
 
 #: The most points, and (tree, point) pairs, that go down together: few enough to stay in the processor's cache,
-#: many enough that NumPy's cost a call does not count.
+#: many enough that NumPy's cost per call does not matter.
 _POINTS = 4096
 _PAIRS = 16384
 _CELLS = 1 << 17
@@ -36,7 +36,7 @@ def score(trees: Trees, points: Floats32) -> Floats64:
 
 
 def tiles(trees: Trees, points: int) -> Iterator[tuple[slice, Ints32]]:
-    """Cut trees x points into tiles of a bounded size; each point meets the trees in their order."""
+    """Divide trees x points into tiles of bounded size; each point meets the trees in order."""
     pairs = min(_PAIRS, max(_CELLS // trees.dimension, 1))
     step = min(_POINTS, pairs, max(points, 1))
     block = pairs // step

@@ -15,7 +15,7 @@ from anomscan.telemetry.cadence import instant_text
 from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Floats
 
-#: Training points that severity is calibrated by; they are spread evenly.
+#: Training points used to calibrate severity; they are spread evenly.
 _CALIBRATION = 20_000
 
 

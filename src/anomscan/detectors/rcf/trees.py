@@ -1,4 +1,4 @@
-"""The nodes of all trees of a forest, as flat arrays that NumPy and a native kernel read alike."""
+"""The nodes of all trees of a forest, as flat arrays that NumPy and the native kernel both read."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ class Trees:
 
     @property
     def scale(self) -> float:
-        """What turns the sum over trees into the forest's score."""
+        """The factor from the sum over trees to the forest's score."""
         return float(self.logs[-1]) / len(self.roots)
 
     @property
     def tree_mass(self) -> int:
-        """The number of training points of each tree; all have the same."""
+        """The number of training points per tree."""
         return int(self.mass[self.roots[0]])
 
     @property

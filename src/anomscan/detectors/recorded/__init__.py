@@ -1,4 +1,4 @@
-"""Scores read from a file: for smoke runs, and for scores made elsewhere."""
+"""Scores read from a file: for smoke tests, and for scores computed elsewhere."""
 
 from anomscan.detectors.recorded.detector import Recorded
 

@@ -1,4 +1,4 @@
-"""Scores by asset, of which memory holds few.
+"""Scores by asset, mostly on disk.
 
 A file of scores may stand in any order and be larger than memory. Its rows are parted into the temporary files of 64
 buckets; then a bucket is sorted at a time, and all go asset by asset into one temporary file, from which an asset's
@@ -23,7 +23,7 @@ from anomscan.storage.durable import output_errors
 from anomscan.store.block import BUCKETS, bucket_of
 from anomscan.telemetry.series import Floats, Instants
 
-#: Rows held in memory before they are parted into files.
+#: Rows held in memory before they are divided into files.
 HELD_ROWS = 1 << 21
 
 _ROW = np.dtype([("asset", "<i4"), ("timestamp", "<i8"), ("score", "<f8")])
@@ -80,7 +80,7 @@ class Archive:
         return samples["timestamp"].view("datetime64[us]"), samples["score"]
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close and remove the file."""
         with self._lock:
             self._file.close()
 
@@ -115,7 +115,7 @@ def archived(batches: Iterable[Rows]) -> Archive:
 
 
 class _Buckets:
-    """Rows parted by their assets; in memory, as one bucket, until they are too many."""
+    """Rows divided by asset; in memory, as one bucket, until there are too many."""
 
     def __init__(self, stack: ExitStack) -> None:
         self.codes: dict[str, int] = {}
@@ -169,7 +169,7 @@ def _in_order(rows: NDArray[np.void], names: Sequence[str]) -> tuple[NDArray[np.
     """Rows by asset and timestamp, each once: (n,) assets and (n,) samples."""
     present = np.bincount(rows["asset"], minlength=len(names)) > 0
     ranks = np.cumsum(present) - 1
-    # Numbers of 16 bits are sorted in linear time, and mostly nothing else is to be done.
+    # 16-bit numbers are sorted in linear time, and usually that is all there is to do.
     order = np.argsort(ranks.astype(np.min_scalar_type(present.sum()))[rows["asset"]], kind="stable")
     assets, timestamps = rows["asset"][order], rows["timestamp"][order]
     same = assets[1:] == assets[:-1]
@@ -191,5 +191,5 @@ def _in_order(rows: NDArray[np.void], names: Sequence[str]) -> tuple[NDArray[np.
 
 
 def _temporary() -> IO[bytes]:
-    """A file without a name, which goes when it is closed, or its process ends."""
+    """An unnamed file, which disappears when it is closed or its process ends."""
     return tempfile.TemporaryFile(prefix="anomscan-")

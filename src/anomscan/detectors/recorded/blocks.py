@@ -1,4 +1,4 @@
-"""A file of scores a block at a time: fast, but where a file is not plainly right, the line by line readers decide."""
+"""A file of scores block by block: fast, but it leaves any doubtful file to the line-by-line readers."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def csv_blocks(path: Path) -> Iterator[Rows]:
             for batch in pacsv.open_csv(
                 pa.PythonFile(stream, mode="r"),
                 read_options=pacsv.ReadOptions(
-                    # The header is read already, and may have a name twice; each column goes by its number.
+                    # The header has been read, and may have a name twice, so columns go by number.
                     autogenerate_column_names=True,
                     skip_rows_after_names=1,
-                    # Without threads the memory is a block or two, and the order that of the file.
+                    # Without threads memory holds a block or two, in the order of the file.
                     use_threads=False,
                     block_size=_BLOCK_BYTES,
                 ),
@@ -67,7 +67,7 @@ def csv_blocks(path: Path) -> Iterator[Rows]:
                 ),
             ):
                 rows += len(batch)
-                # To Arrow more texts are NaN than to Python.
+                # Arrow takes more texts for NaN than Python does.
                 yield _rows(*batch.columns, nan=False)
             stream.check(rows)
     except OSError as error:
@@ -108,10 +108,10 @@ def _objects(lines: list[bytes]) -> Rows:
     except pa.ArrowInvalid:
         table = _parsed(text, pa.int64())
     if len(table) != len(lines):
-        raise ValueError("an object a line is due")
+        raise ValueError("expected one object per line")
     assets, timestamps, scores = (column.combine_chunks() for column in table.columns)
     rows = _rows(assets.cast(pa.string()).dictionary_encode(), timestamps.dictionary_encode(), scores, nan=True)
-    # To Arrow a score that is null and one that is absent are the same.
+    # To Arrow a null score and a missing score are the same.
     for place in np.flatnonzero(np.isnan(rows.scores)).tolist():
         if "score" not in json.loads(lines[place]):
             raise ValueError("no score")
@@ -138,13 +138,13 @@ def _rows(assets: pa.DictionaryArray, timestamps: pa.DictionaryArray, scores: pa
     if np.isinf(values).any():
         raise ValueError("a score is infinite")
     if not nan and np.count_nonzero(np.isnan(values)) != scores.null_count:
-        raise ValueError("a score may be no number")
+        raise ValueError("a score may not be a number")
     return Rows(names, codes, _micros(timestamps.dictionary)[instants], values)
 
 
 def _micros(texts: pa.Array) -> NDArray[np.int64]:
     """(n,) int64: what each text says, in microseconds since 1970, UTC."""
-    # To import Arrow's functions takes longer than to read a few texts, or the same ones again.
+    # Importing Arrow's functions takes longer than reading a few texts, or the same ones again.
     for kind in () if len(texts) <= _FEW else (pa.timestamp("us"), pa.timestamp("us", "UTC")):
         try:
             column = texts.cast(kind)
@@ -158,7 +158,7 @@ def _micros(texts: pa.Array) -> NDArray[np.int64]:
 
 
 class _Watched(io.RawIOBase):
-    """A stream of text that remembers what Arrow does not tell."""
+    """A stream of text that notes what Arrow does not report."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -177,6 +177,6 @@ class _Watched(io.RawIOBase):
         return block
 
     def check(self, rows: int) -> None:
-        """Raise ValueError where a quote that nobody closed may have swallowed what follows it."""
+        """Raise ValueError if an unclosed quote may have swallowed what follows it."""
         if self._quotes and (self._quotes % 2 or self._newlines > rows + 1):
             raise ValueError("a quoted field may not end")

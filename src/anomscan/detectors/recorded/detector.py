@@ -1,4 +1,4 @@
-"""The detector whose scores are in a file."""
+"""The detector that reads its scores from a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from anomscan.telemetry.series import Floats, Series
 
 
 class Recorded:
-    """A detector that has its scores from a file; of a large one, memory holds no more than the names of the assets.
+    """A detector that reads its scores from a file; of a large file, memory holds only the names of the assets.
 
     To be closed after use; its temporary files have no name, so that a killed process leaves none behind.
 
@@ -51,7 +51,7 @@ class Recorded:
 
     @property
     def fingerprint(self) -> str:
-        """The size of the file, and when it was written last."""
+        """The size of the file and the time of its last change."""
         found = self._path.stat()
         return f"{found.st_size} {found.st_mtime_ns}"
 
@@ -62,11 +62,11 @@ class Recorded:
         return [self._one(series) for series in batch]
 
     def contributions(self, series: Series, rows: NDArray[np.intp], shingle: int) -> Floats | None:
-        """None: a recorded score does not say what made it."""
+        """None: a recorded score does not say what contributed to it."""
         return None
 
     def close(self) -> None:
-        """Give the temporary files back."""
+        """Remove the temporary files."""
         self._archive.close()
 
     def _one(self, series: Series) -> Scores | AnomscanError:

@@ -1,4 +1,4 @@
-"""The kind ``recorded``: scores made elsewhere, read from a file."""
+"""The kind ``recorded``: scores computed elsewhere, read from a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file of scores line by line: slow, but it knows where everything stands."""
+"""A file of scores line by line: slow, but it knows the position of everything."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _BATCH_ROWS = 1 << 16
 
-#: The number of a line, and what stands there: asset, timestamp, score.
+#: The number of a line, and its content: asset, timestamp, score.
 Line = tuple[int, str, str, str]
 
 
@@ -60,7 +60,7 @@ def csv_lines(path: Path) -> Iterator[Line]:
 
 
 def csv_places(path: Path, reader: Reader) -> tuple[list[str], list[int]]:
-    """The header, and where in it ``COLUMNS`` stand.
+    """The header, and the places of ``COLUMNS`` in it.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def csv_places(path: Path, reader: Reader) -> tuple[list[str], list[int]]:
 
 
 def json_lines(path: Path) -> Iterator[Line]:
-    """The objects of JSON lines; a blank line is none.
+    """The objects of JSON lines; blank lines are skipped.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def json_lines(path: Path) -> Iterator[Line]:
                 try:
                     row = json.loads(text)
                     asset, timestamp, score = (row[column] for column in COLUMNS)
-                    str(asset).encode()  # half a surrogate pair is an escape, but no text
+                    str(asset).encode()  # half a surrogate pair is a valid escape, but not text
                 except (ValueError, KeyError, TypeError, RecursionError):
                     raise InputError(
                         f"{path} line {line} is not a JSON object with {', '.join(COLUMNS)}: cut off?"
@@ -111,7 +111,7 @@ def parsed(path: Path, lines: Iterable[Line]) -> Iterator[Rows]:
     InputError
         An invalid timestamp or score, with its line.
     """
-    # Each line's values before the next line: of several that are wrong the first is named.
+    # A line's values are checked before the next line, so that the first wrong one is named.
     read = ((line[1], *_values(path, line)) for line in lines)
     while batch := list(islice(read, _BATCH_ROWS)):
         codes: dict[str, int] = {}
@@ -150,7 +150,7 @@ def refuse_contradiction(path: Path, lines: Iterable[Line], asset: str, instant:
 
 
 def unreadable(path: Path, error: Exception) -> InputError:
-    """What is raised for a file that cannot be read."""
+    """The error for a file that cannot be read."""
     reason = error.strerror if isinstance(error, OSError) else error
     return InputError(f"{path} cannot be read: {reason}", hint="name a file of scores in the detector's path")
 

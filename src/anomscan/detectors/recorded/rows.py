@@ -13,7 +13,7 @@ from anomscan.telemetry.series import Floats
 
 COLUMNS = ("asset", "timestamp", "score")
 
-#: How a missing score may be spelt; upper and lower case are the same.
+#: Spellings of a missing score, in upper or lower case.
 EMPTY = ("", "nan", "null", "none", "na", "n/a")
 
 
@@ -55,7 +55,7 @@ def micros(text: str) -> int:
 
 
 def number(text: str) -> float:
-    """A score; NaN where it is spelt as none.
+    """A score; NaN if it is spelt as missing.
 
     Raises
     ------

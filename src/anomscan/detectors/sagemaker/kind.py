@@ -71,8 +71,8 @@ class SageMakerKind(Kind):
             plan = make_plan(name, settings, wish, (exemplars, layout, training.settings.scan.shingle))
             through_day = layout.cadence.text(exemplars.trained_through)
             console.info(
-                f"{len(exemplars.points):,} shingles of {len(exemplars.assets)} assets (left {len(exemplars.left)}), "
-                f"through {through_day}"
+                f"{len(exemplars.points):,} shingles of {len(exemplars.assets)} assets, "
+                f"left out {len(exemplars.left)}, through {through_day}"
             )
             trained_on = (
                 f", shingle = {training.settings.scan.shingle}, variables = {json.dumps(layout.variables)}, "

@@ -1,4 +1,4 @@
-"""The compiled inner loops of the forest, where there are any; else the forest makes do with NumPy.
+"""The compiled inner loops of the forest; without them the forest uses NumPy.
 
 The library is plain C behind ctypes: it knows nothing of Python's version, and a call lets other threads run.
 ``ANOMSCAN_KERNEL=numpy`` leaves it out, ``ANOMSCAN_KERNEL=native`` insists on it.
@@ -25,7 +25,7 @@ _LIBRARY = _FOLDER / ("_kernel.dylib" if sys.platform == "darwin" else "_kernel.
 _SOURCES = ("descend.c", "grow.c", "lanes.h")
 _VARIABLE = "ANOMSCAN_KERNEL"
 
-#: A block of points stays in the second-level cache, with what is kept of each.
+#: A block of points stays in the second-level cache, with its state.
 _BLOCK_BYTES = 1 << 20
 _BLOCK_POINTS = (1024, 4096)
 
@@ -33,7 +33,7 @@ _Pointer, _Count = ctypes.c_void_p, ctypes.c_int64
 
 
 def kernel_name() -> str:
-    """``native`` or ``numpy``: what scores here.
+    """What scores here: ``native`` or ``numpy``.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def kernel_name() -> str:
 
 
 def describe() -> str:
-    """One line: what scores here and, where that is NumPy, why.
+    """One line: what scores here and, if that is NumPy, why.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def describe() -> str:
 
 
 def native() -> Native | None:
-    """The compiled kernel; None where NumPy is to do the work.
+    """The compiled kernel; None if NumPy is to do the work.
 
     Raises
     ------
@@ -68,14 +68,14 @@ def native() -> Native | None:
     """
     wish = os.environ.get(_VARIABLE, "")
     if wish not in ("", "native", "numpy"):
-        raise ConfigError(f"{_VARIABLE} is '{wish}'", hint="set it to native or numpy, or leave it out")
+        raise ConfigError(f"{_VARIABLE} is '{wish}'", hint="set it to native or numpy, or unset it")
     if wish == "numpy":
         return None
     found = _load()
     if isinstance(found, Native):
         return found
     if wish == "native":
-        raise ConfigError(f"{_VARIABLE} is native, but {found}", hint=f"or leave {_VARIABLE} out")
+        raise ConfigError(f"{_VARIABLE} is native, but {found}", hint=f"or unset {_VARIABLE}")
     return None
 
 
@@ -137,7 +137,7 @@ class Native:
 
 
 class Rows:
-    """The points each node of a level has, as rows of the training points.
+    """The points of each node of a level, as rows of the training points.
 
     Parameters
     ----------
