@@ -202,7 +202,7 @@ def _read(path: Path) -> Iterator[tuple[int, str, Floats, str]]:
                     table = np.array(scores, np.float64)
                 except (ValueError, KeyError, TypeError):
                     raise InputError(
-                        f"{path} line {line} is truncated or not a recorded request", hint="record again with --record"
+                        f"{path} line {line} is cut off or not a recorded request", hint="record again with --record"
                     ) from None
                 if table.shape != (count,) or not all(map(math.isfinite, table)):
                     raise InputError(f"{path} line {line} does not hold {count} scores", hint="record again")

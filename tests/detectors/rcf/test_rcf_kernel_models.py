@@ -78,7 +78,7 @@ def test_arrays_that_do_not_fit_together_are_refused(tmp_path, arrays):
 def test_a_header_that_says_nonsense_is_refused(tmp_path, header):
     body = struct.pack("<8sII", b"ANOMRCF\n", 1, len(header)) + header
     (tmp_path / "m").write_bytes(body + hashlib.sha256(body).digest())
-    with pytest.raises(ModelError, match="no sound forest"):
+    with pytest.raises(ModelError, match="not a sound forest"):
         Forest.load(tmp_path / "m")
 
 

@@ -69,7 +69,7 @@ def test_a_damaged_model_is_refused(saved, place):
     content = bytearray(saved.read_bytes())
     content[place] ^= 1
     saved.write_bytes(content)
-    with pytest.raises(ModelError, match=r"rcf\.forest is truncated or damaged.*run anomscan train"):
+    with pytest.raises(ModelError, match=r"rcf\.forest is cut off or damaged.*run anomscan train"):
         Forest.load(saved)
 
 

@@ -95,7 +95,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Trees, dict[str, Any], str]:
         )
     body, digest = memoryview(content)[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
     if hashlib.sha256(body).digest() != digest:
-        raise ModelError(f"model {path} is truncated or damaged: its checksum is wrong", hint=_RETRAIN)
+        raise ModelError(f"model {path} is cut off or damaged: its checksum is wrong", hint=_RETRAIN)
     try:
         trees, settings = _parse(body, _PREFIX.size + header_bytes)
         wrong = flaw(trees)
@@ -142,5 +142,5 @@ def _content(path: str | os.PathLike[str]) -> bytes:
     if content[: len(_MAGIC)] != _MAGIC[: len(content)]:
         raise ModelError(f"{path} is not a forest", hint=f"name the right file, or {_RETRAIN}")
     if len(content) < _PREFIX.size + _DIGEST_BYTES:
-        raise ModelError(f"model {path} is truncated after {len(content)} bytes", hint=_RETRAIN)
+        raise ModelError(f"model {path} is cut off after {len(content)} bytes", hint=_RETRAIN)
     return content
