@@ -50,16 +50,16 @@ def test_rows_that_repeat_are_one(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("s.csv", "", "holds no scores"),
+        ("s.csv", "", "is empty"),
         ("s.csv", "asset,timestamp,score\n", "holds no scores"),
-        ("s.csv", "asset,time,score\na,2017-01-01,1\n", "no column 'timestamp'.*it has asset, time, score"),
-        ("s.csv", "asset,timestamp,score\na,2017-01-01,1\na,2017", "line 3 has 2 of 3 fields"),
+        ("s.csv", "asset,time,score\na,2017-01-01,1\n", "no column 'timestamp'.*it has: asset, time, score"),
+        ("s.csv", "asset,timestamp,score\na,2017-01-01,1\na,2017", "line 3: the header has 3 fields, here are 2"),
         ("s.csv", "asset,timestamp,score\na,2017-01-01,high\n", "line 2.*high"),
         ("s.csv", "asset,timestamp,score\na,2017-01-01,inf\n", "line 2.*infinite"),
         ("s.csv", "asset,timestamp,score\na,yesterday,1\n", "line 2.*yesterday"),
         ("s.csv", "asset,timestamp,score\na,2017-01-01,1\na,2017-01-01,2\n", "line 3: asset 'a' has two scores"),
         ("s.jsonl", '{"asset": "a", "timestamp": "2017-01-01", "score": 1}\n{"asset": "a", "ti', "line 2.*cut off"),
-        ("s.jsonl", '{"asset": "a", "timestamp": "2017-01-01"}\n', "line 1 is not a JSON object with"),
+        ("s.jsonl", '{"asset": "a", "timestamp": "2017-01-01"}\n', "has no column 'score'"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_one_line(tmp_path, name, text, message):

@@ -14,11 +14,11 @@ END = "the end"
 
 
 class RefusedError(Exception):
-    """What is wrong with a file: ``line``, where it has one, and whether two rows contradict each other."""
+    """Something is wrong with a file, in ``line``, where it has one."""
 
-    def __init__(self, line: int | None, *, contradiction: bool = False) -> None:
+    def __init__(self, line: int | None) -> None:
         super().__init__(line)
-        self.line, self.contradiction = line, contradiction
+        self.line = line
 
 
 def reference_scores(path: Path) -> dict[str, dict[datetime, float]]:
@@ -41,7 +41,7 @@ def reference_scores(path: Path) -> dict[str, dict[datetime, float]]:
             raise RefusedError(line)
         known = scores.setdefault(asset, {}).setdefault(instant, number)
         if known != number and not (math.isnan(known) and math.isnan(number)):
-            raise RefusedError(line, contradiction=True)
+            raise RefusedError(line)
     if not scores:
         raise RefusedError(None)
     return scores

@@ -45,6 +45,10 @@ class Spill(AbstractContextManager["Spill"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         if self._file is not None:
             self._file.close()
 
@@ -82,8 +86,7 @@ class Spill(AbstractContextManager["Spill"]):
         health_ranks = _ranks(health_names, self._health_names)
         for first, stop in spans:
             before, end = name_edges[first], name_edges[stop]
-            pieces = [arrays for piece in self._pieces if (arrays := piece.read(first, stop)) is not None]
-            assets, timestamps, values, health = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
+            assets, timestamps, values, health = self._read(first, stop)
             yield Block(
                 names[before:end],
                 ranks[assets] - np.int32(before),
@@ -93,6 +96,11 @@ class Spill(AbstractContextManager["Spill"]):
                 health_ranks[health],
                 np.full(len(assets), self._arrived_at),
             )
+            del assets, timestamps, values, health
+
+    def _read(self, first: int, stop: int) -> _Arrays:
+        pieces = [arrays for piece in self._pieces if (arrays := piece.read(first, stop)) is not None]
+        return [np.concatenate(arrays) for arrays in zip(*pieces, strict=True)]
 
 
 class _Piece:

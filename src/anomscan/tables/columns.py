@@ -69,13 +69,22 @@ def check_columns(wanted: Iterable[str], has: Sequence[str], thing: str) -> None
             raise InputError(f"{thing} has more than one column '{name}'")
 
 
-def to_rows(piece: Piece, layout: Layout, columns: Columns, times: Times, asset: str | None = None) -> pa.Table:
+def to_rows(
+    piece: Piece,
+    layout: Layout,
+    columns: Columns,
+    times: Times,
+    asset: str | None = None,
+    missing: Sequence[str] = EMPTY,
+) -> pa.Table:
     """Rows as the store takes them.
 
     Parameters
     ----------
     asset
         The id of all rows, where no column holds it.
+    missing
+        How an empty value may be spelt.
 
     Returns
     -------
@@ -94,7 +103,7 @@ def to_rows(piece: Piece, layout: Layout, columns: Columns, times: Times, asset:
     moments = times.read(
         _plain(batch[columns.timestamp], columns.timestamp, place), columns.timestamp, place, typed=piece.typed_times
     )
-    values = [_numbers(_plain(batch[name], name, place), name, place) for name in columns.values]
+    values = [_numbers(_plain(batch[name], name, place), name, place, missing) for name in columns.values]
     if columns.health is None:
         health = pa.nulls(len(batch), pa.string())
     else:
@@ -203,11 +212,11 @@ def _has_empty(column: pa.Array) -> bool:
     return bool(pc.min_max(pc.binary_length(column))["min"].as_py() == 0)
 
 
-def _numbers(column: pa.Array, name: str, place: Place) -> pa.Array:
+def _numbers(column: pa.Array, name: str, place: Place, missing: Sequence[str]) -> pa.Array:
     """Column -> (n,) float64, null where empty."""
     kind = column.type
     if pa.types.is_string(kind):
-        numbers = _parsed(column, name, place)
+        numbers = _parsed(column, name, place, missing)
     elif pa.types.is_null(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         numbers = column.cast(pa.float64(), safe=False)
     else:
@@ -222,17 +231,27 @@ def _numbers(column: pa.Array, name: str, place: Place) -> pa.Array:
     return pc.if_else(pc.is_nan(numbers), pa.nulls(1, pa.float64())[0], numbers)
 
 
-def _parsed(column: pa.Array, name: str, place: Place) -> pa.Array:
+def _parsed(column: pa.Array, name: str, place: Place, missing: Sequence[str]) -> pa.Array:
     trimmed = pc.utf8_trim_whitespace(column)
-    empty = pc.is_in(trimmed, arrow.to_texts(EMPTY))
+    empty = pc.is_in(trimmed, arrow.to_texts(missing))
     filled = pc.if_else(empty, pa.nulls(1, pa.string())[0], trimmed)
+    numbers = _cast(filled)
+    if numbers is not None:
+        return numbers
+    texts = filled.to_pylist()
+    for row, text in enumerate(texts):
+        if text is not None and not _NUMBER.fullmatch(text):
+            raise InputError(
+                f"{place(row)}, column '{name}': {shown(column[row])} is not a number",
+                hint=f"an empty value is written as nothing or one of {', '.join(EMPTY[1:])}",
+            )
+    return pa.array([None if text is None else float(text) for text in texts], pa.float64())
+
+
+def _cast(texts: pa.Array) -> pa.Array | None:
+    """Text as float64; None where Arrow cannot read one, or reads as NaN what is not empty, such as nan(1)."""
     try:
-        return filled.cast(pa.float64())
+        numbers = texts.cast(pa.float64())
     except pa.ArrowInvalid:
-        for row, text in enumerate(filled.to_pylist()):
-            if text is not None and not _NUMBER.fullmatch(text):
-                raise InputError(
-                    f"{place(row)}, column '{name}': {shown(column[row])} is not a number",
-                    hint=f"an empty value is written as nothing or one of {', '.join(EMPTY[1:])}",
-                ) from None
-        return pa.array([None if text is None else float(text) for text in filled.to_pylist()], pa.float64())
+        return None
+    return None if pc.any(pc.is_nan(numbers)).as_py() else numbers

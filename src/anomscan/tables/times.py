@@ -34,7 +34,7 @@ Moments = NDArray[np.datetime64]
 
 
 class Times:
-    """Reads the timestamps of one source, which all have an offset or all have none.
+    """Reads the timestamps of one source, which all have an offset or all have none, unless they may be mixed.
 
     Parameters
     ----------
@@ -45,6 +45,8 @@ class Times:
         IANA name; where instants without an offset stand. None: they are refused.
     pattern
         How text is written, as for strptime; None for ISO 8601.
+    mixed
+        Whether some may have an offset and others none.
 
     Raises
     ------
@@ -52,7 +54,7 @@ class Times:
         If the pattern cannot be one.
     """
 
-    def __init__(self, cadence: Cadence, timezone: str | None, pattern: str | None) -> None:
+    def __init__(self, cadence: Cadence, timezone: str | None, pattern: str | None, *, mixed: bool = False) -> None:
         if pattern is not None and ("%" not in pattern or "%Z" in pattern):
             raise ConfigError(
                 f"timestamp_format '{pattern}' is not understood", hint="write it as %d.%m.%Y %H:%M; %z is an offset"
@@ -60,6 +62,7 @@ class Times:
         self._cadence = cadence
         self._zone = timezone
         self._pattern = pattern
+        self._mixed = mixed
         #: The first timestamp seen with (True) and without (False) an offset, and where it stood.
         self.seen: dict[bool, str] = {}
 
@@ -127,7 +130,8 @@ class Times:
             if kind not in seen and kind in aware:
                 code = int(np.argmax(aware == kind))
                 seen[kind] = f"{shown(unique[code])} at {where(code)}"
-        refuse_mix(seen)
+        if not self._mixed:
+            refuse_mix(seen)
         moments = (
             self._dates(wall, unique, where) if self._cadence.whole_days else self._instants(wall, utc, unique, where)
         )
@@ -159,6 +163,8 @@ class Times:
                 hint='set timezone = "UTC", or where its clocks stand, as "Europe/Paris"',
             )
         _refuse((wall < _FIRST) | (wall > _LAST), texts, where, "is outside the years 1 to 9999")
+        if self._zone == "UTC":
+            return wall
         before, after = _offsets(wall, ZoneInfo(self._zone or "UTC"))
         hint = "write the timestamps with their offset from UTC"
         _refuse(before > after, texts, where, f"happens twice in {self._zone}, when clocks go back", hint=hint)

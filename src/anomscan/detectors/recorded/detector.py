@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from anomscan.config import Columns
 from anomscan.detectors.base import Capabilities, Scores
-from anomscan.detectors.recorded.archive import Archive, ContradictionError, archived
-from anomscan.detectors.recorded.blocks import DoubtError, csv_blocks, json_blocks
-from anomscan.detectors.recorded.lines import csv_lines, json_lines, parsed, refuse_contradiction
+from anomscan.detectors.recorded.archive import LAYOUT, Archive, ContradictionError, archived
 from anomscan.errors import AnomscanError, AssetError, InputError
+from anomscan.tables.columns import EMPTY, Piece, to_rows
+from anomscan.tables.formats import format_of, reader
+from anomscan.tables.times import Times
+from anomscan.telemetry.rows import ASSET, TIMESTAMP
 from anomscan.telemetry.series import Floats, Series
+
+_COLUMNS = Columns(asset="asset", values=("score",))
+
+#: How a missing score may be spelt, beside what C and NumPy write.
+_EMPTY = ("-nan", *{case for text in (*EMPTY, "none") for case in (text, text.lower(), text.upper(), text.title())})
 
 
 class Recorded:
@@ -26,8 +37,8 @@ class Recorded:
     name
         Its name in the settings.
     path
-        CSV with the columns ``asset,timestamp,score``, or JSON lines with those keys. The timestamp is the last
-        sample's of a shingle: a date, or an ISO instant (UTC without an offset). An empty score is none.
+        CSV or Parquet with the columns ``asset,timestamp,score``, or JSON lines with those keys. The timestamp is the
+        last sample's of a shingle: a date, or an ISO instant (UTC without an offset). An empty score is none.
 
     Raises
     ------
@@ -81,18 +92,35 @@ class Recorded:
 
 
 def _read(path: Path) -> Archive:
-    blocks, lines = (
-        (json_blocks, json_lines) if path.suffix in (".jsonl", ".json", ".ndjson") else (csv_blocks, csv_lines)
-    )
     try:
-        try:
-            archive = archived(blocks(path))
-        except DoubtError:
-            archive = archived(parsed(path, lines(path)))
+        archive = archived(rows for _, rows in _tables(path))
     except ContradictionError as found:
-        refuse_contradiction(path, lines(path), found.asset, found.instant)
+        _refuse_contradiction(path, found.asset, np.datetime64(found.instant, "us"))
         raise InputError(f"{path} has two scores of asset '{found.asset}' for one timestamp") from None
     if not len(archive):
         archive.close()
         raise InputError(f"{path} holds no scores", hint="it needs the columns asset,timestamp,score and a row")
     return archive
+
+
+def _tables(path: Path) -> Iterator[tuple[Piece, pa.Table]]:
+    """A file's rows as they stand in it, and as rows of ``LAYOUT``."""
+    kind = "jsonl" if path.suffix == ".json" else format_of(path) or "csv"
+    times = Times(LAYOUT.cadence, "UTC", None, mixed=True)
+    for piece in reader(kind)(path, _COLUMNS, []):
+        yield piece, to_rows(piece, LAYOUT, _COLUMNS, times, missing=_EMPTY)
+
+
+def _refuse_contradiction(path: Path, asset: str, instant: np.datetime64) -> None:
+    """Name the row that contradicts an earlier one, by reading the file again."""
+    known: list[float] = []
+    for piece, rows in _tables(path):
+        mine = pc.and_(pc.equal(rows[ASSET], asset), pc.equal(rows[TIMESTAMP], pa.scalar(instant, pa.timestamp("us"))))
+        for row in np.flatnonzero(mine).tolist():
+            score = rows[2][row].as_py()
+            known.append(math.nan if score is None else score)
+            if repr(known[0]) != repr(known[-1]):
+                at = piece.rows[_COLUMNS.timestamp][row].as_py()
+                raise InputError(
+                    f"{piece.place(row)}: asset '{asset}' has two scores at {at}: {known[0]!r} and {known[-1]!r}"
+                )
