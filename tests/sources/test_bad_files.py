@@ -190,7 +190,7 @@ def test_no_such_file(tmp_path: Path, files: Files) -> None:
     assert f"there is no file {tmp_path / 'none.csv'}" in failure(files("none.csv"))
     assert "there is no file" in failure(files("none/*.csv"))
     (tmp_path / "empty").mkdir()
-    assert "holds no file to read (looked for names that end in .csv, " in failure(files("empty"))
+    assert "contains no file to read (looked for names that end in .csv, " in failure(files("empty"))
     (tmp_path / "t.xls").write_text("x")
     assert "the format of" in failure(files("t.xls"))
 

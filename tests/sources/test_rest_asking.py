@@ -151,7 +151,7 @@ def test_assets_of_the_request_and_of_the_settings_go_before_the_list() -> None:
         fetch(service.url, assets=("a", "b"), assets_url=service.url + "/list")
         fetch(service.url, "c", assets=("a", "b"))
         assert sorted(call.parts[0] for call in service.calls) == ["a", "b", "c"]
-        with pytest.raises(ConfigError, match=r"not said which assets.*--asset.*assets_url"):
+        with pytest.raises(ConfigError, match=r"are not known.*--asset.*assets_url"):
             fetch(service.url)
 
 

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pytest
 
 from anomscan.store.store import Store
-from anomscan.store.writer import Tally
+from anomscan.store.writer import CommitCounts
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
 
 Row = tuple[str, str, float | None, str | None]
-Commit = Callable[..., Tally]
+Commit = Callable[..., CommitCounts]
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def commit(store: Store, layout: Layout) -> Commit:
 
     def run(
         rows: Iterable[Row], arrived: str = "2020-01-01", *, source: str = "fleet", layout: Layout = layout
-    ) -> Tally:
+    ) -> CommitCounts:
         rows = list(rows)
         columns = [
             pa.array([row[0] for row in rows], pa.string()),

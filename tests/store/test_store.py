@@ -20,11 +20,11 @@ from anomscan.store import compact, writer
 from anomscan.store.block import Block
 from anomscan.store.spill import Spill
 from anomscan.store.store import Store
-from anomscan.store.writer import Tally
+from anomscan.store.writer import CommitCounts
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
 
-Commit = Callable[..., Tally]
+Commit = Callable[..., CommitCounts]
 Contents = Callable[[Path], dict[str, bytes]]
 
 DAYS = [f"2017-01-{day:02d}" for day in range(1, 15)]
@@ -39,7 +39,7 @@ def test_rows_come_back_sorted_with_what_they_carry(store: Store, commit: Commit
     tally = commit(
         [*A[::-1][:12], ("A", DAYS[1], None, None), ("A", DAYS[0], 7.0, "Ünknown"), ("B", DAYS[3], -1.0, "ok")]
     )
-    assert tally == Tally(assets=2, new=15, revised=0, unchanged=0)
+    assert tally == CommitCounts(assets=2, new=15, revised=0, unchanged=0)
     series = store.read("fleet", "A")
     assert series.timestamps.tolist() == [day(text).item() for text in DAYS]
     assert np.array_equal(series.values[:3, 0], [7.0, np.nan, 2.0], equal_nan=True)
@@ -64,7 +64,7 @@ def test_several_variables(store: Store, commit: Commit) -> None:
 def test_fetching_again_changes_no_byte(store: Store, commit: Commit, contents: Contents) -> None:
     commit(A)
     before, revision = contents(store.path), store.revision("fleet")
-    assert commit([*A, *A[3:5]], "2021-01-01") == Tally(1, 0, 0, 14)
+    assert commit([*A, *A[3:5]], "2021-01-01") == CommitCounts(1, 0, 0, 14)
     assert contents(store.path) == before
     assert store.revision("fleet") == revision
 
@@ -72,8 +72,8 @@ def test_fetching_again_changes_no_byte(store: Store, commit: Commit, contents: 
 def test_a_revision_wins_and_the_past_stays_known(store: Store, commit: Commit) -> None:
     commit(A, "2020-01-01")
     first = store.revision("fleet")
-    assert commit([("A", DAYS[2], 99.0, "ok"), *A[3:6]], "2020-01-05") == Tally(1, 0, 1, 3)
-    assert commit([("A", DAYS[2], 99.0, "bad")], "2020-01-09") == Tally(1, 0, 1, 0)
+    assert commit([("A", DAYS[2], 99.0, "ok"), *A[3:6]], "2020-01-05") == CommitCounts(1, 0, 1, 3)
+    assert commit([("A", DAYS[2], 99.0, "bad")], "2020-01-09") == CommitCounts(1, 0, 1, 0)
     assert len({first, store.revision("fleet")}) == 2
     for as_of, value, health in [
         ("2020-01-01", 2.0, "ok"),
@@ -183,7 +183,7 @@ def test_spilling_changes_nothing(
         for piece in tables:
             for start in range(0, len(piece), 20):
                 into.append(piece.slice(start, 20))
-        assert into.commit() == Tally(50, 700, 0, 0)
+        assert into.commit() == CommitCounts(50, 700, 0, 0)
     assert sizes == [40] * 17 + [0]
     assert again.revision("fleet") == store.revision("fleet")
     assert set(contents(again.path)) == set(whole)
@@ -223,7 +223,7 @@ class TestRefusals:
             commit([("C", DAYS[0], None, None), ("C", DAYS[0], 1.0, None)])
 
     def test_identical_rows_collapse(self, commit: Commit) -> None:
-        assert commit([("A", DAYS[0], None, None)] * 3 + [("A", DAYS[1], 1.0, "ok")] * 2) == Tally(1, 2, 0, 0)
+        assert commit([("A", DAYS[0], None, None)] * 3 + [("A", DAYS[1], 1.0, "ok")] * 2) == CommitCounts(1, 2, 0, 0)
 
     def test_off_the_cadence(self, store: Store, commit: Commit) -> None:
         with pytest.raises(InputError, match=r"asset 'B': 2017-01-02T06:00:00Z is not a whole number of steps of 1D"):

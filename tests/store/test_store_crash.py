@@ -15,11 +15,11 @@ import pytest
 
 from anomscan.errors import LockedError
 from anomscan.store.store import Store
-from anomscan.store.writer import Tally
+from anomscan.store.writer import CommitCounts
 
 pytestmark = pytest.mark.slow
 
-Commit = Callable[..., Tally]
+Commit = Callable[..., CommitCounts]
 Contents = Callable[[Path], dict[str, bytes]]
 
 #: Commits value n to every sample, n = 0, 1, ...; says before each commit which it is, and compacts often.

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from anomscan.errors import AssetError
 from anomscan.store.store import Store
-from anomscan.store.writer import Tally
+from anomscan.store.writer import CommitCounts
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Series
@@ -44,7 +44,7 @@ class Model:
         arrived = [revision for revision in self.revisions.get(key, []) if revision[0] <= as_of]
         return max(reversed(arrived), key=lambda revision: revision[0], default=None)
 
-    def commit(self, arrived: int, rows: dict[Key, Content]) -> Tally:
+    def commit(self, arrived: int, rows: dict[Key, Content]) -> CommitCounts:
         counts = {"new": 0, "revised": 0, "unchanged": 0}
         for key, row in rows.items():
             before = self.known(key, arrived)
@@ -52,7 +52,7 @@ class Model:
             counts[kind] += 1
             if kind != "unchanged":
                 self.revisions.setdefault(key, []).append((arrived, row))
-        return Tally(len({asset for asset, _ in rows}), **counts)
+        return CommitCounts(len({asset for asset, _ in rows}), **counts)
 
     def read(self, as_of: float) -> dict[str, list[tuple[int, int, Content]]]:
         found: dict[str, list[tuple[int, int, Content]]] = {}
@@ -63,7 +63,7 @@ class Model:
         return found
 
 
-def put(store: Store, arrived: int, rows: dict[Key, Content], pieces: int) -> Tally:
+def put(store: Store, arrived: int, rows: dict[Key, Content], pieces: int) -> CommitCounts:
     table = pa.Table.from_arrays(
         [
             pa.array([asset for asset, _ in rows], pa.string()),

@@ -15,7 +15,7 @@ from anomscan.errors import AnomscanError, ServiceError, StoreError
 if TYPE_CHECKING:
     from anomscan.cli.console import Console
     from anomscan.config import Settings
-    from anomscan.sources.checkup import Finding
+    from anomscan.sources.checkup import CheckResult
 
 
 def doctor(context: typer.Context, source: SourceOption = None) -> int:
@@ -30,25 +30,25 @@ def doctor(context: typer.Context, source: SourceOption = None) -> int:
     import numpy as np
 
     from anomscan.errors import ExitCode
-    from anomscan.sources.checkup import Finding, check, verdict
+    from anomscan.sources.checkup import CheckResult, check, verdict
     from anomscan.sources.registry import build
 
     now = np.datetime64("now", "us")
-    findings: list[Finding] = []
+    findings: list[CheckResult] = []
 
-    def say(thing: str, found: Iterator[Finding]) -> None:
+    def say(thing: str, found: Iterator[CheckResult]) -> None:
         for finding in found:
             findings.append(finding)
             mark = "ok  " if finding.code == ExitCode.DONE else "FAIL"
             print(f"{mark} {thing}: {finding.what}: {finding.said}", flush=True)
 
     if not names:
-        say("settings", iter([Finding("sources", "there is none; see config.example.toml", ExitCode.INPUT)]))
+        say("settings", iter([CheckResult("sources", "there is none; see config.example.toml", ExitCode.INPUT)]))
     for name in names:
         try:
             origin = build(name, settings.sources[name])
         except AnomscanError as error:
-            say(f"source {name}", iter([Finding("settings", str(error), error.exit_code)]))
+            say(f"source {name}", iter([CheckResult("settings", str(error), error.exit_code)]))
             continue
         say(f"source {name}", check(origin, now))
     say("store", _store(settings))
@@ -56,42 +56,42 @@ def doctor(context: typer.Context, source: SourceOption = None) -> int:
     return verdict(findings)
 
 
-def _store(settings: Settings) -> Iterator[Finding]:
-    from anomscan.sources.checkup import Finding
+def _store(settings: Settings) -> Iterator[CheckResult]:
+    from anomscan.sources.checkup import CheckResult
     from anomscan.store.store import Store
 
     path = settings.store.path
     if isinstance(path, Path) and not path.exists():
-        yield Finding("path", f"{path} does not exist yet; anomscan fetch creates it")
+        yield CheckResult("path", f"{path} does not exist yet; anomscan fetch creates it")
         return
     try:
         store = Store.create(path) if isinstance(path, Path) else Store(path)
         if not store.sources():
             # A first fetch that failed leaves it so.
             filled = "run anomscan fetch" if isinstance(path, Path) else "copy a store's folder there"
-            yield Finding("path", f"{path} is still empty; {filled}")
+            yield CheckResult("path", f"{path} is still empty; {filled}")
         for name in store.sources():
             ends = store.last_timestamps(name)
             newest = f", the newest sample from {store.layout(name).cadence.text(max(ends.values()))}" if ends else ""
-            yield Finding(name, f"{len(ends)} assets{newest}")
+            yield CheckResult(name, f"{len(ends)} assets{newest}")
     except (StoreError, ServiceError) as error:
-        yield Finding("path", str(error), error.exit_code)
+        yield CheckResult("path", str(error), error.exit_code)
 
 
-def _detectors(settings: Settings, console: Console) -> Iterator[Finding]:
+def _detectors(settings: Settings, console: Console) -> Iterator[CheckResult]:
     from anomscan.detectors.rcf.kernel import describe
     from anomscan.detectors.registry import kind_of, opened
-    from anomscan.sources.checkup import Finding
+    from anomscan.sources.checkup import CheckResult
 
     for name, chosen in settings.detectors.items():
         if (reason := kind_of(chosen).missing(chosen)) is not None:
-            yield Finding(name, reason)
+            yield CheckResult(name, reason)
             continue
         try:
             with opened(name, chosen, console.warn) as detector:
                 known = detector.trained_through
         except AnomscanError as error:
-            yield Finding(name, str(error), error.exit_code)
+            yield CheckResult(name, str(error), error.exit_code)
             continue
-        yield Finding(name, "ready" if known is None else f"ready, trained through {known}")
-    yield Finding("kernel", describe())
+        yield CheckResult(name, "ready" if known is None else f"ready, trained through {known}")
+    yield CheckResult("kernel", describe())

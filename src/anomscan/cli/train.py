@@ -45,7 +45,7 @@ def train(
     settings = session.load().settings
     name, chosen = settings.detector(detector)
 
-    from anomscan.detectors.kind import Training
+    from anomscan.detectors.kind import TrainingRequest
     from anomscan.detectors.registry import kind_of, kinds_where
 
     kind = kind_of(chosen)
@@ -67,6 +67,6 @@ def train(
             f"detector '{name}' is {chosen.kind}, which is not trained",
             hint=f"name one of kind {', '.join(others)} or {last}",
         )
-    training = Training(settings=settings, name=name, source=source, through=through, options=options, yes=yes)
+    training = TrainingRequest(settings=settings, name=name, source=source, through=through, options=options, yes=yes)
     kind.train(session.console, chosen, training)
     return ExitCode.DONE

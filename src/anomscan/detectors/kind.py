@@ -38,7 +38,7 @@ class Console(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Training:
+class TrainingRequest:
     """What ``train`` was asked to do.
 
     Parameters
@@ -105,7 +105,7 @@ class Kind(ABC):
         """Why it cannot score yet, in one line, if it only needs training."""
         return None
 
-    def train(self, console: Console, settings: Any, training: Training) -> None:
+    def train(self, console: Console, settings: Any, training: TrainingRequest) -> None:
         """Train a model.
 
         Raises

@@ -91,7 +91,7 @@ def request_of(
     timezone: str = "UTC",
     now: np.datetime64 | None = None,
 ) -> Request:
-    """The request that a user's words make.
+    """The request for a user's options.
 
     Parameters
     ----------
@@ -230,18 +230,18 @@ def _silent(ends: dict[str, np.datetime64], late: np.timedelta64) -> tuple[tuple
 
 
 def _keep_rejects(store: Store, source: str, rejects: Sequence[Reject]) -> Path | None:
-    """Add rejects to the source's file of them; a row that is there already is not added again."""
+    """Add rejects to the source's file of them; a row that is already there is not added again."""
     if not rejects:
         return None
     path = local(store.path) / f"{source}.rejects.jsonl"
-    # As bytes: text would also be split at characters that JSON lets stand.
+    # As bytes: text would also be split at characters that JSON allows unescaped.
     lines = path.read_bytes().splitlines() if path.is_file() else []
     for each in rejects:
         line = json.dumps({"row": dict(each.row), "reason": each.reason}, ensure_ascii=False)
         lines.append(line.encode(errors="backslashreplace"))
     kept: dict[bytes, bytes] = {}
     for encoded in lines:
-        # Without the reason, for it names the place, which is another in the next answer.
+        # Without the reason, because it names the place, which differs in the next response.
         kept.setdefault(encoded.partition(b'}, "reason": "')[0], encoded)
     with replace_file(path) as file:
         for encoded in kept.values():

@@ -85,12 +85,12 @@ class Job:
         return Known(*(None if text is None else last_instant(text) for text in (self.as_of, self.through)))
 
     def severity_above(self, settings: Settings) -> float | None:
-        """The bound that an anomaly's severity must exceed, None for none."""
+        """The value that an anomaly's severity must exceed; None for no limit."""
         _, chosen = settings.detector(self.detector)
         return chosen.min_severity if self.min_severity is None and self.whole else self.min_severity
 
     def facts(self, settings: Settings) -> dict[str, Any]:
-        """All that decides the results, beside the data and the model."""
+        """Everything that decides the results, besides the data and the model."""
         source, _ = settings.source(self.source)
         detector, chosen = settings.detector(self.detector)
         least = self.severity_above(settings)

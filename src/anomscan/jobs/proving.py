@@ -1,4 +1,4 @@
-"""Proving a run: verdicts are recomputed, each from the rows of its asset that came before it and from nothing else."""
+"""Proving a run: verdicts are recomputed, each from only the rows of its asset that came before it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from anomscan.telemetry.series import Series
 #: How far a service's numbers may differ, relative to the larger: it calculates in single precision, and asked about
 #: fewer rows perhaps in another order. Numbers of this process must be the same to the last bit.
 _REMOTE = 1e-6
-#: What the last digits of scores decide, magnified: where those may differ, these are not compared.
+#: Numbers that magnify the last digits of scores: if those may differ, these are not compared.
 _DERIVED = ("sigma", "contributions")
 
 
@@ -48,7 +48,7 @@ class Proof:
 
 
 def prove(work: Work, claims: Sequence[Claim], advance: Callable[[int], None]) -> Proof:
-    """Recompute verdicts, each from the rows of its asset up to its day, by themselves and with no score kept.
+    """Recompute verdicts, each from only the rows of its asset up to its day, without kept scores.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def refuse_unknown(series: Series, known: Known) -> None:
 
 
 def known(series: Series, at: np.datetime64) -> Series:
-    """The rows up to an instant; if nothing was measured then, an empty one stands for it."""
+    """The rows up to an instant, ending with an empty row if nothing was measured at it."""
     before = series.through(at)
     if before.timestamps[-1] == at:
         return before
@@ -116,7 +116,7 @@ def known(series: Series, at: np.datetime64) -> Series:
 
 
 def _check(work: Work, said: Claim, series: Series) -> None:
-    """Compare what the run says with what is to be said from the rows before."""
+    """Compare what the run says with what the earlier rows give."""
     found = _recomputed(work, said, known(series, said.at))
     names = _differences(work, said, found)
     if names:
@@ -129,7 +129,7 @@ def _check(work: Work, said: Claim, series: Series) -> None:
 
 
 def _recomputed(work: Work, said: Claim, series: Series) -> Claim:
-    """What is to be said of the same day from a series."""
+    """What a series gives for the same day."""
     (result,) = replace(work.backtest, stretch=Stretch(said.at, said.at)).scan([series])
     if isinstance(result, Failure):
         when = series.cadence.text(said.at)
@@ -138,7 +138,7 @@ def _recomputed(work: Work, said: Claim, series: Series) -> Claim:
 
 
 def _differences(work: Work, one: Claim, other: Claim) -> list[str]:
-    """What two claims about one day do not agree on."""
+    """The parts in which two claims about one day differ."""
     tolerance = _REMOTE if work.backtest.detector.capabilities.remote else 0.0
     names = [] if one.verdict is other.verdict else ["verdict"]
     shared = [name for name in one.parts if name in other.parts]
@@ -150,7 +150,7 @@ def _agree(name: str, one: object, other: object, tolerance: float) -> bool:
         return True
     if tolerance and isinstance(one, float) and isinstance(other, float) and not math.isnan(one):
         return math.isclose(one, other, rel_tol=tolerance)
-    # As text a number stands for itself alone, and no number for no number.
+    # As text each number equals only itself, and NaN equals NaN.
     return repr(one) == repr(other)
 
 
@@ -158,7 +158,7 @@ def _meaning(work: Work, said: Claim, found: Claim, series: Series) -> tuple[str
     """What a difference means, and what to do about it."""
     detector = work.backtest.detector
     mend = f"nothing is written; mend detector '{detector.name}' or name another"
-    # From all rows of the asset, by themselves and with no score kept.
+    # From all rows of the asset alone, without kept scores.
     alone, again = _recomputed(work, said, series), _recomputed(work, said, series)
     if _differences(work, alone, again):
         return f"detector '{detector.name}' does not say the same twice", mend

@@ -93,12 +93,12 @@ def _run_facts(results: Path | None) -> dict[str, Any]:
     try:
         facts = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
-        raise InputError(f"{path} cannot be read", hint="delete it to do without") from None
+        raise InputError(f"{path} cannot be read", hint="delete it to go on without it") from None
     return facts if isinstance(facts, dict) else {}
 
 
 def _series_of(console: Console, settings: Settings, facts: dict[str, Any]) -> Callable[[str], Series | None]:
-    """Looks an asset's values up in the store; without a store, or without the asset, there are none."""
+    """A function that reads an asset's values from the store; None without a store or the asset."""
     from anomscan.store.store import Store
 
     try:

@@ -1,4 +1,4 @@
-"""A run from beginning to end: cut the fleet, let an engine do the partitions, keep what is finished."""
+"""A run from beginning to end: divide the fleet, let an engine do the partitions, keep what is finished."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from anomscan.store.snapshot import Snapshot
 #: The most samples of a partition; how many partitions a small fleet is cut into; the fewest samples of one.
 MOST_ROWS, PARTITIONS, LEAST_ROWS = 262_144, 64, 16_384
 
-#: So many partitions make one in a nightly run.
+#: How many partitions are joined into one in a nightly run.
 NIGHTLY = 4
 
 #: The partition that stands for assets that are not in the store.
@@ -61,7 +61,7 @@ class Run:
 
     @classmethod
     def of(cls, settings: Settings, job: Job, snapshot: Snapshot, detector: Detector) -> Run:
-        """Make it ready.
+        """Prepare a run.
 
         Raises
         ------
@@ -97,7 +97,7 @@ class Run:
         return _hash(decisive)
 
     def partitions(self) -> list[Partition]:
-        """How the fleet is cut; the same fleet always in the same way."""
+        """The partitions of the fleet; the same for the same fleet."""
         if self.job.assets is not None:
             return self.cut.single()
         if self.work.backtest.detector.capabilities.remote:
@@ -107,7 +107,7 @@ class Run:
         partitions = self.cut.partitions(rows)
         if not self._is_nightly:
             return partitions
-        # Where little is reported of each asset, there is little to do for it, and a batch should hold more of them.
+        # If few days are reported, there is little to do for each asset, and a batch should hold more assets.
         return [Partition.of(partitions[start : start + NIGHTLY]) for start in range(0, len(partitions), NIGHTLY)]
 
     @property

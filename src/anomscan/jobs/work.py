@@ -1,4 +1,4 @@
-"""What is done with a partition: read it, score it, judge it, say what was found. It may be done on another machine."""
+"""What is done with a partition: read it, score it, judge it, record what was found; possibly on another machine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from anomscan.telemetry.series import Series
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class PartitionData:
     """The telemetry of a partition whose scores are kept in one file.
 
     Parameters
@@ -52,7 +52,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A partition whose telemetry comes with it, for a worker that does not see the store.
+    """A partition with its telemetry, for a worker that cannot read the store.
 
     Parameters
     ----------
@@ -63,16 +63,16 @@ class Sent:
     """
 
     partition: Partition
-    pieces: Sequence[Piece]
+    pieces: Sequence[PartitionData]
 
 
 class Away:
-    """What a worker answers that does not see the store, or another state of it."""
+    """The response of a worker that cannot read the store, or sees another state of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """All that decides the results of a partition.
+    """Everything that decides the results of a partition.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class Work:
     cache: ScoreCache | None
 
     def __call__(self, partition: Partition | Sent) -> Finished | Away:
-        """Do a partition."""
+        """Process a partition."""
         clock = _Clock()
         with clock.of("read"):
             try:
@@ -136,21 +136,21 @@ class Work:
         """
         return Sent(partition, [self._piece(piece) for piece in partition.pieces])
 
-    def _piece(self, partition: Partition) -> Piece:
+    def _piece(self, partition: Partition) -> PartitionData:
         if self.cache is None:
-            return Piece(partition, self.read(partition))
+            return PartitionData(partition, self.read(partition))
         columns = self.cache.read(partition)
-        # Only the calendar makes of a series the same again, whatever piece of it comes when.
+        # Only on the calendar is a series the same whatever parts of it come when.
         if self.known == Known() and self.backtest.rules.calendar:
             grown = continued(columns, self.snapshot, partition)
             if grown is not None:
                 kept = grown.kept()
                 series = [each.series(asset, self.snapshot.layout) for asset, each in kept.items()]
-                return Piece(partition, series, kept, columns.files, columns.end)
-        return Piece(partition, self.read(partition), columns.kept(), columns.files, columns.end)
+                return PartitionData(partition, series, kept, columns.files, columns.end)
+        return PartitionData(partition, self.read(partition), columns.kept(), columns.files, columns.end)
 
-    def _news(self, piece: Piece, detector: CachedDetector) -> dict[str, CachedScores]:
-        """What there is to keep of a piece; nothing if that is what is kept already."""
+    def _news(self, piece: PartitionData, detector: CachedDetector) -> dict[str, CachedScores]:
+        """The scores of a piece to keep; nothing if they are kept already."""
         assets = [series.asset for series in piece.series]
         as_before = piece.end is not None and piece.files == self.snapshot.files
         if as_before and detector.changed.isdisjoint(assets):
@@ -158,7 +158,7 @@ class Work:
         return {asset: detector.known[asset] for asset in assets if asset in detector.known}
 
     def keep(self, partition: Partition, known: Mapping[str, CachedScores]) -> None:
-        """Keep the scores of a partition that was done elsewhere."""
+        """Keep the scores of a partition that was processed elsewhere."""
         for piece in partition.pieces:
             own = {asset: each for asset, each in known.items() if piece.holds(key_of(asset))}
             if own and self.cache is not None:
@@ -180,11 +180,11 @@ class Work:
         return series
 
     def failed(self, asset: str, reason: str) -> Finished:
-        """What an asset comes to that could not be scanned."""
+        """The result of an asset that could not be scanned."""
         return self.finished([Failure(asset, AssetError(reason))])
 
     def finished(self, results: Sequence[AssetScan | Failure]) -> Finished:
-        """Results as they are kept; one that cannot be put into words is a failure, too."""
+        """Results in the form in which they are kept; one that cannot be encoded is a failure, too."""
         packed, tally = [], Tally()
         for told in surviving(self._told, results):
             ((record, result, notes),) = self._told([told]) if isinstance(told, Failure) else (told,)

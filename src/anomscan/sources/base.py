@@ -1,4 +1,4 @@
-"""What a source is: a request goes in, rows come out in bounded pieces."""
+"""What a source is: a request goes in, rows come out in tables of bounded size."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class AssetFailure:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something the user should hear of although the rows were delivered."""
+    """Something the user should know although the rows were delivered."""
 
     text: str
 
@@ -62,7 +62,7 @@ class Source(Protocol):
 
     @property
     def timezone(self) -> str:
-        """The IANA name of the zone in which its days begin and its naive timestamps stand."""
+        """The IANA name of the time zone of its days and its naive timestamps."""
 
     def fetch(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice | Reject]:
         """Stream the rows asked for.

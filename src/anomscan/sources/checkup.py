@@ -1,4 +1,4 @@
-"""Is a source what its settings say? Reach it, ask it for a day, and tell what was found."""
+"""Check a source against its settings: connect to it, ask for one day, and report what was found."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from anomscan.tables.times import wall_clock
 from anomscan.telemetry.rows import ASSET, TIMESTAMP
 
 _DAY = np.timedelta64(1, "D")
-#: A clock that is off by more makes the wrong day the current one at times.
+#: A larger difference between clocks sometimes makes the wrong day the current one.
 _CLOCK_S = 60.0
 
 
 @runtime_checkable
 class Described(Protocol):
-    """A source that can say more of its other end."""
+    """A source that can describe its server."""
 
     def describe(self) -> Iterator[tuple[str, str]]:
         """Facts as (what, said): server, TLS and the like; ``("clock", ISO instant)`` is compared with ours.
@@ -36,7 +36,7 @@ class Described(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One line of a check-up.
 
     Parameters
@@ -54,8 +54,8 @@ class Finding:
     code: ExitCode = ExitCode.DONE
 
 
-def check(source: Source, now: np.datetime64) -> Iterator[Finding]:
-    """Look at a source; findings come as they are made, and the first that ends it is the last.
+def check(source: Source, now: np.datetime64) -> Iterator[CheckResult]:
+    """Check a source; results come one by one, up to the first that makes going on pointless.
 
     Parameters
     ----------
@@ -63,24 +63,24 @@ def check(source: Source, now: np.datetime64) -> Iterator[Finding]:
         datetime64[us], UTC.
     """
     layout = source.layout
-    yield Finding("settings", f"cadence {layout.cadence.name}, variables {', '.join(layout.variables)}")
+    yield CheckResult("settings", f"cadence {layout.cadence.name}, variables {', '.join(layout.variables)}")
     local = wall_clock(now, source.timezone).isoformat(sep=" ", timespec="minutes")
-    yield Finding("time zone", f"{source.timezone}, where it is {local}")
+    yield CheckResult("time zone", f"{source.timezone}, local time {local}")
     try:
         if isinstance(source, Described):
             for what, said in source.describe():
-                yield _clock(said, now) if what == "clock" else Finding(what, said)
+                yield _clock(said, now) if what == "clock" else CheckResult(what, said)
         yield from _one_day(source, now)
     except AnomscanError as error:
-        yield Finding("query", str(error), error.exit_code)
+        yield CheckResult("query", str(error), error.exit_code)
 
 
-def verdict(findings: list[Finding]) -> ExitCode:
+def verdict(findings: list[CheckResult]) -> ExitCode:
     """The exit code that findings call for."""
     return worst(finding.code for finding in findings)
 
 
-def _one_day(source: Source, now: np.datetime64) -> Iterator[Finding]:
+def _one_day(source: Source, now: np.datetime64) -> Iterator[CheckResult]:
     yesterday = np.datetime64(wall_clock(now, source.timezone), "D") - _DAY
     start = yesterday.astype("datetime64[us]")
     request = Request(None, start, start + _DAY - np.timedelta64(1, "us"))
@@ -92,7 +92,7 @@ def _one_day(source: Source, now: np.datetime64) -> Iterator[Finding]:
     failures: list[AssetFailure] = []
     for item in source.fetch(request):
         if isinstance(item, Notice):
-            yield Finding("note", item.text)
+            yield CheckResult("note", item.text)
         elif isinstance(item, Reject):
             rejects.append(item)
         elif isinstance(item, AssetFailure):
@@ -105,18 +105,18 @@ def _one_day(source: Source, now: np.datetime64) -> Iterator[Finding]:
     seconds = time.monotonic() - began
     said = f"{rows} rows of {len(assets)} assets for {yesterday}, in {seconds:.1f} s"
     if newest is not None:
-        said += f"; the newest is of {source.layout.cadence.text(newest)}"
-    yield Finding("query", said)
+        said += f"; the newest is from {source.layout.cadence.text(newest)}"
+    yield CheckResult("query", said)
     if rejects:
-        yield Finding("rows", f"{len(rejects)} cannot be used, the first: {rejects[0].reason}", ExitCode.INPUT)
+        yield CheckResult("rows", f"{len(rejects)} cannot be used, the first: {rejects[0].reason}", ExitCode.INPUT)
     if failures:
         first = failures[0]
         code = worst(ExitCode.INPUT if isinstance(f.error, AssetError) else f.error.exit_code for f in failures)
-        yield Finding("assets", f"{len(failures)} failed, the first: '{first.asset}': {first.error}", code)
+        yield CheckResult("assets", f"{len(failures)} failed, the first: '{first.asset}': {first.error}", code)
 
 
-def _clock(said: str, now: np.datetime64) -> Finding:
+def _clock(said: str, now: np.datetime64) -> CheckResult:
     off = float((np.datetime64(said.replace(" ", "T"), "us") - now) / np.timedelta64(1, "s"))
     if abs(off) > _CLOCK_S:
-        return Finding("clock", f"its clock is {off:+.0f} s off ours: set one of them right", ExitCode.INPUT)
-    return Finding("clock", f"agrees with ours to {abs(off):.0f} s")
+        return CheckResult("clock", f"its clock is {off:+.0f} s off ours: set one of them right", ExitCode.INPUT)
+    return CheckResult("clock", f"agrees with ours to {abs(off):.0f} s")

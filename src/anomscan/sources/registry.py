@@ -7,7 +7,7 @@ from importlib import import_module
 from anomscan.config import FilesSource, RestSource, SqlSource
 from anomscan.sources.base import Source
 
-#: Where the source of each kind is; imported only when it is asked for, for SQLAlchemy takes long.
+#: Where the source of each kind is; imported only when needed, because SQLAlchemy is slow to import.
 _SOURCES = {
     "files": ("anomscan.sources.files.source", "Files"),
     "sql": ("anomscan.sources.sql.source", "Sql"),

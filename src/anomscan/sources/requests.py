@@ -1,4 +1,4 @@
-"""What a request asks for: as few queries as it takes, and the rows of their answers that it is about."""
+"""What a request asks for: as few queries as possible, and the rows of their answers that belong to it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from anomscan.sources.base import Request
 from anomscan.telemetry import arrow
 from anomscan.telemetry.rows import ASSET, TIMESTAMP
 
-#: Assets that end within so long of the newest are asked for together; those that lag further behind alone.
+#: Assets that end within this of the newest are asked for together; those further behind one by one.
 _TOGETHER = np.timedelta64(7, "D")
 
 
 def parts(request: Request, *, per_asset: bool) -> Iterator[Request]:
-    """Split a request into those that a query can answer.
+    """Split a request into requests that one query can answer.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def parts(request: Request, *, per_asset: bool) -> Iterator[Request]:
 
 
 def asked(rows: pa.Table, request: Request) -> pa.Table:
-    """The rows a request is about."""
+    """The rows that a request asks for."""
     keep = None
     if request.assets is not None:
         keep = pc.is_in(rows[ASSET], arrow.to_texts(request.assets))

@@ -1,1 +1,1 @@
-"""The telemetry store: Parquet files, revisions, and the manifest that names the files that count."""
+"""The telemetry store: Parquet files, revisions, and the manifest that lists the files in use."""

@@ -27,13 +27,13 @@ Micros = NDArray[np.int64]
 
 BUCKETS = 64
 
-#: Rows whose runs are shorter on average are put in order one by one.
+#: Rows whose runs are shorter on average are sorted one by one.
 SHORTEST_RUN = 8
 
 
 @functools.lru_cache(1 << 16)
 def bucket_of(asset: str) -> int:
-    """The bucket of an asset: the same for ever and everywhere, part of the format."""
+    """The bucket of an asset: always the same everywhere, as part of the format."""
     return zlib.crc32(asset.encode()) % BUCKETS
 
 
@@ -70,7 +70,7 @@ class Block:
 
     def take(self, which: NDArray[np.int64] | NDArray[np.bool_] | slice) -> Block:
         """The rows at places, under a mask, or of a slice (then views)."""
-        # An index is slow on rows of several values.
+        # Indexing rows of several values is slow.
         places = np.flatnonzero(which) if isinstance(which, np.ndarray) and which.dtype == bool else which
 
         def taken(array: NDArray[Any]) -> NDArray[Any]:
@@ -86,13 +86,13 @@ class Block:
         )
 
     def order(self) -> NDArray[np.int64] | None:
-        """The places of the rows in the store's order, None where they stand so already.
+        """The places of the rows in the store's order; None if they are in that order.
 
         Rows of the same sample and the same arrival keep their order: the later commit stays the later one.
         """
         if len(self) == 0:
             return None
-        # Runs of one asset in rising time are put in order whole: queries often give such runs, and so do the files.
+        # Runs of one asset in rising time are moved as a whole: queries often give such runs, and so do the files.
         same, later = self.assets[1:] == self.assets[:-1], self.timestamps[1:] > self.timestamps[:-1]
         starts = np.concatenate([[0], np.flatnonzero(~(same & later)) + 1])
         assets = self.assets[starts]
@@ -113,7 +113,7 @@ class Block:
         span = int(self.timestamps.max()) - int(start) + 1
         if len(self.names) * span >= 2**63:
             return np.lexsort((self.arrived_at, self.timestamps, self.assets))
-        # One key, because a stable sort of a few sorted runs (one a file) is little more than their merge.
+        # One key, because a stable sort of a few sorted runs (one per file) costs little more than their merge.
         key = self.assets * np.int64(span) + (self.timestamps - start)
         order = np.argsort(key, kind="stable")
         key, arrived_at = key[order], self.arrived_at[order]
@@ -127,7 +127,7 @@ class Block:
         return self if order is None else self.take(order)
 
     def repeats(self) -> NDArray[np.bool_]:
-        """(n,) bool, of rows in order: whether a row is of the same asset and timestamp as the row before it."""
+        """(n,) bool, for rows in order: whether a row has the same asset and timestamp as the row before it."""
         same = np.zeros(len(self), bool)
         same[1:] = (self.assets[1:] == self.assets[:-1]) & (self.timestamps[1:] == self.timestamps[:-1])
         return same
@@ -139,7 +139,7 @@ class Block:
         return np.asarray(equal.all(axis=1) & (self.health[rows] == self.health[rows - 1]))
 
     def latest(self, as_of: int | None = None) -> Block:
-        """One row a sample, in order: the revision that arrived last, or last up to ``as_of`` (microseconds)."""
+        """One row per sample, in order: the revision that arrived last, or last up to ``as_of`` (microseconds)."""
         known = self
         if as_of is not None and not bool((self.arrived_at <= as_of).all()):
             known = self.take(self.arrived_at <= as_of)
@@ -151,7 +151,7 @@ class Block:
         return known.take(np.append(~repeats[1:], True)[: len(known)]) if repeats.any() else known
 
     def trimmed(self) -> Block:
-        """The same rows, which are in order, without the names that have none."""
+        """The same rows, which are in order, without names that have no row."""
         if len(self) == 0:
             return replace(self, names=[])
         begins = np.append(True, self.assets[1:] != self.assets[:-1])
@@ -181,7 +181,7 @@ class Block:
                 last = int(self.assets[stop - 1]) + 1
                 health, texts = _compact(self.health[start:stop], self.health_names)
                 steps = np.diff(self.timestamps[start:stop], prepend=0)
-                # As a rule the steps are all alike: it is told where they change.
+                # The steps are usually all equal, so only their changes are hashed.
                 changes = np.concatenate([[0], np.flatnonzero(steps[1:] != steps[:-1]) + 1])
                 names, lengths = self.names[place:last], np.diff(edges[place : last + 1])
                 state.update(repr((names, lengths.tolist(), texts, len(changes))).encode())
@@ -211,7 +211,7 @@ class Block:
 
 
 def concat(blocks: Sequence[Block]) -> Block:
-    """Blocks one after another (earlier commits first), their names brought together."""
+    """Blocks one after another (earlier commits first), with their names merged."""
     if len(blocks) == 1:
         return blocks[0]
     names = in_store_order(set(chain.from_iterable(block.names for block in blocks)))
@@ -234,7 +234,7 @@ def empty(layout: Layout) -> Block:
 
 
 def from_table(table: pa.Table, layout: Layout, *, arrived_at: int | None = None, asset: str | None = None) -> Block:
-    """Rows of ``layout.schema``, as they stand, each name with a row.
+    """Rows of ``layout.schema``, in their order, each name with a row.
 
     Parameters
     ----------
@@ -270,7 +270,7 @@ def from_table(table: pa.Table, layout: Layout, *, arrived_at: int | None = None
 
 
 def file_schema(layout: Layout) -> pa.Schema:
-    """What the store's files hold: ``layout.schema`` with texts by dictionary, and ``arrived_at``."""
+    """The schema of the store's files: ``layout.schema`` with dictionary-encoded texts, and ``arrived_at``."""
     text = pa.dictionary(pa.int32(), pa.string())
     fields = [field.with_type(text) if pa.types.is_string(field.type) else field for field in layout.schema]
     return pa.schema([*fields, pa.field(ARRIVED_AT, pa.timestamp("us"), nullable=False)])
@@ -291,13 +291,13 @@ def to_table(block: Block, layout: Layout) -> pa.Table:
 
 
 def _places(firsts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Runs of rows, told by their first row and their length, as rows."""
+    """The rows of runs that are given by first row and length."""
     ends = np.cumsum(lengths)
     return np.repeat(firsts - (ends - lengths), lengths) + np.arange(ends[-1])
 
 
 def _compact(codes: Codes, texts: Sequence[str]) -> tuple[NDArray[np.unsignedinteger[Any]], list[str | None]]:
-    """Codes as codes into those texts that occur, in as few bytes as they need."""
+    """Codes into only the texts that occur, in as few bytes as they need."""
     used = np.zeros(len(texts) + 1, bool)
     used[codes] = True  # the last for -1
     places = np.cumsum(used) - 1

@@ -1,4 +1,4 @@
-"""Keeping a source's folder tidy: merging batches, removing what no longer counts."""
+"""Keeping a source's folder tidy: merging batches, removing files that are no longer used."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def clean(folder: Path, manifest: Manifest | None) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or folder that no longer counts; what resists is left for the next writer."""
+    """Remove an unused file or folder; what cannot be removed is left for the next writer."""
     with suppress(OSError):
         if path.is_dir():
             shutil.rmtree(path)

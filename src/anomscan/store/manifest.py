@@ -1,4 +1,4 @@
-"""The manifest: which files make up what is known of one source. Swapping it is what commits."""
+"""The manifest: which files make up one source. Replacing it is the commit."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Manifest:
         return bucket_rows(self.files)
 
     def save(self, folder: Path) -> None:
-        """Swap it in.
+        """Put it in place.
 
         Raises
         ------
@@ -132,7 +132,7 @@ def bucket_rows(files: Iterable[DataFile]) -> NDArray[np.int64]:
 
 
 def load(folder: Place) -> Manifest | None:
-    """The manifest of a source's folder, None where nothing was ever stored.
+    """The manifest of a source's folder; None if nothing was ever stored.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def load(folder: Place) -> Manifest | None:
 
 
 def _document(path: Place) -> Any:
-    """What a manifest says; on object storage one that is swapped while it is read is cut off, and read again."""
+    """The content of a manifest; on object storage one that is replaced while it is read is cut off, and read again."""
     before = None
     while (text := path.read_bytes()) != before:
         try:

@@ -1,4 +1,4 @@
-"""What a fetch brings against what is stored: which rows are new, which revise, and whether they can be right."""
+"""Fetched rows compared with stored ones: which are new, which are revisions, and whether they can be right."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from anomscan.store.roster import Roster
 from anomscan.telemetry.cadence import Cadence, instant_text
 from anomscan.telemetry.rows import Layout
 
-#: How many contradictions are named, and after how many steps a cadence nobody keeps is an error.
+#: How many contradictions to name, and after how many steps a cadence that none of them keeps is an error.
 NAMED, STEPS = 3, 10
 
 
 @dataclass(slots=True)
 class Findings:
-    """What a whole commit amounts to; filled by one ``merge`` after another.
+    """The summary of a whole commit; each ``merge`` adds to it.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Findings:
 
     @property
     def refused(self) -> bool:
-        """Whether ``check`` is bound to raise."""
+        """Whether ``check`` is certain to raise."""
         return self._contradictions > 0 or self._off_grid is not None
 
     def check(self) -> None:
@@ -91,7 +91,7 @@ class Findings:
         """Note the first timestamp that is not a whole number of steps from the samples of its asset."""
         step, edges = self.layout.cadence.step_us, incoming.edges()[:-1]
         anchors = np.where(known.samples > 0, known.last, incoming.timestamps[edges])
-        # A row one step after another of its asset is on the grid if that is.
+        # A row one step after another row of its asset is on the grid if that row is.
         suspect = np.diff(incoming.timestamps, prepend=0) != step
         suspect[edges] = True
         rows = np.flatnonzero(suspect)
@@ -207,7 +207,7 @@ def _entries(
 
 
 def _contradiction(block: Block, row: int, layout: Layout) -> str:
-    """A row against the row before it, in words."""
+    """How a row differs from the row before it, in words."""
     asset, timestamp = block.names[int(block.assets[row])], layout.cadence.text(_datetime(block.timestamps[row]))
     for place, variable in enumerate(layout.variables):
         first, second = block.values[row - 1, place], block.values[row, place]
@@ -235,7 +235,7 @@ def _instant(micros: np.int64) -> str:
 
 
 def _step_text(step_us: int) -> str:
-    """Whole seconds as a cadence is written; on the grid of a cadence there is nothing finer."""
+    """Whole seconds in the form of a cadence; the grid of a cadence has nothing finer."""
     for partition in ("D", "h", "min"):
         unit_us = Cadence.parse(f"1{partition}").step_us
         if step_us % unit_us == 0:

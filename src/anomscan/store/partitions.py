@@ -1,4 +1,4 @@
-"""Cutting a fleet into partitions: ranges of assets in the store's order."""
+"""Dividing a fleet into partitions: ranges of assets in the store's order."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Partition:
 
     @classmethod
     def of(cls, parts: Sequence[Partition]) -> Partition:
-        """Some partitions that follow one another, as one."""
+        """Consecutive partitions, joined."""
         if len(parts) == 1:
             return parts[0]
         return cls(parts[0].low, parts[-1].high, sum(part.assets for part in parts), tuple(parts))

@@ -1,4 +1,4 @@
-"""Parquet files of rows in the store's order: written a block at a time, read a range of buckets at a time."""
+"""Parquet files of rows in the store's order, written block by block and read by ranges of buckets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SMALL_GROUP, LARGE_GROUP = 16_384, 131_072
 
 
 class PartWriter:
-    """Writes one file, by a ``with`` block.
+    """Writes one file; a context manager.
 
     Parameters
     ----------
@@ -44,11 +44,11 @@ class PartWriter:
         self._writer = pq.ParquetWriter(
             out,
             file_schema(layout),
-            # Pieces of the default, 1,024 values, cost more to begin than to write.
+            # Batches of the default size, 1,024 values, cost more to begin than to write.
             write_batch_size=LARGE_GROUP,
             compression="lz4",
             use_dictionary=[ASSET, HEALTH, ARRIVED_AT],
-            # Numbers alike share their first bytes, so these are put side by side.
+            # Similar numbers share their first bytes, so these are stored side by side.
             column_encoding={TIMESTAMP: "DELTA_BINARY_PACKED"}
             | dict.fromkeys(map(value_column, layout.variables), "BYTE_STREAM_SPLIT"),
             write_page_checksum=True,
@@ -67,7 +67,7 @@ class PartWriter:
         if kind is None:
             self._writer.close()
         else:
-            # What cannot be finished must not be finished again when it is collected.
+            # A file that cannot be finished must not be finished again by the garbage collector.
             self._writer.is_open = False
 
     def write(self, block: Block) -> None:
@@ -84,7 +84,7 @@ class PartWriter:
 
     @property
     def part(self) -> DataFile:
-        """What the manifest says of the file."""
+        """The file's entry in the manifest."""
         used = np.flatnonzero(self._rows)
         first, stop = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 0)
         return DataFile(self._name, first, tuple(self._rows[first:stop].tolist()), self._earliest, self._latest)
@@ -106,7 +106,7 @@ class PartReader:
         return self._part.name
 
     def twin(self) -> PartReader:
-        """A reader for another thread, of the file that this one has open."""
+        """A reader of the same open file for another thread."""
         other = copy(self)
         other._held = None
         if self._file is not None:
@@ -114,7 +114,7 @@ class PartReader:
         return other
 
     def read(self, first: int, stop: int, asset: str | None = None) -> Block | None:
-        """The rows of the buckets ``first`` to ``stop`` (exclusive), or of one asset; None where there are none.
+        """The rows of the buckets ``first`` to ``stop`` (exclusive), or of one asset; None if there are none.
 
         Raises
         ------
@@ -190,7 +190,7 @@ class PartReader:
         return self._open().read_row_group(group, use_threads=False)
 
     def open(self) -> None:
-        """Open it now: whoever has a local one open can read it after it has been removed.
+        """Open it now: an open local file can be read even after it has been removed.
 
         Raises
         ------
@@ -227,7 +227,7 @@ def _joined(blocks: Iterator[Block]) -> Block | None:
 
 
 def bucket_spans(rows: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
-    """Cut the buckets into ranges (first, stop) of at most so many rows, or of one bucket; without the empty buckets.
+    """Divide the non-empty buckets into ranges (first, stop) of at most so many rows, or of one bucket.
 
     >>> list(bucket_spans([0, 2, 2, 9, 0, 1], most=4))
     [(1, 3), (3, 4), (5, 6)]
@@ -244,7 +244,7 @@ def bucket_spans(rows: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
 
 @contextmanager
 def present(folder: Place) -> Iterator[None]:
-    """For those who know that the manifest is the newest: a file that is gone is damage."""
+    """For callers that have the newest manifest: a missing file means damage."""
     try:
         yield
     except FileNotFoundError as error:
@@ -252,7 +252,7 @@ def present(folder: Place) -> Iterator[None]:
 
 
 def same_rows(folder: Place, manifest: Manifest, error: FileNotFoundError) -> Manifest:
-    """For those whose files went away in the midst of reading: a newer manifest of the same rows.
+    """For readers whose files were removed meanwhile: a newer manifest of the same rows.
 
     Raises
     ------
@@ -304,7 +304,7 @@ def _may_hold(file: pq.ParquetFile, group: int, first: str, last: str) -> bool:
 
 @contextmanager
 def reading(path: Place) -> Iterator[None]:
-    """Say which file is damaged or cannot be read; that one is gone is for the caller to judge."""
+    """Name the file that is damaged or cannot be read; the caller deals with missing files."""
     try:
         yield
     except FileNotFoundError:

@@ -19,7 +19,7 @@ _NUMBERS = ("samples", "last", "smallest_step", "first_arrival")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Roster:
-    """One entry an asset.
+    """One entry per asset.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Roster:
         pq.write_table(table, out, compression="zstd", use_dictionary=False, write_page_checksum=True)
 
     def pick(self, names: list[str], places: dict[str, int]) -> Roster:
-        """The entries of ``names``; blank where there is none. ``places`` says where each name stands."""
+        """The entries of ``names``, blank for unknown ones; ``places`` has the place of each name."""
         where = np.fromiter((places.get(name, -1) for name in names), np.int64, len(names))
         return Roster(names, *(_at(getattr(self, field), where) for field in _NUMBERS))
 

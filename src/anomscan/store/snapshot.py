@@ -19,12 +19,12 @@ from anomscan.store.roster import Roster
 from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Series
 
-#: A file of the store as it lies on the disk: its name, its size in bytes, and when it was written, in nanoseconds.
+#: A file of the store on the disk: its name, its size in bytes, and its time of writing in nanoseconds.
 FileId = tuple[str, int, int]
 
 
 class AwayError(Exception):
-    """The store, in the state that is asked for, is not to be seen by this process."""
+    """The store, in the state that is asked for, cannot be seen by this process."""
 
 
 class Snapshot:
@@ -66,7 +66,7 @@ class Snapshot:
         return self._manifest.layout
 
     def cut(self, *, assets: Collection[str] | None = None, as_of: np.datetime64 | None = None) -> Cut:
-        """The assets that there are, or those of the given ones, to be divided into partitions.
+        """The existing assets, all or some, to be divided into partitions.
 
         Parameters
         ----------
@@ -117,7 +117,7 @@ class Snapshot:
                 parts = [part for part in self._readers() if part.name not in leave_out]
                 blocks = [block for part in parts if (block := part.between(partition.low, partition.high)) is not None]
                 break
-            except FileNotFoundError as error:  # on object storage, where no file outlives its removal
+            except FileNotFoundError as error:  # on object storage, where an open file does not outlive its removal
                 newer = same_rows(self.folder, self._manifest, error)
                 self._threads.readers = [PartReader(self.folder, file, newer.layout) for file in newer.files]
         return concat(blocks).latest(micros(as_of)) if blocks else empty(self._manifest.layout)
@@ -163,7 +163,7 @@ class Snapshot:
         return found
 
     def _found(self) -> list[PartReader]:
-        """Open the files from another process, which may see none, or those of another store."""
+        """Open the files from another process, which may see no store or another one."""
         try:
             manifest = load(self.folder)
             if manifest is None or manifest.revision != self.revision:
@@ -171,7 +171,7 @@ class Snapshot:
             parts = [PartReader(self.folder, file, self._manifest.layout) for file in self._manifest.files]
             for part in parts:
                 part.open()
-        except (FileNotFoundError, AnomscanError):  # not there, or not for this process: whoever asks has it
+        except (FileNotFoundError, AnomscanError):  # missing, or not readable by this process; the driver has it
             raise AwayError from None
         return parts
 

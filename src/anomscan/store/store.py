@@ -1,4 +1,4 @@
-"""The store: what was measured, when it was learnt, and what it was known to be at any instant.
+"""The store: what was measured, when it arrived, and what was known at any instant.
 
 A store is a folder with a folder for each source, and in that::
 
@@ -35,7 +35,7 @@ from anomscan.store.snapshot import Snapshot, micros
 from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Series
 
-if TYPE_CHECKING:  # who reads needs none of it
+if TYPE_CHECKING:  # not needed for reading
     from anomscan.store.writer import StoreWriter
 
 T = TypeVar("T")
@@ -79,7 +79,7 @@ class Store:
 
     @classmethod
     def create(cls, path: str | PathLike[str]) -> Store:
-        """A store that is there or will be with the first commit.
+        """A store that exists or will exist with the first commit.
 
         Raises
         ------
@@ -118,7 +118,7 @@ class Store:
         return [roster.names[place] for place in np.flatnonzero(roster.first_arrival <= until).tolist()]
 
     def last_timestamps(self, source: str) -> dict[str, np.datetime64]:
-        """The newest timestamp of each asset, datetime64[us], UTC; empty where nothing of the source is stored yet."""
+        """The newest timestamp of each asset, datetime64[us], UTC; empty if nothing of the source is stored yet."""
         manifest = load(self._folder(source))
         if manifest is None or not manifest.files:
             return {}
@@ -146,7 +146,7 @@ class Store:
         return series
 
     def snapshot(self, source: str) -> Snapshot:
-        """The last commit, to be read partition by partition; later ones do not touch it."""
+        """The last commit, to be read partition by partition; later commits do not change it."""
 
         def work(manifest: Manifest) -> Snapshot:
             roster = self._roster(source, manifest)
@@ -155,7 +155,7 @@ class Store:
         return self._reading(source, work)
 
     def writer(self, source: str, layout: Layout, *, arrived_at: np.datetime64) -> StoreWriter:
-        """To be used in a ``with`` block, in which the source is locked against other writers.
+        """A context manager that locks the source against other writers.
 
         Parameters
         ----------
@@ -223,7 +223,7 @@ class Store:
         return manifest
 
     def _reading(self, source: str, work: Callable[[Manifest], T]) -> T:
-        """Do the work on a snapshot, again on the next one if its files went away meanwhile."""
+        """Do the work on a snapshot, and again on the next one if its files were removed meanwhile."""
         manifest = self._manifest(source)
         while True:
             try:

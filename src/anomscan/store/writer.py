@@ -1,4 +1,4 @@
-"""Appending to the store: stage what a fetch brings, merge it, swap the manifest."""
+"""Appending to the store: stage fetched rows, merge them, replace the manifest."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ MOST_BATCHES = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """What a commit came to: assets that were fetched, and rows that were new, revised or known already."""
+class CommitCounts:
+    """Counts of a commit: assets fetched, and rows that were new, revised or unchanged."""
 
     assets: int
     new: int
@@ -76,7 +76,7 @@ class StoreWriter:
         self._resources.close()
 
     def append(self, table: pa.Table) -> None:
-        """Stage rows of ``layout.schema``, in any order, in pieces of any size that fits in memory.
+        """Stage rows of ``layout.schema``, in any order, in tables of any size that fits in memory.
 
         Raises
         ------
@@ -91,8 +91,8 @@ class StoreWriter:
             with output_errors(self._folder):
                 self._spill.add(self._held_block())
 
-    def commit(self) -> Tally:
-        """Store what is new; where nothing is, no file is touched.
+    def commit(self) -> CommitCounts:
+        """Store what is new; if nothing is, no file is touched.
 
         Raises
         ------
@@ -116,7 +116,7 @@ class StoreWriter:
                 if len(fresh) and not findings.refused:
                     if part is None:
                         if not before.files:
-                            # Data without a manifest is then always damage, never a first commit that was cut short.
+                            # Data without a manifest then always means damage, never an interrupted first commit.
                             before.save(folder)
                         out = stack.enter_context(replace_file(folder / name))
                         part = stack.enter_context(PartWriter(out, name, self._layout))
@@ -127,10 +127,10 @@ class StoreWriter:
             self._manifest = _swap(folder, before, part.part, roster.updated(entries), state.hexdigest())
             if sum(file.is_batch for file in self._manifest.files) > MOST_BATCHES:
                 self._manifest = compact(folder, self._manifest)
-        return Tally(findings.assets, findings.new, findings.revised, findings.unchanged)
+        return CommitCounts(findings.assets, findings.new, findings.revised, findings.unchanged)
 
     def _settled(self, roster: Roster, findings: Findings) -> Iterator[tuple[Block, Roster]]:
-        """What there is to store, and the roster's entries as they become, some buckets at a time."""
+        """The rows to store and the new entries of the roster, some buckets at a time."""
         spill = self._spill
         spill.add(self._held_block(), in_memory=True)
         files = self._neighbours()
@@ -160,7 +160,7 @@ class StoreWriter:
 
 
 def _swap(folder: Path, before: Manifest, added: DataFile, roster: Roster, revision: str) -> Manifest:
-    """Make a written batch count."""
+    """Add a written batch to the manifest."""
     sequence = before.sequence + 1
     name = f"roster-{sequence:06d}.parquet"
     with replace_file(folder / name) as out:

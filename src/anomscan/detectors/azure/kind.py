@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from anomscan.config import AzureDetector as Settings
 from anomscan.detectors.base import Detector
-from anomscan.detectors.kind import Console, Kind, Training
+from anomscan.detectors.kind import Console, Kind, TrainingRequest
 from anomscan.errors import AnomscanError, ConfigError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class AzureKind(Kind):
         with closing(AzureDetector(name, settings, service, staging)) as detector:
             yield detector
 
-    def train(self, console: Console, settings: Settings, training: Training) -> None:
+    def train(self, console: Console, settings: Settings, training: TrainingRequest) -> None:
         """Train a model on one asset's history and show what came of it."""
         asset = training.options.get("--asset")
         from anomscan.detectors.azure.blob import staging_of

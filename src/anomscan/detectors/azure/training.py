@@ -26,7 +26,7 @@ _DISPLAY_NAME = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class TrainingResult:
     """What came of a training.
 
     Parameters
@@ -61,7 +61,7 @@ def train(
     *,
     through: np.datetime64 | None,
     on_status: Callable[[str], None],
-) -> Training:
+) -> TrainingResult:
     """Train a model on one asset's history up to ``through`` and note its id where the settings say.
 
     Parameters
@@ -96,13 +96,13 @@ def train(
     on_status(f"model {model.model_id} is ready")
     model_file.note(settings, model.model_id)
     curve, variables = diagnostics(model)
-    return Training(model.model_id, len(table), table.timestamps[-1], curve, variables, notes)
+    return TrainingResult(model.model_id, len(table), table.timestamps[-1], curve, variables, notes)
 
 
 def diagnostics(
     model: AnomalyDetectionModel,
 ) -> tuple[list[tuple[int, float, float]], list[tuple[str, float, int, str, str]]]:
-    """The training curve and the state of each variable, as in :class:`Training`; empty where there is none."""
+    """The training curve and the state of each variable, as in :class:`TrainingResult`; empty where there is none."""
     found = model.model_info.diagnostics_info if model.model_info else None
     state = found.model_state if found else None
     curve = (

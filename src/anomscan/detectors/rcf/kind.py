@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from anomscan.config import RcfDetector as Settings
 from anomscan.detectors.base import Detector
 from anomscan.detectors.exemplar_tables import show_exemplars
-from anomscan.detectors.kind import Console, Kind, Training
+from anomscan.detectors.kind import Console, Kind, TrainingRequest
 from anomscan.detectors.rcf.forest import Forest
 from anomscan.errors import ConfigError, ModelError, OutputError
 from anomscan.store.store import Store
@@ -31,7 +31,7 @@ class RcfKind(Kind):
         """Say where the model would be."""
         return None if settings.model.exists() else f"no model yet at {settings.model}; run anomscan train"
 
-    def train(self, console: Console, settings: Settings, training: Training) -> None:
+    def train(self, console: Console, settings: Settings, training: TrainingRequest) -> None:
         """Grow a forest on the exemplars and write it to the model file."""
         from anomscan.detectors.rcf.training import train
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from anomscan.config import SageMakerDetector as Settings
 from anomscan.detectors.base import Detector
 from anomscan.detectors.exemplar_tables import show_exemplars
-from anomscan.detectors.kind import Console, Kind, Training
+from anomscan.detectors.kind import Console, Kind, TrainingRequest
 from anomscan.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class SageMakerKind(Kind):
         ) as scorer:
             yield SageMakerDetector(name, settings, scorer)
 
-    def train(self, console: Console, settings: Settings, training: Training) -> None:
+    def train(self, console: Console, settings: Settings, training: TrainingRequest) -> None:
         """Train in AWS, deploy there, or both; what was made goes to standard output as a line of JSON."""
         from anomscan.detectors.sagemaker.planning import Wish, make_plan
         from anomscan.detectors.sagemaker.training import Account
@@ -102,7 +102,7 @@ class SageMakerKind(Kind):
             console.info(f"to put it into service: anomscan train --detector {name} --artifact {made.artifact}")
 
 
-def _exemplars(console: Console, training: Training) -> tuple[Exemplars, Layout]:
+def _exemplars(console: Console, training: TrainingRequest) -> tuple[Exemplars, Layout]:
     """The same as a forest here would learn from."""
     from anomscan.detectors.exemplars import Criteria, choose
     from anomscan.store.store import Store

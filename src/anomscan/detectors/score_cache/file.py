@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from anomscan.detectors.score_cache.table import CachedScores, Rows, ScoreColumns
+from anomscan.detectors.score_cache.table import CachedRows, CachedScores, ScoreColumns
 from anomscan.storage.durable import replace_file
 from anomscan.store.partitions import Partition
 from anomscan.store.snapshot import FileId
@@ -177,14 +177,14 @@ def _frame(
     return [*parts, _CHECKSUM.pack(checksum)]
 
 
-def _rows(body: memoryview, start: int, header: Mapping[str, Any], first: Mapping[str, Any]) -> Rows:
+def _rows(body: memoryview, start: int, header: Mapping[str, Any], first: Mapping[str, Any]) -> CachedRows:
     d, c = first["variables"], 1 + first["columns"]
     counts = np.array(header["rows"], np.int64)
     rows = int(counts.sum())
     values = np.frombuffer(body, "<f8", rows * d, start).reshape(rows, d)
     scores = np.frombuffer(body, "<f8", rows * c, start + 8 * rows * d).reshape(rows, c)
     health = np.frombuffer(body, _health_kind(header["health"]), rows, start + 8 * rows * (d + c))
-    return Rows(counts, values, scores, health, tuple(header["health"]))
+    return CachedRows(counts, values, scores, health, tuple(header["health"]))
 
 
 def _partition(header: Mapping[str, Any]) -> Partition:

@@ -63,7 +63,7 @@ class CachedScores:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class CachedRows:
     """Some consecutive rows of each of some assets, one asset after another.
 
     Parameters
@@ -140,7 +140,7 @@ class ScoreColumns:
 
     assets: list[str] = field(default_factory=list)
     origins: Counts = field(default_factory=lambda: np.empty(0, np.int64))
-    pieces: tuple[Rows, ...] = ()
+    pieces: tuple[CachedRows, ...] = ()
     partition: Partition | None = None
     files: frozenset[FileId] | None = None
     end: int | None = None
@@ -214,7 +214,7 @@ class ScoreColumns:
         health = np.full(len(values), -1, np.int32)
         health[where] = block.health
         scores = np.full((len(values), self.pieces[0].scores.shape[1]), np.nan)
-        rows = Rows(counts, values, scores, health, block.health_names)
+        rows = CachedRows(counts, values, scores, health, block.health_names)
         before = (piece.of_more(len(assets)) for piece in self.pieces)
         return replace(self, assets=assets, origins=origins, pieces=(*before, rows), fresh=self.fresh + 1)
 
@@ -234,16 +234,16 @@ def together(tables: Sequence[ScoreColumns]) -> ScoreColumns:
     )
 
 
-def _sum(pieces: Sequence[Rows]) -> Counts:
+def _sum(pieces: Sequence[CachedRows]) -> Counts:
     """(a,) int64: how many rows of each asset there are in all."""
     return np.asarray(np.sum([piece.counts for piece in pieces], axis=0), np.int64)
 
 
-def _stacked(each: Sequence[Rows]) -> Rows:
+def _stacked(each: Sequence[CachedRows]) -> CachedRows:
     """The rows of some assets, then those of others."""
     names = tuple(sorted({name for rows in each for name in rows.health_names}))
     each = [rows.in_terms_of(names) for rows in each]
-    return Rows(
+    return CachedRows(
         np.concatenate([rows.counts for rows in each]),
         np.concatenate([rows.values for rows in each]),
         np.concatenate([rows.scores for rows in each]),
@@ -252,7 +252,7 @@ def _stacked(each: Sequence[Rows]) -> Rows:
     )
 
 
-def _joined(pieces: Sequence[Rows]) -> Rows:
+def _joined(pieces: Sequence[CachedRows]) -> CachedRows:
     """Rows of the same assets, those of each one after another."""
     first, *later = pieces
     if not later:
@@ -263,7 +263,7 @@ def _joined(pieces: Sequence[Rows]) -> Rows:
         order = np.concatenate([np.repeat(np.arange(len(rows.counts)), rows.counts) for rows in later]).argsort(
             kind="stable"
         )
-        last = Rows(
+        last = CachedRows(
             _sum(later),
             stacked.values[order],
             stacked.scores[order],
@@ -275,7 +275,7 @@ def _joined(pieces: Sequence[Rows]) -> Rows:
     names = tuple(sorted({*first.health_names, *last.health_names}))
     one, other = first.in_terms_of(names), last.in_terms_of(names)
     counts = np.stack([one.counts, other.counts], axis=1)
-    return Rows(
+    return CachedRows(
         counts.sum(axis=1),
         _alternating(one.values, other.values, counts),
         _alternating(one.scores, other.scores, counts),

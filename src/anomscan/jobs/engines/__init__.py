@@ -1,4 +1,4 @@
-"""Who does the work: one small interface, threads of this process and the workers of a cluster behind it."""
+"""What runs the work: one small interface to the threads of this process and the workers of a cluster."""
 
 from anomscan.jobs.engines.base import Engine, Lost
 from anomscan.jobs.engines.threads import Threads

@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """What comes back in a result's place where an item has ended its worker each time it was tried.
+    """What comes back instead of a result if an item has killed its worker each time.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Engine(Protocol):
     """Maps a function over items. Used as a context manager; its workers live as long as the block."""
 
     def __enter__(self) -> Self:
-        """Make the workers ready.
+        """Prepare the workers.
 
         Raises
         ------
@@ -39,11 +39,11 @@ class Engine(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let the workers go, without waiting for what they are at."""
+        """Release the workers, without waiting for their current work."""
 
     @property
     def workers(self) -> int:
-        """How many items are worked on at a time."""
+        """How many items are processed at a time."""
 
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result | Lost]]:
         """Do the work on each item.

@@ -1,4 +1,4 @@
-"""Workers of a Ray cluster: one started for this run, or one that is there."""
+"""Workers of a Ray cluster, started for this run or already running."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from anomscan.jobs.engines.base import Item, Lost, Result
 from anomscan.jobs.engines.cpus import usable_cpus
 from anomscan.jobs.engines.taming import RETRIES, keep_handler, silently, tamed_ray
 
-#: Units under way for each worker, so that none waits for this process.
+#: Items in flight per worker, so that none waits for this process.
 _DEPTH = 2
-#: How long a cluster may take to answer, its nodes to say what they have, and all of it to end.
+#: How long a cluster may take to respond, its nodes to report what they have, and all of it to stop.
 _ANSWER_S, _NODES_S, _LEAVE_S = 5.0, 60.0, 30.0
-#: And one that no longer works.
+#: And how long one that no longer works may take.
 _LOST_S = 2.0
 #: How often to try to connect to a cluster that fails to start a server for this client, as a busy one may.
 _CONNECTS = 3
 _MAY_PASS = ("Initialization failure from server", "Starting Ray client server failed")
-#: How often to look which nodes there are.
+#: How often to look for new nodes.
 _LOOK_S = 10.0
 #: The name of the thread that calls Ray.
 _THREAD = "anomscan-ray"
@@ -48,7 +48,7 @@ _Output = TypeVar("_Output")
 
 
 class Ray:
-    """An engine of worker processes, on this machine or on many; an item that ends its worker is lost alone.
+    """An engine of worker processes, on this machine or on many; an item that kills its worker is lost alone.
 
     Ray is called from a thread of its own. In the main thread it would replace the handler of SIGTERM, and swallow what
     handlers raise while it waits. The thread lives as long as the engine: what Ray has started ends with it.
@@ -69,7 +69,7 @@ class Ray:
         self._lost = False
 
     def __enter__(self) -> Self:
-        """Start a cluster or connect to one, and ask its nodes what they have.
+        """Start a cluster or connect to one, and check its nodes.
 
         Raises
         ------
@@ -107,7 +107,7 @@ class Ray:
 
     @property
     def workers(self) -> int:
-        """CPUs that the cluster has now, or fewer if so many are not wanted."""
+        """The CPUs that the cluster has now, or fewer if fewer are wanted."""
         cpus = self._cpus()
         return min(cpus, self._wanted or cpus)
 
@@ -166,14 +166,14 @@ class Ray:
                     self._ray.shutdown()
                     continue
                 raise ServiceError(
-                    f"no Ray cluster to be had at '{address}': {error}",
+                    f"no Ray cluster can be used at '{address}': {error}",
                     hint="is it Ray, of this version? if it wants a token: RAY_AUTH_MODE=token and RAY_AUTH_TOKEN",
                 ) from error
             return
 
     def _init(self, address: str, **options: object) -> None:
         self._ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **options)
-        # The one logger that goes by a level of its own; it writes to stderr as long as it has no handler.
+        # The only logger with a level of its own; it writes to stderr as long as it has no handler.
         logging.getLogger("ray.util.client.logsclient").addHandler(logging.NullHandler())
 
     def _cancel(self, futures: Iterable[Future[bytes]]) -> None:
@@ -204,14 +204,14 @@ class Ray:
     def _room(self) -> int:
         """How many items to have under way."""
         cpus = self._cpus()
-        # Of a larger cluster no more is used than is wanted: there, what is under way is what is worked on.
+        # If the cluster is larger than wanted, the number of items in flight limits the CPUs used.
         return cpus * _DEPTH if self._wanted is None or self._wanted >= cpus else self._wanted
 
     def _cpus(self) -> int:
         return max(int(sum(node["Resources"]["CPU"] for node in self._nodes())), 1)
 
     def _ask(self, nodes: list[dict[str, Any]]) -> None:
-        """Let no work begin where other results could come out; a node that joins later is asked at its first item."""
+        """Refuse nodes that could give other results; a node that joins later is checked at its first item."""
         ray = self._ray
         on = import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
         look = self._call(ray.remote(num_cpus=0, max_retries=0), remote_task.look)
@@ -276,12 +276,12 @@ class Ray:
 
 
 def hangs() -> bool:
-    """Whether Ray waits for a cluster that is lost; in the end it aborts the process."""
+    """Whether Ray waits for a lost cluster; in the end it aborts the process."""
     return any(thread.name == _THREAD for thread in threading.enumerate())
 
 
 class _Thread:
-    """A thread that calls one function after another; where a call never ends, the process can."""
+    """A thread that calls one function after another; the process can end even if a call never does."""
 
     def __init__(self) -> None:
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
@@ -291,7 +291,7 @@ class _Thread:
     def submit(
         self, function: Callable[_Inputs, _Output], *args: _Inputs.args, **kwargs: _Inputs.kwargs
     ) -> Future[_Output]:
-        """Let it call a function when it has called those before."""
+        """Queue a call of a function."""
         future: Future[_Output] = Future()
 
         def call() -> None:
@@ -306,7 +306,7 @@ class _Thread:
         return future
 
     def end(self) -> None:
-        """Let it end after the calls it was given, and see whether it does."""
+        """Let it end after the queued calls, and return whether it does."""
         self._calls.put(None)
         self._thread.join(_LOST_S)
 
@@ -316,19 +316,19 @@ class _Thread:
 
 
 def _future(task: Any, *inputs: object) -> Any:
-    """Of a task, which begins; waiting for it is Python's own waiting, and lets signals through."""
+    """The future of a task, which begins; waiting for it is Python's own waiting, which lets signals through."""
     return task.remote(*inputs).future()
 
 
 def _port(address: str) -> tuple[str, int]:
-    """Where to knock."""
+    """The address to connect to."""
     try:
         parts = urlsplit(address if "://" in address else f"//{address}")
         if parts.scheme in ("", "ray") and parts.hostname and parts.port and not parts.path:
             return parts.hostname, parts.port
     except ValueError:
         pass
-    raise ConfigError(f"'{address}' is no address of a Ray cluster", hint="auto, HOST:PORT or ray://HOST:PORT")
+    raise ConfigError(f"'{address}' is not the address of a Ray cluster", hint="auto, HOST:PORT or ray://HOST:PORT")
 
 
 def _list(facts: dict[str, str], names: list[str]) -> str:

@@ -11,7 +11,7 @@ _CONTROL, _OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def usable_cpus(control: Path = _CONTROL, own: Path = _OWN) -> int:
-    """CPUs of this process: those it is bound to, or as many as its control groups give it time for.
+    """CPUs of this process: those it is bound to, or fewer if its control groups limit its time.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def _quotas(control: Path, own: Path) -> Iterator[float]:
 
 
 def _upwards(root: Path, path: str) -> list[Path]:
-    """A group's folder and those above it; a container may show its own as the root."""
+    """A group's folder and its parents; a container may show its own as the root."""
     folder = root / path.strip("/")
     return [folder, *(above for above in folder.parents if above.is_relative_to(root))]
 

@@ -1,4 +1,4 @@
-"""What a cluster is sent: these functions travel whole, for a node may have no anomscan, or another."""
+"""What is sent to a cluster: these functions travel by value, because a node may have another anomscan, or none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-#: The fact that changes while somebody works on anomscan.
+#: The fact that changes during development.
 SOURCE = "anomscan's source"
 
 #: Of this worker process: the run it works for, and that run's function.
@@ -20,7 +20,7 @@ _kept: dict[str, Any] = {}
 
 
 def facts() -> dict[str, str]:
-    """What has to be the same on two machines for them to come to the same bytes, by the name a user knows it by.
+    """What must be equal on two machines so that they give the same bytes, by the name a user knows it by.
 
     Whether the forest's kernel is compiled is not among them: NumPy gives the same bits.
 
@@ -51,7 +51,7 @@ def look() -> dict[str, str] | str:
     try:
         return facts()
     except ImportError as error:  # PackageNotFoundError is one too
-        # Not everything without a name is anomscan: one of its requirements may be what is missing.
+        # The missing package need not be anomscan: it may be one of its requirements.
         missing = "anomscan" if find_spec("anomscan") is None else error.name
         return f"no {missing}" if missing else str(error)
 
@@ -62,7 +62,7 @@ def fits(here: dict[str, str] | str, expected: dict[str, str]) -> bool:
 
 
 def answer(run: str, expected: dict[str, str], work: list[Any], item: bytes) -> bytes:
-    """Do an item on a worker.
+    """Process an item on a worker.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def answer(run: str, expected: dict[str, str], work: list[Any], item: bytes) -> 
 
 
 def portable(error: Exception) -> Exception:
-    """The error itself, or where it would not survive the journey, its text; with the traceback as a note."""
+    """The error itself, or its text if it cannot be pickled, with the traceback as a note."""
     error.add_note("".join(traceback.format_exception(error)))
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 - just made

@@ -21,16 +21,16 @@ RETRIES = 2
 #: What Ray reads from the environment when it is imported. The user's own settings go first.
 _CALM = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    # Where a cluster is lost, any call would start another one.
+    # If a cluster is lost, any call would start another one.
     "RAY_ENABLE_AUTO_CONNECT": "0",
     # What it prints on stdout, of all places, when a worker or a node has died.
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
-    # A item that takes all memory would be tried for ever.
+    # An item that takes all memory would be retried for ever.
     "RAY_task_oom_retries": str(RETRIES),
     # Under `uv run` Ray would send the working directory around, and have the nodes install from it.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
-#: And for a cluster that should be there: to give up within seconds where none answers, not minutes.
+#: And for an existing cluster: give up within seconds rather than minutes if none responds.
 _BRISK = {
     "RAY_NUM_REDIS_GET_RETRIES": "3",
     "RAY_gcs_rpc_server_connect_timeout_s": "2",
@@ -42,7 +42,7 @@ _BRISK = {
 
 
 def tamed_ray(address: str | None) -> Any:
-    """The package, told to be calm."""
+    """The package, with its settings applied."""
     for name, value in (_CALM if address is None else _CALM | _BRISK).items():
         os.environ.setdefault(name, value)
     try:
@@ -59,7 +59,7 @@ def tamed_ray(address: str | None) -> Any:
 
 
 def keep_handler(number: int) -> None:
-    """Put Python's handler back: Ray's native code has laid one of its own over it, which writes a stack to stderr."""
+    """Restore Python's handler: Ray's native code has replaced it by one that writes a stack to stderr."""
     handler = signal.getsignal(number)
     if handler is not None and threading.current_thread() is threading.main_thread():
         signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""Threads of this process; the scoring kernel leaves them free to run side by side."""
+"""Threads of this process; the scoring kernel lets them run in parallel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from anomscan.jobs.engines.cpus import usable_cpus
 
 
 class Threads:
-    """An engine that needs nothing; an item that ends its worker ends the process.
+    """An engine without requirements; an item that kills its worker kills the process.
 
     Parameters
     ----------
@@ -54,6 +54,6 @@ class Threads:
                     pending.update({pool.submit(work, following): following for following in islice(source, 1)})
                     yield item, future.result()
         finally:
-            # After an interruption nobody waits here: what is under way may wait for a service that only its own
+            # After an interruption nobody waits here: work in progress may wait for a service that only its own
             # detector can tell to stop.
             pool.shutdown(wait=False, cancel_futures=True)

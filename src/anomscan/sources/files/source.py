@@ -1,4 +1,4 @@
-"""Telemetry in files: one file, the files of a folder, or those that fit a pattern."""
+"""Telemetry in files: one file, the files of a folder, or those that match a pattern."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from anomscan.telemetry.rows import Layout
 class _File:
     path: Path
     format: str
-    asset: str | None  # None where a column says it
+    asset: str | None  # None if a column says it
 
 
 class Files:
@@ -52,7 +52,7 @@ class Files:
 
     @property
     def timezone(self) -> str:
-        """The IANA name of the zone in which its days begin and its naive timestamps stand."""
+        """The IANA name of the time zone of its days and its naive timestamps."""
         return self._settings.timezone or "UTC"
 
     def fetch(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice]:
@@ -119,7 +119,7 @@ class Files:
 
 
 def _find(settings: FilesSource) -> list[_File]:
-    """The files a source means, sorted by path.
+    """The files of a source, sorted by path.
 
     Of a folder those with a known extension (and of the format, where one is set), not those whose name begins
     with a dot; a pattern and a single file say themselves what is meant.
@@ -137,7 +137,7 @@ def _find(settings: FilesSource) -> list[_File]:
         if not found:
             wanted = [ending for ending, kind in EXTENSIONS.items() if settings.format in (None, kind)]
             raise InputError(
-                f"{path} holds no file to read", hint=f"looked for names that end in {', '.join(wanted)} or .gz"
+                f"{path} contains no file to read", hint=f"looked for names that end in {', '.join(wanted)} or .gz"
             )
     elif path.is_file():
         found = [path]
@@ -150,7 +150,7 @@ def _find(settings: FilesSource) -> list[_File]:
 
 
 def _matches(pattern: Path) -> Iterator[Path]:
-    """What fits a pattern; a folder whose own name looks like one is taken at its word."""
+    """The matches of a pattern; a folder whose own name looks like a pattern is taken literally."""
     base, *parts = map(Path, pattern.parts)
     while parts and (base / parts[0]).exists():
         base /= parts.pop(0)

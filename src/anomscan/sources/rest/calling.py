@@ -1,4 +1,4 @@
-"""What one fetch from a service works with: threads, connections, deadlines, and what is known meanwhile."""
+"""What one fetch from a service uses: threads, connections, deadlines, and shared knowledge."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Calls:
         Whether a call that fails is not made again.
     """
 
-    def __init__(self, run: Run, settings: RestSource, clock: Clock, path: str | None, *, once: bool) -> None:
+    def __init__(self, run: RestFetch, settings: RestSource, clock: Clock, path: str | None, *, once: bool) -> None:
         self._run = run
         self._path = path
         self._once = once
@@ -37,7 +37,7 @@ class Calls:
         self._room = int(settings.max_response_mb * 1e6)
 
     def page(self, url: str, paging: Paging, take: Callable[[list[Any]], _T]) -> Page[_T]:
-        """Call for one page, again where that helps.
+        """Request one page, again if that helps.
 
         Parameters
         ----------
@@ -65,8 +65,8 @@ class Calls:
         return page
 
 
-class Run:
-    """One fetch. To be closed.
+class RestFetch:
+    """One fetch; close it at the end.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class Run:
         return future
 
     def done(self, futures: Collection[Future[_T]]) -> set[Future[_T]]:
-        """Those that are done, at least one; meanwhile, calls that outlived their deadline are cut."""
+        """The work that is done, at least one item; meanwhile, calls beyond their deadline are cut."""
         finished: set[Future[_T]] = set()
         while not finished:
             finished = wait(futures, timeout=_TICK_S, return_when=FIRST_COMPLETED).done
@@ -111,7 +111,7 @@ class Run:
         return finished
 
     def close(self) -> None:
-        """End what is under way: waits are broken off, connections cut."""
+        """End work in progress: waits end, connections are cut."""
         self._stop.set()
         self._threads.shutdown(wait=False)  # work that has not begun ends at its first call
         while self._under_way:

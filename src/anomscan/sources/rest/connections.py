@@ -1,4 +1,4 @@
-"""Connections that can be cut from another thread, whatever trickles in over them."""
+"""Connections that can be cut from another thread, even while data trickles in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from anomscan.errors import ConfigError
 
 
 class _NoQueries(logging.Filter):
-    """Takes the queries out of what the HTTP library logs, for the key may be in them."""
+    """Removes queries from what the HTTP library logs, because they may contain the key."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
@@ -60,7 +60,7 @@ class Watch:
                 del self._calls[me]
 
     def waits_on(self, waited_on: socket.socket | None) -> None:
-        """Say what socket the call of this thread waits on."""
+        """Register the socket that this thread's call waits on."""
         me = threading.get_ident()
         with self._lock:
             self._calls[me] = (self._calls[me][0], waited_on)
@@ -118,7 +118,7 @@ class Connections:
         self._lock = threading.Lock()
 
     def to(self, url: str) -> urllib3.PoolManager:
-        """Those that lead to a URL.
+        """The pools for a URL.
 
         Raises
         ------
@@ -129,13 +129,13 @@ class Connections:
         proxy = _proxy(url)
         with self._lock:
             if (scheme, proxy) not in self._managers:
-                # Reading the system's certificates takes long; plain HTTP does without.
+                # Reading the system's certificates is slow, and plain HTTP does not need them.
                 tls = self._trusting() if "https" in (scheme, urlsplit(proxy or "").scheme) else None
                 self._managers[scheme, proxy] = self._made(proxy, tls)
             return self._managers[scheme, proxy]
 
     def close(self) -> None:
-        """Close those that are idle."""
+        """Close idle connections."""
         for manager in self._managers.values():
             manager.clear()
 

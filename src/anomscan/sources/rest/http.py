@@ -1,4 +1,4 @@
-"""One GET: bounded in time and size, kept to its host, and silent about the key."""
+"""One GET: limited in time and size, to its host only, without revealing the key."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a service said.
+    """The response of a service.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class Http:
         self._connections = Connections(settings.concurrency, settings.ca)
 
     def cut_overdue(self) -> None:
-        """Cut the calls that outlived their deadline, or all once the run ends."""
+        """Cut the calls beyond their deadline, or all once the run ends."""
         self._watch.cut(float("inf") if self._stop.is_set() else self._clock.monotonic())
 
     def close(self) -> None:
@@ -130,7 +130,7 @@ class Http:
         raise AssetError(f"{shown_url(start)} sends the call on more than {_MOST_REDIRECTS} times")
 
     def _once(self, url: str, end: float, room: int, contact: Event) -> Answer | str:
-        """The answer, or where it is said to be."""
+        """The response, or the URL it redirects to."""
         left = max(end - self._clock.monotonic(), 0.001)
         timeout = urllib3.Timeout(
             connect=min(self._settings.connect_timeout_s, left), read=min(self._settings.read_timeout_s, left)
@@ -167,7 +167,7 @@ class Http:
         return url, self._headers | ({name: key} if how == "header" else {"Authorization": f"Bearer {key}"})
 
     def _judged(self, response: urllib3.BaseHTTPResponse, place: str) -> str | None:
-        """None if there is an answer to read, else where it is said to be."""
+        """None if there is a response to read, else the URL it redirects to."""
         status = response.status
         if status in (200, 203, 204):
             return None
@@ -208,7 +208,7 @@ class Http:
         return b"".join(blocks)
 
     def _translated(self, error: HTTPError, place: str) -> TransientError | ServiceError:
-        """What the library raised, without the URL that it may repeat."""
+        """The library's error, without the URL that it may repeat."""
         cause = error.args[-1] if isinstance(error, SSLError) else error.__cause__
         if isinstance(cause, ssl.SSLCertVerificationError):
             return ServiceError(

@@ -1,4 +1,4 @@
-"""JSON answers: where the records are in them, and which page comes next."""
+"""JSON responses: where the records are, and which page comes next."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from anomscan.sources.rest.retrying import TransientError
 from anomscan.sources.rest.urls import joined, same_service, shown_host, shown_url, with_parameter
 
 _MOST_PAGES = 100_000
-#: Calls worth making for an answer that is no JSON: a proxy's page passes, and half a body may have been a drop.
+#: Calls to make if a response is not JSON: it may be a proxy's page or a truncated body, and pass.
 _TRIES_FOR_JSON = 3
 
 _T = TypeVar("_T")
@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[_T]):
-    """One page of an answer.
+    """One page of a response.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def parsed(answer: Answer) -> Any:
 
 
 def records_of(body: Any, path: str | None, place: str) -> list[Any]:
-    """The array of records in an answer.
+    """The array of records in a response.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def records_of(body: Any, path: str | None, place: str) -> list[Any]:
 
 
 def look_up(node: Any, path: str) -> tuple[bool, Any]:
-    """Whether there is something at a path, and what; a key may itself have dots, an array takes numbers.
+    """Whether there is something at a path, and what; keys may contain dots, arrays take numbers.
 
     >>> look_up({"a": {"b.c": [7]}}, "a.b.c.0")
     (True, 7)

@@ -21,7 +21,7 @@ from anomscan.telemetry.rows import ASSET, TIMESTAMP, Layout
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of the records of a page; equal where the records were, wherever they stood.
+    """The rows of a page's records; equal for equal records, in whatever order.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Trying again: what is worth it, how long to wait, and when to stop."""
+"""Trying again: when, after how long, and how often."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Clocks, dice and sleep, for tests to replace.
+    """Time, randomness and sleep, for tests to replace.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class TransientError(Exception):
 
 
 class GaveUpError(Exception):
-    """A call that failed until the deadline, or as often as it was worth it.
+    """A call that failed until the deadline, or too often.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class StoppedError(Exception):
 
 
 class Retrying:
-    """Makes calls until they succeed, with full jitter between: a random part of a wait that doubles.
+    """Repeats calls until they succeed, with full jitter: a random part of a wait that doubles.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class Retrying:
             except TransientError as error:
                 trouble = error
             tries += 1
-            # Nothing there from the start is more likely a wrong url than a pause.
+            # If nothing was ever reachable, a wrong url is more likely than a pause.
             most = _TRIES_BEFORE_CONTACT if trouble.unreached and not self.contact.is_set() else trouble.most_tries
             if once or tries == most:
                 times = "" if tries == 1 else f", {tries} times"

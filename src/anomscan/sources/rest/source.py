@@ -12,7 +12,7 @@ from anomscan.config import RestSource
 from anomscan.errors import AssetError, ConfigError, InputError, ServiceError
 from anomscan.sources.base import AssetFailure, Notice, Request
 from anomscan.sources.requests import asked
-from anomscan.sources.rest.calling import Run
+from anomscan.sources.rest.calling import RestFetch
 from anomscan.sources.rest.http import key_of
 from anomscan.sources.rest.paging import Page, Paging
 from anomscan.sources.rest.records import Records, Taken, ids_of
@@ -24,14 +24,14 @@ from anomscan.tables.times import Times
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
 
-#: So many assets in a row without an answer: those after them get one call each, until one is answered.
+#: After this many assets in a row without a response, further ones get one call each, until one responds.
 _DOWN_AFTER = 4
-#: So many, and never an asset that was answered: the rest is not asked.
+#: After this many without any response at all, the rest is not asked for.
 _DEAD_AFTER = 40
 
 
 class Rest:
-    """The records that a service has of each asset.
+    """A service's records of each asset.
 
     A few assets are asked for at a time, each in its own thread. The pages of an asset are held until the last of them
     is there, so its rows are delivered all or not at all, each once; a record that cannot be used is handed out alone.
@@ -83,16 +83,16 @@ class Rest:
 
     @property
     def timezone(self) -> str:
-        """The IANA name of the zone in which its days begin and its naive timestamps stand."""
+        """The IANA name of the time zone of its days and its naive timestamps."""
         return self._settings.timezone or "UTC"
 
     def describe(self) -> Iterator[tuple[str, str]]:
-        """How it is called, for a check-up; see :mod:`anomscan.sources.checkup`."""
+        """A description of the connection; see :mod:`anomscan.sources.checkup`."""
         encrypted = self._template.lower().startswith("https:")
         yield "encryption", "TLS, certificate verified" if encrypted else "none, the URL begins with http:"
 
     def fetch(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice | Reject]:
-        """Ask for the assets wanted.
+        """Ask for the wanted assets.
 
         Where the request names none: those of the settings, else of the service's list, else those whose history is
         known, for a service that cannot list them.
@@ -109,7 +109,7 @@ class Rest:
             yield _without(key, item) if key else item
 
     def _items(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice | Reject]:
-        run = Run(self._name, self._settings, self._clock)
+        run = RestFetch(self._name, self._settings, self._clock)
         try:
             if key_of(self._name, self._settings) and _in_the_clear(self._template):
                 yield Notice(f"source '{self._name}' sends its key over http, where others can read it; use https")
@@ -127,7 +127,9 @@ class Rest:
         finally:
             run.close()
 
-    def _all(self, assets: Iterable[str], request: Request, run: Run) -> Iterator[pa.Table | AssetFailure | Reject]:
+    def _all(
+        self, assets: Iterable[str], request: Request, run: RestFetch
+    ) -> Iterator[pa.Table | AssetFailure | Reject]:
         queue = iter(assets)
         pending: dict[Future[tuple[pa.Table, list[Reject]]], str] = {}
         unanswered: list[AssetFailure] = []  # until it is known whether others succeed
@@ -172,7 +174,7 @@ class Rest:
         hint = f"check sources.{self._name}.url and the network" if unreached else None
         return ServiceError(f"source '{self._name}': {first}{also}", hint=hint)
 
-    def _rows(self, asset: str, request: Request, run: Run, once: bool) -> tuple[pa.Table, list[Reject]]:
+    def _rows(self, asset: str, request: Request, run: RestFetch, once: bool) -> tuple[pa.Table, list[Reject]]:
         """All rows of an asset that were asked for, each once, and the rejects; runs in a thread of its own."""
         request = Request((asset,), request.since.get(asset, request.start), request.end)
         url = filled(
@@ -194,11 +196,11 @@ class Rest:
         rows, rejects = records.whole(list(run.paging.walk(url, page)))
         return asked(rows, request), rejects
 
-    def _listed(self, run: Run) -> tuple[str, ...]:
+    def _listed(self, run: RestFetch) -> tuple[str, ...]:
         """The ids that the service lists."""
         if self._assets_url is None:
             raise ConfigError(
-                f"it is not said which assets source '{self._name}' has",
+                f"the assets of source '{self._name}' are not known",
                 hint=f"name them with --asset, in sources.{self._name}.assets, or set assets_url",
             )
         paging = Paging(self._settings)

@@ -44,7 +44,7 @@ def checked(url: str, key: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise ConfigError(f"{key} has a host or port that cannot be", hint="write it as https://host:port/path")
+        raise ConfigError(f"{key} has an invalid host or port", hint="write it as https://host:port/path")
     if "@" in parts.netloc:
         raise ConfigError(f"{key} has a user or password in it", hint="put what the service wants into the key")
     return url
@@ -156,7 +156,7 @@ def _names(pair: str, name: str) -> bool:
 
 
 def joined(url: str, link: str) -> str:
-    """Where a link in the answer of a URL leads; "" for an invalid link."""
+    """The target of a link in the response of a URL; "" for an invalid link."""
     try:
         return urljoin(url, link.strip())
     except ValueError:
@@ -182,7 +182,7 @@ def _origin(url: str) -> tuple[str, str, int]:
 
 
 def shown_host(url: str) -> str:
-    """Scheme and host of a URL that a service gave, whose path it may have put anything into."""
+    """Scheme and host of a URL from a service, whose path may contain anything."""
     return re.sub(r"(?<=//)([^/]*)/.*", r"\1", shown_url(url))
 
 

@@ -45,7 +45,7 @@ def database_url(name: str, settings: SqlSource) -> sa.URL:
 
 
 def check(name: str, settings: SqlSource) -> None:
-    """What can be said of the address before any secret is read.
+    """What can be checked in the address before any secret is read.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A database by SQLAlchemy, whatever its driver: SQLite, and those that have no reader of their own."""
+"""A database through SQLAlchemy, whatever its driver: SQLite, and others without a reader of their own."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Alchemy:
         self._connection.close()
 
     def describe(self) -> Iterator[tuple[str, str]]:
-        """What the other end is, for a check-up."""
+        """A description of the server, for a check."""
         dialect = self._connection.dialect
         version = ".".join(map(str, getattr(dialect, "server_version_info", None) or ()))
         yield "server", f"{dialect.name} {version}".strip()

@@ -1,4 +1,4 @@
-"""The fast path of MySQL: connectorx in a process of its own, its rows handed over as Arrow.
+"""The fast path of MySQL: connectorx in a process of its own, which passes rows on as Arrow.
 
 A process of its own, as connectorx holds Python's lock while it waits (neither a time-out nor Ctrl-C would be heard),
 has no time-outs, and ends its thread in a panic on data it does not expect. It gives FLOAT and some DECIMALs otherwise
@@ -60,7 +60,7 @@ class BrokenOffError(Exception):
 
 
 def is_installed() -> bool:
-    """Whether the extra ``fast`` is there."""
+    """Whether the extra ``fast`` is installed."""
     return importlib.util.find_spec("connectorx") is not None
 
 
@@ -137,7 +137,7 @@ def batches(address: str, query: str, wanted: Sequence[str], timeout_s: float) -
             stdin, stdout, stderr = (
                 cast("IO[bytes]", pipe) for pipe in (process.stdin, process.stdout, process.stderr)
             )
-            with suppress(BrokenPipeError):  # it has ended; what it said tells why
+            with suppress(BrokenPipeError):  # it has ended; its messages say why
                 stdin.write(json.dumps(order).encode())
                 stdin.close()
             complete = False
@@ -183,4 +183,4 @@ def _holds(length: int, scale: int) -> bool:
 
 def _reason(words: str) -> str:
     lines = [line.strip() for line in words.splitlines() if line.strip()]
-    return re.sub(r"^[\w.]+: ", "", lines[-1]) if lines else "it ended without a word"
+    return re.sub(r"^[\w.]+: ", "", lines[-1]) if lines else "it ended without a message"

@@ -1,4 +1,4 @@
-"""MySQL and MariaDB by PyMySQL: rows straight from the wire into columns, and what its errors mean."""
+"""MySQL and MariaDB through PyMySQL: rows straight from the wire into columns, and what its errors mean."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class MySql:
         self.close()
 
     def close(self) -> None:
-        """Close the connection, whatever is still under way on it."""
+        """Close the connection, whatever is still in progress on it."""
         if self._connection.open:
             self._connection.close()
 
@@ -215,7 +215,7 @@ class MySql:
                 | {
                     "conv": _CONVERSIONS,
                     "connect_timeout": settings.connect_timeout_s,
-                    # A server that takes the connection and says nothing is found as early as one that is not there.
+                    # A server that accepts the connection and is silent is noticed as early as one that is missing.
                     "read_timeout": settings.connect_timeout_s,
                     "write_timeout": settings.read_timeout_s,
                 }
@@ -235,7 +235,7 @@ class MySql:
         return connection
 
     def describe(self) -> Iterator[tuple[str, str]]:
-        """Server, encryption and clock, for a check-up; see :mod:`anomscan.sources.checkup`.
+        """Server, encryption and clock; see :mod:`anomscan.sources.checkup`.
 
         Raises
         ------
@@ -279,7 +279,7 @@ class MySql:
 
 
 def without_password(text: str, url: sa.URL) -> str:
-    """A driver's words, should it have repeated the password."""
+    """A driver's message, without the password that it may repeat."""
     secret = url.password
     return text.replace(str(secret), "***") if secret else text
 

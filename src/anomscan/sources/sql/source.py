@@ -23,7 +23,7 @@ from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import ASSET, Layout
 
 _DAY = np.timedelta64(1, "D")
-# The widest bounds that the common databases all take as dates and times.
+# The widest range of dates and times that all common databases accept.
 _EARLIEST, _LATEST = datetime(1000, 1, 1), datetime(9999, 12, 31)
 _IDIOM = "write ... WHERE date >= :start AND date <= :end AND (:asset IS NULL OR asset_id = :asset)"
 
@@ -63,7 +63,7 @@ class Sql:
 
     @property
     def timezone(self) -> str:
-        """The IANA name of the zone in which its days begin and its naive timestamps stand."""
+        """The IANA name of the time zone of its days and its naive timestamps."""
         return self._settings.timezone or "UTC"
 
     def fetch(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice | Reject]:
@@ -104,7 +104,7 @@ class Sql:
                 yield Notice(text)
 
     def describe(self) -> Iterator[tuple[str, str]]:
-        """What the other end is, for a check-up; see :mod:`anomscan.sources.checkup`.
+        """A description of the server; see :mod:`anomscan.sources.checkup`.
 
         Raises
         ------
@@ -155,7 +155,7 @@ class Sql:
         return statement, "asset" in names
 
     def _bound_time(self, moment: np.datetime64 | None, wider: np.timedelta64, without: datetime) -> date:
-        """What a bound of the request is in the query: a date, or a naive time in the source's zone."""
+        """A bound of the request as a parameter: a date, or a naive time in the source's zone."""
         time = without
         if moment is not None:
             zone = "UTC" if self._layout.cadence.whole_days else self.timezone

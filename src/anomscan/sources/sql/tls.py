@@ -45,7 +45,7 @@ def connect_args(name: str, settings: SqlSource) -> dict[str, object]:
 
 
 def advice(code: int | None, reason: str) -> str | None:
-    """The way out of a TLS failure, by its number and what the driver said."""
+    """A hint for a TLS failure, from its number and the driver's message."""
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         if "ostname mismatch" in reason or "IP address mismatch" in reason:
             return 'connect by the name in the certificate; tls = "verify-ca" checks all but the name'

@@ -121,9 +121,9 @@ class Native:
         self._descend(self._library.anomscan_attribution, trees, points, total, bytes_a_point=32 + 16 * trees.dimension)
         return total * trees.scale
 
-    def rows(self, points: Floats32, samples: NDArray[np.int64]) -> Rows:
+    def rows(self, points: Floats32, samples: NDArray[np.int64]) -> PointRows:
         """The points of all trees, to be divided level by level."""
-        return Rows(self._library, points, samples)
+        return PointRows(self._library, points, samples)
 
     def _descend(
         self, function: ctypes._NamedFuncPointer, trees: Trees, points: Floats32, total: Floats64, bytes_a_point: int
@@ -136,7 +136,7 @@ class Native:
             raise MemoryError
 
 
-class Rows:
+class PointRows:
     """The points of each node of a level, as rows of the training points.
 
     Parameters
