@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import typer
 
 from anomscan import __version__
 from anomscan.cli.commands import COMMANDS
+from servers.rest_faults import Reply, serving
 
 HEAVY = {"numpy", "pandas", "pyarrow", "plotly", "sqlalchemy", "pydantic", "rich", "jinja2"}
 
@@ -31,13 +37,35 @@ def test_scan_imports_nothing_it_does_not_need(fetched):
     assert done.stderr == "[]\n"
 
 
-def test_fetch_of_files_leaves_pandas_out(place):
-    place.telemetry([["a", f"2017-01-{day:02}", day, "Ok"] for day in range(1, 10)])
+COLUMNS = 'cadence = "1D"\ncolumns = { asset = "id", timestamp = "day", values = ["v"], health = "h" }\n'
+SOURCES = {
+    "csv": 'kind = "files"\npath = "t.csv"\n',
+    "jsonl": 'kind = "files"\npath = "t.jsonl"\n',
+    "parquet": 'kind = "files"\npath = "t.parquet"\n',
+    "sql": 'kind = "sql"\nurl = "sqlite:///t.db"\nquery = "SELECT * FROM t WHERE day BETWEEN :start AND :end"\n',
+    "rest": 'kind = "rest"\nassets = ["a"]\nurl = "{url}"\n',
+}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_fetch_leaves_pandas_out(place, kind):
+    rows = [{"id": "a", "day": f"2017-01-{day:02}", "v": day / 2, "h": "Ok" if day % 2 else ""} for day in range(1, 10)]
+    rows.append({**rows[0], "day": "2017-01-10", "v": None})
+    place.table("t.csv", list(rows[0]), [list(row.values()) for row in rows])
+    place.write("t.jsonl", "\n".join(map(json.dumps, rows)))
+    pq.write_table(pa.Table.from_pylist(rows), place.folder / "t.parquet")
+    with closing(sqlite3.connect(place.folder / "t.db")) as connection, connection:
+        connection.execute("CREATE TABLE t (id TEXT, day TEXT, v REAL, h TEXT)")
+        connection.executemany("INSERT INTO t VALUES (:id, :day, :v, :h)", rows)
     code = (
         "import sys\nfrom anomscan.cli.app import run\nassert run(['-q', 'fetch']) == 0\n"
-        "print(sorted({'pandas', 'plotly', 'sqlalchemy', 'jinja2'} & set(sys.modules)), file=sys.stderr)"
+        "print(sorted({'pandas', 'plotly', 'jinja2'} & set(sys.modules)), file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=place.folder, capture_output=True, text=True, check=True)
+    with serving(lambda call: Reply(body=rows)) as service:
+        place.write("anomscan.toml", "[sources.t]\n" + SOURCES[kind].replace("{url}", service.url) + COLUMNS)
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=place.folder, capture_output=True, text=True, check=True
+        )
     assert done.stderr == "[]\n"
 
 

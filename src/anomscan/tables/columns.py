@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import cast
 from uuid import UUID
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -22,6 +24,10 @@ from anomscan.telemetry.rows import Layout
 #: How an empty value may be spelt.
 EMPTY = ("", "NaN", "nan", "NULL", "null", "NA", "N/A")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.ASCII | re.IGNORECASE)
+
+# To make a scalar of a Python value, pyarrow imports pandas.
+_TRUE = pc.is_null(pa.nulls(1))[0]
+_NO_TEXT = arrow.to_texts([""])[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,11 @@ def check_columns(wanted: Iterable[str], has: Sequence[str], thing: str) -> None
             raise InputError(f"{thing} has no column '{name}'", hint=hint)
         if has.count(name) > 1:
             raise InputError(f"{thing} has more than one column '{name}'")
+
+
+def first_true(flags: pa.Array | pa.ChunkedArray) -> int:
+    """The place of the first True, -1 if there is none."""
+    return int(pc.index(flags, _TRUE).as_py())
 
 
 def to_rows(
@@ -141,7 +152,7 @@ def from_objects(values: Mapping[str, Sequence[object]], columns: Columns, place
 def _texts(values: Sequence[object], name: str, place: Place, kinds: tuple[type, ...], wanted: str) -> pa.Array:
     """Objects as text, where they are text or of ``kinds``."""
     if set(map(type, values)) <= {str, type(None)}:
-        return pa.array(values, pa.string())
+        return arrow.to_texts(cast("Sequence[str | None]", values))
     texts: list[str | None] = []
     for row, value in enumerate(values):
         fractional = isinstance(value, Decimal) and value != value.to_integral_value()
@@ -153,17 +164,17 @@ def _texts(values: Sequence[object], name: str, place: Place, kinds: tuple[type,
             texts.append(value.isoformat())
         else:
             texts.append(str(int(value) if isinstance(value, Decimal) else value))
-    return pa.array(texts, pa.string())
+    return arrow.to_texts(texts)
 
 
 def _number_objects(values: Sequence[object]) -> pa.Array:
     """Objects as float64, or as text where some are not numbers (the text is looked at later)."""
     if set(map(type, values)) <= {float, int, type(None)}:
         try:
-            return pa.array(values, pa.float64())
-        except (OverflowError, pa.ArrowInvalid):  # an integer beyond float64 is named as text
+            return arrow.to_floats(np.array(values, np.float64))
+        except OverflowError:  # an integer beyond float64 is named as text
             pass
-    return pa.array([None if value is None else str(value) for value in values], pa.string())
+    return arrow.to_texts([None if value is None else str(value) for value in values])
 
 
 def _plain(column: pa.Array, name: str, place: Place) -> pa.Array:
@@ -192,7 +203,7 @@ def _ids(column: pa.Array, name: str, place: Place) -> pa.Array:
         )
     column = column.cast(pa.string())
     if column.null_count or _has_empty(column):
-        row = pc.index(pc.fill_null(pc.equal(column, ""), True), True).as_py()
+        row = first_true(pc.fill_null(pc.equal(column, _NO_TEXT), _TRUE))
         raise InputError(f"{place(row)}: no asset id in column '{name}'")
     return column
 
@@ -204,7 +215,7 @@ def _labels(column: pa.Array, name: str, place: Place) -> pa.Array:
     ):
         raise InputError(f"{place(0)}: column '{name}' holds {kind}; a health is text or an integer")
     column = column.cast(pa.string())
-    return pc.if_else(pc.equal(column, ""), pa.nulls(1, pa.string())[0], column) if _has_empty(column) else column
+    return pc.if_else(pc.equal(column, _NO_TEXT), pa.nulls(1, pa.string())[0], column) if _has_empty(column) else column
 
 
 def _has_empty(column: pa.Array) -> bool:
@@ -223,7 +234,7 @@ def _numbers(column: pa.Array, name: str, place: Place, missing: Sequence[str]) 
         raise InputError(f"{place(0)}: column '{name}' holds {kind}, not numbers")
     if pc.all(pc.is_finite(numbers)).as_py() is not False:  # None where all are empty
         return numbers
-    if (row := pc.index(pc.is_inf(numbers), True).as_py()) >= 0:
+    if (row := first_true(pc.is_inf(numbers))) >= 0:
         raise InputError(
             f"{place(row)}, column '{name}': {shown(column[row])} is infinite",
             hint="leave the value empty where there is none",
@@ -245,7 +256,7 @@ def _parsed(column: pa.Array, name: str, place: Place, missing: Sequence[str]) -
                 f"{place(row)}, column '{name}': {shown(column[row])} is not a number",
                 hint=f"an empty value is written as nothing or one of {', '.join(EMPTY[1:])}",
             )
-    return pa.array([None if text is None else float(text) for text in texts], pa.float64())
+    return arrow.to_floats(np.array([np.nan if text is None else float(text) for text in texts]))
 
 
 def _cast(texts: pa.Array) -> pa.Array | None:

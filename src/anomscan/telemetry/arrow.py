@@ -53,11 +53,12 @@ def to_floats(values: Floats) -> pa.Array:
     return pa.Array.from_buffers(pa.float64(), len(values), [_bits(~np.isnan(values)), pa.py_buffer(values)])
 
 
-def to_texts(texts: Sequence[str]) -> pa.Array:
-    """Texts as a column."""
-    encoded = [text.encode() for text in texts]
+def to_texts(texts: Sequence[str | None]) -> pa.Array:
+    """Texts as a column, with null for None."""
+    encoded = [b"" if text is None else text.encode() for text in texts]
     ends = np.cumsum([0, *map(len, encoded)]).astype(np.int32)
-    return pa.Array.from_buffers(pa.string(), len(texts), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))])
+    filled = _bits(np.array([text is not None for text in texts], bool)) if None in texts else None
+    return pa.Array.from_buffers(pa.string(), len(texts), [filled, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))])
 
 
 def to_codes(places: NDArray[np.int32], texts: Sequence[str]) -> pa.Array:

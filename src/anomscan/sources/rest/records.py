@@ -13,10 +13,12 @@ import pyarrow.compute as pc
 from anomscan.config import Columns
 from anomscan.errors import AssetError
 from anomscan.sources.rest.paging import kind_of, look_up
-from anomscan.tables.columns import check_columns, from_objects, needed, to_rows
+from anomscan.store.block import from_table
+from anomscan.tables.columns import check_columns, first_true, from_objects, needed, to_rows
 from anomscan.tables.salvage import Reject, Salvage
 from anomscan.tables.times import Place, Times, shown
-from anomscan.telemetry.rows import ASSET, TIMESTAMP, Layout
+from anomscan.telemetry import arrow
+from anomscan.telemetry.rows import ASSET, Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class Records:
             texts = {name: None if value is None else str(value) for name, value in held.items()}
             return texts if self._columns.asset is not None else {ASSET: self._asset, **texts}
 
-        tables = [self._layout.schema.empty_table()]
+        tables = [pa.Table.from_batches([], self._layout.schema)]
         rejects: list[Reject] = []
         for item in self._salvage.rows(len(records), convert, content):
             if isinstance(item, Reject):
@@ -113,7 +115,7 @@ class Records:
         except UnicodeEncodeError:
             raise AssetError(f"{self._thing} has text that is not Unicode (half of a surrogate pair)") from None
         if self._columns.asset is not None:
-            row = pc.index(pc.equal(rows[ASSET], self._asset), False).as_py()
+            row = first_true(pc.not_equal(rows[ASSET], arrow.to_texts([self._asset])[0]))
             if row >= 0:
                 raise AssetError(f"{self._thing}: {place(row)} is of another asset, {shown(rows[ASSET][row])}")
         return rows
@@ -130,14 +132,23 @@ class Records:
         """
         if self._keys:
             check_columns(self._wanted, list(self._keys), self._thing)
-        rows = pa.concat_tables([self._layout.schema.empty_table(), *(page.rows for page in pages)])
-        names = rows.column_names
-        once = rows.group_by(names, use_threads=False).aggregate([]).select(names).cast(self._layout.schema)
-        counts = pc.value_counts(once[TIMESTAMP])
-        if (at := pc.index(pc.greater(counts.field("counts"), 1), True).as_py()) >= 0:
-            moment = self._layout.cadence.text(np.datetime64(counts.field("values")[at].as_py(), "us"))
+        rows = pa.concat_tables([pa.Table.from_batches([], self._layout.schema), *(page.rows for page in pages)])
+        if not len(rows):
+            return rows, [reject for page in pages for reject in page.rejects]
+        block = from_table(rows, self._layout, arrived_at=0)
+        order = block.order()
+        places = np.arange(len(rows)) if order is None else order
+        ordered = block.take(places)
+        repeated = np.flatnonzero(ordered.repeats())
+        differ = repeated[~ordered.agrees(repeated)]
+        if len(differ):
+            moment = self._layout.cadence.text(ordered.timestamps[differ[0]].astype("datetime64[us]"))
             raise AssetError(f"{self._thing} has records of {moment} that contradict one another")
-        return once, [reject for page in pages for reject in page.rejects]
+        once = np.delete(np.arange(len(rows)), places[repeated])
+        return (
+            rows.take(arrow.to_numbers(once, pa.int64())),
+            [reject for page in pages for reject in page.rejects],
+        )
 
 
 def ids_of(elements: list[Any], path: str | None) -> list[str]:
