@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from anomscan.cli.app import run
 from anomscan.store.store import Store
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
+from processes import PATIENCE_S, started, wait_until
 from servers.ray_cluster import RayCluster
 
 pytestmark = pytest.mark.servers
@@ -53,23 +54,20 @@ def fleet(tmp_path_factory):
     return folder
 
 
-def begun(fleet: Path, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+def begun(
+    fleet: Path, *arguments: str, environment: dict[str, str] | None = None
+) -> AbstractContextManager[subprocess.Popen[str]]:
+    return started(
         [sys.executable, "-m", "anomscan", "-q", *SCAN, "--engine", "ray", *arguments],
         cwd=fleet,
         stderr=subprocess.PIPE,
-        text=True,
         env=os.environ | (environment or {}),
     )
 
 
 def grown(scan: subprocess.Popen[str], checkpoint: Path) -> None:
     """Wait until something is finished."""
-    deadline = time.monotonic() + 120
-    while not checkpoint.exists() or checkpoint.stat().st_size < 100_000:
-        assert scan.poll() is None, scan.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: checkpoint.exists() and checkpoint.stat().st_size >= 100_000, scan)
 
 
 def same(fleet: Path, name: str) -> bool:
@@ -81,7 +79,7 @@ def same(fleet: Path, name: str) -> bool:
 
 def test_a_cluster_of_its_own_gives_the_bytes_of_threads(fleet):
     with begun(fleet, "--workers", "2", "-o", "own.jsonl") as scan:
-        _, said = scan.communicate(timeout=180)
+        _, said = scan.communicate(timeout=PATIENCE_S)
     assert (scan.returncode, said) == (0, "")
     assert same(fleet, "own.jsonl")
 
@@ -93,7 +91,7 @@ def test_a_machine_that_dies_in_mid_run_changes_nothing(fleet):
         with begun(fleet, "--address", cluster.address, "-o", name, environment=cluster.environment) as scan:
             grown(scan, checkpoint)
             os.kill(raylet, signal.SIGKILL)
-            _, said = scan.communicate(timeout=180)
+            _, said = scan.communicate(timeout=PATIENCE_S)
         assert scan.returncode == 0, said
     assert same(fleet, name)
 
@@ -104,7 +102,7 @@ def test_a_cluster_that_is_lost_is_said_and_what_is_finished_is_kept(fleet):
         with begun(fleet, "--address", cluster.address, "-o", name, environment=cluster.environment) as scan:
             grown(scan, checkpoint)
             cluster.close()
-            _, said = scan.communicate(timeout=180)
+            _, said = scan.communicate(timeout=PATIENCE_S)
         assert scan.returncode == 5, said
         assert "assets are finished and kept" in said
         assert f"the Ray cluster at '{cluster.address}' no longer works" in said

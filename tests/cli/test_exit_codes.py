@@ -8,10 +8,11 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+
+from processes import PATIENCE_S, started
 
 ANOMSCAN = [sys.executable, "-m", "anomscan"]
 
@@ -212,23 +213,20 @@ def test_where_the_scores_cannot_be_written_records_and_facts_stay_too(fetched):
 
 def test_two_fetches_at_once_are_6(fetched):
     hold = (
-        "import sys, time, numpy as np\n"
+        "import sys, numpy as np\n"
         "from anomscan.store.store import Store\n"
         "store = Store.open('anomscan-data')\n"
         "with store.writer('fleet', store.layout('fleet'), arrived_at=np.datetime64('2020-01-01', 'us')):\n"
         "    print('held', flush=True)\n"
-        "    time.sleep(60)\n"
+        "    sys.stdin.read()\n"
     )
     command = [sys.executable, "-c", hold]
-    with subprocess.Popen(command, cwd=fetched.folder, stdout=subprocess.PIPE, text=True) as holder:
-        try:
-            assert holder.stdout is not None
-            assert holder.stdout.readline() == "held\n"
-            code, _, err = fetched("fetch")
-            assert code == 6
-            assert str(holder.pid) in one_line(err)
-        finally:
-            holder.kill()
+    with started(command, cwd=fetched.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        code, _, err = fetched("fetch")
+        assert code == 6
+        assert str(holder.pid) in one_line(err)
     assert fetched("fetch")[0] == 0
 
 
@@ -263,10 +261,9 @@ def test_an_interrupt_has_its_code_and_leaves_the_old_file(fetched, number, code
     fetched.write("slow.toml", text)
     command = [*ANOMSCAN, "--config", "slow.toml", "scan", "--all", "-o", "results.jsonl"]
     # opening for writing returns once the program reads; it then waits for a line that never comes
-    with subprocess.Popen(command, cwd=fetched.folder, stderr=subprocess.PIPE, text=True) as process, fifo.open("w"):
-        time.sleep(0.1)
+    with started(command, cwd=fetched.folder, stderr=subprocess.PIPE) as process, fifo.open("w"):
         process.send_signal(number)
-        _, err = process.communicate(timeout=600)
+        _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == code, err
     assert one_line(err) == "error: interrupted"
     assert (fetched.folder / "results.jsonl").read_bytes() == before

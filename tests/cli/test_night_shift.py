@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import random
 import re
@@ -16,7 +17,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ import pytest
 
 from anomscan.store.store import Store
 from fleets import Rows, model, outcome, put
+from processes import PATIENCE_S, catches, started, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -45,19 +47,24 @@ shingle = 3
 sigma = 3
 """
 
-#: The command, its partitions smaller, slower and written down as they begin.
+#: The command, its partitions smaller, slower and written down as they begin. Those after the first so many wait for an
+#: interruption or for a file.
 COMMAND = """
-import os, sys, time
+import itertools, os, signal, sys, time
 from anomscan.cli.app import main
 from anomscan.jobs import run
 from anomscan.jobs import work
 
 log = os.open("partitions.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-slow_s = float(os.environ.get("SLOW_S", 0))
+slow_s, held_after = float(os.environ["SLOW_S"]), float(os.environ["HELD_AFTER"])
+numbers = itertools.count()
 plain = work.Work.__call__
 
 def noted(self, partition):
     os.write(log, f"{partition.assets} {partition.name}\\n".encode())
+    if next(numbers) >= held_after:
+        while signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL and not os.path.exists("go"):
+            time.sleep(0.005)
     time.sleep(slow_s)
     return plain(self, partition)
 
@@ -79,7 +86,14 @@ class Night:
         self.folder = folder
         self.file = folder / "r.jsonl"
         self.parts, self.lock = folder / "r.jsonl.parts", folder / "r.jsonl.lock"
-        self.started: list[subprocess.Popen[str]] = []
+        self._processes = ExitStack()
+
+    def __enter__(self) -> Night:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End what has been started."""
+        self._processes.close()
 
     @classmethod
     def made(cls, folder: Path, rows: Rows) -> Night:
@@ -101,31 +115,29 @@ class Night:
         before: Sequence[str] = (),
         to: Sequence[str] = ("-o", "r.jsonl"),
         slow_s: float = 0.0,
+        held_after: float = math.inf,
         **more: Any,
     ) -> subprocess.Popen[str]:
         which = () if "--asset" in flags else ("--all",)
-        process = subprocess.Popen(
+        process = started(
             [sys.executable, "-c", COMMAND, *before, "scan", *which, *to, *flags],
             cwd=self.folder,
-            env={**os.environ, "SLOW_S": str(slow_s), "XDG_STATE_HOME": str(self.folder / "state")},
+            env={
+                **os.environ,
+                "SLOW_S": str(slow_s),
+                "HELD_AFTER": str(held_after),
+                "XDG_STATE_HOME": str(self.folder / "state"),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
             **more,
         )
-        self.started.append(process)
-        return process
-
-    def close(self) -> None:
-        """End what a test that failed has left running."""
-        for process in self.started:
-            process.kill()
-            process.communicate()
+        return self._processes.enter_context(process)
 
     def __call__(self, *flags: str, **more: Any) -> tuple[int, str, str]:
         """Scan to the end: exit code, stdout, stderr."""
         with self.start(*flags, **more) as process:
-            out, err = process.communicate(timeout=600)
+            out, err = process.communicate(timeout=PATIENCE_S)
         return process.returncode, out, err
 
     def good(self, *flags: str, **more: Any) -> tuple[bytes, bytes, dict[str, Any]]:
@@ -138,7 +150,7 @@ class Night:
     @property
     def strays(self) -> set[str]:
         """What lies in the folder that is neither a result nor what was there before."""
-        known = {"anomscan.toml", "models", "anomscan-data", "state", "partitions.log"}
+        known = {"anomscan.toml", "models", "anomscan-data", "state", "partitions.log", "go"}
         files = {self.file.name + suffix for suffix in ("", ".scores.parquet", ".run.json")}
         found = {path.name for path in self.folder.iterdir()} - known - files
         kept = self.folder / "anomscan-data" / "fleet" / "scores"
@@ -168,9 +180,7 @@ class Night:
 
     def wait_for_partitions(self, process: subprocess.Popen[str], size: int) -> None:
         """Wait until the checkpoint has grown beyond some bytes."""
-        while self.checkpoint <= size:
-            assert process.poll() is None
-            time.sleep(0.002)
+        wait_until(lambda: self.checkpoint > size, process)
 
 
 @pytest.fixture(scope="module")
@@ -179,9 +189,9 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[bytes, 
     folder = tmp_path_factory.mktemp("night")
     night = Night.made(folder / "ready", fleet(300, range(400)))
     shutil.copytree(folder / "ready", folder / "done")
-    done = Night(folder / "done")
-    expected = done.good()
-    partitions = done.partitions()
+    with Night(folder / "done") as done:
+        expected = done.good()
+        partitions = done.partitions()
     assert sum(assets for _, assets in partitions) == 300
     assert len({name for name, _ in partitions}) == len(partitions) > 20
     return night.folder, expected, len(partitions)
@@ -190,7 +200,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[bytes, 
 @pytest.fixture
 def night(ready: tuple[Path, Any, int], tmp_path: Path) -> Iterator[Night]:
     shutil.copytree(ready[0], tmp_path / "night")
-    with closing(Night(tmp_path / "night")) as night:
+    with Night(tmp_path / "night") as night:
         yield night
 
 
@@ -216,10 +226,10 @@ def test_interrupted_it_says_what_is_kept_and_resume_does_the_rest(
     night: Night, expected: Any, count: int, number: signal.Signals, code: int
 ) -> None:
     night.file.write_text("the result of the night before\n")
-    process = night.start(slow_s=0.05)
+    process = night.start(held_after=12)
     night.wait_for_partitions(process, 60_000)
     process.send_signal(number)
-    _, err = process.communicate(timeout=600)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == code, err
     assert "error: interrupted" in err.splitlines()
     assert "Traceback" not in err
@@ -242,20 +252,20 @@ def test_interrupted_it_says_what_is_kept_and_resume_does_the_rest(
 
 
 def test_without_resume_it_begins_anew(night: Night, expected: Any, count: int) -> None:
-    process = night.start(slow_s=0.05)
+    process = night.start(held_after=12)
     night.wait_for_partitions(process, 60_000)
     process.terminate()
-    process.communicate(timeout=600)
+    process.communicate(timeout=PATIENCE_S)
     night.partitions()
     assert night.good() == expected
     assert len(night.partitions()) == count
 
 
 def test_interrupted_before_anything_is_finished_nothing_is_left(night: Night) -> None:
-    process = night.start("--workers", "1", slow_s=5)
+    process = night.start(held_after=0)
     night.wait_for_partitions(process, 1)
     process.terminate()
-    _, err = process.communicate(timeout=600)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 143
     assert err == "error: interrupted\n"
     assert night.strays == set()
@@ -397,7 +407,10 @@ def other_model(night: Night) -> list[str]:
 def test_what_was_finished_of_another_run_is_dropped(
     night: Night, count: int, other: Callable[[Night], list[str]]
 ) -> None:
-    process = night.start(slow_s=0.05)
+    process = night.start("--workers", "1", held_after=12)
+    # With the 13th begun, the scores of the 12 before it are kept, and no file of theirs is half written.
+    log = night.folder / "partitions.log"
+    wait_until(lambda: log.exists() and len(log.read_text().splitlines()) == 13, process)
     night.wait_for_partitions(process, 60_000)
     process.kill()
     process.communicate()
@@ -459,13 +472,11 @@ def test_failed_assets_and_findings_have_the_same_code_again(night: Night, expec
 
 
 @pytest.fixture
-def holder(night: Night) -> Iterator[subprocess.Popen[str]]:
+def holder(night: Night) -> subprocess.Popen[str]:
     """A run that is under way, for longer than a test."""
-    process = night.start("--workers", "1", slow_s=1)
+    process = night.start(held_after=0)
     night.wait_for_partitions(process, 1)
-    yield process
-    process.kill()
-    process.communicate()
+    return process
 
 
 def test_a_second_run_with_the_same_output_says_who_is_at_it(night: Night, holder: subprocess.Popen[str]) -> None:
@@ -483,10 +494,9 @@ def test_a_second_run_with_the_same_output_says_who_is_at_it(night: Night, holde
 
 
 def test_a_second_run_can_wait(night: Night, expected: Any) -> None:
-    holder = night.start(slow_s=0.15)
+    holder = night.start(held_after=0)
+    # It holds the lock and has read what there is once it has a checkpoint.
     night.wait_for_partitions(holder, 1)
-    # It holds the lock, and has read what there is, for as long as it stands still.
-    holder.send_signal(signal.SIGSTOP)
     began = time.monotonic()
     assert night("--lock-timeout", "0.3")[0] == 6
     assert time.monotonic() - began > 0.3
@@ -494,7 +504,7 @@ def test_a_second_run_can_wait(night: Night, expected: Any) -> None:
     # What comes in while it waits is in its result.
     put(night.store, fleet(300, range(400, 401), 1), 1)
     assert waiting.poll() is None
-    holder.send_signal(signal.SIGCONT)
+    (night.folder / "go").touch()
     holder.communicate()
     assert holder.returncode == 0
     assert outcome(night.file) == expected
@@ -568,9 +578,9 @@ def test_a_second_signal_ends_it_too(night: Night) -> None:
     process = night.start(slow_s=0.5)
     night.wait_for_partitions(process, 30_000)
     process.send_signal(signal.SIGINT)
-    time.sleep(0.05)
+    wait_until(lambda: not catches(process, signal.SIGINT))
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=600)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode in (130, -signal.SIGTERM), err
     assert "Traceback" not in err
     assert night("--resume")[0] == 0
@@ -582,7 +592,7 @@ def test_beside_a_pipe_nothing_is_laid(night: Night, expected: Any) -> None:
     os.mkfifo(pipe)
     with night.start(to=["-o", "pipe"]) as process:
         assert pipe.read_bytes() == expected[0]
-        _, err = process.communicate(timeout=600)
+        _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, err
     assert night.strays == {"pipe"}
 

@@ -13,9 +13,12 @@ import signal
 import subprocess
 import threading
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+
+from processes import PATIENCE_S, started, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +36,9 @@ code=$(echo $codes | tr ' ' '\\n' | head -n "$nth" | tail -n 1)
 [ "$code" = 0 ] || echo "error: $2 said this" >&2
 [ -z "${FAKE_warning:-}" ] || echo "warning: $FAKE_warning" >&2
 echo "data of $2"
-case "$2 $code" in "scan hang") echo $$ >"$FAKE/pid"; trap 'exit 143' TERM; while :; do /bin/sleep 0.05; done ;; esac
+case "$2 $code" in
+"scan hang") trap 'exit 143' TERM; echo $$ >"$FAKE/pid"; while kill -0 $PPID; do /bin/sleep 0.05; done ;;
+esac
 case "$2 $code" in "scan 0" | "scan 3" | "scan 4" | "scan 5+") : >"$FAKE/nights/$(date +%Y-%m-%d)/results.jsonl" ;; esac
 exit "${code%+}"
 """
@@ -61,22 +66,23 @@ class Night:
         path.write_text(text)
         path.chmod(0o755)
 
-    def start(self, *, fetch="0", scan="0", report="0", **environment: str) -> subprocess.Popen[str]:
+    def start(
+        self, *, fetch="0", scan="0", report="0", **environment: str
+    ) -> AbstractContextManager[subprocess.Popen[str]]:
         codes = {"FAKE_fetch": str(fetch), "FAKE_scan": str(scan), "FAKE_report": str(report)}
-        return subprocess.Popen(
+        return started(
             [self._shell, EXAMPLE / "nightly.sh"],
             env={**self.environment, **codes, **environment},
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
             start_new_session=True,
         )
 
     def __call__(self, **settings: str) -> tuple[int, str]:
         """One night: exit code and stderr; nothing ever goes to stdout."""
-        running = self.start(**settings)
-        out, err = running.communicate(timeout=600)
+        with self.start(**settings) as running:
+            out, err = running.communicate(timeout=PATIENCE_S)
         assert out == ""
         return running.returncode, err
 
@@ -203,15 +209,12 @@ def test_a_service_that_is_back_is_no_news(night):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_stop_ends_the_step_and_the_night(night, number, code):
     """As systemd stops a unit, and Ctrl-C a script: each process gets the signal."""
-    running = night.start(scan="hang")
-    deadline = time.monotonic() + 30
-    while not (night.folder / "pid").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    fake = int((night.folder / "pid").read_text())
-    os.kill(running.pid, number)
-    os.kill(fake, signal.SIGTERM)
-    out, err = running.communicate(timeout=600)
+    with night.start(scan="hang") as running:
+        wait_until(lambda: night.lines("pid"), running)
+        (fake,) = map(int, night.lines("pid"))
+        os.kill(running.pid, number)
+        os.kill(fake, signal.SIGTERM)
+        out, err = running.communicate(timeout=PATIENCE_S)
     assert (running.returncode, out) == (code, "")
     assert "interrupted in scan" in err
     assert night.steps == ["fetch", "scan"]
@@ -220,13 +223,10 @@ def test_a_stop_ends_the_step_and_the_night(night, number, code):
 
 def test_a_stop_while_it_waits_for_a_service(night):
     night.program("sleep", '#!/bin/sh\necho $$ >"$FAKE/pid"\nexec /bin/sleep 60\n')
-    running = night.start(fetch="5")
-    deadline = time.monotonic() + 30
-    while not night.lines("pid"):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    os.killpg(running.pid, signal.SIGTERM)
-    running.communicate(timeout=600)
+    with night.start(fetch="5") as running:
+        wait_until(lambda: night.lines("pid"), running)
+        os.killpg(running.pid, signal.SIGTERM)
+        running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 143
     assert night.steps == ["fetch"]
     assert night.told == ""

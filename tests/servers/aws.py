@@ -17,6 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from processes import PATIENCE_S
+
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
     "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
@@ -27,7 +29,6 @@ CREDENTIALS = {
 }
 #: Credentials of someone who may look and not write, at SeaweedFS.
 READER = {"AWS_ACCESS_KEY_ID": "AKIAREADER", "AWS_SECRET_ACCESS_KEY": "reader-secret"}
-_START_S = 60.0
 
 
 def use(monkeypatch: Any, url: str, **more: str) -> None:
@@ -106,7 +107,7 @@ def seaweed_server() -> Iterator[str]:
                     stderr=subprocess.STDOUT,
                 )
             url = f"http://127.0.0.1:{ports[6]}"
-            deadline = time.monotonic() + _START_S
+            deadline = time.monotonic() + PATIENCE_S
             while process.poll() is None and time.monotonic() < deadline:
                 if _takes_objects(url):
                     yield url

@@ -11,12 +11,13 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from processes import PATIENCE_S
+
 FOLDER = Path(__file__).with_name("azurite")
 INSTALL = "sh scripts/install-servers.sh"
 ACCOUNT = "devstoreaccount1"
 #: The key that every Azurite has, as its documentation says.
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-_START_S = 60.0
 
 
 class Azurite:
@@ -86,7 +87,7 @@ class Azurite:
                 stderr=subprocess.STDOUT,
                 cwd=self._folder.name,
             )
-        deadline = time.monotonic() + _START_S
+        deadline = time.monotonic() + PATIENCE_S
         while self._process.poll() is None and time.monotonic() < deadline:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:

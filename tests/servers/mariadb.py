@@ -15,8 +15,9 @@ from types import TracebackType
 
 import pymysql
 
+from processes import PATIENCE_S
+
 INSTALL = "apt-get install -y --no-install-recommends mariadb-server"
-_START_S = 60.0
 
 
 class MariaDb:
@@ -127,7 +128,7 @@ class MariaDb:
                     stdout=out,
                     stderr=subprocess.STDOUT,
                 )
-            deadline = time.monotonic() + _START_S
+            deadline = time.monotonic() + PATIENCE_S
             while self._process.poll() is None and time.monotonic() < deadline:
                 if self._answers():
                     return

@@ -31,7 +31,6 @@ class Call:
     path: str
     headers: dict[str, str]
     body: Any
-    at: float
 
 
 @dataclass(frozen=True)
@@ -206,7 +205,7 @@ def serving(*answers: Answer) -> Iterator[Loopback]:
             sent = self.rfile.read(length)
             headers = {name.lower(): value for name, value in self.headers.items()}
             path = self.path.partition(ROOT)[2]
-            call = Call(self.command, path, headers, json.loads(sent) if sent else None, time.monotonic())
+            call = Call(self.command, path, headers, json.loads(sent) if sent else None)
             service.calls.append(call)
             reply = next((found for answer in answers if (found := answer(call)) is not None), Reply(404))
             time.sleep(reply.delay_s)

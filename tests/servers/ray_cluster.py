@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-_START_S = 60.0
+from processes import PATIENCE_S
 
 
 class RayCluster:
@@ -84,7 +84,7 @@ class RayCluster:
                 env=os.environ | self.environment | dict(environment or {}),
             )
         self._nodes.append(node)
-        deadline = time.monotonic() + _START_S
+        deadline = time.monotonic() + PATIENCE_S
         while "Ray runtime started" not in log.read_text(errors="replace"):
             if node.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"Ray does not start: ...{log.read_text(errors='replace')[-2000:]}")

@@ -78,22 +78,22 @@ class Service:
         self.url = url
         self.calls: list[Call] = []
         self.most_at_once = 0
+        self.at_once = 0
         self.connections = 0
         self.gone = threading.Event()
-        self._at_once = 0
         self._lock = threading.Lock()
 
     @contextmanager
     def counted(self, call: Call) -> Iterator[None]:
         with self._lock:
             self.calls.append(call)
-            self._at_once += 1
-            self.most_at_once = max(self.most_at_once, self._at_once)
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             yield
         finally:
             with self._lock:
-                self._at_once -= 1
+                self.at_once -= 1
 
 
 class _Server(ThreadingHTTPServer):

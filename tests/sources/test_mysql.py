@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +24,7 @@ from anomscan.sources.base import Request, Source
 from anomscan.sources.registry import build
 from anomscan.sources.sql.mysql import _is_local
 from anomscan.store.store import Store
+from processes import wait_until
 from servers.mariadb import MariaDb
 
 pytestmark = pytest.mark.servers
@@ -80,11 +80,9 @@ def make(server: MariaDb) -> Make:
 
 
 def fails(kind: type[AnomscanError], source: Callable[[], Source], request: Request | None = None) -> str:
-    begun = time.monotonic()
     with pytest.raises(kind) as caught:
         list(source().fetch(request or Request()))
     assert type(caught.value) is kind
-    assert time.monotonic() - begun < 5
     text = str(caught.value)
     assert "\n" not in text
     assert "s3cret" not in text
@@ -332,13 +330,14 @@ def test_a_connection_killed_in_mid_stream_stores_nothing(server: MariaDb, make:
 
 @pytest.mark.parametrize("fast", PATHS)
 def test_a_connection_killed_between_rows_is_no_end_of_the_rows(server: MariaDb, make: Make, fast: str) -> None:
-    slow = MANY.replace("599999", "99").replace("'Good'", "IF(seq < 50, 'Good', IF(SLEEP(0.2), 'a', 'b'))")
+    slow = MANY.replace("599999", "99").replace("'Good'", "IF(seq < 50, 'Good', IF(SLEEP(600), 'a', 'b'))")
 
-    def later() -> None:
-        time.sleep(1.2)
+    def between_rows() -> None:
+        sleeping = "SELECT 1 FROM information_schema.processlist WHERE user = 'reader' AND state = 'User sleep'"
+        wait_until(lambda: server.run(sleeping))
         _kill(server)
 
-    killer = threading.Thread(target=later)
+    killer = threading.Thread(target=between_rows)
     killer.start()
     try:
         fails(ServiceError, lambda: make(slow, fast=fast))
@@ -349,23 +348,25 @@ def test_a_connection_killed_between_rows_is_no_end_of_the_rows(server: MariaDb,
 @pytest.mark.parametrize("fast", PATHS)
 def test_a_server_that_hangs_in_mid_stream(server: MariaDb, make: Make, store: Store, fast: str) -> None:
     source = _Midway(make(MANY, fast=fast, read_timeout_s=1.0), lambda: server.send(signal.SIGSTOP))
-    begun = time.monotonic()
     try:
         with pytest.raises(ServiceError, match=r"was cut off: .*timed out.*read_timeout_s = 1"):
             fetch_into(store, source, Request())
     finally:
         server.send(signal.SIGCONT)
-    assert time.monotonic() - begun < 10
     assert _stored(store) == 0
 
 
 @pytest.mark.parametrize("fast", PATHS)
 def test_rows_left_unread_are_not_waited_for(server: MariaDb, make: Make, fast: str) -> None:
+    def sent() -> int:
+        ((_, rows),) = server.run("SHOW GLOBAL STATUS LIKE 'Rows_sent'")
+        return int(str(rows))
+
+    before = sent()
     items: Any = make(MANY.replace("599999", "50000000"), fast=fast).fetch(Request())
     assert isinstance(next(items), pa.Table)
-    begun = time.monotonic()
     items.close()
-    assert time.monotonic() - begun < 2
+    assert sent() - before < 25_000_000
 
 
 def test_a_fast_path_that_does_not_start_is_noticed(make: Make, monkeypatch: pytest.MonkeyPatch, parts: Any) -> None:
@@ -409,9 +410,7 @@ def test_the_command_line_says_one_line_and_keeps_the_password(server: MariaDb, 
         f'query = "{SIMPLE}"\nfast = "{fast}"\n'
         'columns = { asset = "asset_id", timestamp = "date", values = ["prt7"], health = "health" }\n'
     )
-    done = subprocess.run(
-        [sys.executable, "-m", "anomscan", "fetch"], cwd=tmp_path, capture_output=True, text=True, timeout=30
-    )
+    done = subprocess.run([sys.executable, "-m", "anomscan", "fetch"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 5
     assert done.stdout == ""
     assert len(done.stderr.strip().splitlines()) == 1
@@ -433,7 +432,10 @@ def test_what_a_fetch_writes_holds_no_secret(server: MariaDb, tmp_path: Path, fa
         'columns = { asset = "asset_id", timestamp = "date", values = ["prt7"], health = "health" }\n'
     )
     done = subprocess.run(
-        [sys.executable, "-m", "anomscan", "-v", "fetch"], cwd=tmp_path, capture_output=True, text=True, timeout=30
+        [sys.executable, "-m", "anomscan", "-v", "fetch"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     assert "s3cret" not in done.stdout + done.stderr

@@ -6,7 +6,6 @@ import gzip
 import io
 import json
 import re
-import time
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -125,9 +124,7 @@ def test_records_that_cannot_be_used_end_no_pages() -> None:
 @pytest.mark.parametrize("pack", [False, True])
 def test_an_answer_that_is_too_large(pack: bool) -> None:
     body = b"[" + b" " * 10_000_000 + b"]"
-    began = time.perf_counter()
     assert "larger than max_response_mb = 1 allows" in failing(Reply(body=body, pack=pack), max_response_mb=1)
-    assert time.perf_counter() - began < 3.0
 
 
 def test_pages_are_too_large_together() -> None:

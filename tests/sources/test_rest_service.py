@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -73,30 +72,25 @@ def test_nothing_there_is_found_soon() -> None:
 
 
 def test_a_silent_service_is_given_up() -> None:
-    began = time.perf_counter()
-    with serving(lambda call: Reply(body=GOOD, pause_s=30)) as service, pytest.raises(ServiceError, match="in time"):
+    with serving(lambda call: Reply(body=GOOD, pause_s=3600)) as service, pytest.raises(ServiceError, match="in time"):
         fetch(service.url, "a", read_timeout_s=0.1, deadline_s=0.3)
-    assert time.perf_counter() - began < 3
 
 
-@pytest.mark.parametrize("reply", [Reply(drip_s=0.02), Reply(body=GOOD, pieces=170, pause_s=0.02)])
+@pytest.mark.parametrize("reply", [Reply(drip_s=0.02), Reply(body=GOOD, pieces=170, pause_s=0.2)])
 def test_a_service_that_trickles_is_cut_at_the_deadline(reply: Reply) -> None:
-    began = time.perf_counter()
     with serving(lambda call: reply) as service, pytest.raises(ServiceError):
         fetch(service.url, "a", deadline_s=0.4)
-    assert time.perf_counter() - began < 2.5
 
 
 def test_a_caller_that_leaves_is_not_kept() -> None:
     def answer(call: Call) -> Reply:
-        return Reply(body=GOOD) if call.parts[0] == "a" else Reply(body=GOOD, pause_s=20)
+        return Reply(body=GOOD) if call.parts[0] == "a" else Reply(body=GOOD, pause_s=3600)
 
     with serving(answer) as service:
         items = Rest("far", settings_of(service.url)).fetch(Request(("a", "b", "c", "d", "e")))
         assert isinstance(next(items), pa.Table)
-        began = time.perf_counter()
         items.close()
-        assert time.perf_counter() - began < 2
+        assert service.at_once > 0
 
 
 def test_a_service_that_goes_down_gets_one_call_for_each_of_the_rest() -> None:

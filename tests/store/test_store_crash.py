@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 from anomscan.errors import LockedError
 from anomscan.store.store import Store
 from anomscan.store.writer import CommitCounts
+from processes import started
 
 pytestmark = pytest.mark.slow
 
@@ -61,24 +63,23 @@ except AnomscanError as error:
 """
 
 
-def start(store: Store, first: int, last: int, *more: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+def start(store: Store, first: int, last: int, *more: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    return started(
         [sys.executable, "-c", WRITER, str(store.path), str(first), str(last), *more],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
     )
 
 
 def test_killed_at_any_moment_a_commit_is_there_whole_or_not_at_all(store: Store) -> None:
     done = -1
     for delay_s in np.random.default_rng(1).uniform(0.0, 0.25, 12):
-        process = start(store, done + 1, done + 1000)
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(delay_s)
-        process.kill()
-        begun = [int(line) for line in process.communicate()[0].split()]
+        with start(store, done + 1, done + 1000) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(delay_s)
+            process.kill()
+            begun = [int(line) for line in process.communicate()[0].split()]
         newest = begun[-1] if begun else done + 1
         seen = {
             (len(series), *np.unique(series.values).astype(int).tolist())
@@ -93,8 +94,8 @@ def test_killed_at_any_moment_a_commit_is_there_whole_or_not_at_all(store: Store
         else:
             assert newest == 0
     assert done > 0
-    process = start(store, done + 1, done + 2)
-    process.communicate()
+    with start(store, done + 1, done + 2) as process:
+        process.communicate()
     assert process.returncode == 0
     assert store.read("fleet", "asset 7").values[0, 0] == done + 1
     names = [path.name for path in (store.path / "fleet").iterdir()]
@@ -102,13 +103,12 @@ def test_killed_at_any_moment_a_commit_is_there_whole_or_not_at_all(store: Store
 
 
 def test_two_writers_and_a_dead_one(store: Store, commit: Commit) -> None:
-    process = start(store, 0, 1, "wait")
-    assert process.stdout is not None
-    assert [process.stdout.readline() for _ in range(2)] == ["0\n", "locked\n"]
-    with pytest.raises(LockedError, match=rf"process {process.pid} on \S+ since \d{{4}}-.*Z"):
-        commit([("A", "2017-01-01", 1.0, None)])
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    with start(store, 0, 1, "wait") as process:
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(2)] == ["0\n", "locked\n"]
+        with pytest.raises(LockedError, match=rf"process {process.pid} on \S+ since \d{{4}}-.*Z"):
+            commit([("A", "2017-01-01", 1.0, None)])
+        process.send_signal(signal.SIGKILL)
     assert commit([("A", "2017-01-01", 1.0, None)]).new == 1
     assert store.assets("fleet") == ["A"]
 

@@ -7,13 +7,13 @@ import json
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 
 from anomscan.cli.app import run
 from anomscan.errors import ExitCode
+from processes import PATIENCE_S, started, wait_until
 from servers.sagemaker_runtime import LoopbackRuntime, seeded, serving
 
 pytestmark = pytest.mark.slow
@@ -130,17 +130,15 @@ def test_an_asset_that_cannot_be_scored_is_exit_4_and_the_rest_is_there(place, l
 
 def test_an_interrupted_scan_does_not_wait_for_the_endpoint(place, loopback):
     loopback.fault = lambda call: "slow"
-    loopback.slow_s = 60.0
+    loopback.slow_s = 3600.0
     command = "import sys; from anomscan.__main__ import main; main()"
     arguments = ["scan", "--all", "-o", "found.jsonl", "--record", "tape.jsonl", "--workers", "2"]
-    with subprocess.Popen([sys.executable, "-c", command, *arguments], stderr=subprocess.PIPE) as process:
-        while not loopback.calls:
-            assert process.poll() is None
-            time.sleep(0.01)
+    with started([sys.executable, "-c", command, *arguments], stderr=subprocess.PIPE) as process:
+        wait_until(lambda: loopback.calls, process)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=600)
+        _, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == ExitCode.INTERRUPTED
-    assert b"interrupted" in said
+    assert "interrupted" in said
     assert not (place / "found.jsonl").exists()
     assert not (place / "tape.jsonl").exists()
 
