@@ -15,10 +15,11 @@ if ! cmp -s "$azurite/package-lock.json" "$azurite/node_modules/.anomscan-lock";
     cp "$azurite/package-lock.json" "$azurite/node_modules/.anomscan-lock"
 fi
 
-# MariaDB; and curl, which an example of the night shift calls
+# MariaDB; and for the example of the night shift curl, which it calls, and what checks its systemd units
 packages=
 command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null || packages=mariadb-server
 command -v curl >/dev/null || packages="$packages curl"
+[ "$(uname)" != Linux ] || command -v systemd-analyze >/dev/null || packages="$packages systemd"
 [ -n "$packages" ] || exit 0
 
 install="apt-get install -y --no-install-recommends $packages"
@@ -30,7 +31,7 @@ else
     as_root=none
 fi
 if [ "$as_root" = none ] || ! command -v apt-get >/dev/null; then
-    echo "the tests need MariaDB (mariadbd) and curl; as root: $install" >&2
+    echo "the tests need MariaDB (mariadbd), curl and, on Linux, systemd-analyze; as root: $install" >&2
     exit 1
 fi
 export DEBIAN_FRONTEND=noninteractive
