@@ -162,7 +162,7 @@ def detector(request, tmp_path, loopback):
     names = {"detector": "endpoint", "endpoint": "fleet-rcf"}
 
     def runtime():
-        return Runtime(settings, client_of(loopback), clock=passing.clock, wait=passing.wait)
+        return Runtime(settings, client_of(loopback), clock=passing.as_clock())
 
     with ExitStack() as stack:
         if request.param == "replayed":

@@ -11,6 +11,7 @@ import pytest
 from anomscan.errors import ConfigError, OutputError
 from anomscan.reports.publish import parse_target, publish, staged
 from anomscan.reports.s3 import Bucket
+from anomscan.retrying import Clock
 from servers import aws
 
 pytestmark = pytest.mark.servers
@@ -146,15 +147,16 @@ def test_a_conflict_is_tried_again(server, monkeypatch, tmp_path):
     file = tmp_path / "x.json"
     file.write_text("{}")
     waits = []
+    clock = Clock(sleep=waits.append)
     with aws.Relay(server, ["409", "409"]) as relay:
         aws.use(monkeypatch, relay.url)
-        Bucket("fleet", sleep=waits.append).put("conflict.json", file, "application/json", overwrite=False)
+        Bucket("fleet", clock=clock).put("conflict.json", file, "application/json", overwrite=False)
     assert len(waits) == 2
     assert objects(server, "fleet")["conflict.json"][0] == b"{}"
     with aws.Relay(server, ["409"] * 10) as relay:
         aws.use(monkeypatch, relay.url)
         with pytest.raises(OutputError, match=r"s3://fleet/never.json: ConditionalRequestConflict"):
-            Bucket("fleet", sleep=waits.append).put("never.json", file, "application/json", overwrite=False)
+            Bucket("fleet", clock=clock).put("never.json", file, "application/json", overwrite=False)
     assert "never.json" not in objects(server, "fleet")
 
 

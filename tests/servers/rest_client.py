@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from anomscan.config import Columns, RestSource
+from anomscan.retrying import Clock
 from anomscan.sources.base import AssetFailure, Notice, Request
-from anomscan.sources.rest.retrying import Clock
 from anomscan.sources.rest.source import Rest
 from servers.rest_faults import Impatient
 

@@ -21,6 +21,7 @@ from botocore.config import Config
 from numpy.typing import NDArray
 
 from anomscan.detectors.rcf import Forest
+from anomscan.retrying import Clock
 
 #: Refusals: status, code, message, more of the body.
 REFUSALS = {
@@ -143,6 +144,9 @@ class FakeTime:
     def wait(self, seconds: float) -> None:
         with self._lock:
             self.waits.append(seconds)
+
+    def as_clock(self) -> Clock:
+        return Clock(monotonic=self.clock, sleep=self.wait)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 
 from anomscan.config import Columns, RestSource
+from anomscan.retrying import Clock
 from anomscan.sources.base import AssetFailure, Request
-from anomscan.sources.rest.retrying import Clock
 from anomscan.sources.rest.source import Rest
 from anomscan.tables.salvage import Reject
 from servers.rest_faults import HTML, Call, Impatient, Reply, serving

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomscan.errors import OutputError
+from anomscan.retrying import Backoff, Clock, Deadline, GaveUpError, TransientError, persist
 from anomscan.storage.aws import client, refusals
 from anomscan.storage.durable import output_errors
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 #: The most one request can put; results are far smaller.
 MAX_BYTES = 5 * 1024**3
 _RUN = "anomscan-run"
-_PATIENCE_S = (0.2, 0.5, 1.0, 2.0, 4.0)
+_TRIES = 6
+_BACKOFF = Backoff(0.25, 4.0)
 
 
 class Bucket:
@@ -31,8 +33,8 @@ class Bucket:
     ----------
     name
         The bucket.
-    sleep
-        Waits so many seconds; for tests.
+    clock
+        For tests.
 
     Raises
     ------
@@ -40,9 +42,9 @@ class Bucket:
         Without boto3.
     """
 
-    def __init__(self, name: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, name: str, *, clock: Clock | None = None) -> None:
         self._name = name
-        self._sleep = sleep
+        self._clock = clock or Clock()
         self._run = secrets.token_hex(16)
         self._client: Any = client("s3", feature="publishing to s3://")
 
@@ -90,7 +92,8 @@ class Bucket:
             size = file.stat().st_size
             if size > MAX_BYTES:
                 raise OutputError(f"{url} would have {size:,} bytes, and one request can put {MAX_BYTES:,}")
-            for wait in (*_PATIENCE_S, None):
+
+            def attempt() -> None:
                 body.seek(0)
                 try:
                     self._client.put_object(**wanted, Body=body)
@@ -101,11 +104,16 @@ class Bucket:
                         if self._is_ours(key):
                             return
                         raise there_already(url) from None
-                    if _code(error) != "ConditionalRequestConflict" or wait is None:
+                    if _code(error) != "ConditionalRequestConflict":
                         raise
-                    self._sleep(wait)  # another writer is at work; it may still fail
-                else:
-                    return
+                    # Another writer is at it; it may yet fail.
+                    raise TransientError(str(error), most_tries=_TRIES) from error
+
+            forever = Deadline(self._clock, math.inf)
+            try:
+                persist(attempt, _BACKOFF, forever, self._clock, self._clock.sleep or time.sleep)
+            except GaveUpError as gave_up:
+                raise gave_up.last.__cause__ or gave_up from None
 
     def _is_ours(self, key: str) -> bool:
         """Whether this run wrote the object: a request whose response was lost is sent again."""

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from anomscan.retrying import Backoff
 from servers.azurite import Azurite
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """The first pause before another attempt is short."""
-    monkeypatch.setattr("anomscan.detectors.azure.client._FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr("anomscan.detectors.azure.client._BACKOFF", Backoff(0.02, 30.0))
 
 
 @pytest.fixture(scope="session")

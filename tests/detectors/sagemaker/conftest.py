@@ -52,7 +52,7 @@ def make(loopback):
     def make(client=None, passing=None, **settings):
         passing = passing or FakeTime()
         chosen = Settings(kind="sagemaker", **{"endpoint": "fleet-rcf", **settings})
-        runtime = Runtime(chosen, client or client_of(loopback), clock=passing.clock, wait=passing.wait)
+        runtime = Runtime(chosen, client or client_of(loopback), clock=passing.as_clock())
         opened.append(runtime)
         return SageMakerDetector("endpoint", chosen, runtime)
 

@@ -218,7 +218,7 @@ def test_botocore_retries_by_itself_first(loopback, forest, fleet, fault):
     loopback.fault = lambda call: fault if call.number == 0 else None
     passing = FakeTime()
     settings = Settings(kind="sagemaker", endpoint="fleet-rcf")
-    with Runtime(settings, clock=passing.clock, wait=passing.wait) as runtime:
+    with Runtime(settings, clock=passing.as_clock()) as runtime:
         (scores,) = runtime.score([shingles(fleet[0].values, SHINGLE).astype("<f4")])
     np.testing.assert_array_equal(scores, expected(forest, fleet[0])[SHINGLE - 1 :])
     assert len(loopback.calls) == 2

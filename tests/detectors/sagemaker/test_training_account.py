@@ -13,6 +13,7 @@ from anomscan.detectors.exemplars import Exemplars
 from anomscan.detectors.sagemaker.planning import Wish, make_plan
 from anomscan.detectors.sagemaker.training import Account, Made
 from anomscan.errors import ConfigError, ExitCode, ServiceError
+from anomscan.retrying import Clock
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
 from servers import aws
@@ -60,7 +61,7 @@ def account(moto, monkeypatch):
             return make_plan("endpoint", settings, wish, exemplars, now=now)
 
         def __call__(self, wish=None, **training):
-            ours = Account(self.plan(wish, **training), say=self.said.append, sleep=self.waits.append)
+            ours = Account(self.plan(wish, **training), say=self.said.append, clock=Clock(sleep=self.waits.append))
             return ours.carry_out(update=ours.check())
 
         def at(self, plane):
@@ -162,7 +163,7 @@ def test_a_job_without_end_is_given_up_and_goes_on(account):
         account.at(plane)
         plan = account.plan()
         clock = itertools.count(0.0, 1000.0).__next__
-        ours = Account(plan, say=account.said.append, sleep=account.waits.append, clock=clock)
+        ours = Account(plan, say=account.said.append, clock=Clock(monotonic=clock, sleep=account.waits.append))
         with pytest.raises(ServiceError, match=r"is still InProgress \(Pending\) after 10800 s .*goes on"):
             ours.carry_out(update=False)
 

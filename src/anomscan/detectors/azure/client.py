@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from anomscan.config import AzureDetector as AzureSettings
 from anomscan.detectors.azure.faults import LOCALLY, RefusedError, blotted, refusal, unreachable
 from anomscan.errors import ConfigError, MissingExtraError, ServiceError
+from anomscan.retrying import Backoff, Clock, Deadline, GaveUpError, LateError, TransientError, persist, poll
 
 if TYPE_CHECKING:
     from azure.ai.anomalydetector import AnomalyDetectorClient
@@ -24,8 +25,8 @@ _FEATURE = "the azure detector"
 #: Answers that another try may better.
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 _ATTEMPTS = 4
-#: Pauses between attempts double from the one to the other.
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
+_BACKOFF = Backoff(0.5, 30.0)
+_CLOCK = Clock()
 
 Answer = TypeVar("Answer")
 
@@ -142,22 +143,25 @@ class Mvad:
         self, what: str, look: Callable[[], Answer], status: Callable[[Answer], str], deadline_s: float
     ) -> Answer:
         """Look, with growing pauses, until the work has ended."""
-        deadline = time.monotonic() + deadline_s
-        pause = self._settings.poll_s
-        while True:
-            found = self._call(what, look, deadline=deadline)
-            if status(found) in ("READY", "FAILED"):
-                return found
-            if time.monotonic() + pause > deadline:
-                raise ServiceError(
-                    f"{what}: {self.endpoint} has not ended after {deadline_s:g} s (it is {status(found) or 'silent'})",
-                    hint="raise deadline_s or train_deadline_s in the detector's settings",
-                )
-            self._sleep(pause)
-            pause = min(pause * 1.5, self._settings.poll_longest_s)
+        deadline = Deadline(_CLOCK, deadline_s)
+        pauses = Backoff(self._settings.poll_s, self._settings.poll_longest_s, factor=1.5)
+        try:
+            return poll(
+                lambda: self._call(what, look, deadline=deadline),
+                lambda found: status(found) in ("READY", "FAILED"),
+                pauses,
+                deadline,
+                _CLOCK,
+                self._sleep,
+            )
+        except LateError as late:
+            raise ServiceError(
+                f"{what}: {self.endpoint} has not ended after {deadline_s:g} s (it is {status(late.last) or 'silent'})",
+                hint="raise deadline_s or train_deadline_s in the detector's settings",
+            ) from None
 
     def _call(
-        self, what: str, ask: Callable[[], Answer], *, again: bool = True, deadline: float | None = None
+        self, what: str, ask: Callable[[], Answer], *, again: bool = True, deadline: Deadline | None = None
     ) -> Answer:
         """Ask; once more where the refusal may pass, until the attempts or the time are used up.
 
@@ -166,23 +170,24 @@ class Mvad:
         again
             Whether to ask again where an earlier try may have had its effect.
         """
-        deadline = time.monotonic() + self._settings.deadline_s if deadline is None else deadline
-        pause = _FIRST_PAUSE_S
-        attempt = 1
-        while True:
+
+        def attempt() -> Answer:
             self._sleep(self._rate_limit.turn())
             try:
                 with _translated(what, self.endpoint):
                     return ask()
             except _PassingError as passing:
-                harmless = passing.status == 429 or passing.unsent
-                more = passing.status == 429 or attempt < _ATTEMPTS
-                wait = pause if passing.retry_after_s is None else passing.retry_after_s
-                if not more or not (again or harmless) or time.monotonic() + wait > deadline:
-                    raise passing.error from None
-                self._sleep(wait)
-            attempt += 1
-            pause = min(2 * pause, _LONGEST_PAUSE_S)
+                if not (again or passing.harmless):
+                    passing.most_tries = 1
+                raise
+
+        deadline = deadline or Deadline(_CLOCK, self._settings.deadline_s)
+        try:
+            return persist(attempt, _BACKOFF, deadline, _CLOCK, self._sleep)
+        except GaveUpError as gave_up:
+            if isinstance(gave_up.last, _PassingError):
+                raise gave_up.last.error from None
+            raise
 
     def _sleep(self, seconds: float) -> None:
         if self._closed.wait(seconds):
@@ -212,17 +217,26 @@ class _RateLimit:
         return turn - now
 
 
-class _PassingError(Exception):
-    """A refusal that may pass; ``error`` is what to say if it does not."""
+class _PassingError(TransientError):
+    """A refusal that may pass; ``error`` is what to say if it does not.
+
+    Parameters
+    ----------
+    harmless
+        Whether it is certain that the call had no effect.
+    """
 
     def __init__(
-        self, error: ServiceError, *, status: int = 0, retry_after_s: float | None = None, unsent: bool = False
+        self,
+        error: ServiceError,
+        *,
+        wait_s: float | None = None,
+        most_tries: int | None = _ATTEMPTS,
+        harmless: bool = False,
     ) -> None:
-        super().__init__(error.message)
+        super().__init__(error.message, wait_s=wait_s or 0.0, most_tries=most_tries)
         self.error = error
-        self.status = status
-        self.retry_after_s = retry_after_s
-        self.unsent = unsent
+        self.harmless = harmless
 
 
 @contextmanager
@@ -235,10 +249,12 @@ def _translated(what: str, endpoint: str) -> Iterator[None]:
     except RefusedError as refused:
         error = refusal(refused, what, endpoint)
         if refused.status in _PASSING:
-            raise _PassingError(error, status=refused.status, retry_after_s=refused.retry_after_s) from None
+            busy = refused.status == 429
+            most = None if busy else _ATTEMPTS
+            raise _PassingError(error, wait_s=refused.retry_after_s, most_tries=most, harmless=busy) from None
         raise error from None
     except ServiceRequestError as failed:
-        raise _PassingError(unreachable(what, endpoint, _reason(failed)), unsent=True) from None
+        raise _PassingError(unreachable(what, endpoint, _reason(failed)), harmless=True) from None
     except IncompleteReadError:
         raise _PassingError(unreachable(what, endpoint, "its answer breaks off")) from None
     except AzureError as failed:  # no answer

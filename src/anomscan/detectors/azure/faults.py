@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from anomscan.errors import ServiceError
+from anomscan.retrying import retry_after
 
 #: How to have the same service without Azure.
 LOCALLY = 'or run the same service here: make mvad, then set endpoint = "http://127.0.0.1:5000"'
@@ -79,9 +81,8 @@ class RefusedError(Exception):
 
     @property
     def retry_after_s(self) -> float | None:
-        """The wait that the service asks for, where it says so in seconds."""
-        text = self.headers.get("Retry-After", "")
-        return float(text) if re.fullmatch(r"\d{1,6}(\.\d+)?", text) else None
+        """The wait that the service asks for, where it does."""
+        return retry_after(self.headers.get("Retry-After"), time.time())
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import random
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future
 from concurrent.futures import wait as wait_for
 from types import TracebackType
@@ -19,6 +17,7 @@ from anomscan.config import SageMakerDetector as Settings
 from anomscan.detectors.points import Floats32
 from anomscan.detectors.sagemaker import wire
 from anomscan.errors import AnomscanError, AssetError, ConfigError, MissingExtraError, ServiceError
+from anomscan.retrying import Backoff, Clock, Deadline
 from anomscan.storage.aws import in_words, refusals, region_of
 from anomscan.telemetry.series import Floats
 
@@ -27,9 +26,7 @@ PAYLOAD_MB = {False: 5.0, True: 3.5}
 #: How often botocore tries before we begin to wait by ourselves.
 _ATTEMPTS = 3
 _FEW = 4
-_FIRST_WAIT_S = 0.25
-_LONGEST_WAIT_S = 20.0
-_JITTER = random.SystemRandom()
+_BACKOFF = Backoff(0.25, 20.0, jitter=(0.5, 1.0))
 
 #: Scores of a request's rows, and the stretches of them that failed: from, to, why.
 _Answer = tuple[Floats, list[tuple[int, int, str]]]
@@ -79,8 +76,8 @@ class Runtime:
         Of the detector.
     client
         Of botocore, for ``sagemaker-runtime``; made by :func:`connect` where it is None.
-    clock, wait
-        For tests: seconds that only grow, and how to let some pass.
+    clock
+        For tests.
     """
 
     def __init__(
@@ -88,14 +85,13 @@ class Runtime:
         settings: Settings,
         client: Any = None,
         *,
-        clock: Callable[[], float] = time.monotonic,
-        wait: Callable[[float], object] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._settings = settings
         self._client = connect(settings) if client is None else client
         self._closed = threading.Event()
-        self._clock = clock
-        self._wait = self._closed.wait if wait is None else wait
+        self._clock = clock or Clock()
+        self._wait = self._clock.sleep or self._closed.wait
         self._slots = threading.BoundedSemaphore(settings.concurrency)
         self._given_up: Future[_Answer] = Future()
         self._answered = False
@@ -190,7 +186,7 @@ class Runtime:
 
         settings = self._settings
         scores, failed = np.full(len(rows), np.nan), list[tuple[int, int, str]]()
-        deadline = self._clock() + settings.deadline_s
+        deadline = Deadline(self._clock, settings.deadline_s)
         pieces = [(0, len(rows), 0)]  # from, to, failures that waiting does not cure; the next one last
         streak = 0
         while pieces:
@@ -198,8 +194,8 @@ class Runtime:
             try:
                 scores[start:stop] = self._ask(rows[start:stop], dimension)
             except FaultError as fault:
-                delay = _JITTER.uniform(0.5, 1.0) * min(_FIRST_WAIT_S * 2.0 ** min(streak, 10), _LONGEST_WAIT_S)
-                late = self._clock() + delay > deadline
+                delay = _BACKOFF.wait(streak, self._clock)
+                late = not deadline.allows(delay)
                 failures, streak = failures + (fault.cure is not Cure.WAIT), streak + 1
                 if not late and fault.cure is Cure.HALVE and stop - start > 1:
                     middle = (start + stop) // 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from anomscan.detectors.sagemaker.calls import Call
 from anomscan.detectors.sagemaker.planning import Plan
 from anomscan.detectors.sagemaker.waiting import Waiter
 from anomscan.errors import ConfigError, ServiceError
+from anomscan.retrying import Clock
 from anomscan.storage.aws import client, refusals
 
 _FEATURE = "training with SageMaker"
@@ -41,8 +41,8 @@ class Account:
         What is to be done.
     say
         Told what happens, a line each.
-    sleep, clock
-        Of the time module; for tests.
+    clock
+        For tests.
 
     Raises
     ------
@@ -57,15 +57,14 @@ class Account:
         plan: Plan,
         *,
         say: Callable[[str], None],
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock | None = None,
     ) -> None:
         self._plan = plan
         self._say = say
         self._clients: dict[str, Any] = {
             service: client(service, feature=_FEATURE, region=plan.settings.region) for service in ("s3", "sagemaker")
         }
-        self._waiter = Waiter(self._clients["sagemaker"], say, sleep, clock)
+        self._waiter = Waiter(self._clients["sagemaker"], say, clock or Clock())
 
     def check(self) -> bool:
         """Look before anything is spent: the bucket, and the endpoint.

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from anomscan.errors import ServiceError
+from anomscan.retrying import Backoff, Clock, Deadline, LateError, poll
 from anomscan.storage.aws import refusals
 
-_POLL_S = 15.0
+_POLLS = Backoff(15.0, 15.0)
 #: Beside the time that a training job may run: for a machine to be found and the model to be uploaded.
 _QUEUE_S = 7_200.0
 _DEPLOY_S = 3_600.0
@@ -26,14 +27,13 @@ class Waiter:
         A client of the control plane.
     say
         Told each state once.
-    sleep, clock
-        Of the time module; for tests.
+    clock
+        For tests.
     """
 
     sagemaker: Any
     say: Callable[[str], None]
-    sleep: Callable[[float], None] = time.sleep
-    clock: Callable[[], float] = time.monotonic
+    clock: Clock
 
     def trained(self, job: str, max_runtime_s: float) -> str:
         """Wait for a training job.
@@ -91,21 +91,25 @@ class Waiter:
     def _until(
         self, thing: str, ask: Callable[[], tuple[str, bool, Mapping[str, Any]]], most_s: float
     ) -> Mapping[str, Any]:
-        end = self.clock() + most_s
-        last = ""
-        while True:
+        said = ""
+
+        def look() -> tuple[str, bool, Mapping[str, Any]]:
+            nonlocal said
             with refusals(thing):
-                state, ended, found = ask()
-            if state != last:
-                self.say(f"{thing}: {state}")
-                last = state
-            if ended:
-                return found
-            if self.clock() >= end:
-                raise ServiceError(
-                    f"{thing} is still {state} after {most_s:.0f} s", hint="it goes on; look at it in AWS"
-                )
-            self.sleep(_POLL_S)
+                found = ask()
+            if found[0] != said:
+                said = found[0]
+                self.say(f"{thing}: {said}")
+            return found
+
+        sleep = self.clock.sleep or time.sleep
+        try:
+            found = poll(look, lambda seen: seen[1], _POLLS, Deadline(self.clock, most_s), self.clock, sleep)
+        except LateError:
+            raise ServiceError(
+                f"{thing} is still {said} after {most_s:.0f} s", hint="it goes on; look at it in AWS"
+            ) from None
+        return found[2]
 
 
 def _state(status: str, detail: str | None) -> str:

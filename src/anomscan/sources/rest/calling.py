@@ -8,12 +8,15 @@ from threading import Event, Lock
 from typing import Any, TypeVar
 
 from anomscan.config import RestSource
+from anomscan.retrying import Backoff, Clock, Deadline, TransientError, persist
+from anomscan.sources.rest.faults import StoppedError, UnreachedError
 from anomscan.sources.rest.http import Http
 from anomscan.sources.rest.paging import Page, Paging, parsed, records_of
-from anomscan.sources.rest.retrying import Clock, Retrying
 from anomscan.sources.rest.urls import shown_url
 
 _TICK_S = 0.2
+_BACKOFF = Backoff(0.5, 30.0, jitter=(0.0, 1.0))
+_TRIES_BEFORE_CONTACT = 3
 
 _T = TypeVar("_T")
 
@@ -33,7 +36,7 @@ class Calls:
         self._run = run
         self._path = path
         self._once = once
-        self._end = clock.monotonic() + settings.deadline_s
+        self._deadline = Deadline(clock, settings.deadline_s)
         self._room = int(settings.max_response_mb * 1e6)
 
     def page(self, url: str, paging: Paging, take: Callable[[list[Any]], _T]) -> Page[_T]:
@@ -47,20 +50,29 @@ class Calls:
         Raises
         ------
         GaveUpError, StoppedError, AssetError, InputError, ServiceError, ConfigError
-            See :class:`Retrying`, :class:`Http` and ``take``.
+            See :func:`anomscan.retrying.persist`, :class:`Http` and ``take``.
         """
+        run = self._run
 
         def attempt() -> tuple[Page[_T], int]:
-            answer = self._run.http.get(url, end=self._end, room=self._room, contact=self._run.retrying.contact)
+            if run.stop.is_set():
+                raise StoppedError
+            try:
+                answer = run.http.get(url, end=self._deadline.end, room=self._room, contact=run.contact)
+            except TransientError as error:
+                if isinstance(error, UnreachedError) and not run.contact.is_set():
+                    # If nothing was ever reachable, a wrong url is more likely than a pause.
+                    error.most_tries = _TRIES_BEFORE_CONTACT
+                raise
             if answer.body is None:
                 return Page(take([]), 0, None), 0
             # One at a time: parsed JSON is several times its text, and threads parse no faster together.
-            with self._run.parsing:
+            with run.parsing:
                 body = parsed(answer)
                 records = records_of(body, self._path, shown_url(url))
                 return Page(take(records), len(records), paging.next(body, answer)), len(answer.body)
 
-        page, size = self._run.retrying.persist(attempt, self._end, once=self._once)
+        page, size = persist(attempt, _BACKOFF, self._deadline, run.clock, run.sleep, once=self._once)
         self._room -= size
         return page
 
@@ -81,19 +93,21 @@ class RestFetch:
 
     def __init__(self, name: str, settings: RestSource, clock: Clock) -> None:
         self._settings = settings
-        self._clock = clock
-        self._stop = Event()
+        self.clock = clock
+        self.stop = Event()
+        self.sleep = clock.sleep or self.stop.wait
+        #: Set once the service has answered anything at all.
+        self.contact = Event()
         self._threads = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="anomscan-rest")
         self._under_way: set[Future[Any]] = set()
-        self.http = Http(name, settings, clock, self._stop)
-        self.retrying = Retrying(clock, self._stop)
+        self.http = Http(name, settings, clock, self.stop)
         self.parsing = Lock()
         #: Of the assets' records; what it has seen is that of all of them.
         self.paging = Paging(settings)
 
     def calls(self, path: str | None, *, once: bool = False) -> Calls:
         """Calls that belong together; their deadline begins now."""
-        return Calls(self, self._settings, self._clock, path, once=once)
+        return Calls(self, self._settings, self.clock, path, once=once)
 
     def submit(self, work: Callable[..., _T], *arguments: object) -> Future[_T]:
         """Do work in a thread."""
@@ -112,7 +126,7 @@ class RestFetch:
 
     def close(self) -> None:
         """End work in progress: waits end, connections are cut."""
-        self._stop.set()
+        self.stop.set()
         self._threads.shutdown(wait=False)  # work that has not begun ends at its first call
         while self._under_way:
             self.http.cut_overdue()

@@ -23,8 +23,9 @@ from urllib3.exceptions import (
 from anomscan import __version__
 from anomscan.config import RestSource
 from anomscan.errors import AssetError, ConfigError, ServiceError
+from anomscan.retrying import Clock, TransientError, retry_after
 from anomscan.sources.rest.connections import Connections, Watch
-from anomscan.sources.rest.retrying import Clock, StoppedError, TransientError, retry_after
+from anomscan.sources.rest.faults import StoppedError, UnreachedError
 from anomscan.sources.rest.urls import has_parameter, joined, same_service, shown_host, shown_url, with_parameter
 
 _BLOCK_BYTES = 64 << 10
@@ -181,7 +182,7 @@ class Http:
         if status == 407:
             raise ServiceError(f"the proxy before {place} refuses us (407)", hint="check $HTTPS_PROXY")
         if status in _LATER or status >= 500:
-            wait = retry_after(response.headers.get("Retry-After"), self._clock.wall())
+            wait = retry_after(response.headers.get("Retry-After"), self._clock.wall()) or 0.0
             what = "has had too many calls (429)" if status == 429 else f"failed ({status})"
             raise TransientError(f"{place} {what}", wait_s=wait)
         if status in (404, 410):
@@ -216,17 +217,17 @@ class Http:
                 hint=f"set sources.{self._name}.ca to the certificates of a private service",
             )
         if isinstance(error, (NameResolutionError, LocationParseError)):
-            return TransientError(f"{place}: there is no such host, or its name cannot be looked up", unreached=True)
+            return UnreachedError(f"{place}: there is no such host, or its name cannot be looked up")
         if isinstance(error, NewConnectionError):
             why = (getattr(cause, "strerror", None) or "no connection").lower()
-            return TransientError(f"{place} cannot be reached: {why}", unreached=True)
+            return UnreachedError(f"{place} cannot be reached: {why}")
         if isinstance(error, ConnectTimeoutError):
-            return TransientError(f"{place} cannot be reached: the connection timed out", unreached=True)
+            return UnreachedError(f"{place} cannot be reached: the connection timed out")
         if isinstance(error, ProxyError):
-            return TransientError(f"{place} cannot be reached through the proxy of the environment", unreached=True)
+            return UnreachedError(f"{place} cannot be reached through the proxy of the environment")
         if isinstance(error, SSLError):
             why = (getattr(cause, "reason", None) or "broken off").lower().replace("_", " ")
-            return TransientError(f"{place} cannot be reached over TLS: {why}", unreached=True)
+            return UnreachedError(f"{place} cannot be reached over TLS: {why}")
         if isinstance(error, ReadTimeoutError):
             return TransientError(f"{place} did not answer in time")
         if isinstance(error, DecodeError):

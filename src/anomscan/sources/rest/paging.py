@@ -11,8 +11,8 @@ from typing import Any, Generic, TypeVar
 
 from anomscan.config import RestSource
 from anomscan.errors import AssetError
+from anomscan.retrying import TransientError
 from anomscan.sources.rest.http import Answer
-from anomscan.sources.rest.retrying import TransientError
 from anomscan.sources.rest.urls import joined, same_service, shown_host, shown_url, with_parameter
 
 _MOST_PAGES = 100_000

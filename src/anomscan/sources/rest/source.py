@@ -10,13 +10,14 @@ import pyarrow as pa
 
 from anomscan.config import RestSource
 from anomscan.errors import AssetError, ConfigError, InputError, ServiceError
+from anomscan.retrying import Clock, GaveUpError
 from anomscan.sources.base import AssetFailure, Notice, Request
 from anomscan.sources.requests import asked
 from anomscan.sources.rest.calling import RestFetch
+from anomscan.sources.rest.faults import UnreachedError
 from anomscan.sources.rest.http import key_of
 from anomscan.sources.rest.paging import Page, Paging
 from anomscan.sources.rest.records import Records, Taken, ids_of
-from anomscan.sources.rest.retrying import Clock, GaveUpError
 from anomscan.sources.rest.urls import as_template, checked, filled, shown_url
 from anomscan.tables.salvage import Reject
 from anomscan.tables.secrets import resolve
@@ -151,11 +152,10 @@ class Rest:
                     yield AssetFailure(asset, error)
                 except GaveUpError as error:
                     in_a_row += 1
-                    unanswered.append(AssetFailure(asset, AssetError(error.reason)))
-                    if not succeeded and (
-                        in_a_row >= _DEAD_AFTER or (error.unreached and not run.retrying.contact.is_set())
-                    ):
-                        raise self._down(unanswered, error.unreached) from None
+                    unanswered.append(AssetFailure(asset, AssetError(str(error))))
+                    unreached = isinstance(error.last, UnreachedError)
+                    if not succeeded and (in_a_row >= _DEAD_AFTER or (unreached and not run.contact.is_set())):
+                        raise self._down(unanswered, unreached) from None
                 else:
                     in_a_row = 0
                     succeeded = True
