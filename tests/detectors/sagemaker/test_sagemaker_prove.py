@@ -58,5 +58,5 @@ def test_a_proof_is_recorded_and_replayed_with_the_scan(place, loopback, capsys)
     assert "proved 62 verdicts of 2 assets" in capsys.readouterr().err
     assert (place / "found.jsonl").read_bytes() == recorded
     assert scan("--replay", "short.jsonl", "--prove") == ExitCode.INPUT
-    assert "short.jsonl has no answer" in capsys.readouterr().err
+    assert "short.jsonl has no response" in capsys.readouterr().err
     assert len(loopback.calls) == calls
