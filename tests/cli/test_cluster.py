@@ -67,7 +67,7 @@ def begun(
 
 def grown(scan: subprocess.Popen[str], checkpoint: Path) -> None:
     """Wait until something is finished."""
-    wait_until(lambda: checkpoint.exists() and checkpoint.stat().st_size >= 100_000, scan)
+    wait_until(lambda: bool(list(checkpoint.glob("*-*.jsonl"))), scan)
 
 
 def same(fleet: Path, name: str) -> bool:

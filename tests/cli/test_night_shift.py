@@ -100,6 +100,7 @@ class Night:
         """One with these samples in its store."""
         folder.mkdir(exist_ok=True)
         (folder / "anomscan.toml").write_text(CONFIG)
+        (folder / "partitions.log").touch()
         model(folder / "models" / "rcf.forest", trees=20)
         night = cls(folder)
         put(night.store, rows, 0)
@@ -166,21 +167,19 @@ class Night:
     def clear(self) -> None:
         """As if no scan had run."""
         shutil.rmtree(self.folder / "anomscan-data" / "fleet" / "scores", ignore_errors=True)
+        shutil.rmtree(self.parts, ignore_errors=True)
         for path in self.folder.glob("r.jsonl*"):
             path.unlink()
         self.partitions()
 
     @property
     def checkpoint(self) -> int:
-        """The bytes that are finished; 0 where there is no checkpoint."""
-        try:
-            return self.parts.stat().st_size
-        except FileNotFoundError:
-            return 0
+        """The partitions that are finished; -1 where there is no checkpoint."""
+        return len(list(self.parts.glob("*-*.jsonl"))) if (self.parts / "checkpoint.json").exists() else -1
 
-    def wait_for_partitions(self, process: subprocess.Popen[str], size: int) -> None:
-        """Wait until the checkpoint has grown beyond some bytes."""
-        wait_until(lambda: self.checkpoint > size, process)
+    def wait_for_partitions(self, process: subprocess.Popen[str], number: int) -> None:
+        """Wait until so many are finished, or, for 0, until the checkpoint is there."""
+        wait_until(lambda: self.checkpoint >= number, process)
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +226,7 @@ def test_interrupted_it_says_what_is_kept_and_resume_does_the_rest(
 ) -> None:
     night.file.write_text("the result of the night before\n")
     process = night.start(held_after=12)
-    night.wait_for_partitions(process, 60_000)
+    night.wait_for_partitions(process, 8)
     process.send_signal(number)
     _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == code, err
@@ -253,7 +252,7 @@ def test_interrupted_it_says_what_is_kept_and_resume_does_the_rest(
 
 def test_without_resume_it_begins_anew(night: Night, expected: Any, count: int) -> None:
     process = night.start(held_after=12)
-    night.wait_for_partitions(process, 60_000)
+    night.wait_for_partitions(process, 8)
     process.terminate()
     process.communicate(timeout=PATIENCE_S)
     night.partitions()
@@ -263,7 +262,7 @@ def test_without_resume_it_begins_anew(night: Night, expected: Any, count: int) 
 
 def test_interrupted_before_anything_is_finished_nothing_is_left(night: Night) -> None:
     process = night.start(held_after=0)
-    night.wait_for_partitions(process, 1)
+    night.wait_for_partitions(process, 0)
     process.terminate()
     _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 143
@@ -275,11 +274,6 @@ def test_killed_at_fifty_random_moments_and_resumed_nothing_is_lost(night: Night
     rng = random.Random(6)
     workers = 2
     kills, nights, twice = 0, 0, 0
-    process = night.start(slow_s=0.01)
-    whole = 0
-    while process.poll() is None:
-        whole = max(whole, night.checkpoint - 1)
-    process.communicate()
     while kills < 50:
         night.clear()
         nights += 1
@@ -292,10 +286,10 @@ def test_killed_at_fifty_random_moments_and_resumed_nothing_is_lost(night: Night
             process = night.start(*flags, slow_s=slow_s)
             if deaths < 3:
                 # Somewhere in the beginning, among the partitions, or while all of them are put together.
-                size = rng.choice([-1, *range(0, whole, whole // 5), whole, whole])
-                while process.poll() is None and night.checkpoint <= size:
+                number = rng.choice([-1, *range(0, count, count // 5), count, count])
+                while process.poll() is None and night.checkpoint < number:
                     time.sleep(0.001)
-                time.sleep(rng.uniform(0, 0.03 if size >= 0 else 0.5))
+                time.sleep(rng.uniform(0, 0.03 if number >= 0 else 0.5))
                 process.kill()
             process.communicate()
             for name, assets in night.partitions():
@@ -329,8 +323,13 @@ def full_disk(size: int) -> Callable[[], None]:
 
 def test_a_disk_that_fills_up_on_the_way_keeps_what_is_finished(night: Night, expected: Any, count: int) -> None:
     before = night.good("--sigma", "2.5")
+    process = night.start("--workers", "1", held_after=10)
+    night.wait_for_partitions(process, 10)
+    process.kill()
+    process.communicate()
+    largest = max(path.stat().st_size for path in night.parts.glob("*.parquet"))
     night.partitions()
-    code, _, err = night("--rescore", preexec_fn=full_disk(300_000))
+    code, _, err = night("--rescore", "--workers", "1", preexec_fn=full_disk(largest - 1))
     assert code == 7
     assert "error: r.jsonl.parts cannot be written: File too large" in err.splitlines()
     kept = finished(err)
@@ -411,7 +410,7 @@ def test_what_was_finished_of_another_run_is_dropped(
     # With the 13th begun, the scores of the 12 before it are kept, and no file of theirs is half written.
     log = night.folder / "partitions.log"
     wait_until(lambda: log.exists() and len(log.read_text().splitlines()) == 13, process)
-    night.wait_for_partitions(process, 60_000)
+    night.wait_for_partitions(process, 8)
     process.kill()
     process.communicate()
     flags = other(night)
@@ -429,7 +428,10 @@ def test_a_run_that_is_complete_leaves_nothing_to_do(night: Night, expected: Any
     state = {path.name: path.stat().st_mtime_ns for path in night.folder.glob("r.jsonl*")}
     night.partitions()
     # Killed after its result was in place, before its checkpoint was removed.
-    night.parts.write_bytes(b"anomscan.checkpoint/1 " + expected[2]["run"].encode() + b"\n")
+    night.parts.mkdir()
+    manifest = {"schema": "anomscan.checkpoint/2", "run": expected[2]["run"]}
+    (night.parts / "checkpoint.json").write_text(json.dumps(manifest) + "\n")
+    (night.parts / "nowhere.jsonl").touch()
     code, out, err = night("--resume")
     assert (code, out) == (0, "")
     assert "r.jsonl is the result of this very run: nothing is left to do" in err
@@ -475,7 +477,7 @@ def test_failed_assets_and_findings_have_the_same_code_again(night: Night, expec
 def holder(night: Night) -> subprocess.Popen[str]:
     """A run that is under way, for longer than a test."""
     process = night.start(held_after=0)
-    night.wait_for_partitions(process, 1)
+    night.wait_for_partitions(process, 0)
     return process
 
 
@@ -496,7 +498,7 @@ def test_a_second_run_with_the_same_output_says_who_is_at_it(night: Night, holde
 def test_a_second_run_can_wait(night: Night, expected: Any) -> None:
     holder = night.start(held_after=0)
     # It holds the lock and has read what there is once it has a checkpoint.
-    night.wait_for_partitions(holder, 1)
+    night.wait_for_partitions(holder, 0)
     began = time.monotonic()
     assert night("--lock-timeout", "0.3")[0] == 6
     assert time.monotonic() - began > 0.3
@@ -576,7 +578,7 @@ def test_resume_needs_a_file(night: Night, to: list[str]) -> None:
 def test_a_second_signal_ends_it_too(night: Night) -> None:
     """Whoever is in a hurry need not wait for the partitions under way."""
     process = night.start(slow_s=0.5)
-    night.wait_for_partitions(process, 30_000)
+    night.wait_for_partitions(process, 4)
     process.send_signal(signal.SIGINT)
     wait_until(lambda: not catches(process, signal.SIGINT))
     process.send_signal(signal.SIGTERM)

@@ -55,7 +55,8 @@ class Place:
     def results(self, run: Run, engine: Any = None, *, resume: bool = False) -> tuple[list[EncodedRecord], Tally]:
         """Do a run to its end, or to where its engine breaks off."""
         watched = Tally()
-        with Checkpoint(self.parts, run.key, resume=resume) as checkpoint:
+        columns = run.work.backtest.detector.capabilities.columns
+        with Checkpoint(self.parts, run.key, columns, resume=resume) as checkpoint:
             before = checkpoint.tally().assets
             with engine or Threads(1) as workers:
                 run.go(workers, checkpoint, watched.merge)

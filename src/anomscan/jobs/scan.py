@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,10 +114,12 @@ def deliver(
         # A result does not say whether it was proved: what is to be proved is scanned again.
         done = _complete(place, run.key) if place is not None and delivery.resume and not delivery.prove else None
         if done is not None:
-            Checkpoint(kept, run.key).remove()
+            with suppress(OutputError), Checkpoint(kept, run.key, ()) as checkpoint:
+                checkpoint.remove()  # its run was killed at the very end
             console.info(f"{place} is the result of this very run: nothing is left to do")
             return done
-        with Checkpoint(kept, run.key, resume=delivery.resume) as checkpoint:
+        columns = detector.capabilities.columns
+        with Checkpoint(kept, run.key, columns, resume=delivery.resume) as checkpoint:
             with _telling(console, checkpoint, run.assets, kept):
                 with console.scanning(run.assets, checkpoint.tally()) as watch, engine:
                     run.go(engine, checkpoint, watch)
@@ -125,9 +127,7 @@ def deliver(
                     _prove(console, run, checkpoint)
                 tally = checkpoint.tally()
                 if path is not None:
-                    write_results(
-                        path, checkpoint.results(), run.report(tally, started), columns=detector.capabilities.columns
-                    )
+                    write_results(path, checkpoint.results(), run.report(tally, started), columns=columns)
                 else:
                     show(checkpoint.results(), tally)
             checkpoint.remove()

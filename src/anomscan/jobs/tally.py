@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
-from typing import Self
+from dataclasses import dataclass, field
 
 from anomscan.errors import ExitCode, worst
 from anomscan.reports.records import Record
@@ -94,22 +92,3 @@ class Tally:
         if fail_on_findings and self.findings:
             codes.append(ExitCode.FINDINGS)
         return worst(codes)
-
-    def to_json(self) -> str:
-        """As text."""
-        return json.dumps({each.name: getattr(self, each.name) for each in fields(self)}, ensure_ascii=False)
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> Self:
-        """Read what :meth:`to_json` wrote.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If it is something else.
-        """
-        tally = cls(**json.loads(text))
-        tally.verdicts = Counter(tally.verdicts)
-        tally.ranked = [(count, asset, spans) for count, asset, spans in tally.ranked]
-        tally.failures = [(asset, reason) for asset, reason in tally.failures]
-        return tally

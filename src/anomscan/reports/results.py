@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _DAY = [("timestamp", "<i8"), ("score", "<f8"), ("cutoff", "<f8"), ("verdict", "i1")]
+_VERDICTS = {verdict.text: verdict for verdict in Verdict}
 _ROW_GROUP = 1_000_000
+#: Rows that are read at a time where many files are read side by side, and how such a file is written.
+_BATCH = 4_096
+_SCRATCH = {"compression": "lz4", "use_dictionary": ["asset", "verdict"], "write_statistics": False}
 
 
 def scores_path(results: Path) -> Path:
@@ -111,7 +115,7 @@ def write_results(
         replace_file(run_path(path)) as run,
     ):
         digest = hashlib.sha256()
-        _write_scores(scores, _written(results, records, digest), columns)
+        write_scores(scores, written(results, records.write, digest.update), columns)
         facts = {**facts, "records_sha256": digest.hexdigest()}
         run.write((json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
         # If the disk is full it shows here, before any of the three is renamed: the old files stay together.
@@ -131,16 +135,34 @@ def is_result_of(path: Path, run: str) -> bool:
         return False
 
 
-def _written(results: Iterable[EncodedRecord], records: IO[bytes], digest: hashlib._Hash) -> Iterator[EncodedRecord]:
-    """Pass the results on, and write the record of each."""
+def written(results: Iterable[EncodedRecord], *sinks: Callable[[bytes], object]) -> Iterator[EncodedRecord]:
+    """Pass the results on, and give the record of each, with its line break, to some functions."""
     for each in results:
-        line = each.line + b"\n"
-        records.write(line)
-        digest.update(line)
+        for sink in sinks:
+            sink(each.line + b"\n")
         yield each
 
 
-def _write_scores(file: IO[bytes], results: Iterable[EncodedRecord], columns: Sequence[str]) -> None:
+def write_scores(
+    file: IO[bytes],
+    results: Iterable[EncodedRecord],
+    columns: Sequence[str],
+    *,
+    scratch: bool = False,
+) -> None:
+    """Write the judged days of some results as Parquet.
+
+    Parameters
+    ----------
+    file
+        Open for writing.
+    results
+        In the order in which their days are written.
+    columns
+        What the detector gives beside the score, by name: further columns.
+    scratch
+        Whether the file is soon read back by :func:`read_days`: quickly written, of small row groups.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -156,17 +178,53 @@ def _write_scores(file: IO[bytes], results: Iterable[EncodedRecord], columns: Se
         ]
     )
     # Texts are passed as dictionaries; without the Arrow schema, readers of the file see plain texts.
-    with pq.ParquetWriter(file, schema, compression="zstd", store_schema=False) as writer:
+    options = _SCRATCH if scratch else {"compression": "zstd"}
+    with pq.ParquetWriter(file, schema, store_schema=False, **options) as writer:
         held: list[EncodedRecord] = []
         rows = 0
         for each in results:
             held.append(each)
             rows += len(each.judged)
             if rows >= _ROW_GROUP:
-                writer.write_table(_days_table(held, schema, columns), row_group_size=rows)
+                writer.write_table(_days_table(held, schema, columns), row_group_size=_BATCH if scratch else rows)
                 held, rows = [], 0
         if rows:
-            writer.write_table(_days_table(held, schema, columns), row_group_size=rows)
+            writer.write_table(_days_table(held, schema, columns), row_group_size=_BATCH if scratch else rows)
+
+
+def read_days(file: IO[bytes], counts: Iterable[int], columns: Sequence[str]) -> Iterator[bytes]:
+    """The judged days that :func:`write_scores` wrote, as :class:`EncodedRecord` has them, one result after another.
+
+    Parameters
+    ----------
+    file
+        Open for reading. Memory holds a row group of it.
+    counts
+        How many days each result has.
+    columns
+        As they were written.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer, or they are something else.
+    pyarrow.ArrowException
+        If the file is damaged.
+    """
+    import pyarrow.parquet as pq
+
+    kind = _day(columns)
+    parquet = pq.ParquetFile(file, read_dictionary=["verdict"])
+    batches = parquet.iter_batches(_BATCH, columns=list(kind.names or ()), use_threads=False)
+    held = np.empty(0, kind)
+    for count in counts:
+        while len(held) < count:
+            batch = next(batches, None)
+            if batch is None:
+                raise ValueError("there are fewer days than results have")
+            held = np.concatenate([held, _from_batch(batch, kind)])
+        yield held[:count].tobytes()
+        held = held[count:]
 
 
 def _day(columns: Iterable[str]) -> np.dtype[np.void]:
@@ -205,3 +263,21 @@ def _days_table(held: Sequence[EncodedRecord], schema: pa.Schema, columns: Seque
         ],
         schema=schema,
     )
+
+
+def _from_batch(batch: pa.RecordBatch, kind: np.dtype[np.void]) -> NDArray[np.void]:
+    import pyarrow as pa
+
+    from anomscan.telemetry.arrow import codes, floats, numbers
+
+    table = pa.Table.from_batches([batch])
+    days = np.empty(len(batch), kind)
+    for name in kind.names or ():
+        if name == "timestamp":
+            days[name] = numbers(table.column(name), "int64")
+        elif name == "verdict":
+            places, texts = codes(table.column(name))
+            days[name] = np.array([_VERDICTS[text] for text in texts], np.int8)[places]
+        else:
+            days[name] = floats(table.column(name))
+    return days
