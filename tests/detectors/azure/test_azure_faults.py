@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from anomscan.detectors.azure.client import Mvad
 from anomscan.detectors.azure.detector import AzureDetector
 from anomscan.detectors.azure.faults import WAYS_OUT
 from anomscan.errors import AssetError, ConfigError, ModelError, NoExemplarsError, ServiceError
+from anomscan.retrying import Clock
 from servers.mvad_client import KEY, series_of, settings
 from servers.mvad_loopback import Call, Reply, Toy, serving
 
@@ -29,7 +29,7 @@ def waits(monkeypatch):
         if seconds:
             waited.append(seconds)
 
-    monkeypatch.setattr("anomscan.detectors.azure.client.time", SimpleNamespace(monotonic=lambda: sum(waited)))
+    monkeypatch.setattr("anomscan.detectors.azure.client._CLOCK", Clock(monotonic=lambda: sum(waited)))
     monkeypatch.setattr(Mvad, "_sleep", sleep)
     return waited
 

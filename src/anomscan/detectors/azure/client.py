@@ -6,7 +6,6 @@ import ipaddress
 import json
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -211,7 +210,7 @@ class _RateLimit:
     def turn(self) -> float:
         """How many seconds to wait for one's turn."""
         with self._lock:
-            now = time.monotonic()
+            now = _CLOCK.monotonic()
             turn = max(now, self._next)
             self._next = turn + self._apart_s
         return turn - now
