@@ -286,7 +286,7 @@ class TestDamage:
     def test_a_newer_version(self, store: Store, commit: Commit) -> None:
         commit(A)
         manifest = store.path / "fleet" / "manifest.json"
-        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": 2, "novel": True}))
+        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": 3, "novel": True}))
         for use in (Store.open, Store.create):
             with pytest.raises(StoreError, match=r"newer anomscan.*upgrade"):
                 use(store.path)
@@ -313,7 +313,7 @@ class TestDamage:
     @pytest.mark.parametrize("kind", ["batch", "roster"])
     def test_every_cut_of_a_file_is_seen(self, store: Store, commit: Commit, kind: str) -> None:
         commit(A)
-        file = next((store.path / "fleet").glob(f"{kind}-*"))
+        file = next((store.path / "fleet").rglob(f"{kind}-*"))
         whole = file.read_bytes()
         for length in [0, 3, len(whole) // 2, len(whole) - 1]:
             file.write_bytes(whole[:length])
@@ -423,7 +423,8 @@ class TestLock:
         commit([("B", DAYS[0], 1.0, None)])
         names = sorted(path.name for path in folder.iterdir())
         batches = ["batch-000001.parquet", "batch-000002.parquet"]
-        assert names == [*batches, "lock", "manifest.json", "notes.txt", "roster-000002.parquet"]
+        assert names == [*batches, "lock", "manifest.json", "notes.txt", "roster"]
+        assert [path.name for path in (folder / "roster").iterdir()] == ["roster-000002.parquet"]
         assert (folder / "lock").read_bytes() == b""
 
     def test_leaving_by_an_exception_changes_nothing(

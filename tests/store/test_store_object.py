@@ -233,6 +233,7 @@ class TestFilesThatGoAway:
                 s3.copy(store.path, prefix)
                 for name in batches:
                     s3.delete(f"{prefix}/fleet/{name}")
+                    s3.delete(f"{prefix}/fleet/superseded/{name}")
             opens.append(place.url)
             return opened(place)
 

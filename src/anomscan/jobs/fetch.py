@@ -178,7 +178,7 @@ def fetch_into(
     warnings: list[str] = []
     rejects: list[Reject] = []
     rows = current = 0
-    with store.writer(source.name, source.layout, arrived_at=now) as writer:
+    with store.writer(source.name, source.layout, arrived_at=now, late=late) as writer:
         for item in source.fetch(request):
             if isinstance(item, AssetFailure):
                 missing.discard(item.asset)

@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from anomscan.storage.durable import UNFINISHED, replace_file
-from anomscan.store.manifest import DataFile, Manifest
+from anomscan.storage.durable import UNFINISHED
+from anomscan.store.manifest import ROSTER, SUPERSEDED, DataFile, Manifest
 from anomscan.store.parts import PartReader, PartWriter, bucket_spans, present, read_parts
 
 #: Rows of a compacted file, unless a single bucket has more.
 FILE_ROWS = 262_144
 
-_OURS = re.compile(r"(batch|bucket|roster)-[0-9-]+\.parquet|spill-\w+")
+#: The newest samples lie apart: those of so many steps, of a week, or of the margin for late data more than that.
+RECENT_STEPS, RECENT_US = 16, 7 * 86_400_000_000
+
+_OURS = re.compile(r"(batch|bucket|recent|roster)-[0-9-]+\.parquet|spill-\w+")
 
 
-def compact(folder: Path, before: Manifest) -> Manifest:
+def compact(folder: Path, before: Manifest, *, late_us: int = 0) -> Manifest:
     """Merge all files into files of whole buckets; every revision is kept. The caller holds the lock.
 
-    The merged files stay until the next time, for readers that began before.
+    The newest samples go into a file of their own, so that the next fetches, which bring them again, need not read all
+    history. The merged files are put aside until the next commit, for readers that began before.
+
+    Parameters
+    ----------
+    folder
+        The source's.
+    before
+        What is stored.
+    late_us
+        How late data may come, in microseconds.
 
     Raises
     ------
@@ -33,34 +47,58 @@ def compact(folder: Path, before: Manifest) -> Manifest:
     sequence = before.sequence + 1
     readers = [PartReader(folder, file, before.layout) for file in before.files]
     files: list[DataFile] = []
+    since = _recent_since(before, late_us)
     try:
-        with present(folder):
+        with present(folder), PartWriter(folder, f"recent-{sequence:06d}.parquet", before.layout) as recent:
             for first, stop in bucket_spans(before.bucket_rows().tolist(), FILE_ROWS):
                 block = read_parts(readers, first, stop)
-                name = f"bucket-{sequence:06d}-{first:02d}.parquet"
-                with replace_file(folder / name) as out, PartWriter(out, name, before.layout) as part:
-                    if block is not None:
-                        part.write(block.in_order())
-                files.append(part.part)
-        superseded = tuple(file.name for file in before.files)
-        after = replace(before, sequence=sequence, files=tuple(files), superseded=superseded)
+                if block is None:
+                    continue
+                block = block.in_order()
+                is_recent = block.timestamps >= since
+                with PartWriter(folder, f"bucket-{sequence:06d}-{first:02d}.parquet", before.layout) as old:
+                    old.write(block.take(~is_recent).trimmed())
+                files += [old.part] if old.part is not None else []
+                recent.write(block.take(is_recent).trimmed())
+        after = replace(before, sequence=sequence, files=(*files, *([recent.part] if recent.part is not None else [])))
         after.save(folder)
     except BaseException:
         clean(folder, before)
         raise
-    for name in before.superseded:
-        remove(folder / name)
+    put_aside(folder, [file.name for file in before.files])
     return after
+
+
+def _recent_since(manifest: Manifest, late_us: int) -> int:
+    """The first timestamp, microseconds since 1970, of the newest samples; after the last where nothing is older."""
+    earliest, latest = min(file.earliest for file in manifest.files), max(file.latest for file in manifest.files)
+    since = latest - late_us - max(RECENT_STEPS * manifest.layout.cadence.step_us, RECENT_US)
+    return since if earliest < since else latest + 1
+
+
+def put_aside(folder: Path, names: Iterable[str]) -> None:
+    """After a swap: remove what was superseded before it, and put aside what it has superseded.
+
+    The caller holds the lock. What cannot be moved or removed is left for the next writer.
+    """
+    aside = folder / SUPERSEDED
+    remove(aside)
+    for name in names:
+        with suppress(OSError):
+            aside.mkdir(exist_ok=True)
+            (folder / name).rename(aside / name)
 
 
 def clean(folder: Path, manifest: Manifest | None) -> None:
     """Remove what a killed writer left. The caller holds the lock."""
     listed: set[str] = set()
     if manifest is not None:
-        listed = {manifest.roster or "", *(file.name for file in manifest.files), *manifest.superseded}
-    for entry in folder.iterdir():
-        if entry.name not in listed and (entry.name.startswith(UNFINISHED) or _OURS.fullmatch(entry.name)):
-            remove(entry)
+        listed = {*(file.name for file in manifest.files)} | ({manifest.roster} if manifest.roster else set())
+    for place in (folder, folder / ROSTER):
+        for entry in place.iterdir() if place.is_dir() else ():
+            ours = entry.name.startswith(UNFINISHED) or _OURS.fullmatch(entry.name)
+            if ours and entry.relative_to(folder).as_posix() not in listed:
+                remove(entry)
 
 
 def remove(path: Path) -> None:

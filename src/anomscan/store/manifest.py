@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,13 @@ from anomscan.store.block import BUCKETS
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
 
-FORMAT = 1
+#: Format 1 had rosters and superseded files beside the data.
+FORMAT = 2
 MANIFEST = "manifest.json"
 LOCK = "lock"
-_DATA = re.compile(r"(batch|bucket)-\d[0-9-]*\.parquet")
+SUPERSEDED = "superseded"
+ROSTER = "roster"
+_DATA = re.compile(r"(batch|bucket|recent)-\d[0-9-]*\.parquet")
 REFETCH = "delete that folder and fetch again, or restore it from a copy"
 
 
@@ -77,11 +80,9 @@ class Manifest:
     revision
         Changes exactly when the data does.
     roster
-        The file that lists the assets; None before the first commit.
+        The path of the file that lists the assets; None before the first commit.
     files
         Earlier commits first.
-    superseded
-        Files that no longer count, kept for readers that began before.
     """
 
     layout: Layout
@@ -89,7 +90,6 @@ class Manifest:
     revision: str = ""
     roster: str | None = None
     files: tuple[DataFile, ...] = ()
-    superseded: tuple[str, ...] = field(default=())
 
     def bucket_rows(self) -> NDArray[np.int64]:
         """(64,) rows in each bucket, all revisions."""
@@ -120,7 +120,6 @@ class Manifest:
                 }
                 for file in self.files
             ],
-            "superseded": self.superseded,
         }
         with replace_file(folder / MANIFEST) as out:
             out.write(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
@@ -176,16 +175,15 @@ def _document(path: Place) -> Any:
 
 
 def _parse(document: Mapping[str, Any]) -> Manifest:
-    if document["format"] != FORMAT:
+    if document["format"] not in (1, FORMAT):
         raise ValueError("format")
     layout = Layout(Cadence.parse(document["cadence"]), tuple(map(_text, document["variables"])))
     return Manifest(
         layout,
         _count(document["sequence"]),
         _text(document["revision"]),
-        None if document["roster"] is None else _file_name(document["roster"]),
+        None if document["roster"] is None else _file_name(document["roster"], within=ROSTER),
         tuple(map(_data_file, document["files"])),
-        tuple(map(_file_name, document["superseded"])),
     )
 
 
@@ -208,7 +206,8 @@ def _text(value: Any) -> str:
     return value
 
 
-def _file_name(value: Any) -> str:
-    if not re.fullmatch(r"[a-z0-9-]+\.parquet", _text(value)):
+def _file_name(value: Any, within: str | None = None) -> str:
+    folder = "" if within is None else f"({within}/)?"
+    if not re.fullmatch(rf"{folder}[a-z0-9-]+\.parquet", _text(value)):
         raise ValueError("file name")
     return str(value)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from copy import copy
 from itertools import accumulate, pairwise
+from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
@@ -16,64 +17,61 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from anomscan.errors import StoreError
+from anomscan.storage.durable import replace_file
 from anomscan.storage.places import ObjectPlace, Place, opened
 from anomscan.store.block import BUCKETS, Block, concat, file_schema, from_table, to_table
-from anomscan.store.manifest import REFETCH, DataFile, Manifest, load
+from anomscan.store.manifest import REFETCH, SUPERSEDED, DataFile, Manifest, load
 from anomscan.store.partitions import Key, key_of
 from anomscan.telemetry.rows import ARRIVED_AT, ASSET, HEALTH, TIMESTAMP, Layout, value_column
 
 #: Buckets share a row group until it has this many rows; a bucket of more than the second number is cut.
 SMALL_GROUP, LARGE_GROUP = 16_384, 131_072
 
+#: Of so many values of a column no more than one in so many may be distinct for a dictionary.
+SAMPLE, DISTINCT = 16_384, 2
+
 
 class PartWriter:
-    """Writes one file; a context manager.
+    """Writes one file; a context manager. The file appears at the end of the block, and only if it has rows.
 
     Parameters
     ----------
-    out
-        Where the bytes go.
-    name
-        What the file is called.
+    folder, name
+        Where it will lie.
     layout
         Of the rows.
     """
 
-    def __init__(self, out: BinaryIO, name: str, layout: Layout) -> None:
-        self._name, self._layout = name, layout
-        self._writer = pq.ParquetWriter(
-            out,
-            file_schema(layout),
-            # Batches of the default size, 1,024 values, cost more to begin than to write.
-            write_batch_size=LARGE_GROUP,
-            compression="lz4",
-            use_dictionary=[ASSET, HEALTH, ARRIVED_AT],
-            # Similar numbers share their first bytes, so these are stored side by side.
-            column_encoding={TIMESTAMP: "DELTA_BINARY_PACKED"}
-            | dict.fromkeys(map(value_column, layout.variables), "BYTE_STREAM_SPLIT"),
-            write_page_checksum=True,
-            write_statistics=[ASSET],
-            store_schema=False,
-        )
+    def __init__(self, folder: Path, name: str, layout: Layout) -> None:
+        self._folder, self._name, self._layout = folder, name, layout
+        self._stack = ExitStack()
+        self._writer: pq.ParquetWriter | None = None
         self._rows = np.zeros(BUCKETS, np.int64)
         self._earliest, self._latest = np.iinfo(np.int64).max, np.iinfo(np.int64).min
 
     def __enter__(self) -> PartWriter:
+        self._stack.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self._writer.close()
-        else:
-            # A file that cannot be finished must not be finished again by the garbage collector.
-            self._writer.is_open = False
+        self._stack.__exit__(kind, error, trace)
 
     def write(self, block: Block) -> None:
-        """Append whole buckets, in order and after those before."""
+        """Append whole buckets, in order and after those before.
+
+        Raises
+        ------
+        OutputError
+            The file cannot be written.
+        """
         if len(block) == 0:
             return
+        if self._writer is None:
+            out = self._stack.enter_context(replace_file(self._folder / self._name))
+            self._writer = _parquet_writer(out, block, self._layout)
+            self._stack.push(self._finish)
         rows = block.bucket_rows()
         self._rows += rows
         self._earliest = min(self._earliest, int(block.timestamps.min()))
@@ -83,18 +81,29 @@ class PartWriter:
             self._writer.write_table(table, row_group_size=stop - start)
 
     @property
-    def part(self) -> DataFile:
-        """The file's entry in the manifest."""
+    def part(self) -> DataFile | None:
+        """The file's entry in the manifest; None where there is no row."""
         used = np.flatnonzero(self._rows)
-        first, stop = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 0)
+        if len(used) == 0:
+            return None
+        first, stop = int(used[0]), int(used[-1]) + 1
         return DataFile(self._name, first, tuple(self._rows[first:stop].tolist()), self._earliest, self._latest)
+
+    def _finish(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._writer is not None and kind is None:
+            self._writer.close()
+        elif self._writer is not None:
+            # A file that cannot be finished must not be finished again by the garbage collector.
+            self._writer.is_open = False
 
 
 class PartReader:
     """Reads one file; opened when first needed, and the last row group kept for the buckets that share it."""
 
     def __init__(self, folder: Place, part: DataFile, layout: Layout) -> None:
-        self._path, self._part, self._layout = folder / part.name, part, layout
+        self._folder, self._path, self._part, self._layout = folder, folder / part.name, part, layout
         self._source: pa.NativeFile | None = None
         self._file: pq.ParquetFile | None = None
         self._edges: list[int] = []
@@ -202,7 +211,11 @@ class PartReader:
 
     def _open(self) -> pq.ParquetFile:
         if self._file is None:
-            self._source = opened(self._path)
+            try:
+                self._source = opened(self._path)
+            except FileNotFoundError:  # a commit may have put it aside since the manifest was read
+                self._path = self._folder / SUPERSEDED / self.name
+                self._source = opened(self._path)
             self._file = _parquet(self._path, self._source)
             data = self._file.metadata
             if data.num_rows != sum(self._part.rows):
@@ -212,6 +225,26 @@ class PartReader:
             groups = (data.row_group(group).num_rows for group in range(data.num_row_groups))
             self._edges = list(accumulate(groups, initial=0))
         return self._file
+
+
+def _parquet_writer(out: BinaryIO, sample: Block, layout: Layout) -> pq.ParquetWriter:
+    """Encode values as their first rows suggest: by a dictionary where few are distinct, else by their bytes."""
+    values = {value_column(name): sample.values[:SAMPLE, place] for place, name in enumerate(layout.variables)}
+    few = [name for name, column in values.items() if len(np.unique(column)) * DISTINCT < len(column)]
+    return pq.ParquetWriter(
+        out,
+        file_schema(layout),
+        # Batches of the default size, 1,024 values, cost more to begin than to write.
+        write_batch_size=LARGE_GROUP,
+        compression="lz4",
+        use_dictionary=[ASSET, HEALTH, ARRIVED_AT, *few],
+        # Similar numbers share their first bytes, so these are stored side by side.
+        column_encoding={TIMESTAMP: "DELTA_BINARY_PACKED"}
+        | dict.fromkeys((name for name in values if name not in few), "BYTE_STREAM_SPLIT"),
+        write_page_checksum=True,
+        write_statistics=[ASSET],
+        store_schema=False,
+    )
 
 
 def read_parts(readers: Sequence[PartReader], first: int, stop: int, asset: str | None = None) -> Block | None:

@@ -6,7 +6,9 @@ A store is a folder with a folder for each source, and in that::
     lock                     who is writing; empty when nobody is
     batch-000012.parquet     the rows of one commit
     bucket-000013-05.parquet some buckets of all commits before it, merged
-    roster-000012.parquet    the assets and how far each one reaches
+    recent-000013.parquet    the newest samples of those commits, apart
+    roster/                  the assets and how far each one reaches
+    superseded/              files that no longer count, for readers that began before; gone with the next commit
 
 Rows are in the order (bucket, asset, timestamp, arrived_at), a bucket being a hash of the asset's id.
 
@@ -154,7 +156,14 @@ class Store:
 
         return self._reading(source, work)
 
-    def writer(self, source: str, layout: Layout, *, arrived_at: np.datetime64) -> StoreWriter:
+    def writer(
+        self,
+        source: str,
+        layout: Layout,
+        *,
+        arrived_at: np.datetime64,
+        late: np.timedelta64 | None = None,
+    ) -> StoreWriter:
         """A context manager that locks the source against other writers.
 
         Parameters
@@ -165,6 +174,8 @@ class Store:
             Of all rows, now and later.
         arrived_at
             When the rows were learnt, datetime64, UTC.
+        late
+            How late data may come: what is newer lies apart from older history, so that it is quickly read again.
 
         Raises
         ------
@@ -180,7 +191,7 @@ class Store:
         """
         from anomscan.store.writer import StoreWriter
 
-        return StoreWriter(local(self._folder(source)), layout, arrived_at)
+        return StoreWriter(local(self._folder(source)), layout, arrived_at, late)
 
     def compact(self, source: str) -> None:
         """Merge the batches of a source; reading gives the same before and after.

@@ -16,8 +16,8 @@ from anomscan.errors import StoreError
 from anomscan.storage import lock
 from anomscan.storage.durable import output_errors, replace_file
 from anomscan.store.block import Block, empty, from_table
-from anomscan.store.compact import clean, compact, remove
-from anomscan.store.manifest import LOCK, DataFile, Manifest, bucket_rows, load
+from anomscan.store.compact import clean, compact, put_aside, remove
+from anomscan.store.manifest import LOCK, ROSTER, DataFile, Manifest, bucket_rows, load
 from anomscan.store.merge import Findings, merge
 from anomscan.store.parts import PartReader, PartWriter, bucket_spans, present, read_parts
 from anomscan.store.roster import Roster
@@ -47,8 +47,9 @@ class StoreWriter:
     Leaving the block without ``commit``, or by an exception, changes nothing.
     """
 
-    def __init__(self, folder: Path, layout: Layout, arrived_at: np.datetime64) -> None:
+    def __init__(self, folder: Path, layout: Layout, arrived_at: np.datetime64, late: np.timedelta64 | None) -> None:
         self._folder, self._layout = folder, layout
+        self._late_us = 0 if late is None else int(late.astype("timedelta64[us]").astype(np.int64))
         self._arrived_at = int(arrived_at.astype("datetime64[us]").astype(np.int64))
         self._resources = ExitStack()
         self._manifest = Manifest(layout)
@@ -106,27 +107,23 @@ class StoreWriter:
         before, folder = self._manifest, self._folder
         findings = Findings(self._layout)
         state = hashlib.blake2b(before.revision.encode(), digest_size=16)
-        name = f"batch-{before.sequence + 1:06d}.parquet"
         entries: list[Roster] = []
-        part: PartWriter | None = None
-        with present(folder), ExitStack() as stack:
+        batch = PartWriter(folder, f"batch-{before.sequence + 1:06d}.parquet", self._layout)
+        with present(folder), batch:
             roster = Roster.load(folder / before.roster) if before.roster else Roster.blank([])
             for fresh, newer in self._settled(roster, findings):
                 entries.append(newer)
                 if len(fresh) and not findings.refused:
-                    if part is None:
-                        if not before.files:
-                            # Data without a manifest then always means damage, never an interrupted first commit.
-                            before.save(folder)
-                        out = stack.enter_context(replace_file(folder / name))
-                        part = stack.enter_context(PartWriter(out, name, self._layout))
-                    part.write(fresh)
+                    if batch.part is None and not before.files:
+                        # Data without a manifest then always means damage, never an interrupted first commit.
+                        before.save(folder)
+                    batch.write(fresh)
                     fresh.digest(state)
             findings.check()
-        if part is not None:
-            self._manifest = _swap(folder, before, part.part, roster.updated(entries), state.hexdigest())
+        if batch.part is not None:
+            self._manifest = _swap(folder, before, batch.part, roster.updated(entries), state.hexdigest())
             if sum(file.is_batch for file in self._manifest.files) > MOST_BATCHES:
-                self._manifest = compact(folder, self._manifest)
+                self._manifest = compact(folder, self._manifest, late_us=self._late_us)
         return CommitCounts(findings.assets, findings.new, findings.revised, findings.unchanged)
 
     def _settled(self, roster: Roster, findings: Findings) -> Iterator[tuple[Block, Roster]]:
@@ -162,11 +159,12 @@ class StoreWriter:
 def _swap(folder: Path, before: Manifest, added: DataFile, roster: Roster, revision: str) -> Manifest:
     """Add a written batch to the manifest."""
     sequence = before.sequence + 1
-    name = f"roster-{sequence:06d}.parquet"
+    name = f"{ROSTER}/roster-{sequence:06d}.parquet"
     with replace_file(folder / name) as out:
         roster.save(out)
     after = replace(before, sequence=sequence, revision=revision, roster=name, files=(*before.files, added))
     after.save(folder)
+    put_aside(folder, [])
     if before.roster is not None:
         remove(folder / before.roster)
     return after
