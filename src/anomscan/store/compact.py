@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from anomscan.storage.durable import UNFINISHED
+from anomscan.store.block import Block
 from anomscan.store.manifest import ROSTER, SUPERSEDED, DataFile, Manifest
 from anomscan.store.parts import PartReader, PartWriter, bucket_spans, present, read_parts
 
@@ -47,20 +48,22 @@ def compact(folder: Path, before: Manifest, *, late_us: int = 0) -> Manifest:
     sequence = before.sequence + 1
     readers = [PartReader(folder, file, before.layout) for file in before.files]
     files: list[DataFile] = []
-    since = _recent_since(before, late_us)
+    since = newest_since(
+        min(file.earliest for file in before.files),
+        max(file.latest for file in before.files),
+        before.layout.cadence.step_us,
+        late_us,
+    )
     try:
         with present(folder), PartWriter(folder, f"recent-{sequence:06d}.parquet", before.layout) as recent:
             for first, stop in bucket_spans(before.bucket_rows().tolist(), FILE_ROWS):
                 block = read_parts(readers, first, stop)
                 if block is None:
                     continue
-                block = block.in_order()
-                is_recent = block.timestamps >= since
-                with PartWriter(folder, f"bucket-{sequence:06d}-{first:02d}.parquet", before.layout) as old:
-                    old.write(block.take(~is_recent).trimmed())
-                files += [old.part] if old.part is not None else []
-                recent.write(block.take(is_recent).trimmed())
-        after = replace(before, sequence=sequence, files=(*files, *([recent.part] if recent.part is not None else [])))
+                with PartWriter(folder, f"bucket-{sequence:06d}-{first:02d}.parquet", before.layout) as older:
+                    write_apart(block.in_order(), since, older, recent)
+                files += older.parts
+        after = replace(before, sequence=sequence, files=(*files, *recent.parts))
         after.save(folder)
     except BaseException:
         clean(folder, before)
@@ -69,11 +72,17 @@ def compact(folder: Path, before: Manifest, *, late_us: int = 0) -> Manifest:
     return after
 
 
-def _recent_since(manifest: Manifest, late_us: int) -> int:
-    """The first timestamp, microseconds since 1970, of the newest samples; after the last where nothing is older."""
-    earliest, latest = min(file.earliest for file in manifest.files), max(file.latest for file in manifest.files)
-    since = latest - late_us - max(RECENT_STEPS * manifest.layout.cadence.step_us, RECENT_US)
+def newest_since(earliest: int, latest: int, step_us: int, late_us: int) -> int:
+    """The first timestamp of the samples that lie apart, in microseconds; after the last where nothing is older."""
+    since = latest - late_us - max(RECENT_STEPS * step_us, RECENT_US)
     return since if earliest < since else latest + 1
+
+
+def write_apart(block: Block, since: int, older: PartWriter, newest: PartWriter) -> None:
+    """Write rows in the store's order to two files, by their timestamps."""
+    is_newest = block.timestamps >= since
+    older.write(block.take(~is_newest).trimmed())
+    newest.write(block.take(is_newest).trimmed())
 
 
 def put_aside(folder: Path, names: Iterable[str]) -> None:

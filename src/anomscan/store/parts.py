@@ -81,13 +81,13 @@ class PartWriter:
             self._writer.write_table(table, row_group_size=stop - start)
 
     @property
-    def part(self) -> DataFile | None:
-        """The file's entry in the manifest; None where there is no row."""
+    def parts(self) -> list[DataFile]:
+        """The file's entry in the manifest; none where there is no row."""
         used = np.flatnonzero(self._rows)
         if len(used) == 0:
-            return None
+            return []
         first, stop = int(used[0]), int(used[-1]) + 1
-        return DataFile(self._name, first, tuple(self._rows[first:stop].tolist()), self._earliest, self._latest)
+        return [DataFile(self._name, first, tuple(self._rows[first:stop].tolist()), self._earliest, self._latest)]
 
     def _finish(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

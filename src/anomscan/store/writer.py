@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from anomscan.errors import StoreError
 from anomscan.storage import lock
 from anomscan.storage.durable import output_errors, replace_file
 from anomscan.store.block import Block, empty, from_table
-from anomscan.store.compact import clean, compact, put_aside, remove
+from anomscan.store.compact import FILE_ROWS, clean, compact, newest_since, put_aside, remove, write_apart
 from anomscan.store.manifest import LOCK, ROSTER, DataFile, Manifest, bucket_rows, load
 from anomscan.store.merge import Findings, merge
 from anomscan.store.parts import PartReader, PartWriter, bucket_spans, present, read_parts
@@ -108,29 +108,34 @@ class StoreWriter:
         findings = Findings(self._layout)
         state = hashlib.blake2b(before.revision.encode(), digest_size=16)
         entries: list[Roster] = []
-        batch = PartWriter(folder, f"batch-{before.sequence + 1:06d}.parquet", self._layout)
-        with present(folder), batch:
+        spill = self._spill
+        spill.add(self._held_block(), in_memory=True)
+        # A first fetch brings all history, which no night should read again before it is compacted.
+        step_us, is_large = self._layout.cadence.step_us, spill.bucket_rows.sum() > FILE_ROWS
+        since = newest_since(spill.earliest, spill.latest, step_us, self._late_us) if is_large else spill.latest + 1
+        name = f"batch-{before.sequence + 1:06d}"
+        older = PartWriter(folder, f"{name}.parquet", self._layout)
+        newest = PartWriter(folder, f"{name}-1.parquet", self._layout)
+        with present(folder), older, newest:
             roster = Roster.load(folder / before.roster) if before.roster else Roster.blank([])
             for fresh, newer in self._settled(roster, findings):
                 entries.append(newer)
                 if len(fresh) and not findings.refused:
-                    if batch.part is None and not before.files:
+                    if not (before.files or older.parts or newest.parts):
                         # Data without a manifest then always means damage, never an interrupted first commit.
                         before.save(folder)
-                    batch.write(fresh)
+                    write_apart(fresh, since, older, newest)
                     fresh.digest(state)
             findings.check()
-        if batch.part is not None:
-            self._manifest = _swap(folder, before, batch.part, roster.updated(entries), state.hexdigest())
+        if added := [*older.parts, *newest.parts]:
+            self._manifest = _swap(folder, before, added, roster.updated(entries), state.hexdigest())
             if sum(file.is_batch for file in self._manifest.files) > MOST_BATCHES:
                 self._manifest = compact(folder, self._manifest, late_us=self._late_us)
         return CommitCounts(findings.assets, findings.new, findings.revised, findings.unchanged)
 
     def _settled(self, roster: Roster, findings: Findings) -> Iterator[tuple[Block, Roster]]:
         """The rows to store and the new entries of the roster, some buckets at a time."""
-        spill = self._spill
-        spill.add(self._held_block(), in_memory=True)
-        files = self._neighbours()
+        spill, files = self._spill, self._neighbours()
         stored = [PartReader(self._folder, file, self._layout) for file in files]
         rows = np.where(spill.bucket_rows > 0, spill.bucket_rows + bucket_rows(files), 0)
         spans = list(bucket_spans(rows.tolist(), SPILL_ROWS))
@@ -156,13 +161,13 @@ class StoreWriter:
         return from_table(table, self._layout, arrived_at=self._arrived_at).in_order()
 
 
-def _swap(folder: Path, before: Manifest, added: DataFile, roster: Roster, revision: str) -> Manifest:
+def _swap(folder: Path, before: Manifest, added: Sequence[DataFile], roster: Roster, revision: str) -> Manifest:
     """Add a written batch to the manifest."""
     sequence = before.sequence + 1
     name = f"{ROSTER}/roster-{sequence:06d}.parquet"
     with replace_file(folder / name) as out:
         roster.save(out)
-    after = replace(before, sequence=sequence, revision=revision, roster=name, files=(*before.files, added))
+    after = replace(before, sequence=sequence, revision=revision, roster=name, files=(*before.files, *added))
     after.save(folder)
     put_aside(folder, [])
     if before.roster is not None:
