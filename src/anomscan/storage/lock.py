@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from anomscan.errors import LockedError
+from anomscan.errors import LockedError, OutputError
 from anomscan.storage.durable import output_errors
 
 _POLL_S = 0.1
+#: How a lock file begins that is not empty.
+_BEGIN = b'{"pid": '
 
 
 @contextmanager
@@ -41,7 +45,7 @@ def hold(path: Path, what: str, *, timeout_s: float = 0.0, remove: bool = False)
     LockedError
         Another live process (or another writer of this one) holds it.
     OutputError
-        The lock file cannot be written.
+        The lock file cannot be written, or something else is there: a link, or a file of someone else.
     """
     deadline = time.monotonic() + timeout_s
     while (descriptor := _taken(path)) is None:
@@ -68,11 +72,12 @@ def hold(path: Path, what: str, *, timeout_s: float = 0.0, remove: bool = False)
 def _taken(path: Path) -> int | None:
     """The lock file, open and locked; None while another process holds it."""
     with output_errors(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = _opened(path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _check(path, descriptor)
             # Its last holder may have removed it since it was opened, and another process may have created a new one.
-            if os.path.samestat(os.fstat(descriptor), path.stat()):
+            if os.path.samestat(os.fstat(descriptor), path.lstat()):
                 return descriptor
         except (BlockingIOError, FileNotFoundError):
             pass
@@ -81,6 +86,27 @@ def _taken(path: Path) -> int | None:
             raise
         os.close(descriptor)
     return None
+
+
+def _opened(path: Path) -> int:
+    try:
+        # Neither follow a link nor wait for the other end of a pipe.
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR):
+            raise _in_the_way(path) from None
+        raise
+
+
+def _check(path: Path, descriptor: int) -> None:
+    """See that the file is a lock: a regular file that is empty, or says who held it, if only in part."""
+    regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    if not regular or not _BEGIN.startswith(os.pread(descriptor, len(_BEGIN), 0)):
+        raise _in_the_way(path)
+
+
+def _in_the_way(path: Path) -> OutputError:
+    return OutputError(f"{path} is in the way: it is no lock of anomscan", hint="move it away")
 
 
 def _holder(path: Path) -> str:
