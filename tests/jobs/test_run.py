@@ -21,10 +21,10 @@ from anomscan.jobs.engines import Lost, Threads
 from anomscan.jobs.job import Job
 from anomscan.jobs.run import Run
 from anomscan.jobs.tally import Tally
-from anomscan.jobs.work import Sent
 from anomscan.reports.records import SCAN_SCHEMA, read_records
 from anomscan.reports.results import EncodedRecord
 from anomscan.store.partitions import Partition, key_of
+from anomscan.store.snapshot import AwayError
 from anomscan.store.store import Store
 from fleets import CONFIG, Rows, model, put
 
@@ -97,22 +97,23 @@ class Shaky:
     ) -> None:
         pass
 
-    def work_on(self, work: Callable[[Any], Any], partition: Partition | Sent) -> Any:
+    def work_on(self, work: Callable[..., Any], partition: Partition, load: Callable[[Partition], Any]) -> Any:
         return work(partition)
 
-    def map(self, work: Callable[[Any], Any], partitions: Iterable[Partition | Sent]) -> Iterator[tuple[Any, Any]]:
+    def map(
+        self, work: Callable[..., Any], partitions: Iterable[Partition], load: Callable[[Partition], Any]
+    ) -> Iterator[tuple[Partition, Any]]:
         waiting = list(partitions)
         self.rng.shuffle(waiting)
         for partition in waiting:
-            plain = partition.partition if isinstance(partition, Sent) else partition
-            if any(plain.holds(key_of(asset)) for asset in self.deadly):
+            if any(partition.holds(key_of(asset)) for asset in self.deadly):
                 yield partition, Lost("its worker was killed")
                 continue
             if self.last <= 0:
                 raise BrokenOffError
             self.last -= 1
-            self.done[plain.name] += 1
-            yield partition, self.work_on(work, partition)
+            self.done[partition.name] += 1
+            yield partition, self.work_on(work, partition, load)
 
 
 def check(results: list[EncodedRecord], tally: Tally, undisturbed: list[EncodedRecord], deadly: frozenset[str]) -> None:
@@ -208,11 +209,14 @@ def test_what_decides_the_results_decides_what_is_resumed(place: Place) -> None:
 class Blind(Shaky):
     """An engine whose workers are elsewhere and do not see the store."""
 
-    def work_on(self, work: Callable[[Any], Any], partition: Partition | Sent) -> Any:
+    def work_on(self, work: Callable[..., Any], partition: Partition, load: Callable[[Partition], Any]) -> Any:
         there = pickle.loads(pickle.dumps(work))  # noqa: S301
         there.snapshot.folder = Path("/nowhere")
-        partition = pickle.loads(pickle.dumps(partition))  # noqa: S301
-        return pickle.loads(pickle.dumps(there(partition)))  # noqa: S301
+        try:
+            result = there(partition)
+        except AwayError:
+            result = there(*pickle.loads(pickle.dumps((partition, load(partition)))))  # noqa: S301
+        return pickle.loads(pickle.dumps(result))  # noqa: S301
 
 
 def counting(monkeypatch: pytest.MonkeyPatch) -> list[int]:

@@ -115,8 +115,8 @@ def main() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     code = run(sys.argv[1:])
-    cluster = sys.modules.get("anomscan.jobs.engines.cluster")
-    if cluster is not None and cluster.hangs():
+    ray = sys.modules.get("anomscan.jobs.engines.taming")
+    if ray is not None and ray.hangs():
         os._exit(code)  # or the process would have another exit code
     sys.exit(code)
 

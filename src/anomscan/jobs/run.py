@@ -21,7 +21,7 @@ from anomscan.jobs.engines import Engine, Lost
 from anomscan.jobs.finished import Finished
 from anomscan.jobs.job import Job, rules_of
 from anomscan.jobs.tally import Tally
-from anomscan.jobs.work import Away, Sent, Work
+from anomscan.jobs.work import Work
 from anomscan.store.partitions import Cut, Partition
 from anomscan.store.snapshot import Snapshot
 
@@ -138,30 +138,19 @@ class Run:
         if self.missing and _NOWHERE not in checkpoint.tallies:
             keep(_NOWHERE, self._nowhere(self.missing), None)
         waiting = [left for partition in self.partitions() for left in self._left(partition, checkpoint)]
-        away: list[Partition] = []
-        while waiting or away:
-            given = self._given(waiting, away)
-            waiting, away = [], []
-            for partition, result in engine.map(self.work, given):
-                plain = partition.partition if isinstance(partition, Sent) else partition
-                if isinstance(result, Away):
-                    away.append(plain)
-                elif not isinstance(result, Lost):
+        while waiting:
+            given, waiting = waiting, []
+            for partition, result in engine.map(self.work, given, self.work.load):
+                if not isinstance(result, Lost):
                     # An asset asked for by name may begin after all that the run may know.
                     late = self.job.assets is not None and not result.results
-                    keep(plain.name, self._nowhere([plain.low[1]]) if late else result, plain)
-                elif plain.assets > 1:
-                    waiting += self.cut.halves(plain)
+                    keep(partition.name, self._nowhere([partition.low[1]]) if late else result, partition)
+                elif partition.assets > 1:
+                    waiting += self.cut.halves(partition)
                 else:
-                    keep(plain.name, self.work.failed(plain.low[1], result.reason), plain)
+                    keep(partition.name, self.work.failed(partition.low[1], result.reason), partition)
         if self.work.cache is not None:
             self.work.cache.tidy(piece for partition in self.partitions() for piece in partition.pieces)
-
-    def _given(self, waiting: Sequence[Partition], away: Sequence[Partition]) -> Iterator[Partition | Sent]:
-        """What the engine gets: partitions that workers read, and those that are read here for them."""
-        yield from waiting
-        for partition in away:
-            yield self.work.sent(partition)
 
     def _left(self, partition: Partition, checkpoint: Checkpoint) -> Iterator[Partition]:
         """What of a partition is not in the checkpoint: it may have been halved before the run was interrupted."""

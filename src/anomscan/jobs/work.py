@@ -21,7 +21,7 @@ from anomscan.reports.findings import notes_of, record_of
 from anomscan.reports.records import Record
 from anomscan.reports.results import EncodedRecord
 from anomscan.store.partitions import Partition, key_of
-from anomscan.store.snapshot import AwayError, FileId, Snapshot
+from anomscan.store.snapshot import FileId, Snapshot
 from anomscan.telemetry.series import Series
 
 
@@ -51,26 +51,6 @@ class PartitionData:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A partition with its telemetry, for a worker that cannot read the store.
-
-    Parameters
-    ----------
-    partition
-        Which one.
-    pieces
-        Its telemetry.
-    """
-
-    partition: Partition
-    pieces: Sequence[PartitionData]
-
-
-class Away:
-    """The response of a worker that cannot read the store, or sees another state of it."""
-
-
-@dataclass(frozen=True, slots=True)
 class Work:
     """Everything that decides the results of a partition.
 
@@ -94,27 +74,30 @@ class Work:
     schema: str
     cache: ScoreCache | None
 
-    def __call__(self, partition: Partition | Sent) -> Finished | Away:
-        """Process a partition."""
+    def __call__(self, partition: Partition, loaded: Sequence[PartitionData] | None = None) -> Finished:
+        """Process a partition, which is read here unless it was loaded elsewhere.
+
+        Raises
+        ------
+        AwayError, StoreError
+            As for ``load``.
+        """
         clock = _Clock()
         with clock.of("read"):
-            try:
-                sent = partition if isinstance(partition, Sent) else self.sent(partition)
-            except AwayError:
-                return Away()
+            pieces = self.load(partition) if loaded is None else loaded
         with clock.of("scan"):
             detector = self.backtest.detector
             if is_frozen(detector) and not self.backtest.whole:
-                kept = {asset: each for piece in sent.pieces for asset, each in piece.kept.items()}
+                kept = {asset: each for piece in pieces for asset, each in piece.kept.items()}
                 detector = CachedDetector(detector, kept)
             results = replace(self.backtest, detector=detector).scan(
-                [series for piece in sent.pieces for series in piece.series]
+                [series for piece in pieces for series in piece.series]
             )
         with clock.of("record"):
             finished = self.finished(results)
             if isinstance(detector, CachedDetector) and self.cache is not None and self.cache.writes:
-                news = [(piece, known) for piece in sent.pieces if (known := self._news(piece, detector))]
-                if sent is partition:
+                news = [(piece, known) for piece in pieces if (known := self._news(piece, detector))]
+                if loaded is not None:
                     finished = replace(
                         finished, known={asset: each for _, known in news for asset, each in known.items()}
                     )
@@ -124,8 +107,8 @@ class Work:
         finished.tally.stages = dict(clock.spent)
         return finished
 
-    def sent(self, partition: Partition) -> Sent:
-        """A partition with all that is needed to do it.
+    def load(self, partition: Partition) -> list[PartitionData]:
+        """Read everything that a partition takes.
 
         Raises
         ------
@@ -134,7 +117,7 @@ class Work:
         StoreError
             If it is damaged.
         """
-        return Sent(partition, [self._piece(piece) for piece in partition.pieces])
+        return [self._piece(piece) for piece in partition.pieces]
 
     def _piece(self, partition: Partition) -> PartitionData:
         if self.cache is None:

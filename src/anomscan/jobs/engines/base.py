@@ -45,15 +45,20 @@ class Engine(Protocol):
     def workers(self) -> int:
         """How many items are processed at a time."""
 
-    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result | Lost]]:
+    def map(
+        self, work: Callable[..., Result], items: Iterable[Item], load: Callable[[Item], object] | None = None
+    ) -> Iterator[tuple[Item, Result | Lost]]:
         """Do the work on each item.
 
         Parameters
         ----------
         work
-            A pure function, which a worker elsewhere gets once, pickled.
+            A pure function of an item, which a worker elsewhere gets once, pickled. If it raises ``AwayError`` there,
+            for want of what it reads, it is called again with the item and what ``load`` makes of it.
         items
             Small descriptions of what to do; taken from the iterable as workers come free.
+        load
+            Called in this process.
 
         Yields
         ------

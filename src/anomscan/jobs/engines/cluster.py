@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -27,21 +26,18 @@ from anomscan.errors import ConfigError, ServiceError
 from anomscan.jobs.engines import remote_task
 from anomscan.jobs.engines.base import Item, Lost, Result
 from anomscan.jobs.engines.cpus import usable_cpus
-from anomscan.jobs.engines.taming import RETRIES, keep_handler, silently, tamed_ray
+from anomscan.jobs.engines.taming import LOST_S, RETRIES, CallingThread, keep_handler, silently, tamed_ray
+from anomscan.store.snapshot import AwayError
 
 #: Items in flight per worker, so that none waits for this process.
 _DEPTH = 2
 #: How long a cluster may take to respond, its nodes to report what they have, and all of it to stop.
 _ANSWER_S, _NODES_S, _LEAVE_S = 5.0, 60.0, 30.0
-#: And how long one that no longer works may take.
-_LOST_S = 2.0
 #: How often to try to connect to a cluster that fails to start a server for this client, as a busy one may.
 _CONNECTS = 3
 _MAY_PASS = ("Initialization failure from server", "Starting Ray client server failed")
 #: How often to look for new nodes.
 _LOOK_S = 10.0
-#: The name of the thread that calls Ray.
-_THREAD = "anomscan-ray"
 
 _Inputs = ParamSpec("_Inputs")
 _Output = TypeVar("_Output")
@@ -49,9 +45,6 @@ _Output = TypeVar("_Output")
 
 class Ray:
     """An engine of worker processes, on this machine or on many; an item that kills its worker is lost alone.
-
-    Ray is called from a thread of its own. In the main thread it would replace the handler of SIGTERM, and swallow what
-    handlers raise while it waits. The thread lives as long as the engine: what Ray has started ends with it.
 
     Parameters
     ----------
@@ -83,7 +76,7 @@ class Ray:
         if self._address not in (None, "auto"):
             _port(str(self._address))
         self._ray = tamed_ray(self._address)
-        self._thread = _Thread()
+        self._thread = CallingThread()
         self._facts = remote_task.facts()
         if self._address is None:  # the same files
             del self._facts[remote_task.SOURCE]
@@ -111,7 +104,9 @@ class Ray:
         cpus = self._cpus()
         return min(cpus, self._wanted or cpus)
 
-    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result | Lost]]:
+    def map(
+        self, work: Callable[..., Result], items: Iterable[Item], load: Callable[[Item], object] | None = None
+    ) -> Iterator[tuple[Item, Result | Lost]]:
         """See :meth:`anomscan.jobs.engines.base.Engine.map`."""
         ray, run, source = self._ray, uuid.uuid4().hex, iter(items)
         pickled = ray.cloudpickle.dumps
@@ -120,21 +115,34 @@ class Ray:
         pending: dict[Future[bytes], Item] = {}
         done: SimpleQueue[Future[bytes]] = SimpleQueue()
         room, looked = 0, -_LOOK_S
+
+        def submit(item: Item, *loaded: object) -> None:
+            given = [self._call(ray.put, each) for each in loaded]
+            future = self._call(_future, task, run, self._facts, function, pickled(item), given)
+            pending[future] = item
+            future.add_done_callback(done.put)
+
         try:
             while True:
                 if time.monotonic() - looked >= _LOOK_S:
                     room, looked = self._room(), time.monotonic()
                 for item in islice(source, max(room - len(pending), 0)):
-                    future = self._call(_future, task, run, self._facts, function, pickled(item))
-                    pending[future] = item
-                    future.add_done_callback(done.put)
+                    submit(item)
                 if not pending:
                     return
                 try:
                     future = done.get(timeout=_LOOK_S)
                 except Empty:
                     continue
-                yield pending.pop(future), self._result(future)
+                item = pending.pop(future)
+                try:
+                    result = self._result(future)
+                except AwayError:
+                    if load is None:
+                        raise
+                    submit(item, load(item))
+                else:
+                    yield item, result
         finally:
             self._thread.submit(self._cancel, list(pending))
 
@@ -184,7 +192,7 @@ class Ray:
     def _leave(self) -> None:
         try:
             with suppress(Exception):
-                self._thread.submit(self._ray.shutdown).result(_LOST_S if self._lost else _LEAVE_S)
+                self._thread.submit(self._ray.shutdown).result(LOST_S if self._lost else _LEAVE_S)
         finally:
             self._thread.end()
             if self._folder is not None:
@@ -273,46 +281,6 @@ class Ray:
             f"{self._name} no longer works: {why}",
             hint="see its logs; what is finished is kept",
         ) from error
-
-
-def hangs() -> bool:
-    """Whether Ray waits for a lost cluster; in the end it aborts the process."""
-    return any(thread.name == _THREAD for thread in threading.enumerate())
-
-
-class _Thread:
-    """A thread that calls one function after another; the process can end even if a call never does."""
-
-    def __init__(self) -> None:
-        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name=_THREAD, daemon=True)
-        self._thread.start()
-
-    def submit(
-        self, function: Callable[_Inputs, _Output], *args: _Inputs.args, **kwargs: _Inputs.kwargs
-    ) -> Future[_Output]:
-        """Queue a call of a function."""
-        future: Future[_Output] = Future()
-
-        def call() -> None:
-            try:
-                result = function(*args, **kwargs)
-            except BaseException as error:  # noqa: BLE001 - whoever waits raises it
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-
-        self._calls.put(call)
-        return future
-
-    def end(self) -> None:
-        """Let it end after the queued calls, and return whether it does."""
-        self._calls.put(None)
-        self._thread.join(_LOST_S)
-
-    def _run(self) -> None:
-        while (call := self._calls.get()) is not None:
-            call()
 
 
 def _future(task: Any, *inputs: object) -> Any:

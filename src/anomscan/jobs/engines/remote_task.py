@@ -61,7 +61,7 @@ def fits(here: dict[str, str] | str, expected: dict[str, str]) -> bool:
     return isinstance(here, dict) and expected.items() <= here.items()
 
 
-def answer(run: str, expected: dict[str, str], work: list[Any], item: bytes) -> bytes:
+def answer(run: str, expected: dict[str, str], work: list[Any], item: bytes, loaded: list[Any]) -> bytes:
     """Process an item on a worker.
 
     Parameters
@@ -74,6 +74,8 @@ def answer(run: str, expected: dict[str, str], work: list[Any], item: bytes) -> 
         A reference to the run's pickled function, in a list so that it is looked up here, and only once.
     item
         Pickled.
+    loaded
+        References to what the work takes beside the item.
 
     Returns
     -------
@@ -88,7 +90,7 @@ def answer(run: str, expected: dict[str, str], work: list[Any], item: bytes) -> 
         if unknown:
             _kept.update(run=None, work=cloudpickle.loads(ray.get(work[0])))
             _kept["run"] = run
-        result = _kept["work"](cloudpickle.loads(item))
+        result = _kept["work"](cloudpickle.loads(item), *ray.get(loaded))
         return bytes(cloudpickle.dumps(("done", result)))
     except Exception as error:  # noqa: BLE001 - it is raised again where the run was started
         return pickle.dumps(("raised", portable(error)))

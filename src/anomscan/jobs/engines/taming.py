@@ -1,4 +1,4 @@
-"""What tames Ray: its settings, the signal handlers it replaces, and what it writes to stderr."""
+"""What tames Ray: its settings, a thread to call it from, the signal handlers it replaces, what it writes to stderr."""
 
 from __future__ import annotations
 
@@ -6,17 +6,28 @@ import os
 import signal
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, ParamSpec, TypeVar
 
 from anomscan.errors import ConfigError, MissingExtraError
 from anomscan.jobs.engines import remote_task
 
 #: How often a partition is tried again after it has lost its worker.
 RETRIES = 2
+
+#: How long to wait for a cluster that no longer works.
+LOST_S = 2.0
+
+#: The name of the thread that calls Ray.
+_THREAD = "anomscan-ray"
+
+_Inputs = ParamSpec("_Inputs")
+_Output = TypeVar("_Output")
 
 #: What Ray reads from the environment when it is imported. The user's own settings go first.
 _CALM = {
@@ -77,3 +88,47 @@ def silently() -> Iterator[None]:
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
+
+
+def hangs() -> bool:
+    """Whether Ray waits for a lost cluster; in the end it aborts the process."""
+    return any(thread.name == _THREAD for thread in threading.enumerate())
+
+
+class CallingThread:
+    """A thread that calls one function after another; the process can end even if a call never does.
+
+    In the main thread Ray would replace the handler of SIGTERM, and swallow what handlers raise while it waits. What it
+    has started ends with the thread that called it.
+    """
+
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=_THREAD, daemon=True)
+        self._thread.start()
+
+    def submit(
+        self, function: Callable[_Inputs, _Output], *args: _Inputs.args, **kwargs: _Inputs.kwargs
+    ) -> Future[_Output]:
+        """Queue a call of a function."""
+        future: Future[_Output] = Future()
+
+        def call() -> None:
+            try:
+                result = function(*args, **kwargs)
+            except BaseException as error:  # noqa: BLE001 - whoever waits raises it
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self._calls.put(call)
+        return future
+
+    def end(self) -> None:
+        """Let it end after the queued calls, and return whether it does."""
+        self._calls.put(None)
+        self._thread.join(LOST_S)
+
+    def _run(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call()

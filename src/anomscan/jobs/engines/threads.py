@@ -31,7 +31,9 @@ class Threads:
     ) -> None:
         pass
 
-    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
+    def map(
+        self, work: Callable[..., Result], items: Iterable[Item], load: Callable[[Item], object] | None = None
+    ) -> Iterator[tuple[Item, Result]]:
         """See :meth:`anomscan.jobs.engines.base.Engine.map`; one worker, or one item, needs no thread but this."""
         source = iter(items)
         first = list(islice(source, 2))
