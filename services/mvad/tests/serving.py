@@ -15,12 +15,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from anomscan_mvad import shapes
+
 ROOT = "/anomalydetector/v1.1/multivariate"
 KEY = "0123456789abcdef0123456789abcdef"
 
 
+SHAPES: list[tuple[str, str, shapes.Shape]] = [
+    ("POST", r"/models", shapes.MODEL),
+    ("GET", r"/models(\?.*)?", shapes.MODEL_LIST),
+    ("GET", r"/models/[^?/]+", shapes.MODEL),
+    ("POST", r"/models/[^/]+:detect-batch", shapes.RESULT),
+    ("GET", r"/detect-batch/.+", shapes.RESULT),
+    ("POST", r"/models/[^/]+:detect-last", shapes.LAST_RESULT),
+]
+
+
 class Served:
-    """A running server and its plain HTTP."""
+    """A running server and its plain HTTP; the shape of every answer is checked."""
 
     def __init__(self, process: "subprocess.Popen[str]", port: int, lines: "queue.Queue[str]") -> None:
         self.process = process
@@ -41,7 +53,11 @@ class Served:
             shown = {k.lower(): v for k, v in answer.headers.items()}
         finally:
             connection.close()
-        return answer.status, shown, json.loads(text) if text else None
+        body = json.loads(text) if text else None
+        if answer.status in (200, 201, 202):
+            shape = next(s for verb, known, s in SHAPES if verb == method and re.fullmatch(known, path))
+            assert shapes.misfit(body, shape) is None, body
+        return answer.status, shown, body
 
     def wait(self, path: str, timeout_s: float = 180) -> dict[str, Any]:
         """Poll until READY or FAILED."""

@@ -45,6 +45,12 @@ def test_states_put_the_worst_first() -> None:
     assert (second["variable"], second["filledNARatio"]) == ("a", pytest.approx(0.2))
 
 
+def test_states_without_values_have_no_timestamps() -> None:
+    empty = {"variable": "a", "filledNARatio": 1.0, "effectiveCount": 0}
+    assert tables.states(table(a=[None] * 5)) == [empty]
+    assert tables.states(table(a=[1, 2, 3, 4, 5]).iloc[:0]) == [{**empty, "filledNARatio": 0.0}]
+
+
 def test_cut_takes_rows_before() -> None:
     part, before = tables.cut(GAPS, DAYS[2], DAYS[3], lookback=1)
     assert (list(part.index), before) == (list(DAYS[1:4]), 1)

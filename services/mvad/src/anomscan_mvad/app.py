@@ -102,11 +102,10 @@ class _Api:
         skip, top = _number(request, "skip", 0), _number(request, "top", PAGE)
         models = await run_in_threadpool(self._service.list_models)
         page = models[skip : skip + top]
-        more = skip + len(page) < len(models) and page
-        link = _url(request, f"models?skip={skip + len(page)}&top={top}") if more else None
-        return JSONResponse(
-            {"models": page, "currentCount": len(models), "maxCount": limits.MAX_MODELS, "nextLink": link}
-        )
+        answer = {"models": page, "currentCount": len(models), "maxCount": limits.MAX_MODELS}
+        if page and skip + len(page) < len(models):
+            answer["nextLink"] = _url(request, f"models?skip={skip + len(page)}&top={top}")
+        return JSONResponse(answer)
 
     async def model(self, request: Request) -> Response:
         return JSONResponse(await run_in_threadpool(self._service.model, request.path_params["key"]))

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from anomscan_mvad import __version__, app, limits, server
+from anomscan_mvad import __version__, app, limits, records, server
 from anomscan_mvad.errors import StartError
 from anomscan_mvad.fetching import Sources
 from anomscan_mvad.hosts import AllowedHosts
@@ -34,13 +34,15 @@ def _serve(options: argparse.Namespace) -> int:
         if not folder.is_dir():
             raise StartError(f"--allow-path {folder} is not a folder")
     with server.listen(options.host, options.port, keys) as listener:
-        store = Store(options.data)
+        store = Store(options.data, records.read_model, records.read_result)
         sources = Sources(hosts, (store.folder / "sources", *folders), options.max_source_mb * 1024 * 1024)
         service = Service(store, sources, options.stride)
         try:
             host, port = listener.getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
             print(f"anomscan-mvad {__version__} listens on http://{shown}:{port}", file=sys.stderr, flush=True)
+            for line in store.left_out:
+                print(f"anomscan-mvad: {line}", file=sys.stderr, flush=True)
             server.run(app.build(service, keys), listener, verbose=options.verbose)
         finally:
             service.close()
@@ -92,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     serve.add_argument(
         "--stride", type=_positive, default=0, metavar="ROWS",
-        help="rows between training windows; 1 is slow and nearest to the hosted service (default: 1 to 10, by size)",
+        help="rows between training windows; 1 is nearest to the hosted service (default: 1 up to 3,000 rows)",
     )  # fmt: skip
     serve.add_argument("-v", "--verbose", action="store_true", help="log each request")
     return parser

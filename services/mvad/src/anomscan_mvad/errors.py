@@ -16,7 +16,7 @@ class ApiError(Exception):
         super().__init__(message)
         self.status = status
         self.code = code
-        self.message = message
+        self.message = _utf8(message)
 
 
 class DataError(Exception):
@@ -25,8 +25,13 @@ class DataError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
-        self.message = message
+        self.message = _utf8(message)
 
 
 class StartError(Exception):
     """A server that must not start as asked; one line for the person who asked."""
+
+
+def _utf8(message: str) -> str:
+    """Replace what answers cannot hold: a file's name that is not UTF-8, say, is read as half surrogate pairs."""
+    return message.encode("utf-8", "replace").decode()

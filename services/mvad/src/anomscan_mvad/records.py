@@ -1,10 +1,13 @@
-"""The states of models and results: how they change, and how they are shown."""
+"""The states of models and results: how they are read, how they change, and how they are shown."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
+from anomscan_mvad import shapes
 from anomscan_mvad.errors import ApiError, DataError
-from anomscan_mvad.fetching import remove
+from anomscan_mvad.fetching import is_url, remove
 from anomscan_mvad.requests import instant
 from anomscan_mvad.store import Shelf, State
 
@@ -15,6 +18,25 @@ EMPTY_CURVE: dict[str, list[float]] = {
     "validationLosses": [],
     "latenciesInSeconds": [],
 }
+
+
+def read_model(key: str, raw: bytes) -> State:
+    """Read a stored model; ValueError where it is not one that the API can show."""
+    state = _renewed(raw)
+    _demand(state, shapes.STORED_MODEL)
+    try:
+        _demand(public(key, state), shapes.MODEL)
+    except (OverflowError, OSError):
+        raise ValueError("its times are out of range") from None
+    return state
+
+
+def read_result(key: str, raw: bytes) -> State:
+    """Read a stored result; ValueError where it is not one that the API can show."""
+    state = _renewed(raw)
+    _demand(state, shapes.STORED_RESULT)
+    _demand(key, shapes.identifier)
+    return state
 
 
 def part(state: State) -> dict[str, Any]:
@@ -60,3 +82,27 @@ def public(key: str, state: State) -> State:
     times = (datetime.fromtimestamp(int(state[name]), UTC) for name in ("created", "updated"))
     created, updated = (instant(moment) for moment in times)
     return {"modelId": key, "createdTime": created, "lastUpdatedTime": updated, "modelInfo": state["info"]}
+
+
+def _demand(value: Any, shape: shapes.Shape) -> None:
+    place = shapes.misfit(value, shape)
+    if place is not None:
+        raise ValueError(f"{place} is not as it should be")
+
+
+def _renewed(raw: bytes) -> State:
+    """Read a state; what earlier versions stored and some clients refuse is put right."""
+    # Half surrogate pairs, which cannot be written as UTF-8, become question marks.
+    state: State = json.loads(json.dumps(json.loads(raw), ensure_ascii=False).encode("utf-8", "replace"))
+    try:
+        shown = part(state)
+        asked = shown.get("setupInfo", shown)
+        if not is_url(asked["dataSource"]) and not asked["dataSource"].startswith("file:"):
+            asked["dataSource"] = "file:///" + quote(asked["dataSource"].lstrip("/"))
+        for variable in shown.get("diagnosticsInfo", shown)["variableStates"]:
+            for name in ("firstTimestamp", "lastTimestamp"):
+                if variable[name] is None:
+                    del variable[name]
+    except (AttributeError, LookupError, TypeError):
+        return state  # not a state at all, as will be found out
+    return state

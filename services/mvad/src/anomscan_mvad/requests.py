@@ -1,7 +1,7 @@
 """The bodies of requests, read and checked; wrong ones are answered with the service's documented codes."""
 
 import json
-import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,17 +9,28 @@ from typing import Any
 
 from anomscan_mvad import limits
 from anomscan_mvad.errors import ApiError
+from anomscan_mvad.shapes import number
 
 ALIGN_MODES = ("Inner", "Outer")
 FILL_METHODS = ("Previous", "Subsequent", "Linear", "Zero", "Fixed", "NotFill")
 SCHEMAS = ("OneTable", "MultiTable")
 Body = Mapping[str, Any]
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def parse(raw: bytes) -> Body:
-    """Read a JSON object; ApiError 400 InvalidJsonFormat where it is none."""
+    """Read a JSON object.
+
+    Raises
+    ------
+    ApiError
+        400 InvalidJsonFormat: not a JSON object, or one whose text is not Unicode (half of a surrogate pair).
+    """
     try:
-        body = json.loads(raw)
+        text = raw.decode(json.detect_encoding(raw))
+        body = json.loads(text)
+        if _SURROGATE.search(text):
+            json.dumps(body, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise ApiError(400, "InvalidJsonFormat", "Invalid JSON format.") from None
     if not isinstance(body, dict):
@@ -78,8 +89,8 @@ class TrainRequest:
                 "RequiredPaddingValue",
                 "The 'paddingValue' field is required in the request when 'fillNAMethod' is 'Fixed'.",
             )
-        if padding is not None and not _finite(padding):
-            raise invalid("The 'paddingValue' field must be a finite number.")
+        if padding is not None and not number(padding):
+            raise invalid("The 'paddingValue' field must be a finite number of 32 bits.")
         name = body.get("displayName")
         name = "" if name is None else name
         if not isinstance(name, str) or len(name) > limits.MAX_NAME:
@@ -143,7 +154,7 @@ class LastRequest:
                 raise invalid(
                     f"Variable {name}: at most {limits.MAX_LAST_TIMESTAMPS} timestamps; these are {len(times)}."
                 )
-            if not all(isinstance(t, str) for t in times) or not all(v is None or _finite(v) for v in values):
+            if not all(isinstance(t, str) for t in times) or not all(v is None or number(v) for v in values):
                 raise invalid(f"Variable {name}: timestamps must be texts and values finite numbers or null.")
             variables[name] = (times, values)
         return cls(variables, _top(body))
@@ -201,12 +212,3 @@ def _top(body: Body) -> int:
     if type(top) is not int or not 1 <= top <= limits.MAX_CONTRIBUTORS:
         raise invalid(f"The 'topContributorCount' field must be an integer between 1 and {limits.MAX_CONTRIBUTORS}.")
     return top
-
-
-def _finite(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False

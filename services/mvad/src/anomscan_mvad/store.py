@@ -15,6 +15,7 @@ from anomscan_mvad.errors import StartError
 from anomscan_mvad.fetching import remove
 
 State = dict[str, Any]
+Reader = Callable[[str, bytes], State]
 
 
 class Store:
@@ -24,6 +25,8 @@ class Store:
     ----------
     folder : Path
         Made if it is not there; readable by its owner alone.
+    read_model, read_result : callable
+        Take a key and the bytes of its state; ValueError where the state is of no use.
 
     Raises
     ------
@@ -31,7 +34,7 @@ class Store:
         It cannot be made or written to, or another server has it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, read_model: Reader, read_result: Reader) -> None:
         self.folder = folder.resolve()
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -43,8 +46,9 @@ class Store:
             raise StartError(f"{folder}: another anomscan-mvad uses this folder; choose another --data") from None
         except OSError as error:
             raise StartError(f"{folder}: {error.strerror}; choose another --data") from None
-        self.models = Shelf(self.folder / "models")
-        self.results = Shelf(self.folder / "results")
+        self.models = Shelf(self.folder / "models", read_model)
+        self.results = Shelf(self.folder / "results", read_result)
+        self.left_out = self.models.left_out + self.results.left_out
 
     def close(self) -> None:
         """Let the folder go."""
@@ -57,18 +61,24 @@ class Shelf:
     Parameters
     ----------
     folder : Path
+    read : callable
+        As `Store` has it. A folder whose state is of no use is left as it is and named in ``left_out``.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, read: Reader) -> None:
         self._folder = folder
         self._turn = threading.RLock()
         self._states: dict[str, State] = {}
+        self.left_out: list[str] = []
         for path in folder.iterdir():
             try:
-                self._states[path.name] = json.loads((path / "state.json").read_text(encoding="utf-8"))
-            except (OSError, ValueError):
+                self._states[path.name] = read(path.name, (path / "state.json").read_bytes())
+            except FileNotFoundError:
                 # Cut short before its first state was written, or while being deleted: nobody was told of it.
                 remove(path)
+            except (OSError, ValueError, RecursionError) as error:
+                reason = error.strerror if isinstance(error, OSError) else error
+                self.left_out.append(f"{path} is left out, its state cannot be used: {reason}")
 
     def path(self, key: str) -> Path:
         """Give the folder of a key that exists."""

@@ -12,6 +12,7 @@ import pandas as pd
 from anomscan_mvad import limits
 from anomscan_mvad.archives import csv_files
 from anomscan_mvad.errors import DataError
+from anomscan_mvad.shapes import text
 
 
 @dataclass(frozen=True)
@@ -123,15 +124,14 @@ def states(table: pd.DataFrame) -> list[dict[str, Any]]:
     found = []
     for name in table.columns:
         there = table.index[table[name].notna().to_numpy()]
-        found.append(
-            {
-                "variable": name,
-                "filledNARatio": 1.0 - len(there) / len(table) if len(table) else 0.0,
-                "effectiveCount": len(there),
-                "firstTimestamp": stamp(there[0]) if len(there) else None,
-                "lastTimestamp": stamp(there[-1]) if len(there) else None,
-            }
-        )
+        state = {
+            "variable": name,
+            "filledNARatio": 1.0 - len(there) / len(table) if len(table) else 0.0,
+            "effectiveCount": len(there),
+        }
+        if len(there):
+            state |= {"firstTimestamp": stamp(there[0]), "lastTimestamp": stamp(there[-1])}
+        found.append(state)
     return sorted(found, key=lambda state: -float(state["filledNARatio"]))
 
 
@@ -159,8 +159,8 @@ def fill(table: pd.DataFrame, policy: Policy) -> pd.DataFrame:
 
 def stamp(moment: pd.Timestamp) -> str:
     """Write a timestamp as the service does."""
-    text = moment.tz_localize(None).isoformat()
-    return text.rstrip("0") + "Z" if "." in text else text + "Z"
+    local = moment.tz_localize(None).isoformat()
+    return local.rstrip("0") + "Z" if "." in local else local + "Z"
 
 
 def _parse(name: str, content: bytes) -> pd.DataFrame:
@@ -179,6 +179,8 @@ def _add_file(columns: dict[str, "pd.Series[Any]"], name: str, table: pd.DataFra
     if set(table.columns) != {"timestamp", "value"}:
         raise DataError("FileColumnsNotExist", f"Columns timestamp or value in file {name} do not exist.")
     variable = name[:-4] if name.lower().endswith(".csv") else name
+    if not text(variable):
+        raise DataError("ReadingFileError", f"The name of file {name} is not UTF-8.")
     if variable in columns:
         raise DataError("DuplicatedVariables", "There are multiple variables with the same name.")
     if len(columns) >= limits.MAX_VARIABLES:
