@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from azure.storage.blob import BlobSasPermissions, BlobServiceClient, generate_blob_sas
+from azure.storage.blob import (
+    BlobSasPermissions,
+    BlobServiceClient,
+    ContainerSasPermissions,
+    generate_blob_sas,
+    generate_container_sas,
+)
 
 NAME = "devstoreaccount1"
 
@@ -37,14 +43,26 @@ class Blobs:
         )  # fmt: skip
         return f"{url}/data/{name}?{signature}"
 
+    def folder(self, name: str, *, listing: bool = True) -> str:
+        """Give a folder's URL with a signature to read, and to list unless told otherwise."""
+        signature = generate_container_sas(
+            NAME, "data", account_key=self.key, permission=ContainerSasPermissions(read=True, list=listing),
+            expiry=datetime.now(UTC) + timedelta(minutes=10),
+        )  # fmt: skip
+        return f"http://127.0.0.1:{self.port}/{NAME}/data{name and '/' + name}?{signature}"
+
+
+def node() -> str | None:
+    """Find node: on the search path, or where ANOMSCAN_NODE says."""
+    return shutil.which("node") or os.environ.get("ANOMSCAN_NODE")
+
 
 def command() -> list[str] | None:
     """Find Azurite: ANOMSCAN_AZURITE names the folder of an npm install, else the search path is looked at."""
-    folder = os.environ.get("ANOMSCAN_AZURITE")
-    node = shutil.which("node") or os.environ.get("ANOMSCAN_NODE")
-    if folder and node:
+    folder, program = os.environ.get("ANOMSCAN_AZURITE"), node()
+    if folder and program:
         main = Path(folder) / "node_modules/azurite/dist/src/blob/main.js"
-        return [node, str(main)] if main.is_file() else None
+        return [program, str(main)] if main.is_file() else None
     found = shutil.which("azurite-blob")
     return [found] if found else None
 

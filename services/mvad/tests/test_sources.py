@@ -2,15 +2,18 @@
 
 import os
 import struct
+import sys
 import time
 import zipfile
 from http.server import BaseHTTPRequestHandler
 from io import BytesIO
 from pathlib import Path
+from urllib.parse import parse_qs, quote, urlsplit
+from xml.sax.saxutils import escape
 
 import pytest
 
-from anomscan_mvad import fetching, limits, tables
+from anomscan_mvad import blobs, fetching, limits, tables
 from anomscan_mvad.errors import ApiError, DataError
 from anomscan_mvad.fetching import Sources, without_secrets
 from anomscan_mvad.hosts import AllowedHosts
@@ -181,10 +184,173 @@ def test_links_out_of_a_folder_are_not_followed(tmp_path: Path) -> None:
     os.mkfifo(allowed / "pipe.csv")
     target = tmp_path / "target"
     target.mkdir()
+    (allowed / "round.csv").symlink_to("round.csv")
+    (allowed / "lost").mkdir()
+    (allowed / "lost" / "a.csv").symlink_to("nowhere.csv")
     sources = Sources(folders=(allowed,))
-    for source in ("data", "link.csv", "pipe.csv"):
-        with pytest.raises(DataError):
+    for source, words in (
+        ("data", "a.csv: a link is refused"),
+        ("lost", "a.csv: a link is refused"),
+        ("link.csv", "does not read link.csv"),
+        ("round.csv", "round.csv: a link that leads to itself is refused"),
+        ("pipe.csv", "pipe.csv is not a regular file"),
+    ):
+        with pytest.raises(DataError) as caught:
             sources.fetch(source, target)
+        assert words in caught.value.message
+
+
+def test_relative_paths_are_looked_for_in_every_folder(tmp_path: Path) -> None:
+    first, second, target = (tmp_path / name for name in ("first", "second", "target"))
+    for folder in (first, second, target):
+        folder.mkdir()
+    (second / "there.csv").write_text("timestamp,a\n")
+    (second / "both.csv").write_text("second")
+    (first / "both.csv").write_text("first")
+    (first / "out.csv").symlink_to(tmp_path / "secret.csv")
+    (tmp_path / "secret.csv").write_text("secret")
+    (second / "out.csv").write_text("second")
+    sources = Sources(folders=(first, second))
+    assert sources.check("there.csv") == (second / "there.csv").as_uri()
+    assert sources.check(str(second / "there.csv")) == sources.check((second / "there.csv").as_uri())
+    assert sources.fetch("there.csv", target) == "there.csv"
+    assert sources.check("both.csv") == (first / "both.csv").as_uri()
+    assert sources.check("out.csv") == (second / "out.csv").as_uri()
+    for source, code in (("nowhere.csv", "FileNotExist"), ("../secret.csv", "InvalidBlobURL")):
+        with pytest.raises(ApiError) as caught:
+            sources.check(source)
+        assert caught.value.code == code
+
+
+def test_only_csv_files_of_a_folder_are_copied(tmp_path: Path) -> None:
+    folder, target = tmp_path / "folder", tmp_path / "target"
+    folder.mkdir()
+    target.mkdir()
+    (folder / "a.CSV").write_text("timestamp,value\n")
+    (folder / "large.bin").write_bytes(b"x" * 5000)
+    (folder / "link.txt").symlink_to("large.bin")
+    assert Sources(folders=(tmp_path,), max_bytes=1000).fetch("folder", target) == "folder"
+    assert [path.name for path in (target / "folder").iterdir()] == ["a.CSV"]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="file names are always UTF-8 there")
+def test_names_that_are_not_utf8(tmp_path: Path) -> None:
+    folder, target = tmp_path / "folder", tmp_path / "target"
+    folder.mkdir()
+    target.mkdir()
+    Path(os.fsdecode(os.fsencode(folder) + b"/odd\xff.csv")).write_text("timestamp,value\n2024-01-01T00:00:00Z,1\n")
+    name = Sources(folders=(tmp_path,)).fetch("folder", target)
+    with pytest.raises(DataError) as caught:
+        tables.read(target / name, "MultiTable", 1000)
+    assert (caught.value.code, caught.value.message) == ("ReadingFileError", "The name of file odd?.csv is not UTF-8.")
+
+
+class Folder:
+    """Lists and serves blobs as Azure does, a few a page; the account's name comes before the container's."""
+
+    def __init__(self, page: Web, blobs: dict[str, bytes], size: int = 2) -> None:
+        self.asked: list[str] = []
+        self.url = f"http://127.0.0.1:{page.port}/account/box/some%20folder/?sv=1&sig=SECRET"
+        self._blobs = blobs
+        self._size = size
+        page.answers["/account/box"] = self.list
+        for name, content in blobs.items():
+            page.gives(f"/account/box/{quote(name)}", content)
+
+    def list(self, handler: BaseHTTPRequestHandler) -> None:
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(handler.path).query).items()}
+        self.asked.append(asked.get("marker", ""))
+        assert (asked["restype"], asked["comp"], asked["delimiter"]) == ("container", "list", "/")
+        assert (asked["prefix"], asked["sig"]) == ("some folder/", "SECRET")
+        begin = int(asked.get("marker", "0"))
+        names = list(self._blobs)[begin : begin + self._size]
+        entries = "".join(f"<Blob><Name>{escape(name)}</Name><Properties/></Blob>" for name in names)
+        after = begin + self._size if begin + self._size < len(self._blobs) else ""
+        body = (
+            '\ufeff<?xml version="1.0" encoding="utf-8"?><EnumerationResults ServiceEndpoint="x"><Blobs>'
+            f"<BlobPrefix><Name>some folder/sub/</Name></BlobPrefix>{entries}</Blobs>"
+            f"<NextMarker>{after}</NextMarker></EnumerationResults>"
+        ).encode()
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+
+def sources_of(page: Web, max_bytes: int = 10_000) -> Sources:
+    return Sources(AllowedHosts.parse([f"127.0.0.1:{page.port}"]), (), max_bytes)
+
+
+def test_a_folder_of_blobs(page: Web, tmp_path: Path) -> None:
+    wanted = {"a & b.csv": b"1", "100%.CSV": b"2", "\u00e4.csv": b"3"}
+    others = {"notes.txt": b"no", ".csv": b"no", "sub/deep.csv": b"no"}
+    folder = Folder(page, {f"some folder/{name}": content for name, content in (wanted | others).items()})
+    name = sources_of(page).fetch(folder.url, tmp_path)
+    assert name == "some folder"
+    assert {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} == wanted
+    assert folder.asked == ["", "2", "4"]
+    assert all(path.endswith("sv=1&sig=SECRET") for path in page.paths if path.startswith("/account/box"))
+
+
+def test_folders_of_blobs_are_bounded(page: Web, tmp_path: Path) -> None:
+    for number, (listed, code) in enumerate(
+        [
+            ({f"some folder/{i}.csv": b"" for i in range(1001)}, "ReadingFileError"),
+            ({f"some folder/{i}.csv": b"x" * 400 for i in range(3)}, "FileSizeTooLarge"),
+            ({"some folder/a\\..\\b.csv": b""}, "ReadingFileError"),
+        ]
+    ):
+        folder = Folder(page, listed, size=600)
+        target = tmp_path / str(number)
+        target.mkdir()
+        with pytest.raises(DataError) as caught:
+            sources_of(page, 1000).fetch(folder.url, target)
+        assert caught.value.code == code
+        assert "SECRET" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"timestamp,a\n",
+        b"<html></html>",
+        b"<EnumerationResults>",
+        b'<!DOCTYPE x [<!ENTITY a "aaaa">]><EnumerationResults><Blobs/></EnumerationResults>',
+        b"\xff\xfe",
+        b"",
+        b"<EnumerationResults><Blobs/></EnumerationResults>",
+    ],
+    ids=range(7),
+)
+def test_what_is_not_listed_is_read_as_a_file(page: Web, tmp_path: Path, answer: bytes) -> None:
+    page.gives("/account/box", answer)
+    page.gives("/account/box/download", b"timestamp,a\n")
+    assert sources_of(page).fetch(f"http://127.0.0.1:{page.port}/account/box/download?sig=S", tmp_path) == "download"
+    assert (tmp_path / "download").read_bytes() == b"timestamp,a\n"
+
+
+def test_a_list_that_leads_elsewhere(page: Web, tmp_path: Path) -> None:
+    page.gives("/account/box", b"", 302, Location="http://169.254.169.254/?restype=container&comp=list")
+    with pytest.raises(DataError) as caught:
+        sources_of(page).fetch(f"http://127.0.0.1:{page.port}/account/box/folder?sig=S", tmp_path)
+    assert caught.value.code == "InvalidBlobURL"
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "prefix"),
+    [
+        ("https://a.blob.core.windows.net/box/x/y?sig=S", "/box", "x%2Fy%2F"),
+        ("https://a.blob.core.windows.net/box", "/box", ""),
+        ("https://a.blob.core.windows.net/box/?sig=S", "/box", ""),
+        ("http://localhost:10000/account/box/x", "/account/box", "x%2F"),
+        ("http://[::1]:10000/account/box/x/", "/account/box", "x%2F"),
+    ],
+)
+def test_where_a_folder_is_listed(url: str, path: str, prefix: str) -> None:
+    asked = urlsplit(blobs.list_url(url, ""))
+    assert asked.path == path
+    assert f"&prefix={prefix}&" in asked.query
+    assert ("sig=S" in url) == asked.query.endswith("&sig=S")
 
 
 def bomb(size: int) -> bytes:

@@ -1,6 +1,7 @@
 """Bring a data source onto this machine: over HTTP from an allowed host, or from an allowed folder."""
 
 import contextlib
+import errno
 import http.client
 import os
 import shutil
@@ -9,13 +10,13 @@ import ssl
 import stat
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urljoin, urlsplit
 
-from anomscan_mvad import limits
+from anomscan_mvad import blobs, limits
 from anomscan_mvad.errors import ApiError, DataError
 from anomscan_mvad.hosts import AllowedHosts, refused
 
@@ -43,12 +44,18 @@ class Sources:
     folders: tuple[Path, ...] = ()
     max_bytes: int = limits.MAX_SOURCE_BYTES
 
-    def check(self, source: str) -> None:
-        """Refuse, when it is asked for, what must not be read (ApiError 400 InvalidBlobURL)."""
-        if is_url(source):
-            self.hosts.check(source)
-        else:
-            self._local(source)
+    def check(self, source: str) -> str:
+        """Refuse, when it is asked for, what must not be read (ApiError 400 InvalidBlobURL).
+
+        Returns
+        -------
+        str
+            The URL that may be stored and shown: a signature is in the query, so it has none.
+        """
+        if not is_url(source):
+            return self._local(source).as_uri()
+        self.hosts.check(source)
+        return without_secrets(source)
 
     def fetch(self, source: str, folder: Path) -> str:
         """Copy the data into an empty folder.
@@ -74,22 +81,30 @@ class Sources:
         text = unquote(urlsplit(source).path) if source.startswith("file:") else source
         if "\0" in text:
             raise refused("dataSource holds a control character")
+        absent = False
         for root in self.folders:
             try:
                 path = (root / text).resolve()
                 there = path.exists()
-            except (OSError, RuntimeError):
+            except RuntimeError:
+                raise refused(f"{text}: a link that leads to itself is refused") from None
+            except OSError:
                 raise refused("dataSource is not a path") from None
             if path.is_relative_to(root):
-                if not there:
-                    raise ApiError(400, "FileNotExist", f"File {text} does not exist.")
-                return path
+                if there:
+                    return path
+                absent = True
+        if absent:
+            raise ApiError(400, "FileNotExist", f"File {text} does not exist.")
         raise refused(
             f"this server does not read {text}; whoever runs it can start it with --allow-path and that folder's name"
         )
 
     def _copy(self, path: Path, folder: Path) -> str:
-        names = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+        names = [path]
+        if path.is_dir():
+            files = (p for p in path.iterdir() if p.suffix.lower() == ".csv")
+            names = sorted(p for p in files if p.is_symlink() or p.is_file())
         if len(names) > limits.MAX_FILES:
             raise DataError("ReadingFileError", f"{path.name} holds {len(names)} files; at most {limits.MAX_FILES}")
         target = folder / path.name if path.is_dir() else folder
@@ -106,12 +121,63 @@ class Sources:
                         reader, target / name.name, left, name.name, time.monotonic() + limits.FETCH_TIMEOUT_S
                     )
             except OSError as error:
-                raise DataError("StorageReadError", f"{name.name}: {error.strerror}") from None
+                reason = "a link is refused" if error.errno == errno.ELOOP else error.strerror
+                raise DataError("StorageReadError", f"{name.name}: {reason}") from None
         return path.name
 
     def _download(self, url: str, folder: Path) -> str:
         deadline = time.monotonic() + limits.FETCH_TIMEOUT_S
         name = file_name(url)
+        if name.lower().endswith((".csv", ".zip")):
+            self._get(url, folder / name, self.max_bytes, deadline)
+            return name
+        try:
+            names = self._list(url, name, deadline)
+        except _NotAFolderError as hint:
+            try:
+                self._get(url, folder / name, self.max_bytes, deadline)
+            except DataError as error:
+                raise DataError(error.code, f"{error.message}{hint}") from None
+            return name
+        (folder / name).mkdir()
+        left = self.max_bytes
+        for blob in names:
+            left -= self._get(blobs.blob_url(url, blob), folder / name / blob, left, deadline)
+        return name
+
+    def _get(self, url: str, path: Path, limit: int, deadline: float) -> int:
+        with self._answer(url, path.name, deadline) as (answer, host):
+            _judge(answer.status, path.name, host)
+            return _pour(answer, path, limit, path.name, deadline)
+
+    def _list(self, url: str, name: str, deadline: float) -> list[str]:
+        """List the CSV files of a folder of blobs, a page after the other; _NotAFolderError where there are none."""
+        names: list[str] = []
+        marker = ""
+        while True:
+            with self._answer(blobs.list_url(url, marker), name, deadline) as (answer, host):
+                if answer.status != 200:
+                    hint = "; its signature must permit listing" if answer.status in (401, 403) else ""
+                    raise _NotAFolderError(f" {host} answered {answer.status} when asked to list it as a folder{hint}.")
+                page = blobs.csv_names(url, answer.read(limits.MAX_LIST_BYTES))
+            if page is None:
+                raise _NotAFolderError
+            names += page[0]
+            if len(names) > limits.MAX_FILES:
+                raise DataError("ReadingFileError", f"{name} holds more than {limits.MAX_FILES} files.")
+            odd = [blob for blob in page[0] if not blob.isprintable() or "\\" in blob]
+            if odd:
+                raise DataError("ReadingFileError", f"{name} holds a file whose name cannot be kept: {odd[0]!r}.")
+            marker = page[1]
+            if not marker:
+                break
+        if not names:
+            raise _NotAFolderError(" As a folder it holds no CSV file.")
+        return names
+
+    @contextlib.contextmanager
+    def _answer(self, url: str, name: str, deadline: float) -> Iterator[tuple[http.client.HTTPResponse, str]]:
+        """Ask a host that is allowed, and those that it redirects to if they are too; give the answer and its host."""
         for _ in range(MAX_REDIRECTS + 1):
             parts, host, port = self.hosts.split(url)
             try:
@@ -130,8 +196,7 @@ class Sources:
                     if answer.status in (301, 302, 303, 307, 308):
                         url = urljoin(url, answer.headers.get("Location", ""))
                         continue
-                    _judge(answer.status, name, host)
-                    _pour(answer, folder / name, self.max_bytes, name, deadline)
+                    yield answer, host
                 if connection.aborted:
                     raise _too_slow(name)
             except (OSError, http.client.HTTPException, ValueError) as error:
@@ -140,8 +205,12 @@ class Sources:
             finally:
                 watchdog.cancel()
                 connection.close()
-            return name
+            return
         raise DataError("StorageReadError", f"{name}: more than {MAX_REDIRECTS} redirects")
+
+
+class _NotAFolderError(Exception):
+    """A URL is not that of a folder of blobs; the text, if any, is for the person who thought so."""
 
 
 def is_url(source: str) -> bool:

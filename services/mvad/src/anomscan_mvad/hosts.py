@@ -31,7 +31,8 @@ def refused(message: str) -> ApiError:
     return ApiError(400, "InvalidBlobURL", message)
 
 
-def _address(text: str) -> Address | None:
+def address_of(text: str) -> Address | None:
+    """Read an IP address; None where it is a name."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
@@ -57,11 +58,11 @@ class AllowedHosts:
         """Read ``HOST`` or ``HOST:PORT`` entries; ValueError where one is neither."""
         named: set[tuple[str, int | None]] = set()
         for entry in entries:
-            bare = _address(entry)
+            bare = address_of(entry)
             match = _ENTRY.fullmatch(entry)
             if bare is not None:
                 named.add((str(bare), None))
-            elif match and int(match["port"] or 0) < 65536 and (not match["six"] or _address(match["six"])):
+            elif match and int(match["port"] or 0) < 65536 and (not match["six"] or address_of(match["six"])):
                 named.add((_canonical(match["name"] or match["six"]), int(match["port"]) if match["port"] else None))
             else:
                 raise ValueError(f"--allow-host {entry}: write HOST or HOST:PORT")
@@ -112,7 +113,7 @@ class AllowedHosts:
         """
         found = self.resolver(host, port)
         for text in found:
-            address = _address(text)
+            address = address_of(text)
             if address is None or not self._may_connect(address, host, port):
                 raise refused(f"{host} leads to an address that this server does not read from")
         return list(found)
@@ -138,5 +139,5 @@ class AllowedHosts:
 
 def _canonical(host: str) -> str:
     host = host.lower().rstrip(".")
-    address = _address(host)
+    address = address_of(host)
     return host if address is None else str(address)

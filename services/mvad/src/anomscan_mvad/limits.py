@@ -22,6 +22,8 @@ MAX_SOURCE_BYTES = 512 * 1024 * 1024
 """A data source, packed or unpacked, unless the command line says otherwise."""
 MAX_FILES = 1_000
 """Files of a folder or an archive, whatever they are."""
+MAX_LIST_BYTES = 8 * 1024 * 1024
+"""A page of a list of blobs."""
 MAX_DIRECTORY_BYTES = 1024 * 1024
 """A zip's table of contents."""
 
