@@ -11,7 +11,7 @@ from typing import Any
 from anomscan_mvad import limits, records
 from anomscan_mvad.children import Child
 from anomscan_mvad.errors import ApiError, DataError
-from anomscan_mvad.fetching import Sources, remove, without_secrets
+from anomscan_mvad.fetching import Sources, remove
 from anomscan_mvad.requests import BatchRequest, LastRequest, TrainRequest, instant
 from anomscan_mvad.store import Shelf, State, Store
 
@@ -33,7 +33,7 @@ class Service:
     store : Store
     sources : Sources
     stride : int
-        Rows from one training window to the next; 0 leaves it to the engine.
+        Rows from one training window to the next; 0 goes by the number of rows.
     """
 
     def __init__(self, store: Store, sources: Sources, stride: int = 0) -> None:
@@ -69,10 +69,10 @@ class Service:
 
     def train(self, request: TrainRequest) -> State:
         """Take a training on and give the new model's public state."""
-        self._sources.check(request.source)
+        source = self._sources.check(request.source)
         now = datetime.now(UTC)
         info = {
-            "dataSource": without_secrets(request.source),
+            "dataSource": source,
             "dataSchema": request.schema,
             "startTime": instant(request.start),
             "endTime": instant(request.end),
@@ -117,7 +117,7 @@ class Service:
     def detect_batch(self, key: str, request: BatchRequest) -> State:
         """Take a detection on and give the new result's public state."""
         self._ready(key)
-        self._sources.check(request.source)
+        source = self._sources.check(request.source)
         self._store.results.forget_old()
         now = datetime.now(UTC)
         summary = {
@@ -125,7 +125,7 @@ class Service:
             "errors": [],
             "variableStates": [],
             "setupInfo": {
-                "dataSource": without_secrets(request.source),
+                "dataSource": source,
                 "topContributorCount": request.top,
                 "startTime": instant(request.start),
                 "endTime": instant(request.end),
@@ -154,6 +154,8 @@ class Service:
         try:
             return self._laster.ask(asked, limits.LAST_TIMEOUT_S, wait_s=limits.LAST_TIMEOUT_S)
         except DataError as error:
+            if not self._is_there(key):  # deleted in the meantime, and the engine stumbled over that
+                raise _no_model() from None
             raise ApiError(500 if error.code == "UnexpectedError" else 400, error.code, error.message) from None
 
     def _model(self, key: str) -> State:
@@ -161,6 +163,9 @@ class Service:
         if state is None:
             raise _no_model()
         return state
+
+    def _is_there(self, key: str) -> bool:
+        return self._store.models.get(key) is not None
 
     def _ready(self, key: str) -> State:
         state = self._model(key)
@@ -270,7 +275,7 @@ class Service:
             if self._stopping.is_set():
                 records.stopped(shelf, key)
             else:
-                records.fail(shelf, key, error)
+                records.fail(shelf, key, error if self._is_there(state["model"]) else _no_model())
         else:
             shelf.change(key, lambda state: state["summary"].update(done, status="READY"))
             remove(folder / "source")
