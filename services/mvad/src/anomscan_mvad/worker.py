@@ -1,6 +1,7 @@
 """The process that holds the engine: JSON lines in, JSON lines out, ends when its parent does."""
 
 import json
+import logging
 import os
 import queue
 import sys
@@ -15,6 +16,7 @@ import torch
 from anomscan_mvad import engine, limits, tables
 from anomscan_mvad.errors import DataError
 
+log = logging.getLogger(__name__)
 Answer = dict[str, Any]
 
 
@@ -59,10 +61,17 @@ class Worker:
         table = tables.fill(table, policy)
         if len(table) <= window:
             raise _not_enough(len(table), window)
-        detector = engine.train(
-            table, window, request["stride"], lambda curve: self.answer({"progress": {"modelState": curve}})
-        )
-        engine.save(detector, Path(request["model"]))
+        model, stride = Path(request["model"]), int(request["stride"])
+        if not stride:
+            stride = engine.stride_of(len(table))
+            if stride > 1:
+                log.warning(
+                    "model %s: %d rows are many, so only 1 in %d training windows is used; --stride 1 takes about "
+                    "%d times as long and comes nearer to the hosted service, which may matter near the threshold",
+                    model.name, len(table), stride, stride,
+                )  # fmt: skip
+        detector = engine.train(table, window, stride, lambda curve: self.answer({"progress": {"modelState": curve}}))
+        engine.save(detector, model)
         return {"variableStates": states, "modelState": detector.curve}
 
     def batch(self, request: dict[str, Any]) -> Answer:
@@ -120,6 +129,7 @@ def main() -> None:
     """Answer the lines of standard input until it ends, then leave at once, in the midst of a training or not."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what the engine prints must not lie between the answers
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     torch.set_num_threads(1)
     worker = Worker(out)
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
