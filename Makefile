@@ -76,7 +76,8 @@ MVAD_DATA ?= $(MVAD)/data
 mvad: .venv-mvad/.ready ## serve Azure's multivariate API here; port 5000
 	$(MVAD_BIN)/anomscan-mvad serve --port 5000 --data $(MVAD_DATA) --allow-path . $(MVAD_ARGS)
 
-test-mvad: .venv-mvad/.ready servers ## lint, types and tests of that server
+test-mvad: .venv-mvad/.ready setup ## lint, types and tests of that server
+	sh scripts/install-servers.sh $(BIN) $(MVAD)/tests/javascript
 	cd $(MVAD) && ../../$(MVAD_BIN)/ruff check . && ../../$(MVAD_BIN)/ruff format --check . && ../../$(MVAD_BIN)/mypy
 	cd $(MVAD) && ANOMSCAN_AZURITE=$(CURDIR)/tests/servers/azurite ANOMSCAN_NODE=$(CURDIR)/$(BIN)/node ../../$(MVAD_BIN)/python -m pytest $(MVAD_TESTS)
 

