@@ -53,7 +53,7 @@ def histories(draw):
 
 
 @given(histories())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @example((np.array([1e12, 1.0, 2.0, 1.0, NAN, 2.0]), {"width": 3, "include_newest": True, "fewest": 2, "k": 4.0}))
 @example((np.array([0.1, NAN, NAN, 0.1, 0.1, 0.1]), {"width": 3, "include_newest": False, "fewest": 2, "k": 4.0}))
 @example((np.array([5.0, NAN, 1e6, 5.0, 5.0, 5.0]), {"width": 3, "include_newest": True, "fewest": 2, "k": 4.0}))
@@ -78,7 +78,7 @@ def test_cut_offs_are_those_of_exact_arithmetic(history):
 
 
 @given(histories(), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_what_comes_later_and_who_else_is_there_change_no_bit(history, data):
     scores, rules = history
     cut = data.draw(st.integers(1, len(scores)))
@@ -93,7 +93,7 @@ def test_what_comes_later_and_who_else_is_there_change_no_bit(history, data):
 
 
 @given(histories(), st.integers(0, 5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_history_cut_off_by_whole_windows_changes_no_bit(history, windows):
     scores, rules = history
     start = windows * rules["width"]

@@ -102,7 +102,7 @@ def fleets(draw):
 
 
 @given(fleets())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_the_fast_scan_equals_the_slow_one(given_fleet):
     fleet, rules = given_fleet
     detector = Given({asset: scores for asset, (_, scores) in fleet.items()})
@@ -167,7 +167,7 @@ def test_a_huge_score_leaves_no_trace_once_its_window_has_passed():
 
 
 @given(st.integers(0, 2**32), st.integers(60, 119))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_comes_later_changes_no_verdict(seed, cut):
     fleet = random_fleet(seed, n=120, assets=1)
     rules = Rules(window=50, shingle=3, sigma=2.0)
@@ -214,7 +214,7 @@ def test_the_stretch_chooses_what_is_reported_and_windows_keep_their_history():
 
 
 @given(fleets(), st.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_what_is_reported_is_the_same_to_the_bit_whatever_else_is(given_fleet, data):
     fleet, rules = given_fleet
     some = st.one_of(st.none(), st.integers(-5, 80).map(lambda day: np.datetime64(START + day * DAY, "us")))

@@ -151,7 +151,7 @@ def reading(request, tmp_path_factory):
         yield tmp_path_factory.mktemp("scores")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(content=csv_files())
 def test_a_csv_is_what_it_says_row_by_row(reading, content):
     path = reading / "scores.csv"
@@ -159,7 +159,7 @@ def test_a_csv_is_what_it_says_row_by_row(reading, content):
     check(path)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(content=json_files())
 def test_json_lines_are_what_they_say_row_by_row(reading, content):
     path = reading / "scores.jsonl"

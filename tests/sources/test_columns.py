@@ -31,7 +31,7 @@ ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 floats = st.floats(allow_nan=False, allow_infinity=False)
 tables = st.lists(st.tuples(ids, st.one_of(st.none(), floats)), min_size=1, max_size=30)
 within_one_folder = settings(
-    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 

@@ -50,7 +50,7 @@ def read_by_partitions(snapshot: Snapshot, most_rows: int, **options: object) ->
     return contents(snapshot.read(partition, as_of=as_of) for partition in partitions)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(histories, st.sampled_from([1, 3, 10, 1000]), st.one_of(st.none(), st.integers(-1, 6)))
 def test_partitions_hold_what_reading_one_asset_gives(
     history: list[tuple[int, Rows, bool]], most_rows: int, day: int | None

@@ -98,7 +98,7 @@ def streamed(chunks: Iterable[list[Series]]) -> dict[str, list[tuple[int, int, C
     return found
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(commits)
 def test_the_store_is_a_dict_of_revisions(history: list[tuple[int, dict[Key, Content], bool]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

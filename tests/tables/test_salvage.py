@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anomscan.errors import InputError
@@ -26,7 +26,6 @@ def run(values, salvage=None):
     return used, rejected
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(-3, 20), max_size=200).filter(lambda values: any(value >= 0 for value in values[:40])))
 def test_what_can_be_used_is_used_in_order_and_the_rest_is_told(values):
     used, rejected = run(values)

@@ -28,7 +28,7 @@ def read(path) -> dict[tuple[str, str], float]:
         }
 
 
-@hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.tuples(cells, cells), min_size=1, max_size=8))
 def test_every_number_reads_back_and_no_other(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("data")

@@ -48,7 +48,7 @@ def check_trees(forest):
     np.testing.assert_array_equal(nodes.low[leaves], nodes.high[leaves])
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(fitted())
 def test_any_forest_is_sound_and_its_attribution_sums_to_its_score(case):
     forest, _, queries = case
@@ -62,7 +62,6 @@ def test_any_forest_is_sound_and_its_attribution_sums_to_its_score(case):
     np.testing.assert_allclose(shares.sum(axis=1), scores, rtol=1e-12)
 
 
-@settings(deadline=None)
 @given(fitted(), st.randoms())
 def test_a_point_scores_the_same_whatever_the_batch(case, random):
     forest, _, queries = case
@@ -94,7 +93,7 @@ def test_large_batches_and_threads_change_no_bit(dimension):
             np.testing.assert_array_equal(result, scores)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(fitted(most_dimensions=4))
 def test_the_seed_alone_decides(case):
     forest, points, queries = case

@@ -59,7 +59,7 @@ def test_no_bit_differs_at_the_ends_of_what_the_service_allows(trees, sample_siz
     check_alike(points, np.concatenate([points[:99], 2 * points[:100]]), trees=trees, sample_size=sample_size, seed=1)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.data())
 def test_no_bit_differs_for_any_points(data):
     dimension = data.draw(st.integers(1, 20))
