@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import ArrayLike
 
 from anomscan.detectors.rcf.forest import Forest
 from anomscan.detectors.rcf.severity import Severity
@@ -19,8 +20,10 @@ from anomscan.telemetry.series import Series
 
 DAY_US = 86_400_000_000
 
-#: Settings for ``layout`` and ``model`` as they are by default.
-CONFIG = """
+
+def config(variables: Sequence[str] = ("x",), *, window: int = 20, sigma: float = 2.5, gaps: str = "calendar") -> str:
+    """Settings for ``layout`` and ``model`` of these variables."""
+    return f"""
 [defaults]
 source = "fleet"
 detector = "rcf"
@@ -28,15 +31,17 @@ detector = "rcf"
 kind = "files"
 path = "telemetry.csv"
 cadence = "1D"
-columns = { asset = "asset", timestamp = "day", values = ["x"] }
+columns = {{ asset = "asset", timestamp = "day", values = {json.dumps(list(variables))} }}
 [detectors.rcf]
 kind = "rcf"
 model = "models/rcf.forest"
 [scan]
-window = 20
+window = {window}
 shingle = 3
-sigma = 2.5
+sigma = {sigma}
+gaps = "{gaps}"
 """
+
 
 #: (asset, day) to its values and its health.
 Rows = Mapping[tuple[str, int], tuple[Sequence[float | None], str | None]]
@@ -62,6 +67,13 @@ def put(store: Store, rows: Rows, arrived: int, shape: Layout | None = None, sou
     with store.writer(source, shape, arrived_at=np.datetime64(arrived * DAY_US, "us")) as writer:
         writer.append(pa.Table.from_arrays(columns, schema=shape.schema))
         writer.commit()
+
+
+def daily(asset: str, values: ArrayLike, variables: Sequence[str] = ("x",), **more: Any) -> Series:
+    """One asset, a sample a day; ``values`` (n,) or (n, d)."""
+    samples = np.asarray(values, np.float64).reshape(-1, len(variables))
+    days = np.datetime64("2017-01-01", "us") + np.arange(len(samples)) * np.timedelta64(1, "D")
+    return Series(asset, Cadence.parse("1D"), tuple(variables), days, samples, **more)
 
 
 def plain(series: Series) -> tuple[Any, ...]:

@@ -14,17 +14,13 @@ from anomscan.detectors.base import Capabilities, Scores
 from anomscan.errors import AnomscanError, AssetError, ConfigError, ModelError, ServiceError
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.series import Series
+from fleets import daily
 
 RULES = Rules(window=40, shingle=3)
 BAD = "a03"
 
 
-def series(asset: str, n: int = 120) -> Series:
-    timestamps = np.datetime64("2017-01-01", "us") + np.arange(n) * np.timedelta64(1, "D")
-    return Series(asset, Cadence.parse("1D"), ("v", "w"), timestamps, np.ones((n, 2)))
-
-
-FLEET = [series(f"a{number:02}", 100 + number) for number in range(8)]
+FLEET = [daily(f"a{number:02}", np.ones((100 + number, 2)), ("v", "w")) for number in range(8)]
 
 
 class Detector:

@@ -11,8 +11,8 @@ from anomscan.backtest.rules import Rules
 from anomscan.backtest.verdicts import Verdict, judge_given, milder
 from anomscan.detectors.base import Capabilities, Scores
 from anomscan.errors import ConfigError
-from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.series import Series
+from fleets import daily
 
 NAN = np.nan
 
@@ -20,8 +20,7 @@ NAN = np.nan
 def series(n: int, health: tuple[int, ...] = ()) -> Series:
     codes = np.full(n, -1, np.int32)
     codes[list(health)] = 0
-    timestamps = np.datetime64("2017-01-01", "us") + np.arange(n) * np.timedelta64(1, "D")
-    return Series("a", Cadence.parse("1D"), ("v", "w"), timestamps, np.ones((n, 2)), codes, ("Unknown",))
+    return daily("a", np.ones((n, 2)), ("v", "w"), health_codes=codes, health_names=("Unknown",))
 
 
 class Provider:

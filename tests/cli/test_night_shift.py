@@ -24,28 +24,10 @@ from typing import Any
 import pytest
 
 from anomscan.store.store import Store
-from fleets import Rows, model, outcome, put
+from fleets import Rows, config, model, outcome, put
 from processes import PATIENCE_S, catches, started, wait_until
 
 pytestmark = pytest.mark.slow
-
-CONFIG = """
-[defaults]
-source = "fleet"
-detector = "rcf"
-[sources.fleet]
-kind = "files"
-path = "telemetry.csv"
-cadence = "1D"
-columns = { asset = "asset", timestamp = "day", values = ["x"] }
-[detectors.rcf]
-kind = "rcf"
-model = "models/rcf.forest"
-[scan]
-window = 60
-shingle = 3
-sigma = 3
-"""
 
 #: The command, its partitions smaller, slower and written down as they begin. Those after the first so many wait for an
 #: interruption or for a file.
@@ -99,7 +81,7 @@ class Night:
     def made(cls, folder: Path, rows: Rows) -> Night:
         """One with these samples in its store."""
         folder.mkdir(exist_ok=True)
-        (folder / "anomscan.toml").write_text(CONFIG)
+        (folder / "anomscan.toml").write_text(config(window=60, sigma=3))
         (folder / "partitions.log").touch()
         model(folder / "models" / "rcf.forest", trees=20)
         night = cls(folder)

@@ -18,9 +18,8 @@ from anomscan.detectors.recording import taped
 from anomscan.detectors.sagemaker.detector import SageMakerDetector
 from anomscan.detectors.sagemaker.runtime import Runtime
 from anomscan.errors import AssetError
-from anomscan.telemetry.cadence import Cadence
-from anomscan.telemetry.series import Series
 from anomscan.telemetry.shingles import complete, shingles
+from fleets import daily
 from servers.sagemaker_runtime import FakeTime, LoopbackRuntime, client_of, serving
 
 SHINGLE = 3
@@ -37,8 +36,7 @@ def series(asset, n, *, gap=None, value=None):
         values[gap] = np.nan
     if value is not None:
         values[5] = value
-    days = np.datetime64("2017-01-01", "us") + np.arange(n) * np.timedelta64(1, "D")
-    return Series(asset, Cadence.parse("1D"), ("x",), days, values)
+    return daily(asset, values)
 
 
 def good_batch():

@@ -8,17 +8,11 @@ import pytest
 from anomscan.detectors.base import Scores
 from anomscan.detectors.recorded import Recorded
 from anomscan.errors import AssetError, InputError
-from anomscan.telemetry.cadence import Cadence
-from anomscan.telemetry.series import Series
-
-
-def series(asset, n=4):
-    days = np.datetime64("2017-01-01", "us") + np.arange(n) * np.timedelta64(1, "D")
-    return Series(asset, Cadence.parse("1D"), ("x",), days, np.ones((n, 1)))
+from fleets import daily
 
 
 def scored(path, *assets):
-    return Recorded("replay", path).score([series(asset) for asset in assets], 1)
+    return Recorded("replay", path).score([daily(asset, np.ones(4)) for asset in assets], 1)
 
 
 CSV = "score,asset,timestamp\n1.5,007,2017-01-02\n,007,2017-01-03\n2.5,007,2017-01-04T00:00:00Z\n9,007,2019-01-01\n"

@@ -20,31 +20,13 @@ from anomscan.cli.app import run
 from anomscan.detectors.rcf.forest import Forest
 from anomscan.store.parts import PartReader
 from anomscan.store.store import Store
-from fleets import Rows, layout, model, outcome, put
+from fleets import Rows, config, layout, model, outcome, put
 
 pytestmark = pytest.mark.slow
 
 WINDOW, SHINGLE = 20, 3
 #: More than a forest takes.
 BEYOND = 1e39
-CONFIG = """
-[defaults]
-source = "fleet"
-detector = "rcf"
-[sources.fleet]
-kind = "files"
-path = "telemetry.csv"
-cadence = "1D"
-columns = {{ asset = "asset", timestamp = "day", values = {variables} }}
-[detectors.rcf]
-kind = "rcf"
-model = "models/rcf.forest"
-[scan]
-window = 20
-shingle = 3
-sigma = 2.5
-gaps = "{gaps}"
-"""
 
 
 @dataclass
@@ -86,8 +68,7 @@ class Bench:
 
 def bench_of(folder: Path, patch: pytest.MonkeyPatch, *, variables: tuple[str, ...] = ("x",), gaps: str) -> Bench:
     bench = Bench(folder, patch)
-    names = json.dumps(list(variables))
-    (folder / "anomscan.toml").write_text(CONFIG.format(gaps=gaps, variables=names))
+    (folder / "anomscan.toml").write_text(config(variables, gaps=gaps))
     model(folder / "models" / "rcf.forest", variables=variables, shingle=SHINGLE)
     plain = Forest.score
 

@@ -25,7 +25,7 @@ from anomscan.jobs import work
 from anomscan.reports.records import Record, read_records
 from anomscan.store.store import Store
 from anomscan.telemetry.series import Floats, Series
-from fleets import CONFIG, DAY_US, layout, model
+from fleets import DAY_US, config, layout, model
 
 pytestmark = pytest.mark.slow
 
@@ -112,7 +112,7 @@ def names() -> tuple[list[str], list[str]]:
 
 def filled(folder: Path, assets: list[str]) -> Path:
     """A folder with the telemetry of some assets, each as its id says, whoever else is there."""
-    (folder / "anomscan.toml").write_text(CONFIG)
+    (folder / "anomscan.toml").write_text(config())
     model(folder / "models" / "rcf.forest")
     values = np.stack([np.random.default_rng(int(asset.split("-")[1])).random(DAYS) for asset in assets])
     values[:, 35] += 3  # each has something to report

@@ -26,7 +26,7 @@ from anomscan.reports.results import EncodedRecord
 from anomscan.store.partitions import Partition, key_of
 from anomscan.store.snapshot import AwayError
 from anomscan.store.store import Store
-from fleets import CONFIG, Rows, model, put
+from fleets import Rows, config, model, put
 
 ASSETS = [f"asset {n:02d}" for n in range(60)]
 
@@ -41,7 +41,7 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (folder / "anomscan.toml").write_text(CONFIG)
+        (folder / "anomscan.toml").write_text(config())
         model(folder / "models" / "rcf.forest")
         self.settings: Settings = load(folder / "anomscan.toml").settings
         self.store = Store.create(folder / "anomscan-data")

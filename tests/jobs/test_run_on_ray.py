@@ -20,7 +20,7 @@ from anomscan.jobs.run import Run
 from anomscan.reports.records import SCAN_SCHEMA, Record, read_records
 from anomscan.store.store import Store
 from anomscan.telemetry.series import Series
-from fleets import CONFIG, put
+from fleets import config, put
 
 pytestmark = pytest.mark.servers
 
@@ -54,7 +54,7 @@ def engine() -> Iterator[Ray]:
 
 def results(folder: Path, detector: Deadly, engine: Ray | Threads, away: bool = False) -> dict[str, Record]:
     """The records of a run by asset; ``away`` hides the store from everyone who has not opened it yet."""
-    (folder / "anomscan.toml").write_text(CONFIG)
+    (folder / "anomscan.toml").write_text(config())
     store = Store.create(folder / "anomscan-data")
     if not (folder / "anomscan-data").exists():
         put(

@@ -16,8 +16,8 @@ from anomscan.reports.html import write_report
 from anomscan.reports.links import chart_stem
 from anomscan.reports.records import SCAN_SCHEMA, VERDICTS, Anomaly, Record
 from anomscan.reports.scores import ScoreTable
-from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.series import Series
+from fleets import daily
 
 URL = "https://example.com/assets/{asset}?a=1&b=2"
 HOSTILE = [
@@ -51,7 +51,7 @@ def failed(asset: str, reason: str) -> Record:
 
 
 def series_of(asset: str) -> Series:
-    return Series(asset, Cadence.parse("1D"), ("prt7",), DAYS, np.ones((20, 1)))
+    return daily(asset, np.ones(20), ("prt7",))
 
 
 def scores_of(asset: str) -> ScoreTable:
@@ -155,7 +155,7 @@ def test_a_page_says_what_is_absent(tmp_path: Path) -> None:
     assert "Scores are missing" not in Page(page).text
     write(tmp_path, found("a"), scores_of=lambda _: None)
     assert "Scores are missing" in Page(page).text
-    empty = Series("a", Cadence.parse("1D"), ("prt7",), DAYS[:0], np.empty((0, 1)))
+    empty = daily("a", [], ("prt7",))
     write(tmp_path, found("a"), series_of=lambda _: empty)
     assert "Values are missing" in Page(page).text
 

@@ -7,8 +7,7 @@ from anomscan.config import SageMakerDetector as Settings
 from anomscan.detectors.rcf import Forest
 from anomscan.detectors.sagemaker.detector import SageMakerDetector
 from anomscan.detectors.sagemaker.runtime import Runtime
-from anomscan.telemetry.cadence import Cadence
-from anomscan.telemetry.series import Series
+from fleets import daily
 from servers.sagemaker_runtime import FakeTime, LoopbackRuntime, client_of, serving
 
 #: The loopback's forest takes three samples of one variable.
@@ -67,8 +66,7 @@ def series():
 
     def make(asset, n=40, variables=("x",)):
         values = np.random.default_rng(list(asset.encode())).normal(0.8, 0.05, (n, len(variables)))
-        days = np.datetime64("2017-01-01", "us") + np.arange(n) * np.timedelta64(1, "D")
-        return Series(asset, Cadence.parse("1D"), variables, days, values)
+        return daily(asset, values, variables)
 
     return make
 
