@@ -376,7 +376,10 @@ def test_rows_that_the_run_may_not_know_are_refused(store):
     arrived = np.datetime64("2020-01-01", "us")
     refuse_unknown(series, Known(arrived, day(DAYS - 1)))
     refuse_unknown(series, Known())
-    for bound, when in ((Known(arrived - np.timedelta64(1, "us")), "2017-01-01"), (Known(through=day(100)), "2017-04-12")):
+    for bound, when in (
+        (Known(arrived - np.timedelta64(1, "us")), "2017-01-01"),
+        (Known(through=day(100)), "2017-04-12"),
+    ):
         with pytest.raises(ProofError, match=f"asset 'asset0', {when}: .* may not know"):
             refuse_unknown(series, bound)
 
