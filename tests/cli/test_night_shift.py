@@ -357,7 +357,7 @@ def test_a_disk_that_is_full_from_the_start_leaves_nothing_behind(night: Night, 
 @pytest.mark.parametrize("to", [".", "models", "nowhere/r.jsonl", "anomscan.toml/r.jsonl", "r" * 300])
 def test_what_cannot_be_written_is_said_before_the_work(night: Night, to: str) -> None:
     code, _, err = night(to=["-o", to])
-    assert code == 7
+    assert code == 7, err
     (line,) = err.splitlines()
     assert line.startswith("error: ")
     assert "cannot be written" in line
