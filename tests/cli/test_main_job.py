@@ -98,8 +98,21 @@ def test_the_days_reported_are_chosen_and_windows_keep_their_history(fetched):
     assert record["verdicts"] == {"ok": 18, "anomalous": 2, "warming-up": 0, "skipped": 0, "no-data": 0}
     record = json.loads(fetched.good("scan", "--asset", "a", "--from", day(101), "--to", day(110), "-o", "-"))
     assert [anomaly["timestamp"] for anomaly in record["anomalies"]] == [day(104)]
-    record = json.loads(fetched.good("scan", "--asset", "a", "--from", "2031-01-01", "-o", "-"))
+    code, out, err = fetched("scan", "--asset", "a", "--from", "2031-01-01", "-o", "-")
+    record = json.loads(out)
     assert (record["from"], record["to"], sum(record["verdicts"].values())) == (None, None, 0)
+    assert (code, "no days judged: none are stored in the stretch that was asked for" in err) == (4, True)
+
+
+def test_a_run_that_judged_nothing_says_why_and_fails(place):
+    place.telemetry([["a", day(n), 0.8, "Unknown" if n > 70 else "Ok"] for n in range(90)])
+    place.scores([["a", day(n), 1.0] for n in range(90)])
+    place.good("fetch")
+    code, _, err = place("scan", "--all", "--window", 366, "-o", "-")
+    assert code == 4
+    assert "no days judged: 90 warming-up, 0 without data (a day is judged after 366 samples: fetch more history" in err
+    # Skipped days are no failure.
+    assert place("scan", "--all", "--window", 60, "--days", 5, "-o", "-")[0] == 0
 
 
 def test_a_forest_is_trained_and_marks_what_it_has_seen(fetched):

@@ -205,8 +205,9 @@ def test_where_nothing_is_judged_nothing_is_proved_and_that_is_said(place):
     place.scores([["a", day(n), 1.0] for n in range(20)])
     place.good("fetch")
     code, out, err = place("-q", "scan", "--all", "-o", "-", "--prove")
-    assert (code, json.loads(out)["verdicts"]["warming-up"]) == (0, 20)
-    assert err == "warning: --prove: no day was judged, so nothing is proved\n"
+    assert (code, json.loads(out)["verdicts"]["warming-up"]) == (4, 20)
+    assert err.splitlines()[0] == "warning: --prove: no day was judged, so nothing is proved"
+    assert "no days judged: 20 warming-up" in err
 
 
 def test_assets_that_failed_are_no_part_of_it(fetched):

@@ -97,3 +97,21 @@ def test_a_value_beyond_what_a_forest_takes_is_named_though_no_tree_may_see_it()
     huge = Criteria(samples=5, min_std=0.0, max_std=1e39)
     with pytest.raises(InputError, match=r"asset 'b' has a value of 3e\+38.*at most 1.7e\+38"):
         choose(lambda: [[series("a", CALM), series("b", [3e38, *CALM[:4]])]], huge, shingle=2, through=None)
+
+
+@pytest.mark.parametrize("value", [0.83, 0.7, 1.81, 0.576, -0.087, 0.1, 1e9 / 3, 5e-324])
+def test_a_frozen_sensor_is_no_exemplar_whatever_its_value(value):
+    fleet = [series("calm", np.tile(CALM, 60)), series("frozen", [value] * 420)]
+    both = [series("half", np.stack([np.tile(CALM, 60), np.full(420, value)], axis=1))]
+    year = Criteria(samples=400)
+    found = choose(lambda: [fleet], year, shingle=7, through=None)
+    assert (found.assets, found.left) == (["calm"], [("frozen", "std of x is 0, not above 0")])
+    with pytest.raises(NoExemplarsError, match="std of y is 0, not above 0"):
+        choose(lambda: [both], year, shingle=7, through=None)
+
+
+def test_a_number_that_stands_for_a_missing_value_is_named():
+    fleet = [series(name, [*np.tile(CALM, 3), -9999.0, *CALM]) for name in "ab"]
+    with pytest.raises(NoExemplarsError, match="-9999 is far from all others") as caught:
+        choose(lambda: [fleet], Criteria(samples=29), shingle=7, through=None)
+    assert "raise" not in str(caught.value)

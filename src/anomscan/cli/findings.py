@@ -24,8 +24,14 @@ def show_records(
         sys.stdout.writelines(each.line.decode() + "\n" for each in results)
 
 
-def show_tally(console: Console, tally: Tally) -> None:
-    """Print a summary of a run."""
+def show_tally(console: Console, tally: Tally, *, window: int | None = None) -> None:
+    """Print a summary of a run.
+
+    Parameters
+    ----------
+    window
+        The samples that must precede a day that is judged; None for ``detect``.
+    """
     counts = [(verdict, count) for verdict, count in tally.verdicts.items() if count]
     console.table(tally.unit, ("verdict", tally.unit), [*counts, *([] if counts else [("none", 0)])], data=False)
     if tally.ranked:
@@ -45,6 +51,8 @@ def show_tally(console: Console, tally: Tally) -> None:
         console.error(named, asset=asset)
     if tally.failed > len(tally.failures):
         console.error(f"... and {tally.failed - len(tally.failures)} more assets failed")
+    if tally.judged_nothing:
+        console.error(_judged_nothing(tally, window))
     console.info(
         f"{tally.assets} assets: {tally.findings} with findings, {tally.failed} failed",
         assets=tally.assets,
@@ -52,6 +60,19 @@ def show_tally(console: Console, tally: Tally) -> None:
         failed=tally.failed,
         verdicts=dict(tally.verdicts),
     )
+
+
+def _judged_nothing(tally: Tally, window: int | None) -> str:
+    """Why no day has a verdict, and what to do."""
+    warming_up, no_data = tally.verdicts["warming-up"], tally.verdicts["no-data"]
+    if not warming_up and not no_data:
+        return f"no {tally.unit} judged: none are stored in the stretch that was asked for (see --from, --to, --days)"
+    text = f"no {tally.unit} judged: {warming_up:,} warming-up, {no_data:,} without data"
+    if not warming_up:
+        return f"{text} (each shingle has a gap: fetch the missing samples, or lower [scan] shingle)"
+    if window is None:
+        return f"{text} (fetch more history: too few scores for a cut-off)"
+    return f"{text} (a day is judged after {window} samples: fetch more history, or lower [scan] window)"
 
 
 def _anomalies(console: Console, results: Iterable[EncodedRecord], unit: str) -> None:

@@ -126,7 +126,7 @@ def scan(
     console = session.console
     show = partial(show_records, console, format_)
     tally = deliver(settings, job, _engine(engine, workers, address), console, delivery, show)
-    show_tally(console, tally)
+    show_tally(console, tally, window=settings.scan.window)
     return tally.code(fail_on_findings=fail_on is not None)
 
 

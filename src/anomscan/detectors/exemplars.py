@@ -14,6 +14,8 @@ from anomscan.detectors.stretches import Fleet, StretchPoints, known, last_run
 from anomscan.errors import InputError, NoExemplarsError
 from anomscan.telemetry.series import Floats, Series
 
+_FAR_OUT = "far from all others"
+
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
@@ -80,8 +82,8 @@ def choose(fleet: Fleet, criteria: Criteria, *, shingle: int, through: np.dateti
             if rows:
                 last = series.timestamps[rows - 1] if last is None else max(last, series.timestamps[rows - 1])
             stretch = last_run(series, rows, criteria.samples)
-            std = None if stretch is None else stretch.std(axis=0, ddof=1)
-            reason = _reason(series, rows, std, criteria)
+            std = None if stretch is None else _spread(stretch)
+            reason = _reason(series, rows, stretch, std, criteria)
             if reason or stretch is None or std is None:
                 # Thousands may be left out for the same reason, which need not be stored as often.
                 left.append((series.asset, sys.intern(reason)))
@@ -99,6 +101,11 @@ def choose(fleet: Fleet, criteria: Criteria, *, shingle: int, through: np.dateti
     return Exemplars(assets, stds, left, points, last)
 
 
+def _spread(stretch: Floats) -> Floats:
+    """(d,) float64: the std (ddof = 1) of each variable; 0 if all its values are equal, whatever the rounding."""
+    return np.where(stretch.max(axis=0) == stretch.min(axis=0), 0.0, stretch.std(axis=0, ddof=1))
+
+
 def _check_range(asset: str, stretch: Floats) -> None:
     highest = float(np.abs(stretch).max())
     if highest > LARGEST:
@@ -108,15 +115,25 @@ def _check_range(asset: str, stretch: Floats) -> None:
         )
 
 
-def _reason(series: Series, rows: int, std: Floats | None, criteria: Criteria) -> str:
-    if std is None:
+def _reason(series: Series, rows: int, stretch: Floats | None, std: Floats | None, criteria: Criteria) -> str:
+    if stretch is None or std is None:
         return f"no {criteria.samples} consecutive finite samples among its {rows}"
-    for variable, spread in zip(series.variables, std, strict=True):
+    for place, (variable, spread) in enumerate(zip(series.variables, std, strict=True)):
         if spread <= criteria.min_std:
             return f"std of {variable} is {spread:.4g}, not above {criteria.min_std:g}"
         if spread >= criteria.max_std:
-            return f"std of {variable} is {spread:.4g}, not below {criteria.max_std:g}"
+            far = _far_out(stretch[:, place])
+            where = "" if far is None else f": {far:g} is {_FAR_OUT}"
+            return f"std of {variable} is {spread:.4g}, not below {criteria.max_std:g}{where}"
     return ""
+
+
+def _far_out(values: Floats) -> float | None:
+    """The value that lies 1,000 stds of the other values away from them, if one does: as a rule it stands for none."""
+    distance = np.abs(values - np.median(values))
+    worst = int(distance.argmax())
+    # 1.4826 times the median distance estimates the std of what is normal (Hampel 1974).
+    return float(values[worst]) if distance[worst] > 1000 * 1.4826 * np.median(distance) > 0 else None
 
 
 def _nobody(left: Sequence[tuple[str, str]], criteria: Criteria) -> NoExemplarsError:
@@ -129,6 +146,11 @@ def _nobody(left: Sequence[tuple[str, str]], criteria: Criteria) -> NoExemplarsE
     }
     setting = max(kinds, key=lambda kind: kinds[kind])
     asset, reason = left[0]
+    if setting.endswith("max_std") and 2 * sum(_FAR_OUT in reason for _, reason in left) > kinds[setting]:
+        return NoExemplarsError(
+            f"none of {len(left)} assets is fit to train on; '{asset}': {reason}",
+            hint="a number that stands for a missing value? leave such values empty at the source",
+        )
     verb = "raise" if setting.endswith("max_std") else "lower"
     return NoExemplarsError(
         f"none of {len(left)} assets is fit to train on; '{asset}': {reason}",

@@ -86,9 +86,15 @@ class Tally:
         self.unshown_notes += max(len(self.notes) - NAMED, 0)
         self.notes = sorted(self.notes)[:NAMED]
 
+    @property
+    def judged_nothing(self) -> bool:
+        """Whether the assets that were scanned have no day with a verdict: all are warming up or lack data."""
+        unjudged = self.verdicts["warming-up"] + self.verdicts["no-data"]
+        return self.assets > self.failed and self.verdicts.total() == unjudged
+
     def code(self, *, fail_on_findings: bool = False) -> ExitCode:
         """The exit code these results call for."""
-        codes = [ExitCode.ASSETS_FAILED] if self.failed else []
+        codes = [ExitCode.ASSETS_FAILED] if self.failed or self.judged_nothing else []
         if fail_on_findings and self.findings:
             codes.append(ExitCode.FINDINGS)
         return worst(codes)
