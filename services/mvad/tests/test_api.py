@@ -10,6 +10,7 @@ import pytest
 
 from series import NAMES, one_table, rows, stamp
 from serving import KEY, ROOT, Served, training
+from webserver import Web
 
 
 def batch(**fields: object) -> dict[str, object]:
@@ -234,8 +235,8 @@ def test_too_little_and_too_much(server: Served, data: Path, model: str) -> None
         assert [r["timestamp"] for r in done["results"]] == ([] if code else [stamp(20_000)])
 
 
-def test_listing_pages(server: Served, model: str) -> None:
-    others = [server.train(dataSource="table.csv", startTime=stamp(9000), endTime=stamp(9001)) for _ in range(2)]
+def test_listing_pages(server: Served, page: Web, model: str) -> None:
+    others = [server.train(dataSource=f"http://127.0.0.1:{page.port}/absent.csv") for _ in range(2)]
     for key in others:
         server.wait(f"/models/{key}")
     _, _, first = server.ask("GET", "/models?top=1")

@@ -167,8 +167,8 @@ def test_errors_reach_the_client_whole(server: Served, client: Client) -> None:
         list(stranger.list_multivariate_models())
 
 
-def test_paging(server: Served, client: Client) -> None:
-    keys = {server.train(startTime=stamp(9000), endTime=stamp(9001)) for _ in range(3)}
+def test_paging(server: Served, client: Client, page: Web) -> None:
+    keys = {server.train(dataSource=f"http://127.0.0.1:{page.port}/absent.csv") for _ in range(3)}
     for key in keys:
         server.wait(f"/models/{key}")
     assert keys <= {m.model_id for m in client.list_multivariate_models(top=1)}

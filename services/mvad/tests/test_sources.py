@@ -344,6 +344,9 @@ def test_a_list_that_leads_elsewhere(page: Web, tmp_path: Path) -> None:
         ("https://a.blob.core.windows.net/box/?sig=S", "/box", ""),
         ("http://localhost:10000/account/box/x", "/account/box", "x%2F"),
         ("http://[::1]:10000/account/box/x/", "/account/box", "x%2F"),
+        ("http://127.0.0.1:10000/account/box", "/account/box", ""),
+        ("http://azurite:10000/account/box/x", "/account/box", "x%2F"),
+        ("https://blobs.example/box/x", "/box", "x%2F"),
     ],
 )
 def test_where_a_folder_is_listed(url: str, path: str, prefix: str) -> None:

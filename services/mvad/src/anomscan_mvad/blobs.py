@@ -63,6 +63,6 @@ def _split(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     host = parts.hostname or ""
     segments = parts.path.strip("/").split("/")
-    count = 2 if host == "localhost" or address_of(host) is not None else 1
+    count = 2 if "." not in host or address_of(host) is not None else 1
     folder = unquote("/".join(segments[count:]))
     return "/" + "/".join(segments[:count]), f"{folder}/" if folder else ""

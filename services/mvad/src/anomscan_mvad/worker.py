@@ -66,8 +66,9 @@ class Worker:
             stride = engine.stride_of(len(table))
             if stride > 1:
                 log.warning(
-                    "model %s: %d rows are many, so only 1 in %d training windows is used; --stride 1 takes about "
-                    "%d times as long and comes nearer to the hosted service, which may matter near the threshold",
+                    "model %s: %d rows are many, so 1 in %d training windows is used; scores are farther from the "
+                    "hosted service's, and an anomaly near the threshold may be missed. --stride 1 takes about %d "
+                    "times as long.",
                     model.name, len(table), stride, stride,
                 )  # fmt: skip
         detector = engine.train(table, window, stride, lambda curve: self.answer({"progress": {"modelState": curve}}))
