@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -442,3 +442,49 @@ def test_what_a_fetch_writes_holds_no_secret(server: MariaDb, tmp_path: Path, fa
     written = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "secret.json"]
     assert len(written) > 1
     assert not [path for path in written if b"s3cret" in path.read_bytes()]
+
+
+@pytest.mark.parametrize("fast", PATHS)
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/St_Johns", None])
+def test_a_timestamp_is_an_instant_whatever_the_zones(
+    make: Make, server: MariaDb, read: Any, fast: str, zone: str
+) -> None:
+    server.run("SET GLOBAL time_zone = '+05:30'")
+    try:
+        # The night in which the clocks of Berlin go back.
+        query = """
+            SELECT 'A1' AS asset_id, FROM_UNIXTIME(1729980000 + 3600 * seq) AS date, seq AS prt7, 'Good' AS health
+            FROM seq_0_to_9 WHERE :start <= :end
+        """
+        server.run(
+            "CREATE TABLE IF NOT EXISTS instants (asset_id VARCHAR(9), date TIMESTAMP NULL, prt7 DOUBLE)",
+            database="fleet",
+        )
+        server.run(
+            "DELETE FROM instants",
+            f"INSERT INTO instants SELECT asset_id, date, prt7 FROM ({query.replace(':start <= :end', 'TRUE')}) AS q",
+            database="fleet",
+        )
+        stored = "SELECT asset_id, date, prt7, NULL AS health FROM instants WHERE date BETWEEN :start AND :end"
+        rows = read(make(stored, cadence="1h", timezone=zone, fast=fast))
+        assert [row[1] for row in sorted(rows, key=lambda row: row[2])] == [
+            datetime(2024, 10, 26, 22) + timedelta(hours=hour) for hour in range(10)
+        ]
+    finally:
+        server.run("SET GLOBAL time_zone = 'SYSTEM'")
+
+
+@pytest.mark.parametrize("fast", PATHS)
+def test_a_timestamp_at_local_midnight_is_that_day(make: Make, server: MariaDb, read: Any, fast: str) -> None:
+    server.run(
+        "CREATE TABLE IF NOT EXISTS midnights (asset_id VARCHAR(9), date TIMESTAMP NULL, prt7 DOUBLE)", database="fleet"
+    )
+    server.run(
+        "SET time_zone = '+00:00'",
+        "DELETE FROM midnights",
+        "INSERT INTO midnights VALUES ('A1', '2024-06-30 22:00:00', 1), ('A1', '2024-12-31 23:00:00', 2)",
+        database="fleet",
+    )
+    query = "SELECT asset_id, date, prt7, NULL AS health FROM midnights WHERE date BETWEEN :start AND :end"
+    rows = read(make(query, timezone="Europe/Berlin", fast=fast))
+    assert sorted(row[1] for row in rows) == [datetime(2024, 7, 1), datetime(2025, 1, 1)]

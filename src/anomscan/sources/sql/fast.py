@@ -41,6 +41,10 @@ _ENVIRONMENT = {
 }
 
 
+#: MySQL gives a TIMESTAMP, which is an instant, in the zone of the session.
+IN_UTC = "SET SESSION time_zone = '+00:00'"
+
+
 class NotStartedError(Exception):
     """The fast path failed before it gave a row."""
 
@@ -124,6 +128,7 @@ def batches(address: str, query: str, wanted: Sequence[str], timeout_s: float) -
         After it, or if the server was silent.
     """
     order = {"url": address, "query": query, "columns": list(wanted), "rows": _ROWS, "timeout_s": timeout_s}
+    order["first"] = IN_UTC
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "anomscan.sources.sql.fast_reader"],
         stdin=subprocess.PIPE,

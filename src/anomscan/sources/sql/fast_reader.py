@@ -32,7 +32,11 @@ def main() -> None:
 
     watched(True)
     reader: Any = connectorx.read_sql(
-        order["url"], order["query"], return_type="arrow_stream", batch_size=order["rows"]
+        order["url"],
+        order["query"],
+        return_type="arrow_stream",
+        batch_size=order["rows"],
+        pre_execution_query=order["first"],
     )
     schema = float_schema(pa.schema([reader.schema.field(name) for name in order["columns"]]))
     with output, pa.ipc.new_stream(output, schema) as writer:

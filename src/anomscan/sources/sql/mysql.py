@@ -11,6 +11,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any
 
+import pyarrow as pa
 import pymysql
 import sqlalchemy as sa
 from pymysql.constants import ER, FIELD_TYPE
@@ -124,7 +125,7 @@ class MySql:
             description = self._described(query, thing)
             if fast.is_exact(description, self._settings.columns):
                 try:
-                    yield from self._fast_pieces(query, thing)
+                    yield from self._fast_pieces(query, thing, instants=self._has_instants(description))
                 except fast.NotStartedError as error:
                     self.notices.append(
                         f"{thing} was read without the fast path, which failed: {self._without_password(str(error))} "
@@ -136,16 +137,35 @@ class MySql:
                 _log.debug("%s has columns that the fast path does not give exactly", thing)
         yield from self._slow_pieces(query, thing)
 
-    def _fast_pieces(self, query: str, thing: str) -> Iterator[Piece]:
+    def _has_instants(self, description: Sequence[tuple[Any, ...]]) -> bool:
+        """Whether the timestamps are of the type TIMESTAMP: instants, which the session gives in UTC."""
+        name = self._settings.columns.timestamp
+        return any(column == name and kind == FIELD_TYPE.TIMESTAMP for column, kind, *_ in description)
+
+    def _with_instants(self, piece: Piece) -> Piece:
+        """The rows with their timestamps, which are in UTC, as instants in the zone of the source."""
+        name, rows = self._settings.columns.timestamp, piece.rows
+        column = rows[name]
+        try:
+            moments = column.cast(pa.timestamp("us")).cast(pa.timestamp("us", "UTC"))
+        except pa.ArrowInvalid:  # a zero date among them: whoever reads the text names it
+            column = pa.array([None if text is None else f"{text}Z" for text in column.to_pylist()], pa.string())
+        else:
+            column = moments.cast(pa.timestamp("us", self._settings.timezone or "UTC"))
+        place = rows.schema.get_field_index(name)
+        return replace(piece, rows=rows.set_column(place, name, column), typed_times=True)
+
+    def _fast_pieces(self, query: str, thing: str, *, instants: bool) -> Iterator[Piece]:
         wanted = needed(self._settings.columns)
         mode = "require" if self._settings.tls == "prefer" and self.cipher else self._settings.tls
         address = fast.address(self._url, mode, self._settings.ca)
         row = 0
         try:
             for batch in fast.batches(address, query, wanted, self._settings.read_timeout_s):
-                yield Piece(
+                piece = Piece(
                     batch, partial(_place, thing, row), typed_times=fast.has_dates(batch, self._settings.columns)
                 )
+                yield self._with_instants(piece) if instants else piece
                 row += len(batch)
         except fast.BrokenOffError as error:
             raise self._failed(error.code, str(error), thing, cut=error.code is None) from None
@@ -172,7 +192,7 @@ class MySql:
                     if kinds[columns.timestamp] in _DATES:
                         piece = replace(piece, typed_times=True)
                     row += len(part)
-                    yield piece
+                    yield self._with_instants(piece) if self._has_instants(description) else piece
             except pymysql.err.Error as error:
                 raise self._failed(*_said(error), thing) from None
         finally:
@@ -232,6 +252,12 @@ class MySql:
         except (TypeError, ValueError, LookupError) as error:
             raise ConfigError(f"{place} cannot be used: {self._without_password(str(error))}") from None
         connection._read_timeout = settings.read_timeout_s
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(fast.IN_UTC)
+        except pymysql.err.Error as error:
+            connection.close()
+            raise self._failed(*_said(error), place) from None
         return connection
 
     def describe(self) -> Iterator[tuple[str, str]]:
@@ -244,14 +270,19 @@ class MySql:
         """
         try:
             with self._connection.cursor() as cursor:
-                cursor.execute("SELECT VERSION(), CURRENT_USER(), UTC_TIMESTAMP(6)")
-                version, user, clock = cursor.fetchone() or ("", "", None)
+                cursor.execute(
+                    "SELECT VERSION(), CURRENT_USER(), UTC_TIMESTAMP(6), @@global.time_zone, @@system_time_zone"
+                )
+                version, user, clock, zone, system = cursor.fetchone() or ("", "", None, "", "")
         except pymysql.err.Error as error:
             raise self._failed(*_said(error), f"the database of source '{self._name}'") from None
         yield "server", f"{version}, as user {user}"
         verified = {"verify-identity": ", certificate and host name verified", "verify-ca": ", certificate verified"}
         trust = verified.get(self._settings.tls, ", certificate not verified")
         yield "encryption", f"{self.cipher}{trust}" if self.cipher else "none, the connection is in clear text"
+        server = f"SYSTEM ({system})" if zone == "SYSTEM" else zone
+        source = self._settings.timezone or "none set"
+        yield "zones", f"server {server}, session UTC (for TIMESTAMP columns), source {source} (for DATETIME columns)"
         if clock is not None:
             yield "clock", str(clock)
 
