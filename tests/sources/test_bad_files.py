@@ -216,11 +216,11 @@ class TestOneFileAnAsset:
         assert all(failure.error.exit_code == 2 for failure in failures)
 
     def test_no_row_of_a_failed_asset_is_delivered(self, tmp_path: Path, files: Files, parts: Any) -> None:
-        (tmp_path / "2016").mkdir()
-        (tmp_path / "2017").mkdir()
-        (tmp_path / "2016" / "x.csv").write_text("t,v\n2016-01-01,1\n")
-        (tmp_path / "2017" / "x.csv").write_text("t,v\n2017-01-01,y\n")
-        (tmp_path / "2017" / "y.csv").write_text("t,v\n2017-01-01,1\n")
+        (tmp_path / "asset=x").mkdir()
+        (tmp_path / "asset=y").mkdir()
+        (tmp_path / "asset=x" / "2016.csv").write_text("t,v\n2016-01-01,1\n")
+        (tmp_path / "asset=x" / "2017.csv").write_text("t,v\n2017-01-01,y\n")
+        (tmp_path / "asset=y" / "2017.csv").write_text("t,v\n2017-01-01,1\n")
         tables, failures, _ = parts(files("*/*.csv", columns=self.COLUMNS).fetch(Request()))
         assert [row["asset"] for table in tables for row in table.to_pylist()] == ["y"]
         assert [failure.asset for failure in failures] == ["x"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 from anomscan.config import FilesSource
 from anomscan.errors import InputError
 from anomscan.sources.base import AssetFailure, Notice, Request
+from anomscan.sources.files.naming import asset_ids
 from anomscan.sources.requests import asked
 from anomscan.tables.columns import to_rows
 from anomscan.tables.formats import EXTENSIONS, format_of, known_format, reader
@@ -124,7 +125,7 @@ def _find(settings: FilesSource) -> list[_File]:
     Of a folder those with a known extension (and of the format, where one is set), not those whose name begins
     with a dot; a pattern and a single file say themselves what is meant.
     """
-    path = settings.path
+    base = path = settings.path
     if path.is_dir():
         found = [
             child
@@ -140,33 +141,34 @@ def _find(settings: FilesSource) -> list[_File]:
                 f"{path} contains no file to read", hint=f"looked for names that end in {', '.join(wanted)} or .gz"
             )
     elif path.is_file():
-        found = [path]
+        base, found = path.parent, [path]
     else:
-        found = sorted(one for one in _matches(path) if one.is_file() and not one.name.startswith("."))
+        base, pattern = _split(path)
+        found = sorted(one for one in base.glob(pattern) if one.is_file() and not one.name.startswith("."))
         if not found:
             raise InputError(f"there is no file {path}")
-    named = settings.columns.asset is None
-    return [_File(one, settings.format or known_format(one), _asset(one) if named else None) for one in found]
+    _refuse_lakes(path, found)
+    ids = asset_ids(found, base) if settings.columns.asset is None else [None] * len(found)
+    formats = [settings.format or known_format(one) for one in found]
+    return [_File(*each) for each in zip(found, formats, ids, strict=True)]
 
 
-def _matches(pattern: Path) -> Iterator[Path]:
-    """The matches of a pattern; a folder whose own name looks like a pattern is taken literally."""
+def _split(pattern: Path) -> tuple[Path, str]:
+    """The folder to search and the pattern in it; a folder whose own name looks like a pattern is taken literally."""
     base, *parts = map(Path, pattern.parts)
     while parts and (base / parts[0]).exists():
         base /= parts.pop(0)
-    return base.glob("/".join(map(str, parts)))
+    return base, "/".join(map(str, parts))
 
 
-def _asset(path: Path) -> str:
-    """The name without ``.gz`` and the extension before it.
-
-    >>> _asset(Path("site.7.csv.gz")), _asset(Path("T1.txt"))
-    ('site.7', 'T1')
-    """
-    name = path.name[:-3] if path.suffix.lower() == ".gz" else path.name
-    stem = Path(name).stem or name
-    try:
-        stem.encode()
-    except UnicodeEncodeError:
-        raise InputError(f"the name of {path!r} is not UTF-8 text, so it cannot be an asset id") from None
-    return stem
+def _refuse_lakes(path: Path, found: Sequence[Path]) -> None:
+    """Refuse the files of a table format, in whose folders rows lie that were deleted or replaced."""
+    folders = {folder for one in found for folder in (one, *one.parents) if folder != folder.parent}
+    for folder in sorted(folders & {path, *(parent for one in found for parent in one.parents)}):
+        for mark, kind, function in (("_delta_log", "Delta", "delta_scan"), ("metadata", "Iceberg", "iceberg_scan")):
+            inside = folder / mark
+            if inside.is_dir() and (kind == "Delta" or any(inside.glob("*.metadata.json"))):
+                raise InputError(
+                    f"{folder} is a table in the {kind} format, whose files hold deleted rows, too",
+                    hint=f'read it by kind = "sql", url = "duckdb:///:memory:" and {function}(\'{folder}\')',
+                )

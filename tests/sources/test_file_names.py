@@ -1,0 +1,89 @@
+"""Which asset a file is, where no column says so; files that are no plain files at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from anomscan.config import Columns
+from anomscan.errors import InputError
+from anomscan.sources.base import Request, Source
+
+Files = Callable[..., Source]
+NAMELESS = Columns(asset=None, timestamp="t", values=("v",))
+
+
+def laid(folder: Path, *names: str) -> None:
+    """CSV files, in each the number of the file as its value."""
+    for number, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"t,v\n2017-01-0{number + 1},{number}\n")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names", "assets"),
+    [
+        ("plants/*/data.csv", ["plants/alpha/data.csv", "plants/beta/data.csv"], ["alpha", "beta"]),
+        ("plants/*/raw/data.csv", ["plants/alpha/raw/data.csv", "plants/beta/raw/data.csv"], ["alpha", "beta"]),
+        ("p/*/*.csv", ["p/asset_id=alpha/part-0.csv", "p/asset_id=beta/part-0.csv"], ["alpha", "beta"]),
+        ("p/*/*.csv", ["p/asset_id=alpha/part-0.csv", "p/asset_id=alpha/part-1.csv"], ["alpha", "alpha"]),
+        ("p/*/*.csv", ["p/asset_id=alpha/part-0.csv"], ["alpha"]),
+        ("p/*/*/*.csv", ["p/year=2016/asset=x/0.csv", "p/year=2017/asset=x/0.csv"], ["x", "x"]),
+        ("p/*/*.csv", ["p/north/a.csv", "p/south/b.csv"], ["a", "b"]),
+        ("p/*.csv", ["p/site.7.csv", "p/site.8.csv"], ["site.7", "site.8"]),
+        ("env=prod/*.csv", ["env=prod/a.csv", "env=prod/b.csv"], ["a", "b"]),
+    ],
+)
+def test_the_part_that_differs_is_the_asset(
+    tmp_path: Path, files: Files, read: Any, pattern: str, names: list[str], assets: list[str]
+) -> None:
+    laid(tmp_path, *names)
+    rows = read(files(pattern, columns=NAMELESS))
+    assert [row[0] for row in sorted(rows, key=lambda row: row[2])] == assets
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names", "message"),
+    [
+        ("p/*/*.csv", ["p/2016/a.csv", "p/2017/a.csv", "p/2017/b.csv"], "would both be asset 'a'"),
+        ("p/*", ["p/a.csv", "p/a.csv.gz", "p/b.csv"], "would both be asset 'a'"),
+        ("p/*/*/*.csv", ["p/year=2016/site=x/0.csv", "p/year=2017/site=x/0.csv"], "which of year, site is the asset"),
+    ],
+)
+def test_two_files_never_become_one_asset_silently(
+    tmp_path: Path, files: Files, pattern: str, names: list[str], message: str
+) -> None:
+    laid(tmp_path, *names)
+    with pytest.raises(InputError, match=rf"{message}.*set columns\.asset"):
+        list(files(pattern, columns=NAMELESS).fetch(Request()))
+
+
+@pytest.mark.parametrize(("mark", "kind"), [("_delta_log/0.json", "Delta"), ("metadata/v1.metadata.json", "Iceberg")])
+@pytest.mark.parametrize("path", ["lake", "lake/*.csv", "lake/*/*.csv"])
+def test_the_files_of_a_lake_are_no_table(tmp_path: Path, files: Files, mark: str, kind: str, path: str) -> None:
+    laid(tmp_path, "lake/a.csv", "lake/day=1/b.csv", f"lake/{mark}")
+    with pytest.raises(InputError, match=rf"lake is a table in the {kind} format.*duckdb") as caught:
+        list(files(path, columns=Columns(asset="a", timestamp="t", values=("v",))).fetch(Request()))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_called_metadata_is_no_lake(tmp_path: Path, files: Files, read: Any) -> None:
+    laid(tmp_path, "plain/a.csv", "plain/metadata/notes.csv")
+    assert [row[0] for row in read(files("plain", columns=NAMELESS))] == ["a"]
+
+
+def test_duckdb_reads_a_partitioned_folder(tmp_path: Path) -> None:
+    """What the hint promises, without the extension of Delta, which DuckDB would fetch."""
+    for asset in ("alpha", "beta"):
+        folder = tmp_path / f"asset_id={asset}"
+        folder.mkdir()
+        duckdb.sql(f"COPY (SELECT 1.5 AS v, DATE '2017-01-01' AS t) TO '{folder / 'part-0.parquet'}'")
+    found = duckdb.sql(
+        f"SELECT asset_id, t, v FROM read_parquet('{tmp_path}/*/*.parquet', hive_partitioning = true) ORDER BY 1"
+    )
+    assert [row[0] for row in found.fetchall()] == ["alpha", "beta"]
