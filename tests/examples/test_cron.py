@@ -441,7 +441,8 @@ def test_systemd_takes_the_units(tmp_path):
     assert os.access(EXAMPLE / "nightly.sh", os.X_OK)
     analyze = shutil.which("systemd-analyze")
     assert analyze, "systemd-analyze is not installed: sh scripts/install-servers.sh"
-    done = subprocess.run([analyze, "verify", *units], capture_output=True, text=True, check=False)
+    # Whether this machine has the manual's pages is not of interest.
+    done = subprocess.run([analyze, "--man=no", "verify", *units], capture_output=True, text=True, check=False)
     assert (done.returncode, [line for line in done.stderr.splitlines() if "anomscan" in line]) == (0, [])
 
 

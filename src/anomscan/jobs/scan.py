@@ -142,7 +142,7 @@ def _place(job: Job, delivery: Delivery) -> Path | None:
     ConfigError, OutputError
         If it cannot be.
     """
-    from anomscan.storage.durable import output_errors
+    from anomscan.storage.durable import file_mode, output_errors
 
     output = delivery.output
     place = None if output is None or output == "-" or is_remote(output) else Path(output)
@@ -152,7 +152,7 @@ def _place(job: Job, delivery: Delivery) -> Path | None:
         raise OutputError(f"{output} cannot be written: there is no folder {place.parent}")
     if place is not None:
         with output_errors(place):
-            mode = place.stat().st_mode if place.exists() else stat.S_IFREG
+            mode = file_mode(place)
         if stat.S_ISDIR(mode):
             raise OutputError(f"{output} cannot be written: it is a folder", hint="name a file in it")
         if not stat.S_ISREG(mode):

@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -42,7 +43,7 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """
     target = Path(os.path.realpath(path))
     with output_errors(target):
-        special = target.exists() and not target.is_file()
+        special = not stat.S_ISREG(file_mode(target))
     if special:
         with _special(target) as file:
             yield file
@@ -81,6 +82,17 @@ def remove_unfinished(path: str | os.PathLike[str]) -> None:
 def _unfinished(target: Path) -> str:
     """The beginning of the names of a file's unfinished versions."""
     return f"{UNFINISHED}{hashlib.blake2b(os.fsencode(target.name), digest_size=4).hexdigest()}-"
+
+
+def file_mode(path: Path) -> int:
+    """The mode of what is at a path; that of a regular file where nothing is.
+
+    Since Python 3.14 ``Path.exists`` says False to what no file can be called, too; here that is an OSError.
+    """
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return stat.S_IFREG
 
 
 @contextmanager
