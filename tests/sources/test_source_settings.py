@@ -42,3 +42,10 @@ def test_a_variable_is_named_once(tmp_path: Path) -> None:
     (tmp_path / "anomscan.toml").write_text(SQL.format("sqlite://", '["v", "w", "v"]'))
     with pytest.raises(ConfigError, match=r"columns\.values names 'v' twice"):
         load(environ={}, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("pattern", ["%F", "%d.%m.%Y %d", "%Y-W%W", "seconds"])
+def test_a_timestamp_format_that_cannot_be_one_is_refused_with_the_settings(tmp_path: Path, pattern: str) -> None:
+    (tmp_path / "anomscan.toml").write_text(SQL.format("sqlite://", '["v"]') + f'timestamp_format = "{pattern}"\n')
+    with pytest.raises(ConfigError, match=f"timestamp_format '{pattern}' is not understood"):
+        load(environ={}, cwd=tmp_path)

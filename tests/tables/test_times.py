@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -142,10 +144,57 @@ class TestPattern:
             ["12/31/2017" + " +0000" * ("%z" in pattern), "31/12/2017"], pattern=pattern
         )
 
-    @pytest.mark.parametrize("pattern", ["mixed", "ISO8601", "", "%Y-%m-%d %Z"])
+    @pytest.mark.parametrize(
+        "pattern",
+        ["mixed", "ISO8601", "", "%Y-%m-%d %Z", "%F", "%-d.%-m.%Y", "%e.%m.%Y", "%Y-%m-%d %k:%M", "%Y-%m-%d %T", "%D",
+         "%s", "%Y-W%W", "%G-W%V", "%Y-%m-%d %", "%d.%m.%Y %d", "%s%z", "%Q", "%d.%m", "%H:%M"],
+    )  # fmt: skip
     def test_what_is_no_pattern_is_refused(self, pattern: str) -> None:
         with pytest.raises(ConfigError, match="timestamp_format"):
             Times(Cadence.parse("1D"), "UTC", pattern)
+
+
+class TestNumbers:
+    @pytest.mark.parametrize(
+        ("pattern", "number", "instant"),
+        [
+            ("unix", 1709251200, "2024-03-01T00:00:00"),
+            ("unix", -1, "1969-12-31T23:59:59"),
+            ("unix-ms", 1709251200000, "2024-03-01T00:00:00"),
+            ("unix-us", 1709251200000000, "2024-03-01T00:00:00"),
+            ("unix-ns", 1709251200000000000, "2024-03-01T00:00:00"),
+            ("excel", 45352, "2024-03-01T00:00:00"),
+        ],
+    )
+    def test_count_from_their_epoch_whatever_their_type(self, pattern: str, number: int, instant: str) -> None:
+        for column in (pa.array([number]), pa.array([float(number)]), pa.array([Decimal(number)]), [f" {number} "]):
+            assert read(column, pattern=pattern, cadence="1s") == [instant]
+
+    def test_fractions(self) -> None:
+        times = Times(Cadence.parse("1s"), "UTC", "unix")
+        assert times.read(pa.array([1709251200.25]), "t", str).to_pylist() == [datetime(2024, 3, 1, 0, 0, 0, 250_000)]
+        assert read(["45352.25", "45352.0069444444"], pattern="excel", zone=PARIS) == [
+            "2024-03-01T05:00:00",
+            "2024-02-29T23:10:00",
+        ]
+
+    def test_typed_values_beside_them_are_what_they_are(self) -> None:
+        assert read(pa.array([datetime(2024, 3, 1, 6)]), pattern="unix") == ["2024-03-01T06:00:00"]
+
+    def test_what_cannot_be_one_is_named(self) -> None:
+        assert "row 2, column 't': 'soon' does not fit timestamp_format 'unix'" in refused(
+            ["1", "soon"], pattern="unix"
+        )
+        assert "'nan' is not a timestamp" in refused(pa.array([1.0, math.nan]), pattern="unix")
+        assert "'1709251200000' is outside the years 1 to 9999 by timestamp_format 'unix'" in refused(
+            [1709251200, 1709251200000], pattern="unix"
+        )
+        assert "outside the years" in refused(["1e400"], pattern="unix-ms")
+        assert "finer than a microsecond" in refused([1709251200000000001], pattern="unix-ns")
+
+    def test_numbers_without_it_are_refused_with_the_way_out(self) -> None:
+        assert "'1709251200' is not a timestamp (if numbers are meant, set timestamp_format" in refused(["1709251200"])
+        assert "holds int64, not timestamps (if numbers are meant" in refused([1709251200])
 
 
 moments = st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29))

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from anomscan.errors import ConfigError
 from anomscan.storage.places import is_url
 from anomscan.telemetry.cadence import Cadence, last_instant, parse_duration
+from anomscan.telemetry.patterns import check_pattern
 
 _REFERENCES = ("env:", "file:", "aws-secretsmanager://")
 
@@ -89,6 +90,13 @@ class _SourceSettings(Section):
     def _cadence_is_known(cls, text: str) -> str:
         Cadence.parse(text)
         return text
+
+    @field_validator("timestamp_format")
+    @classmethod
+    def _pattern_is_one(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            check_pattern(pattern)
+        return pattern
 
     @field_validator("timezone")
     @classmethod

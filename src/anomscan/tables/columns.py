@@ -23,6 +23,7 @@ from anomscan.telemetry.rows import Layout
 
 #: How an empty value may be spelt.
 EMPTY = ("", "NaN", "nan", "NULL", "null", "NA", "N/A")
+_TIMES = (date, datetime, int, float, Decimal)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.ASCII | re.IGNORECASE)
 
 # To make a scalar of a Python value, pyarrow imports pandas.
@@ -139,7 +140,7 @@ def from_objects(values: Mapping[str, Sequence[object]], columns: Columns, place
     arrays = {}
     for name in needed(columns):
         if name == columns.timestamp:
-            arrays[name] = _texts(values[name], name, place, (date, datetime), "a timestamp")
+            arrays[name] = _texts(values[name], name, place, _TIMES, "a timestamp")
         elif name in columns.values:
             arrays[name] = _number_objects(values[name])
         elif name == columns.asset:
@@ -158,12 +159,12 @@ def _texts(values: Sequence[object], name: str, place: Place, kinds: tuple[type,
         fractional = isinstance(value, Decimal) and value != value.to_integral_value()
         if value is None or isinstance(value, str):
             texts.append(value)
-        elif fractional or type(value) not in kinds:
+        elif type(value) not in kinds or (fractional and float not in kinds):
             raise InputError(f"{place(row)}, column '{name}': {shown(value)} is not {wanted}")
         elif isinstance(value, date):
             texts.append(value.isoformat())
         else:
-            texts.append(str(int(value) if isinstance(value, Decimal) else value))
+            texts.append(str(int(value) if isinstance(value, Decimal) and not fractional else value))
     return arrow.to_texts(texts)
 
 

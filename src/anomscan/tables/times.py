@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -13,9 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from anomscan.errors import ConfigError, InputError
+from anomscan.errors import InputError
 from anomscan.telemetry import arrow
 from anomscan.telemetry.cadence import Cadence
+from anomscan.telemetry.patterns import NUMBERED, check_pattern
 
 _OFFSET = r"(Z|[+-]\d{2}(:?\d{2})?)$"
 _AWARE = rf"[T ]\d{{2}}:[0-9:.]*{_OFFSET}"
@@ -23,6 +25,10 @@ _ISO = rf"^\d{{4}}-\d{{2}}-\d{{2}}([T ]\d{{2}}:\d{{2}}(:\d{{2}}(\.\d{{1,9}})?)?(
 _FIRST = np.datetime64("0001-01-01", "us")
 _LAST = np.datetime64("9999-12-31T23:59:59.999999", "us")
 
+_NUMBER = r"^[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?$"
+_NUMBERS_HINT = f"if numbers are meant, set timestamp_format to what they count: {', '.join(NUMBERED)}"
+_UNIX = np.datetime64("1970-01-01", "us")
+_EXCEL = np.datetime64("1899-12-30", "us")
 _FINER = r"\.\d{6}\d{0,2}[1-9]"
 _DAY = np.timedelta64(1, "D")
 
@@ -44,7 +50,8 @@ class Times:
     timezone
         IANA name; where instants without an offset stand. None: they are refused.
     pattern
-        How text is written, as for strptime; None for ISO 8601.
+        How text is written, as for strptime; None for ISO 8601; or what numbers count, one of
+        :data:`anomscan.telemetry.patterns.NUMBERED`.
     mixed
         Whether some may have an offset and others none.
 
@@ -55,10 +62,8 @@ class Times:
     """
 
     def __init__(self, cadence: Cadence, timezone: str | None, pattern: str | None, *, mixed: bool = False) -> None:
-        if pattern is not None and ("%" not in pattern or "%Z" in pattern):
-            raise ConfigError(
-                f"timestamp_format '{pattern}' is not understood", hint="write it as %d.%m.%Y %H:%M; %z is an offset"
-            )
+        if pattern is not None:
+            check_pattern(pattern)
         self._cadence = cadence
         self._zone = timezone
         self._pattern = pattern
@@ -72,7 +77,7 @@ class Times:
         Parameters
         ----------
         column
-            (n,) text, dates or timestamps.
+            (n,) text, dates, timestamps, or numbers where the pattern says what they count.
         name
             The column's name, for errors.
         place
@@ -117,14 +122,16 @@ class Times:
             unique = pc.utf8_trim_whitespace(unique)
             if "" in (texts := unique.to_pylist()):
                 raise InputError(f"{where(texts.index(''))}: no timestamp")
-            if self._pattern is None or typed:
+            if self._pattern in NUMBERED and _match(unique, _NUMBER).all():
+                wall, utc, aware = _from_numbers(unique, self._pattern, where)
+            elif self._pattern is None or typed:
                 wall, utc, aware = _from_iso(unique, where)
             else:
                 wall, utc, aware = _from_pattern(unique, self._pattern, where)
+        elif self._pattern in NUMBERED and _is_number(unique.type):
+            wall, utc, aware = _from_numbers(unique, self._pattern, where)
         else:
-            raise InputError(
-                f"{place(0)}: column '{name}' holds {unique.type}, not timestamps", hint="write them as ISO 8601 text"
-            )
+            raise InputError(f"{place(0)}: column '{name}' holds {unique.type}, not timestamps", hint=_NUMBERS_HINT)
         seen = dict(self.seen)
         for kind in (False, True):
             if kind not in seen and kind in aware:
@@ -214,13 +221,11 @@ _Read = tuple[Moments, Moments | None, NDArray[np.bool_]]
 
 
 def _from_iso(texts: pa.Array, where: Place) -> _Read:
-    _refuse(
-        ~_match(texts, _ISO),
-        texts,
-        where,
-        "is not a timestamp",
-        hint="write 2017-01-31 or 2017-01-31T06:00:00Z, or set timestamp_format",
-    )
+    wrong = ~_match(texts, _ISO)
+    if wrong.any():
+        first = texts[int(np.argmax(wrong))].as_py()
+        hint = "write 2017-01-31 or 2017-01-31T06:00:00Z, or set timestamp_format"
+        _refuse(wrong, texts, where, "is not a timestamp", hint=_NUMBERS_HINT if re.fullmatch(_NUMBER, first) else hint)
     aware = _match(texts, _AWARE)
     if not aware.any():
         return _parsed(texts, texts, where), None, aware
@@ -264,7 +269,43 @@ def _is_moment(text: str) -> bool:
     return True
 
 
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def _from_numbers(column: pa.Array, pattern: str, where: Place) -> _Read:
+    """Numbers or their text, by what the pattern says they count."""
+    factor, divisor = NUMBERED[pattern]
+    try:
+        values = column.cast(pa.int64()).to_pylist()
+    except pa.ArrowInvalid:  # fractions, or far beyond any year
+        values = [Decimal(str(value)) for value in column.to_pylist()]
+        _refuse(np.array([not value.is_finite() for value in values]), column, where, "is not a timestamp")
+    start = _EXCEL if pattern == "excel" else _UNIX
+    low, high = (int((end - start).astype(np.int64)) * divisor // factor for end in (_FIRST, _LAST))
+    _refuse(
+        np.array([not low < value < high for value in values]),
+        column,
+        where,
+        f"is outside the years 1 to 9999 by timestamp_format '{pattern}'",
+        hint="set timestamp_format to the unit that it counts",
+    )
+    finer = np.array([isinstance(value, int) and value % divisor != 0 for value in values])
+    _refuse(finer, column, where, "is finer than a microsecond")
+    step = 1_000 if pattern == "excel" else 1  # as finely as a float tells days
+    counted = [
+        value * factor // divisor if isinstance(value, int) else round(value * factor / divisor / step) * step
+        for value in values
+    ]
+    wall = start + np.array(counted, "timedelta64[us]")
+    if pattern == "excel":
+        return wall, None, np.zeros(len(wall), bool)
+    return wall, wall, np.ones(len(wall), bool)
+
+
 def _from_pattern(texts: pa.Array, pattern: str, where: Place) -> _Read:
+    if pattern in NUMBERED:
+        _refuse(~_match(texts, _NUMBER), texts, where, f"does not fit timestamp_format '{pattern}'")
     wall = _padded(texts, pattern)
     if wall is not None:
         return wall, None, np.zeros(len(texts), bool)
