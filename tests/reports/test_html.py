@@ -221,10 +221,10 @@ def test_a_folder_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> N
         write(tmp_path / "file", found("a"))
 
 
-def test_an_empty_run_has_an_index(tmp_path: Path) -> None:
-    files = write(tmp_path)
-    assert "0 assets" in " ".join(Page(files.index).text.split())
-    assert files.notes == ()
+def test_results_without_a_record_are_no_report(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the results hold no record"):
+        write(tmp_path)
+    assert not (tmp_path / "index.html").exists()
 
 
 def test_without_the_exporter_a_note_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from anomscan.detectors.kind import Console
 from anomscan.errors import AssetError, ConfigError, InputError, StoreError
+from anomscan.telemetry.cadence import last_instant
 
 if TYPE_CHECKING:
     from anomscan.config import Settings
@@ -68,13 +71,16 @@ def write_list(settings: Settings, records: Iterable[Record], format_: str, outp
 
     Raises
     ------
+    InputError
+        If there is no record; the old file stays.
     OutputError
         If it cannot be written; the old file stays.
     """
     from anomscan.reports.listings import FORMATS
+    from anomscan.reports.records import some
     from anomscan.storage.durable import replace_file
 
-    lines = FORMATS[format_].lines(records, settings.report.asset_url)
+    lines = FORMATS[format_].lines(some(records), settings.report.asset_url)
     if output is None:
         sys.stdout.writelines(lines)
         return
@@ -104,18 +110,36 @@ def _series_of(console: Console, settings: Settings, facts: dict[str, Any]) -> C
     try:
         source, _ = settings.source(facts.get("source"))
         store = Store.open(settings.store.path)
-        store.layout(source)
+        is_revised = "data_hash" in facts and store.revision(source) != facts["data_hash"]
+        as_of = _known_then(facts, is_revised)
     except (ConfigError, StoreError) as error:
         console.warn(f"charts lack the values: {error}")
         return lambda asset: None
+    if is_revised:
+        console.warn(
+            f"the store has changed since the run: charts show the values that were known then, {facts['started']}"
+            if as_of is not None
+            else "the store has changed since the run: charts show the values of today"
+        )
 
     def look_up(asset: str) -> Series | None:
         try:
-            return store.read(source, asset)
+            return store.read(source, asset, as_of=as_of)
         except AssetError:
             return None
 
     return look_up
+
+
+def _known_then(facts: dict[str, Any], is_revised: bool) -> np.datetime64 | None:
+    """Up to which arrival the run knew the store; None for all that is there."""
+    try:
+        if facts.get("as_of") is not None:
+            return last_instant(facts["as_of"])
+        # The start is told in whole seconds.
+        return last_instant(facts["started"]) + np.timedelta64(999_999, "us") if is_revised else None
+    except (ConfigError, KeyError, TypeError, AttributeError):  # facts that somebody changed
+        return None
 
 
 def _scores_of(results: Path | None) -> Callable[[str], ScoreTable | None]:

@@ -18,7 +18,7 @@ from anomscan.reports.charts import asset_chart
 from anomscan.reports.links import chart_stem, check_asset_url
 from anomscan.reports.pages import Pages
 from anomscan.reports.png import PngExporter
-from anomscan.reports.records import DETECT_SCHEMA, Record
+from anomscan.reports.records import DETECT_SCHEMA, Record, some
 from anomscan.reports.summary import Summary
 from anomscan.storage.durable import output_errors, replace_file
 
@@ -89,7 +89,7 @@ def write_report(
     ConfigError
         If ``asset_url`` cannot be used.
     InputError
-        If the records cannot be read, or an asset has two.
+        If the records cannot be read, there is none, or an asset has two.
     OutputError
         If a file cannot be written, or would take the place of one that is not ours.
     """
@@ -101,8 +101,11 @@ def write_report(
     _write_plotly(folder / PLOTLY)
     written: set[str] = set()
     pictured: set[str] = set()
+    failed: set[str] = set()
     with PngExporter() as exporter:
-        for record in summary.watch(records):
+        for record in summary.watch(some(records)):
+            if record.error is not None:
+                failed.add(chart_stem(record.asset))
             if not record.has_findings and not (record.schema == DETECT_SCHEMA and record.from_ is not None):
                 continue
             stem = chart_stem(record.asset)
@@ -121,7 +124,7 @@ def write_report(
             written.add(stem)
     notes = tuple(filter(None, [exporter.note])) if written else ()
     _write(index, pages.index(summary, run_facts or {}, notes, written))
-    removed = _remove_stale(charts, written, pictured)
+    removed = _remove_stale(charts, written | failed, pictured | failed)
     return ReportFiles(index, len(written), len(pictured), removed, notes)
 
 
@@ -157,7 +160,10 @@ def _head(path: Path, size: int) -> bytes | None:
 
 
 def _remove_stale(charts: Path, written: set[str], pictured: set[str]) -> int:
-    """Remove the pages of assets that no longer have findings, and images that were not drawn this time."""
+    """Remove the pages of assets that no longer have findings, and images that were not drawn this time.
+
+    Of an asset that failed nothing is known, so what an earlier run found stays.
+    """
     removed = 0
     for page in list(_our_pages(charts)):
         with output_errors(page):

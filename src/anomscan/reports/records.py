@@ -169,6 +169,24 @@ def read_records(source: Path | Iterable[str], *, name: str | None = None) -> It
             yield _record(_Fields.of_line(line, f"{name}, line {number}"))
 
 
+def some(records: Iterable[Record]) -> Iterator[Record]:
+    """The records, of which there is at least one.
+
+    Raises
+    ------
+    InputError
+        If there is none: a run that ended early, rather than one that found nothing.
+    """
+    none = True
+    for record in records:
+        none = False
+        yield record
+    if none:
+        raise InputError(
+            "the results hold no record", hint="a run writes one for each asset: look at why it ended before"
+        )
+
+
 def _anomaly_fields(anomaly: Anomaly) -> dict[str, Any]:
     return {
         "timestamp": anomaly.timestamp,
