@@ -41,12 +41,10 @@ def failing(reply: Reply, **keys: Any) -> str:
         (Reply(404, HTML), r"/api/bad/366 is not there \(404\)"),
         (Reply(400), "answered with status 400"),
         (Reply(body=HTML), "answered with HTML instead of JSON, 3 times"),
-        (Reply(body=b""), "answered with an empty body"),
         (Reply(body=b'[{"timestamp": "2024'), "what is not JSON, or cut off"),
         (Reply(body=b"[" * 100_000), "what is not JSON"),
         (Reply(body=b"\xff\xfe\xfd["), "what is not JSON"),
         (Reply(body=b"[" + b"9" * 5000 + b"]"), "what is not JSON"),
-        (Reply(body=b"null"), "has null, not an array of records"),
         (Reply(body={"data": []}), "has an object, not an array of records, its keys are: data"),
         (Reply(body=[1]), "record 1 is a number, not an object"),
         (Reply(body=[{"time": 1}]), r"has no column 'timestamp'.*did you mean 'time'"),
@@ -200,3 +198,72 @@ def test_a_key_that_is_sent_back_as_data_is_not_told(records: list[dict[str, Any
         told = [item for item in source.fetch(Request(assets=("a",))) if not isinstance(item, pa.Table)]
     assert "***" in str(told)
     assert KEY not in str(told)
+
+
+@pytest.mark.parametrize(
+    ("reply", "path"),
+    [
+        (Reply(body=b"null"), None),
+        (Reply(body=b""), None),
+        (Reply(body=b" \n"), "data"),
+        (Reply(204, b""), "data"),
+        (Reply(body=b"null"), "data"),
+        (Reply(body={"data": None}), "data"),
+        (Reply(body={"data": []}), "data"),
+        (Reply(body={}), "data"),
+        (Reply(body={"status": "ok"}), "data"),
+        (Reply(body={"data": [], "message": ""}), "data.0.rows"),
+        (Reply(body={"data": [{"id": 0}]}), "data.0.rows"),
+        (Reply(body={"data": None}), "data.0.rows"),
+    ],
+)
+def test_nothing_new_is_no_failure_however_it_is_said(reply: Reply, path: str | None) -> None:
+    body: Any = GOOD
+    for key in reversed(path.split(".") if path else []):
+        body = [body] if key == "0" else {key: body}
+    with serving(lambda call: reply if call.parts[1] == "quiet" else Reply(body=body)) as service:
+        keys = {} if path is None else {"records": path}
+        rows, failures, notices = fetch(service.url + "/api", "quiet", "good", **keys)
+        assert ({row[0] for row in rows}, failures, notices) == ({"good"}, {}, [])
+        rows, failures, notices = fetch(service.url + "/api", "quiet", **keys)
+    assert (len(rows), failures) == (0, {})
+    assert len(notices) <= 1
+
+
+def test_a_path_that_leads_nowhere_is_told_of() -> None:
+    with serving(lambda call: Reply(body={"result": {"rows": GOOD}})) as service:
+        _, failures, notices = fetch(service.url + "/api", "a", "b", records="data")
+    assert failures == {}
+    assert notices == ["no answer of source 'far' has records at 'data': none are new, or sources.far.records is wrong"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (
+            Reply(403, {"String": "Wrong time range: one month max"}),
+            r"\(403\): Wrong time range: one month max .*history_days",
+        ),
+        (
+            Reply(403, {"error": {"code": 9, "message": "no such plant"}}),
+            r"\(403\): no such plant \(check sources.far.key",
+        ),
+        (
+            Reply(400, {"message": "range too long: at most 31 days"}),
+            "status 400: range too long: at most 31 days .*history",
+        ),
+        (Reply(400, b"plain words,\n\x1b[31mtwo lines"), r"status 400: plain words, \[31mtwo lines$"),
+        (Reply(422, {"detail": [{"msg": "bad asset"}]}), "status 422: bad asset$"),
+        (Reply(400, {"error": "x" * 900}), r"status 400: x{200}\.\.\.$"),
+        (Reply(400, {"error": f"key {KEY} is unknown"}), r"key \*\*\* is unknown"),
+        (Reply(400, b""), "status 400$"),
+        (
+            Reply(body={"error_code": 10011, "error_msg": "error_frequently_access"}),
+            "without records: error_frequently_access",
+        ),
+    ],
+)
+def test_the_words_of_the_service_are_told(reply: Reply, said: str) -> None:
+    text = failing(reply)
+    assert re.search(said, text), text
+    assert KEY not in text

@@ -65,11 +65,14 @@ class Calls:
                     error.most_tries = _TRIES_BEFORE_CONTACT
                 raise
             if answer.body is None:
+                run.records_seen = True
                 return Page(take([]), 0, None), 0
             # One at a time: parsed JSON is several times its text, and threads parse no faster together.
             with run.parsing:
                 body = parsed(answer)
-                records = records_of(body, self._path, shown_url(url))
+                found = records_of(body, self._path, shown_url(url))
+                run.records_seen |= found is not None
+                records = found or []
                 return Page(take(records), len(records), paging.next(body, answer)), len(answer.body)
 
         page, size = persist(attempt, _BACKOFF, self._deadline, run.clock, run.sleep, once=self._once)
@@ -102,6 +105,8 @@ class RestFetch:
         self._under_way: set[Future[Any]] = set()
         self.http = Http(name, settings, clock, self.stop)
         self.parsing = Lock()
+        #: Whether any answer had an array of records.
+        self.records_seen = False
         #: Of the assets' records; what it has seen is that of all of them.
         self.paging = Paging(settings)
 

@@ -25,10 +25,13 @@ from anomscan.config import RestSource
 from anomscan.errors import AssetError, ConfigError, ServiceError
 from anomscan.retrying import Clock, TransientError, retry_after
 from anomscan.sources.rest.connections import Connections, Watch
-from anomscan.sources.rest.faults import StoppedError, UnreachedError
+from anomscan.sources.rest.faults import RefusedError, StoppedError, UnreachedError
 from anomscan.sources.rest.urls import has_parameter, joined, same_service, shown_host, shown_url, with_parameter
+from anomscan.sources.rest.words import is_about_length, words_of
 
 _BLOCK_BYTES = 64 << 10
+#: What is read of the response to a refused call.
+_WORDS_BYTES = 4 << 10
 _MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _LATER = (408, 425, 429)
@@ -175,10 +178,10 @@ class Http:
         target = response.headers.get("Location")
         if status in _REDIRECTS and target:
             return target
-        if status in (401, 403):
-            key = f"sources.{self._name}.key"
-            hint = f"check {key}, key_in and key_name" if self._has_key else f"set {key}: no key was sent"
-            raise ServiceError(f"{place} refuses us ({status})", hint=hint)
+        if status == 401:
+            raise ServiceError(f"{place} refuses us (401)", hint=self._key_hint)
+        if status == 403:
+            raise self._refusal(response, f"{place} refuses us (403)", RefusedError)
         if status == 407:
             raise ServiceError(f"the proxy before {place} refuses us (407)", hint="check $HTTPS_PROXY")
         if status in _LATER or status >= 500:
@@ -187,7 +190,25 @@ class Http:
             raise TransientError(f"{place} {what}", wait_s=wait)
         if status in (404, 410):
             raise AssetError(f"{place} is not there ({status})", hint=f"see sources.{self._name}.url if no asset is")
-        raise AssetError(f"{place} answered with status {status}")
+        raise self._refusal(response, f"{place} answered with status {status}", AssetError)
+
+    @property
+    def _key_hint(self) -> str:
+        key = f"sources.{self._name}.key"
+        return f"check {key}, key_in and key_name" if self._has_key else f"set {key}: no key was sent"
+
+    def _refusal(self, response: urllib3.BaseHTTPResponse, what: str, kind: type[AssetError]) -> AssetError:
+        """The error of a call that was refused, with the words of the service."""
+        try:
+            said = words_of(response.read(_WORDS_BYTES, decode_content=True), key_of(self._name, self._settings))
+        except HTTPError:
+            said = ""
+        hint = None
+        if is_about_length(said):
+            hint = f"ask for a shorter stretch: lower sources.{self._name}.history_days, or give --days"
+        elif kind is RefusedError:
+            hint = self._key_hint
+        return kind(f"{what}: {said}" if said else what, hint=hint)
 
     def _body(self, response: urllib3.BaseHTTPResponse, end: float, room: int, place: str) -> bytes:
         large = AssetError(

@@ -14,6 +14,7 @@ from anomscan.errors import AssetError
 from anomscan.retrying import TransientError
 from anomscan.sources.rest.http import Answer
 from anomscan.sources.rest.urls import joined, same_service, shown_host, shown_url, with_parameter
+from anomscan.sources.rest.words import message_of
 
 _MOST_PAGES = 100_000
 #: Calls to make if a response is not JSON: it may be a proxy's page or a truncated body, and pass.
@@ -42,7 +43,7 @@ class Page(Generic[_T]):
 
 
 def parsed(answer: Answer) -> Any:
-    """The JSON of an answer that has a body.
+    """The JSON of an answer that has a body; None for a body of blanks.
 
     Raises
     ------
@@ -50,15 +51,17 @@ def parsed(answer: Answer) -> Any:
         If it is invalid; worth a few retries.
     """
     body = answer.body or b""
+    if not body.strip():
+        return None
     with suppress(ValueError, RecursionError):
         return json.loads(body)
     start = body[:200].lstrip().lower()
-    what = "an empty body" if not start else "HTML" if start.startswith(b"<") else "what is not JSON, or cut off"
+    what = "HTML" if start.startswith(b"<") else "what is not JSON, or cut off"
     raise TransientError(f"{shown_url(answer.url)} answered with {what} instead of JSON", most_tries=_TRIES_FOR_JSON)
 
 
-def records_of(body: Any, path: str | None, place: str) -> list[Any]:
-    """The array of records in a response.
+def records_of(body: Any, path: str | None, place: str) -> list[Any] | None:
+    """The array of records in a response; None where it says that there are none: by null, or by a path that ends.
 
     Parameters
     ----------
@@ -70,17 +73,38 @@ def records_of(body: Any, path: str | None, place: str) -> list[Any]:
     Raises
     ------
     AssetError
-        If there is no array.
+        If there is something else in the place of the array, or a message.
     """
     found, value = look_up(body, path) if path else (True, body)
     where = f" at '{path}'" if path else ""
-    if not found:
+    if value is None:
+        if said := message_of(body):
+            raise AssetError(f"{place} answered without records: {said}")
+        if found or (path is not None and _ends(body, path)):
+            return None
         has = f"it has: {', '.join(list(body)[:20])}" if isinstance(body, dict) else f"it is {kind_of(body)}"
         raise AssetError(f"the answer of {place} has nothing{where}", hint=has)
     if not isinstance(value, list):
+        if said := message_of(value):
+            raise AssetError(f"{place} answered without records: {said}")
         keys = f", its keys are: {', '.join(list(value)[:20])}" if isinstance(value, dict) and value else ""
         raise AssetError(f"the answer of {place} has {kind_of(value)}{where}, not an array of records{keys}")
     return value
+
+
+def _ends(node: Any, path: str) -> bool:
+    """Whether a path leads to null, an empty array or object, or all the way but for its last key."""
+    if node is None or node in ([], {}):
+        return True
+    head, _, rest = path.partition(".")
+    if isinstance(node, list):
+        return head.isdecimal() and int(head) < len(node) and bool(rest) and _ends(node[int(head)], rest)
+    if not isinstance(node, dict):
+        return False
+    dots = [len(path), *(dot.start() for dot in re.finditer(r"\.", path))]
+    if any(_ends(node[path[:dot]], path[dot + 1 :]) for dot in dots[1:] if path[:dot] in node):
+        return True
+    return not rest and not any(isinstance(each, list) for each in node.values())
 
 
 def look_up(node: Any, path: str) -> tuple[bool, Any]:

@@ -14,7 +14,7 @@ from anomscan.retrying import Clock, GaveUpError
 from anomscan.sources.base import AssetFailure, Notice, Request
 from anomscan.sources.requests import asked
 from anomscan.sources.rest.calling import RestFetch
-from anomscan.sources.rest.faults import UnreachedError
+from anomscan.sources.rest.faults import RefusedError, UnreachedError
 from anomscan.sources.rest.http import key_of
 from anomscan.sources.rest.paging import Page, Paging
 from anomscan.sources.rest.records import Records, Taken, ids_of
@@ -122,6 +122,11 @@ class Rest:
                 run.done([listing])
                 assets = listing.result()
             yield from self._all(assets, request, run)
+            if self._settings.records is not None and not run.records_seen:
+                yield Notice(
+                    f"no answer of source '{self._name}' has records at '{self._settings.records}': none are new, or "
+                    f"sources.{self._name}.records is wrong"
+                )
             if run.paging.path_unseen is not None:
                 path = run.paging.path_unseen
                 yield Notice(f"no answer of source '{self._name}' has '{path}', so each was taken to be the only page")
@@ -147,6 +152,11 @@ class Rest:
                     rows, rejects = future.result()
                 except ConfigError:
                     raise
+                except RefusedError as error:
+                    in_a_row += 1
+                    unanswered.append(AssetFailure(asset, error))
+                    if not succeeded and in_a_row >= _DEAD_AFTER:
+                        raise self._down(unanswered, unreached=False) from None
                 except (AssetError, InputError) as error:
                     in_a_row = 0
                     yield AssetFailure(asset, error)
@@ -171,7 +181,7 @@ class Rest:
     def _down(self, unanswered: list[AssetFailure], unreached: bool) -> ServiceError:
         first, others = unanswered[0].error.message, len(unanswered) - 1
         also = f" (and so for {others} more assets)" if others else ""
-        hint = f"check sources.{self._name}.url and the network" if unreached else None
+        hint = f"check sources.{self._name}.url and the network" if unreached else unanswered[0].error.hint
         return ServiceError(f"source '{self._name}': {first}{also}", hint=hint)
 
     def _rows(self, asset: str, request: Request, run: RestFetch, once: bool) -> tuple[pa.Table, list[Reject]]:
@@ -215,6 +225,10 @@ class Rest:
                 ids.update(dict.fromkeys(some))
         except (AssetError, GaveUpError) as error:
             raise ServiceError(f"the assets of source '{self._name}' cannot be listed: {error}") from None
+        if not ids:
+            raise ServiceError(
+                f"source '{self._name}' lists no asset", hint=f"see sources.{self._name}.assets_url and assets_records"
+            )
         return tuple(ids)
 
     def _times(self) -> Times:

@@ -1,0 +1,78 @@
+"""What a service says about a failure, as one short line."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from typing import Any
+
+_MOST = 200
+#: Names under which services say what is wrong, the most telling first.
+_NAMES = ("error_msg", "error_message", "errormessage", "message", "detail", "details", "description", "reason", "msg")
+_ALSO = ("error", "errors", "fault", "title", "string", "status_message")
+_TOO_LONG = re.compile(
+    r"\b(range|period|interval|span|window|too (long|large|many)|exceed\w*|at most|max\w*|limit\w*)\b.*"
+    r"|\b(one|\d+) (month|day|week|year)s?\b",
+    re.IGNORECASE,
+)
+
+
+def words_of(body: bytes, secret: str = "") -> str:
+    """The words of a response to a call that failed; "" where there are none.
+
+    Parameters
+    ----------
+    body
+        JSON or plain text; HTML is a page for people, with no words for us.
+    secret
+        Masked, where the service repeats it.
+
+    Examples
+    --------
+    >>> words_of(b'{"error": {"code": 7, "message": "one month max"}}')
+    'one month max'
+    """
+    text = body.decode("utf-8", "replace").strip()
+    if text.startswith("<"):
+        return ""
+    with suppress(ValueError, RecursionError):
+        text = _said(json.loads(text), 0)
+    if secret:
+        text = text.replace(secret, "***")
+    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return f"{line[:_MOST]}..." if len(line) > _MOST else line
+
+
+def message_of(body: Any) -> str:
+    """What an object that came in place of records says is wrong; "" if it says nothing of the kind."""
+    if not isinstance(body, dict):
+        return ""
+    said = _named(body, 0)
+    return words_of(said.encode()) if said else ""
+
+
+def is_about_length(words: str) -> bool:
+    """Whether words say that the stretch that was asked for is too long."""
+    return _TOO_LONG.search(words) is not None
+
+
+def _said(value: Any, depth: int) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return _named(value, depth) or json.dumps(value, ensure_ascii=False)
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _named(value: dict[str, Any], depth: int) -> str:
+    lower = {str(name).lower(): each for name, each in value.items()}
+    for name in (*_NAMES, *_ALSO):
+        each = lower.get(name)
+        if isinstance(each, list) and each:
+            each = each[0]
+        if isinstance(each, str) and each.strip():
+            return each
+        if isinstance(each, dict) and depth < 3 and (found := _named(each, depth + 1)):
+            return found
+    return ""
