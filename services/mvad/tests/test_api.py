@@ -49,10 +49,10 @@ def test_ready_model_says_how_it_went(server: Served, model: str) -> None:
     }
 
 
-@pytest.mark.parametrize("source", ["table.csv", "files.zip", "folder"])
-def test_batch_finds_the_spikes(server: Served, model: str, source: str) -> None:
-    if source != "table.csv":
-        model = server.train(dataSource=source, dataSchema="MultiTable")
+@pytest.mark.parametrize(("trained", "source"), [(None, "table.csv"), ("files.zip", "folder")])
+def test_batch_finds_the_spikes(server: Served, model: str, trained: str | None, source: str) -> None:
+    if trained:
+        model = server.train(dataSource=trained, dataSchema="MultiTable")
         assert server.wait(f"/models/{model}")["modelInfo"]["status"] == "READY"
     status, headers, body = server.ask("POST", f"/models/{model}:detect-batch", batch(dataSource=source))
     assert (status, body["summary"]["status"], body["results"]) == (202, "CREATED", [])
