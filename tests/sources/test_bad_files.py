@@ -72,7 +72,7 @@ def test_csv(tmp_path: Path, files: Files, content: str, told: str) -> None:
 )
 def test_csv_that_is_not_text(tmp_path: Path, files: Files, content: bytes) -> None:
     (tmp_path / "t.csv").write_bytes(content)
-    assert "UTF-8" in failure(files("t.csv", columns=ONE))
+    assert "UTF-8" in failure(files("t.csv", columns=ONE, encoding="utf-8"))
 
 
 def test_the_line_is_right_in_later_blocks(tmp_path: Path, files: Files) -> None:

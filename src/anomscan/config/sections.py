@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from anomscan.errors import ConfigError
 from anomscan.storage.places import is_url
@@ -117,6 +118,31 @@ class FilesSource(_SourceSettings):
     kind: Literal["files"]
     path: Path
     format: Literal["csv", "parquet", "jsonl"] | None = None
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    decimal: Literal[".", ","] | None = None
+    thousands: Literal[".", ",", " ", "'"] | None = None
+    encoding: str | None = None
+    skip_rows: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    comment: Annotated[str, Field(min_length=1)] | None = None
+    units_row: bool | None = None
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_is_known(cls, name: str | None) -> str | None:
+        if name is None:
+            return None
+        try:
+            "".encode(name)  # which refuses what is no encoding of text
+            return codecs.lookup(name).name
+        except LookupError:
+            raise ConfigError(f"encoding '{name}' is not known", hint="write it as utf-8, cp1252 or latin-1") from None
+
+    @model_validator(mode="after")
+    def _signs_differ(self) -> FilesSource:
+        signs = [sign for sign in (self.delimiter, self.decimal, self.thousands) if sign is not None]
+        if len(set(signs)) < len(signs):
+            raise ConfigError("delimiter, decimal and thousands must differ from one another")
+        return self
 
 
 class SqlSource(_SourceSettings):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -43,11 +43,14 @@ class Piece:
         Where row i stands, as text for errors: the file and the line.
     typed_times
         Whether timestamps that are text are ISO 8601 whatever ``timestamp_format`` says.
+    numbers
+        Makes numbers in text such as programs write; None where they are.
     """
 
     rows: pa.RecordBatch
     place: Place
     typed_times: bool = False
+    numbers: Callable[[pa.Array], pa.Array] | None = None
 
 
 def needed(columns: Columns) -> list[str]:
@@ -115,7 +118,9 @@ def to_rows(
     moments = times.read(
         _plain(batch[columns.timestamp], columns.timestamp, place), columns.timestamp, place, typed=piece.typed_times
     )
-    values = [_numbers(_plain(batch[name], name, place), name, place, missing) for name in columns.values]
+    values = [
+        _numbers(_plain(batch[name], name, place), name, place, missing, piece.numbers) for name in columns.values
+    ]
     if columns.health is None:
         health = pa.nulls(len(batch), pa.string())
     else:
@@ -224,11 +229,17 @@ def _has_empty(column: pa.Array) -> bool:
     return bool(pc.min_max(pc.binary_length(column))["min"].as_py() == 0)
 
 
-def _numbers(column: pa.Array, name: str, place: Place, missing: Sequence[str]) -> pa.Array:
+def _numbers(
+    column: pa.Array,
+    name: str,
+    place: Place,
+    missing: Sequence[str],
+    plainly: Callable[[pa.Array], pa.Array] | None = None,
+) -> pa.Array:
     """Column -> (n,) float64, null where empty."""
     kind = column.type
     if pa.types.is_string(kind):
-        numbers = _parsed(column, name, place, missing)
+        numbers = _parsed(column, name, place, missing, plainly)
     elif pa.types.is_null(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         numbers = column.cast(pa.float64(), safe=False)
     else:
@@ -243,10 +254,18 @@ def _numbers(column: pa.Array, name: str, place: Place, missing: Sequence[str]) 
     return pc.if_else(pc.is_nan(numbers), pa.nulls(1, pa.float64())[0], numbers)
 
 
-def _parsed(column: pa.Array, name: str, place: Place, missing: Sequence[str]) -> pa.Array:
+def _parsed(
+    column: pa.Array,
+    name: str,
+    place: Place,
+    missing: Sequence[str],
+    plainly: Callable[[pa.Array], pa.Array] | None,
+) -> pa.Array:
     trimmed = pc.utf8_trim_whitespace(column)
     empty = pc.is_in(trimmed, arrow.to_texts(missing))
     filled = pc.if_else(empty, pa.nulls(1, pa.string())[0], trimmed)
+    if plainly is not None:
+        filled = plainly(filled)
     numbers = _cast(filled)
     if numbers is not None:
         return numbers

@@ -9,20 +9,26 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from anomscan.config import Columns
 from anomscan.errors import InputError
 from anomscan.tables.columns import Piece, check_columns, needed
-from anomscan.tables.opening import Stream, opened
+from anomscan.tables.dialects import USUAL, Dialect, cleaned
+from anomscan.tables.opening import Stream
+from anomscan.telemetry import arrow
 
 _BLOCK_BYTES = 1 << 20  # Arrow reads some thirty blocks ahead
 
 
-def read_csv(path: Path, columns: Columns, notices: list[str]) -> Iterator[Piece]:
-    """CSV with a header, UTF-8, fields between commas, quoted with ``"`` where needed; ``.gz`` is unpacked.
+def read_csv(path: Path, columns: Columns, notices: list[str], dialect: Dialect = USUAL) -> Iterator[Piece]:
+    """CSV with a header, fields quoted with ``"`` where needed; ``.gz`` is unpacked.
 
-    Every field is read as text, so ids keep their zeros.
+    Every field is read as text, so ids keep their zeros. Rows whose wanted fields are all empty, and repeated headers,
+    are left out.
 
     Raises
     ------
@@ -31,10 +37,14 @@ def read_csv(path: Path, columns: Columns, notices: list[str]) -> Iterator[Piece
     """
     import pyarrow.csv as pacsv
 
-    header = _header(path)
     wanted = needed(columns)
+    written = _header(path, dialect)
+    # A header may have blanks around its names.
+    header = written if set(wanted) <= set(written) else [name.strip() for name in written]
     check_columns(wanted, header, str(path))
-    with opened(path) as raw:
+    names = [written[header.index(name)] for name in wanted]
+    numbers = dialect.numbers if dialect.decimal == "," or dialect.thousands else None
+    with cleaned(path, dialect) as raw:
         stream = _Watched(raw)
         rows = 0
         try:
@@ -42,19 +52,29 @@ def read_csv(path: Path, columns: Columns, notices: list[str]) -> Iterator[Piece
                 pa.PythonFile(stream, mode="r"),
                 # Without threads the memory is one block, and the order that of the file.
                 read_options=pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
-                parse_options=pacsv.ParseOptions(newlines_in_values=True),
+                parse_options=pacsv.ParseOptions(delimiter=dialect.delimiter or ",", newlines_in_values=True),
                 convert_options=pacsv.ConvertOptions(
-                    include_columns=wanted, column_types=dict.fromkeys(wanted, pa.string()), strings_can_be_null=False
+                    include_columns=names, column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
                 ),
             ):
-                yield Piece(batch, partial(_csv_place, path, rows))
+                first = rows
                 rows += len(batch)
+                batch = pa.RecordBatch.from_arrays(batch.columns, names=wanted)
+                idle = _no_rows(batch)
+                if dialect.units_row and first == 0 and len(batch):
+                    idle = np.union1d(idle, [0])
+                if len(idle):
+                    kept = np.delete(np.arange(len(batch)), idle)
+                    batch = batch.take(arrow.to_numbers(kept, pa.int64()))
+                    yield Piece(batch, partial(_kept_place, path, dialect, first, kept), numbers=numbers)
+                else:
+                    yield Piece(batch, partial(_csv_place, path, dialect, first), numbers=numbers)
         except pa.ArrowInvalid as error:
-            _check_lines(path, len(header))
+            _check_lines(path, dialect, len(header))
             raise InputError(f"{path} cannot be read as CSV: {error}") from None
     # A quote that nobody closed swallows the lines after it, without a word from the parser.
     if stream.quotes and (stream.quotes % 2 or stream.newlines > rows + 1):
-        _check_lines(path, len(header))
+        _check_lines(path, dialect, len(header))
     if rows and stream.last not in (b"\n", b"\r", b'"'):
         notices.append(f"{path} does not end with a newline: if it was cut off, its last field is too short")
 
@@ -79,27 +99,42 @@ class _Watched(io.RawIOBase):
         return block
 
 
+def _no_rows(batch: pa.RecordBatch) -> NDArray[np.int64]:
+    """The places of rows that are empty in all columns, or repeat the header."""
+    places = []
+    for texts in (dict.fromkeys(batch.schema.names, ""), {name: name for name in batch.schema.names}):
+        flags = np.ones(len(batch), bool)
+        for name, text in texts.items():
+            alike = pc.equal(batch[name], arrow.to_texts([text])[0])
+            if not pc.any(alike).as_py():
+                break
+            flags &= alike.to_numpy(zero_copy_only=False)
+        else:
+            places.append(np.flatnonzero(flags))
+    return np.unique(np.concatenate(places)) if places else np.zeros(0, np.int64)
+
+
 @contextmanager
-def _text(path: Path) -> Iterator[io.TextIOWrapper]:
-    with opened(path) as raw, io.TextIOWrapper(raw, "utf-8-sig", newline="") as text:
+def _text(path: Path, dialect: Dialect) -> Iterator[io.TextIOWrapper]:
+    with cleaned(path, dialect) as raw, io.TextIOWrapper(raw, "utf-8-sig", newline="") as text:
         yield text
 
 
-def _header(path: Path) -> list[str]:
-    with _text(path) as text:
+def _header(path: Path, dialect: Dialect) -> list[str]:
+    with _text(path, dialect) as text:
         try:
-            header = next((row for row in csv.reader(text) if row), None)
+            header = next((row for row in csv.reader(text, delimiter=dialect.delimiter or ",") if row), None)
         except (UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f"{path} is not CSV in UTF-8: {error}") from None
+            raise InputError(f"{path} is not CSV in UTF-8: {error}", hint="set encoding") from None
     if header is None:
         raise InputError(f"{path} is empty")
     return header
 
 
-def _check_lines(path: Path, width: int) -> None:
+def _check_lines(path: Path, dialect: Dialect, width: int) -> None:
     """Read a CSV again, slowly, to name the line that is broken, if one is."""
-    with _text(path) as text:
-        reader = csv.reader(text, strict=True)
+    with _text(path, dialect) as text:
+        reader = csv.reader(text, delimiter=dialect.delimiter or ",", strict=True)
         line = 1
         try:
             for row in reader:
@@ -117,10 +152,10 @@ def _check_lines(path: Path, width: int) -> None:
             raise InputError(f"{path} is not UTF-8 text, somewhere after line {line}") from None
 
 
-def _csv_place(path: Path, first: int, row: int) -> str:
+def _csv_place(path: Path, dialect: Dialect, first: int, row: int) -> str:
     """Where a row stands, by reading the file again: rows may span lines, and lines may be blank."""
-    with _text(path) as text:
-        reader = csv.reader(text)
+    with _text(path, dialect) as text:
+        reader = csv.reader(text, delimiter=dialect.delimiter or ",")
         line, left = 1, first + row + 1
         try:
             for fields in reader:
@@ -132,3 +167,7 @@ def _csv_place(path: Path, first: int, row: int) -> str:
         except (csv.Error, UnicodeDecodeError):
             return f"{path} row {first + row + 1}"
     return f"{path} row {first + row + 1}"
+
+
+def _kept_place(path: Path, dialect: Dialect, first: int, kept: NDArray[np.int64], row: int) -> str:
+    return _csv_place(path, dialect, first, int(kept[row]))

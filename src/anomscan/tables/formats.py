@@ -10,6 +10,7 @@ from typing import Protocol
 from anomscan.config import Columns
 from anomscan.errors import InputError
 from anomscan.tables.columns import Piece
+from anomscan.tables.dialects import Dialect
 
 #: Format -> the module and the function that read it; imported only when a file is read.
 _READERS = {
@@ -19,13 +20,20 @@ _READERS = {
 }
 
 #: Extension -> format; each but Parquet's may be followed by ``.gz``.
-EXTENSIONS = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+EXTENSIONS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
 
 
 class Reader(Protocol):
     """Reads a file of one format."""
 
-    def __call__(self, path: Path, columns: Columns, notices: list[str]) -> Iterator[Piece]:
+    def __call__(self, path: Path, columns: Columns, notices: list[str], dialect: Dialect = ...) -> Iterator[Piece]:
         """Yield the rows of a file in bounded pieces; a file without a row is not refused.
 
         Parameters
@@ -36,6 +44,8 @@ class Reader(Protocol):
             The columns to read.
         notices
             Grows by what the user should hear of although the file was read.
+        dialect
+            How it is written, if it is CSV.
 
         Raises
         ------

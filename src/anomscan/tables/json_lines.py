@@ -11,12 +11,13 @@ from typing import Any
 from anomscan.config import Columns
 from anomscan.errors import InputError
 from anomscan.tables.columns import Piece, check_columns, from_objects, needed
+from anomscan.tables.dialects import USUAL, Dialect
 from anomscan.tables.opening import opened
 
 _BATCH_ROWS = 16 << 10
 
 
-def read_jsonl(path: Path, columns: Columns, notices: list[str]) -> Iterator[Piece]:
+def read_jsonl(path: Path, columns: Columns, notices: list[str], dialect: Dialect = USUAL) -> Iterator[Piece]:
     """One JSON object a line, UTF-8; a value or health whose key is absent is empty; ``.gz`` is unpacked.
 
     Raises

@@ -13,11 +13,12 @@ import pyarrow.parquet as pq
 from anomscan.config import Columns
 from anomscan.errors import InputError
 from anomscan.tables.columns import Piece, check_columns, needed
+from anomscan.tables.dialects import USUAL, Dialect
 
 _BATCH_ROWS = 64 << 10
 
 
-def read_parquet(path: Path, columns: Columns, notices: list[str]) -> Iterator[Piece]:
+def read_parquet(path: Path, columns: Columns, notices: list[str], dialect: Dialect = USUAL) -> Iterator[Piece]:
     """Parquet, a batch of rows at a time.
 
     Raises

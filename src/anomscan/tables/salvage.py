@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -110,7 +110,7 @@ class Usable:
         def convert(part: slice) -> pa.Table:
             rows = piece.rows.slice(part.start, part.stop - part.start)
             return to_rows(
-                Piece(rows, lambda row: piece.place(part.start + row), piece.typed_times),
+                replace(piece, rows=rows, place=lambda row: piece.place(part.start + row)),
                 self._layout,
                 self._columns,
                 self._times,

@@ -13,7 +13,8 @@ from anomscan.errors import InputError
 from anomscan.sources.base import AssetFailure, Notice, Request
 from anomscan.sources.files.naming import asset_ids
 from anomscan.sources.requests import asked
-from anomscan.tables.columns import to_rows
+from anomscan.tables.columns import needed, to_rows
+from anomscan.tables.dialects import Dialect, sniffed
 from anomscan.tables.formats import EXTENSIONS, format_of, known_format, reader
 from anomscan.tables.times import Times, refuse_mix
 from anomscan.telemetry.cadence import Cadence
@@ -39,6 +40,16 @@ class Files:
         self._name = name
         self._settings = settings
         self._layout = Layout(Cadence.parse(settings.cadence), settings.columns.values)
+        self._dialect = Dialect(
+            settings.delimiter,
+            settings.decimal,
+            settings.thousands,
+            settings.encoding,
+            settings.comment,
+            settings.skip_rows,
+            settings.units_row,
+        )
+        self._told: set[str] = set()
         self._times()  # so that a wrong timestamp_format is refused before a file is opened
 
     @property
@@ -66,6 +77,7 @@ class Files:
         InputError
             No such file; a file that is empty, broken, or lacks a column; a value or timestamp that cannot be read.
         """
+        self._told.clear()
         try:
             files = _find(self._settings)
         except OSError as error:
@@ -100,8 +112,15 @@ class Files:
         total = 0
         for file in files:
             notices: list[str] = []
+            dialect = self._dialect
+            if file.format == "csv":
+                dialect = sniffed(file.path, dialect, needed(columns))
+                told = dialect.found_beside(self._dialect)
+                if told and told not in self._told and not request.since:
+                    self._told.add(told)
+                    notices.append(f"{file.path} is read with {told}; say so in the settings if it is right")
             count = 0
-            for piece in reader(file.format)(file.path, columns, notices):
+            for piece in reader(file.format)(file.path, columns, notices, dialect):
                 count += len(piece.rows)
                 rows = asked(to_rows(piece, self._layout, columns, times, file.asset), request)
                 if len(rows):

@@ -1,0 +1,109 @@
+"""CSV as loggers, spreadsheets and other countries write it: what is not said is found out, and told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from anomscan.config import Columns, FilesSource
+from anomscan.errors import ConfigError, InputError
+from anomscan.sources.base import Request, Source
+
+Files = Callable[..., Source]
+Parts = Callable[[Iterator[Any]], tuple[list[Any], list[Any], list[Any]]]
+COLUMNS = Columns(asset="a", timestamp="t", values=("v",))
+ROWS = [("x", datetime(2017, 1, 1), 0.81, None), ("x", datetime(2017, 1, 2), 1234.5, None)]
+
+
+def found(files: Files, parts: Parts, content: str | bytes, name: str = "t.csv", **keys: Any) -> tuple[Any, str]:
+    """The rows, and what was told."""
+    source = files(name, columns=COLUMNS, **keys)
+    path = Path(source._settings.path)  # type: ignore[attr-defined]
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    tables, failures, notices = parts(source.fetch(Request()))
+    assert failures == []
+    rows = [tuple(row.values()) for table in tables for row in table.to_pylist()]
+    return rows, "; ".join(notice.text.replace(f"{path} is read with ", "") for notice in notices)
+
+
+TOLD = "; say so in the settings if it is right"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("a,t,v\nx,2017-01-01,0.81\nx,2017-01-02,1234.5\n", ""),
+        ("a;t;v\nx;2017-01-01;0,81\nx;2017-01-02;1234,5\n", 'delimiter = ";", decimal = ","'),
+        ("a;t;v\r\nx;2017-01-01;0,81\r\nx;2017-01-02;1.234,5\r\n", 'delimiter = ";", decimal = ",", thousands = "."'),
+        ("a;t;v\nx;2017-01-01;0.81\nx;2017-01-02;1234.5\n", 'delimiter = ";"'),
+        ("a\tt\tv\nx\t2017-01-01\t0.81\nx\t2017-01-02\t1234.5\n", 'delimiter = "\\t"'),
+        ("a, t, v\nx,2017-01-01,0.81\nx,2017-01-02,1234.5\n", ""),
+        ("a,t,v\nx,2017-01-01,0.81\n,,\na,t,v\nx,2017-01-02,1234.5\n,,\n", ""),
+        ("a,t,v\n[],[yyyy],[kWh]\nx,2017-01-01,0.81\nx,2017-01-02,1234.5\n", "units_row = true"),
+        ("# 7\na,t,v\nx,2017-01-01,0.81\n# off\nx,2017-01-02,1234.5\n", 'comment = "#"'),
+        ("Plant 7\n\na,t,v\nx,2017-01-01,0.81\nx,2017-01-02,1234.5\n", "a header in line 3"),
+        ("sep=;\na;t;v\nx;2017-01-01;0.81\nx;2017-01-02;1234.5\n", 'delimiter = ";", a header in line 2'),
+        ("\n\na,t,v\nx,2017-01-01,0.81\nx,2017-01-02,1234.5", None),
+    ],
+)
+def test_what_is_not_said_is_found_out(files: Files, parts: Parts, content: str, told: str | None) -> None:
+    rows, said = found(files, parts, content)
+    assert rows == ROWS
+    if told is not None:
+        assert said == (told + TOLD if told else "")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-8-sig"])
+def test_encodings(files: Files, parts: Parts, encoding: str) -> None:
+    content = "note,a,t,v\nça,ç,2017-01-01,0.81\n".encode(encoding)
+    rows, said = found(files, parts, content)
+    assert rows == [("ç", datetime(2017, 1, 1), 0.81, None)]
+    assert said == ("" if encoding == "utf-8-sig" else f'encoding = "{encoding}"{TOLD}')
+
+
+def test_what_is_said_is_not_told(files: Files, parts: Parts) -> None:
+    content = "Plant\n! a;t;v\na;t;v\nx;2017-01-01;0,81\nBAD\nx;2017-01-02;1 234,5\n! end\n".encode("cp1252")
+    keys = {
+        "delimiter": ";",
+        "decimal": ",",
+        "thousands": " ",
+        "encoding": "cp1252",
+        "comment": "!",
+        "skip_rows": (1, 5),
+        "units_row": False,
+    }
+    assert found(files, parts, content, **keys) == (ROWS, "")
+
+
+def test_it_is_told_once_and_only_before_there_is_history(tmp_path: Path, files: Files, parts: Parts) -> None:
+    for name in ("1.csv", "2.csv"):
+        (tmp_path / name).write_text(f"a;t;v\n{name};2017-01-01;0,81\n")
+    source = files("", columns=COLUMNS)
+    first = parts(source.fetch(Request()))[2]
+    assert len(first) == 1
+    since = {"1.csv": np.datetime64("2017-01-01", "us")}
+    assert parts(source.fetch(Request(since=since)))[2] == []
+
+
+def test_a_line_keeps_its_number(tmp_path: Path, files: Files) -> None:
+    (tmp_path / "t.csv").write_text("# 7\n# 8\na;t;v\n[-];[-];[-]\nx;2017-01-01;1,5\n;;\n# off\nx;2017-01-02;1.5\n")
+    with pytest.raises(InputError, match=r"t\.csv line 8, column 'v': '1\.5' is not a number"):
+        list(files("t.csv", columns=COLUMNS).fetch(Request()))
+
+
+def test_a_comment_sign_within_quotes_is_text(files: Files, parts: Parts) -> None:
+    rows, _ = found(files, parts, '# 7\na,t,v\n"x\n# y",2017-01-01,0.81\n')
+    assert rows == [("x\n# y", datetime(2017, 1, 1), 0.81, None)]
+
+
+@pytest.mark.parametrize(
+    "keys", [{"decimal": ",", "thousands": ","}, {"encoding": "latin-99"}, {"encoding": "base64"}, {"delimiter": ";;"}]
+)
+def test_settings_that_cannot_be(keys: dict[str, str]) -> None:
+    with pytest.raises((ConfigError, ValueError)):
+        FilesSource(kind="files", path=Path("t.csv"), cadence="1D", columns=COLUMNS, **keys)  # type: ignore[arg-type]
