@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import logging
+import random
 import traceback
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from urllib3.util import parse_url
 
-from anomscan.errors import AnomscanError
+from anomscan.errors import AnomscanError, AssetError, ConfigError
 from anomscan.jobs.fetch import fetch_into
 from anomscan.sources.base import Request
 from anomscan.sources.rest.source import Rest
+from anomscan.sources.rest.urls import followed, with_parameter
 from anomscan.store.store import Store
-from servers.rest_client import GOOD, KEY, clock_of, fetch, settings_of
+from servers.rest_client import GOOD, KEY, clock_of, fetch, settings_of, take
 from servers.rest_faults import HTML, Impatient, Reply, serving
 
 
@@ -55,3 +60,121 @@ def test_the_key_is_nowhere(
     for text in said:
         assert KEY not in text
         assert also not in text
+
+
+FORGED = [
+    r"http://{evil}\@{good}/x",
+    r"\\{evil}/x",
+    r"/\{evil}/x",
+    r"http:\\{evil}\x",
+    "//{evil}/x",
+    "///{evil}/x",
+    "http://{good}@{evil}/x",
+    "http://user@{good}/x",
+    "http://{evil}#@{good}/x",
+    "http://{evil}?@{good}/x",
+    "ht\ntp://{evil}/x",
+    "/\t/{evil}/x",
+    "http://{evil}\x00@{good}/x",
+    "http://{evil} @{good}/x",
+    "http://{evil}\u3000@{good}/x",
+    "http://{good}\uff0f@{evil}/x",
+    "\u00a0http://{evil}/x",
+    "HTTP://{evil}/x",
+]
+
+
+@pytest.mark.parametrize("how", ["query", "header", "bearer"])
+@pytest.mark.parametrize("way", ["next", "Link", "redirect", "assets"])
+def test_no_link_takes_the_key_to_another_host(how: str, way: str) -> None:
+    asked: list[str] = []
+    with serving(lambda call: Reply(body={"r": []})) as other, serving(lambda call: answer(call)) as service:
+        evil, good = other.url.partition("//")[2], service.url.partition("//")[2]
+        links = {str(i): link.format(evil=evil, good=good) for i, link in enumerate(FORGED)}
+
+        def answer(call: Any) -> Reply:
+            asked.append(call.target)
+            link = links.get(call.parts[-1], "")
+            if way == "redirect":
+                return Reply(302, b"", {"Location": link.translate(dict.fromkeys(b"\n")).encode().decode("latin-1")})
+            if way == "Link":
+                line = link.translate(dict.fromkeys(b"\n")).encode().decode("latin-1")
+                return Reply(body={"r": GOOD}, headers={"Link": f'<{line}>; rel="next"'})
+            return Reply(body={"r": GOOD if way == "next" else [{"id": "a"}], "n": link})
+
+        paging: dict[str, Any] = {"paging": "next-link", "records": "r"} | ({} if way == "Link" else {"next": "n"})
+        for number in links:
+            if way == "assets":
+                listing = {"assets_url": f"{service.url}/{number}", "assets_records": "r", "assets_id": "id"}
+                source = Rest("far", settings_of(f"{service.url}/{{asset}}", key_in=how, **paging, **listing))
+                with suppress(AnomscanError):
+                    take(source, Request())
+            else:
+                fetch(service.url + "/x/{asset}", number, key_in=how, **paging)
+        assert other.calls == []
+        assert {number for number in links if any(f"/{number}" in target for target in asked)} == set(links)
+
+
+def test_a_link_that_is_followed_leads_where_the_connection_goes() -> None:
+    random_ = random.Random(5)
+    pieces = [
+        "http:",
+        "https:",
+        "//",
+        "/",
+        "\\",
+        "@",
+        ":",
+        "?",
+        "#",
+        "good",
+        "evil",
+        ".",
+        "%2e",
+        "%40",
+        "%5c",
+        ":80",
+        "[",
+    ]
+    pieces += [
+        "]",
+        "x",
+        " ",
+        "\t",
+        "\n",
+        "\x00",
+        "\x85",
+        "\u2028",
+        "\u3002",
+        "\uff0f",
+        "\uff20",
+        "..",
+        ";",
+        "&code=1",
+        "\ud800",
+    ]
+    links = ["".join(random_.choices(pieces, k=random_.randint(1, 9))) for _ in range(20_000)]
+    refused = 0
+    for link in links:
+        try:
+            target = followed(link, "http://good/api/a?x=1", "it is on", "no")
+        except AssetError:
+            refused += 1
+            continue
+        for sent in (target, with_parameter(target, "code", "key")):
+            to = parse_url(sent)
+            assert (to.host, to.auth, to.port or {"http": 80, "https": 443}[str(to.scheme)]) in (
+                ("good", None, 80),
+                ("good", None, 443),
+            ), (link, sent)
+    assert 0.3 < refused / len(links) < 0.9
+
+
+@pytest.mark.parametrize("key", ["url", "assets_url"])
+@pytest.mark.parametrize(
+    "url", [r"https://evil\@good/{asset}", r"https://good\x/{asset}", "https://good/\u2028{asset}"]
+)
+def test_a_url_of_the_settings_is_read_in_one_way_only(key: str, url: str) -> None:
+    urls = {"url": "https://good/{asset}"} | {key: url}
+    with pytest.raises(ConfigError, match=f"{key}.* a backslash"):
+        Rest("far", settings_of(**urls))

@@ -154,10 +154,12 @@ def test_a_training_whose_answer_was_lost_is_not_begun_twice():
         assert len(service.calls) == 1
 
 
-def test_the_key_goes_to_the_service_alone():
+@pytest.mark.parametrize("link", ["{other}/anomalydetector/v1.1/x", r"{other}\@{good}/x", "{other}@{good}/x"])
+def test_the_key_goes_to_the_service_alone(link):
     with serving(lambda call: Reply(200, {"models": []})) as other:
-        page = {"models": [], "currentCount": 0, "maxCount": 1, "nextLink": f"{other.url}/anomalydetector/v1.1/x"}
+        page = {"models": [], "currentCount": 0, "maxCount": 1}
         with serving(lambda call: Reply(200, page)) as service:
+            page["nextLink"] = link.format(other=other.url, good=service.url.partition("//")[2])
             with pytest.raises(ServiceError, match="sends us elsewhere"):
                 Mvad(settings(service.url)).models()
             assert service.calls[0].headers["ocp-apim-subscription-key"] == KEY

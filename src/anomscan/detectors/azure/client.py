@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from anomscan.config import AzureDetector as AzureSettings
 from anomscan.detectors.azure.faults import LOCALLY, RefusedError, blotted, refusal, unreachable
 from anomscan.errors import ConfigError, MissingExtraError, ServiceError
+from anomscan.origins import origin_of
 from anomscan.retrying import Backoff, Clock, Deadline, GaveUpError, LateError, TransientError, persist, poll
 
 if TYPE_CHECKING:
@@ -273,8 +274,8 @@ def _reason(error: Exception) -> str:
 
 
 def _sdk(settings: AzureSettings, endpoint: str, *, near: bool) -> AnomalyDetectorClient:
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    home = origin_of(endpoint)
+    if home is None:
         raise ConfigError(f"endpoint '{blotted(endpoint)}' is not the address of a service", hint="write https://...")
     if settings.key is None and not near:
         raise ConfigError(
@@ -296,8 +297,7 @@ def _sdk(settings: AzureSettings, endpoint: str, *, near: bool) -> AnomalyDetect
         """Keeps the key at home, and reads refusals before the SDK does: it fails on one without JSON."""
 
         def on_request(self, request: PipelineRequest[Any]) -> None:
-            there = urlsplit(request.http_request.url)
-            if (there.scheme, there.netloc) != (parts.scheme, parts.netloc):  # a next link may lead anywhere
+            if origin_of(request.http_request.url) != home:  # a next link may lead anywhere
                 raise RefusedError(307, {}, b"")
 
         def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:

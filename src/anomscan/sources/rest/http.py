@@ -26,7 +26,7 @@ from anomscan.errors import AssetError, ConfigError, ServiceError
 from anomscan.retrying import Clock, TransientError, retry_after
 from anomscan.sources.rest.connections import Connections, Watch
 from anomscan.sources.rest.faults import RefusedError, StoppedError, UnreachedError
-from anomscan.sources.rest.urls import has_parameter, joined, same_service, shown_host, shown_url, with_parameter
+from anomscan.sources.rest.urls import followed, has_parameter, shown_url, with_parameter
 from anomscan.sources.rest.words import is_about_length, words_of
 
 _BLOCK_BYTES = 64 << 10
@@ -125,11 +125,6 @@ class Http:
                 answer = self._once(url, end, room, contact)
             if isinstance(answer, Answer):
                 return answer
-            if not same_service(answer, url):
-                raise AssetError(
-                    f"{shown_url(url)} sends the call on to another host: {shown_host(answer)}",
-                    hint=f"it was not called, for the key would go there; see sources.{self._name}.url",
-                )
             url = answer
         raise AssetError(f"{shown_url(start)} sends the call on more than {_MOST_REDIRECTS} times")
 
@@ -150,7 +145,8 @@ class Http:
             try:
                 target = self._judged(response, place)
                 if target is not None:
-                    return joined(url, target)
+                    hint = f"it was not called, for the key would go there; see sources.{self._name}.url"
+                    return followed(target, url, f"{place} sends the call on to", hint)
                 body = None if response.status == 204 else self._body(response, end, room, place)
                 if body == b"" and self._clock.monotonic() >= end:  # the connection was cut at the deadline
                     raise TransientError(f"{place} did not finish its answer")

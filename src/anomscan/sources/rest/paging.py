@@ -13,7 +13,7 @@ from anomscan.config import RestSource
 from anomscan.errors import AssetError
 from anomscan.retrying import TransientError
 from anomscan.sources.rest.http import Answer
-from anomscan.sources.rest.urls import joined, same_service, shown_host, shown_url, with_parameter
+from anomscan.sources.rest.urls import followed, shown_url, with_parameter
 from anomscan.sources.rest.words import message_of
 
 _MOST_PAGES = 100_000
@@ -173,13 +173,8 @@ class Paging:
             raise AssetError(f"the next page in the answer of {shown_url(answer.url)} is {kind_of(value)}")
         if self._mode == "cursor":
             return str(value)
-        link = joined(answer.url, str(value))
-        if not same_service(link, answer.url):
-            raise AssetError(
-                f"the next page of {shown_url(answer.url)} is on another host: {shown_host(link)}",
-                hint="it was not called, for the key would go there",
-            )
-        return link
+        leads = f"the next page of {shown_url(answer.url)} is on"
+        return followed(str(value), answer.url, leads, "it was not called, for the key would go there")
 
     def walk(self, url: str, ask: Callable[[str, int], Page[_T]], *, repeats: bool = False) -> Iterator[_T]:
         """The pages of an answer, from the first to the last.

@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from anomscan.errors import AssetError, ConfigError
+from anomscan.origins import Origin, is_disputed, origin_of
 from anomscan.sources.base import Request
 from anomscan.telemetry.cadence import Cadence
 
 _KNOWN = ("asset", "days", "start", "end")
 _NAMES = ", ".join(f"{{{name}}}" for name in _KNOWN)
-_PORTS = {"http": 80, "https": 443}
 _SCHEME_HOST = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 _DAY_S = 86_400
 
@@ -36,8 +36,11 @@ def checked(url: str, key: str) -> str:
     url = url.strip()
     if not _SCHEME_HOST.match(url):
         raise ConfigError(f"{key} does not begin with https:// and a host", hint="write it as https://host/path")
-    if re.search(r"[\x00-\x20\x7f]", url):
-        raise ConfigError(f"{key} has a space or a control character in it", hint="write a space as %20")
+    if is_disputed(url):
+        raise ConfigError(
+            f"{key} has a space, a backslash or a control character in it",
+            hint="write a space as %20, a backslash as %5C",
+        )
     try:
         parts = urlsplit(url)
         usable = bool(parts.hostname) and parts.port != 0
@@ -155,12 +158,29 @@ def _names(pair: str, name: str) -> bool:
     return [found for found, _ in parse_qsl(pair, keep_blank_values=True)] == [name]
 
 
-def joined(url: str, link: str) -> str:
-    """The target of a link in the response of a URL; "" for an invalid link."""
+def followed(link: str, url: str, leads: str, hint: str) -> str:
+    """The target of a link in the response of a URL, if the key may go there.
+
+    Parameters
+    ----------
+    leads
+        The beginning of the error: who leads to another host.
+
+    Raises
+    ------
+    AssetError
+        It leads to another service, or has characters that parsers read differently.
+    """
+    link = link.strip(" ")
+    if is_disputed(link):  # before it is joined: that would drop some of them
+        raise AssetError(f"{leads} an address with a backslash, a blank or a control character in it", hint=hint)
     try:
-        return urljoin(url, link.strip())
+        target = urljoin(url, link)
     except ValueError:
-        return ""
+        target = ""
+    if not same_service(target, url):
+        raise AssetError(f"{leads} another host: {shown_host(target)}", hint=hint)
+    return target
 
 
 def same_service(there: str, here: str) -> bool:
@@ -169,16 +189,10 @@ def same_service(there: str, here: str) -> bool:
     >>> same_service("https://H/x", "http://h/y"), same_service("http://h/x", "https://h/y")
     (True, False)
     """
-    to, origin = _origin(there), _origin(here)
-    return to == origin or (origin == ("http", origin[1], 80) and to == ("https", origin[1], 443))
-
-
-def _origin(url: str) -> tuple[str, str, int]:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
-    except ValueError:
-        return "", "", 0
+    to, origin = origin_of(there), origin_of(here)
+    if to is None or origin is None:
+        return False
+    return to == origin or (origin == Origin("http", origin.host, 80) and to == Origin("https", origin.host, 443))
 
 
 def shown_host(url: str) -> str:
