@@ -24,7 +24,11 @@ PARIS = "Europe/Paris"
 
 
 def read(
-    values: Any, cadence: str = "10min", zone: str = "UTC", pattern: str | None = None, times: Times | None = None
+    values: Any,
+    cadence: str = "10min",
+    zone: str | None = "UTC",
+    pattern: str | None = None,
+    times: Times | None = None,
 ) -> list[str]:
     column = values if isinstance(values, pa.Array) else pa.array(values)
     times = times or Times(Cadence.parse(cadence), zone, pattern)
@@ -83,7 +87,8 @@ def test_types() -> None:
     assert read(aware) == ["2016-12-31T23:00:00"]
     assert read(aware, cadence="1D") == ["2017-01-01T00:00:00"]
     assert read(aware.cast(pa.timestamp("ns", "+01:00")), cadence="1D") == ["2017-01-01T00:00:00"]
-    assert "not a date" in refused(aware.cast(pa.timestamp("us", "UTC")), cadence="1D")
+    assert "not a date" in refused(aware.cast(pa.timestamp("us", "UTC")), cadence="1D", zone=None)
+    assert read(aware.cast(pa.timestamp("us", "UTC")), cadence="1D", zone=PARIS) == ["2017-01-01T00:00:00"]
 
 
 def test_naive_instants_stand_in_the_zone_of_the_source() -> None:
@@ -113,7 +118,7 @@ def test_a_date_with_an_offset_is_the_date_as_written() -> None:
         "2017-07-01T00:00:00",
     ]
     assert "'2017-01-01T10:00+10:00' is not a date though the cadence is 7D" in refused(
-        ["2017-01-01T10:00+10:00"], cadence="7D"
+        ["2017-01-01T10:00+10:00"], cadence="7D", zone=None
     )
 
 
@@ -123,6 +128,65 @@ def test_mixed_offsets_and_none_are_refused_across_pieces() -> None:
     told = refused(["2017-01-01T01:00Z"], times=times)
     assert "'2017-01-01T01:00Z' at row 1, column 't' and '2017-01-01T00:00' at row 1" in told
     assert "'2017-01-02' at row 2" in refused(["2017-01-01T00:00Z", "2017-01-02"])
+
+
+class TestDailyStamps:
+    """A daily value belongs to the day in which its stamp stands in the zone of the source."""
+
+    @pytest.mark.parametrize(
+        ("texts", "zone", "days"),
+        [
+            (["2024-03-30T23:00Z", "2024-03-31T22:00Z"], PARIS, ["2024-03-31", "2024-04-01"]),
+            (["2024-03-30T12:00", "2024-03-31T12:00"], PARIS, ["2024-03-30", "2024-03-31"]),
+            (["2024-03-30T12:00", "2024-03-31T12:00"], None, ["2024-03-30", "2024-03-31"]),
+            (["2024-03-30T23:59:59", "2024-03-31T23:59:59"], PARIS, ["2024-03-30", "2024-03-31"]),
+            (["2024-03-30T06:00Z", "2024-03-31T06:00Z"], PARIS, ["2024-03-30", "2024-03-31"]),
+            (["2024-03-31T00:00Z", "2024-03-31T23:00Z"], "Europe/London", ["2024-03-31", "2024-04-01"]),
+            (["2024-03-31T00:00Z", "2024-04-01T00:00Z"], "America/New_York", ["2024-03-31", "2024-04-01"]),
+            (["2024-03-31T05:00Z"], "America/Chicago", ["2024-03-31"]),
+        ],
+    )
+    def test_of_every_kind(self, texts: list[str], zone: str | None, days: list[str]) -> None:
+        assert [text[:10] for text in read(texts, cadence="1D", zone=zone)] == days
+
+    def test_the_same_across_pieces(self) -> None:
+        times = Times(Cadence.parse("1D"), "Europe/London", None)
+        assert read(["2024-03-31T00:00Z"], times=times) == ["2024-03-31T00:00:00"]
+        assert read(["2024-03-31T23:00Z"], times=times) == ["2024-04-01T00:00:00"]
+        assert "'2024-04-02T11:00Z' is not a date" in refused(["2024-04-02T11:00Z"], times=times)
+
+    def test_hours_are_no_days(self) -> None:
+        hours = [f"2024-03-30T{hour:02}:00" for hour in range(24)]
+        assert "'2024-03-30T01:00' is not a date though the cadence is 1D" in refused(hours, cadence="1D")
+        evenings = Times(Cadence.parse("1D"), "America/New_York", None)
+        read(["2024-07-01T00:00Z"], times=evenings)  # the evening before, as it turns out
+        assert "'2024-12-01T01:00Z' is not a date" in refused(["2024-12-01T01:00Z"], times=evenings)
+
+    def test_one_odd_stamp_is_refused_and_not_the_others(self) -> None:
+        times = Times(Cadence.parse("1D"), PARIS, None)
+        texts = ["2024-03-30T05:00", "2024-03-31", "2024-04-01"]
+        assert "'2024-03-30T05:00' is not a date" in refused(texts, times=times)
+        assert "'2024-03-30T05:00' is not a date" in refused(texts[:1], times=times)
+        assert read(texts[1:], times=times) == ["2024-03-31T00:00:00", "2024-04-01T00:00:00"]
+
+    def test_without_a_zone_an_offset_tells_no_day(self) -> None:
+        told = refused(["2023-12-31T23:00Z"], cadence="1D", zone=None)
+        assert "is not a date though the cadence is 1D (set timezone to where its days begin" in told
+
+    @pytest.mark.parametrize(
+        ("column", "day"),
+        [
+            (["2024-01-02T00:00"], "2024-01-01"),
+            (["2024-01-01T23:00Z"], "2024-01-01"),
+            (["2024-01-01T23:59:59"], "2024-01-01"),
+            (["2024-01-01"], "2024-01-01"),
+            (pa.array([date(2024, 1, 1)]), "2024-01-01"),
+            (pa.array([datetime(2024, 1, 2)]), "2024-01-01"),
+        ],
+    )
+    def test_stamped_at_the_end(self, column: Any, day: str) -> None:
+        times = Times(Cadence.parse("1D"), PARIS, None, day_stamp="end")
+        assert read(column, times=times) == [f"{day}T00:00:00"]
 
 
 class TestPattern:

@@ -78,6 +78,7 @@ class _SourceSettings(Section):
     columns: Columns
     timezone: str | None = None
     timestamp_format: str | None = None
+    day_stamp: Literal["start", "end"] = "start"
     late: str = "3d"
 
     @field_validator("late")

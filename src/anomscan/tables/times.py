@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from anomscan.errors import InputError
+from anomscan.tables.days import Days, Moments
 from anomscan.telemetry import arrow
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.patterns import NUMBERED, check_pattern
@@ -36,7 +38,6 @@ _DAY = np.timedelta64(1, "D")
 _FIELDS = {"Y": (4, ""), "m": (2, "-"), "d": (2, "-"), "H": (2, "T"), "M": (2, ":"), "S": (2, ":"), "f": (6, ".")}
 
 Place = Callable[[int], str]
-Moments = NDArray[np.datetime64]
 
 
 class Times:
@@ -45,8 +46,8 @@ class Times:
     Parameters
     ----------
     cadence
-        Where it is whole days a sample is the date as written (of a timestamp with an offset: the date there), and its
-        time of day must be 00:00. Otherwise a sample is an instant.
+        Where it is whole days a sample is a date, as :class:`anomscan.tables.days.Days` tells it. Otherwise it is an
+        instant.
     timezone
         IANA name; where instants without an offset stand. None: they are refused.
     pattern
@@ -54,6 +55,8 @@ class Times:
         :data:`anomscan.telemetry.patterns.NUMBERED`.
     mixed
         Whether some may have an offset and others none.
+    day_stamp
+        Whether a daily sample is stamped at the start of its day or at the end.
 
     Raises
     ------
@@ -61,13 +64,23 @@ class Times:
         If the pattern cannot be one.
     """
 
-    def __init__(self, cadence: Cadence, timezone: str | None, pattern: str | None, *, mixed: bool = False) -> None:
+    def __init__(
+        self,
+        cadence: Cadence,
+        timezone: str | None,
+        pattern: str | None,
+        *,
+        mixed: bool = False,
+        day_stamp: Literal["start", "end"] = "start",
+    ) -> None:
         if pattern is not None:
             check_pattern(pattern)
         self._cadence = cadence
         self._zone = timezone
         self._pattern = pattern
         self._mixed = mixed
+        self._days = Days(timezone, day_stamp)
+        self._dated = pattern is not None and pattern not in NUMBERED and not re.search("%[HIcX]", pattern)
         #: The first timestamp seen with (True) and without (False) an offset, and where it stood.
         self.seen: dict[bool, str] = {}
 
@@ -139,24 +152,23 @@ class Times:
                 seen[kind] = f"{shown(unique[code])} at {where(code)}"
         if not self._mixed:
             refuse_mix(seen)
-        moments = (
-            self._dates(wall, unique, where) if self._cadence.whole_days else self._instants(wall, utc, unique, where)
-        )
+        read = self._dates if self._cadence.whole_days else self._instants
+        moments = read(wall, utc, unique, where)
         bad = (moments < _FIRST) | (moments > _LAST)
         _refuse(bad, unique, where, "is outside the years 1 to 9999")
         # Only now: a row that was refused says nothing about the others.
         self.seen.update(seen)
         return arrow.to_numbers(moments[codes], pa.timestamp("us"))
 
-    def _dates(self, wall: Moments, texts: pa.Array, where: Place) -> Moments:
-        _refuse(
-            wall != wall.astype("datetime64[D]"),
-            texts,
-            where,
-            f"is not a date though the cadence is {self._cadence.name}",
-            hint="declare the step between the samples as the cadence",
-        )
-        return wall
+    def _dates(self, wall: Moments, utc: Moments | None, texts: pa.Array, where: Place) -> Moments:
+        complaint = f"is not a date though the cadence is {self._cadence.name}"
+        if pa.types.is_date(texts.type) or self._dated:
+            dated = np.ones(len(wall), bool)
+        elif pa.types.is_string(texts.type):
+            dated = _match(texts, r"^\d{4}-\d{2}-\d{2}$")
+        else:
+            dated = np.zeros(len(wall), bool)
+        return self._days.of(wall, utc, dated, lambda bad, hint: _refuse(bad, texts, where, complaint, hint=hint))
 
     def _instants(self, wall: Moments, utc: Moments | None, texts: pa.Array, where: Place) -> Moments:
         if utc is not None:

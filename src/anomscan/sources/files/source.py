@@ -135,7 +135,12 @@ class Files:
             )
 
     def _times(self) -> Times:
-        return Times(self._layout.cadence, self._settings.timezone, self._settings.timestamp_format)
+        return Times(
+            self._layout.cadence,
+            self._settings.timezone,
+            self._settings.timestamp_format,
+            day_stamp=self._settings.day_stamp,
+        )
 
 
 def _find(settings: FilesSource) -> list[_File]:

@@ -232,7 +232,12 @@ class Rest:
         return tuple(ids)
 
     def _times(self) -> Times:
-        return Times(self._layout.cadence, self._settings.timezone, self._settings.timestamp_format)
+        return Times(
+            self._layout.cadence,
+            self._settings.timezone,
+            self._settings.timestamp_format,
+            day_stamp=self._settings.day_stamp,
+        )
 
 
 def _in_the_clear(url: str) -> bool:

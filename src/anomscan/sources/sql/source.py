@@ -163,4 +163,9 @@ class Sql:
         return time.date() if self._layout.cadence.whole_days else time
 
     def _times(self) -> Times:
-        return Times(self._layout.cadence, self._settings.timezone, self._settings.timestamp_format)
+        return Times(
+            self._layout.cadence,
+            self._settings.timezone,
+            self._settings.timestamp_format,
+            day_stamp=self._settings.day_stamp,
+        )
