@@ -315,3 +315,22 @@ def test_a_thread_that_still_reads_ahead_does_not_change_the_exit_code(place):
     done = subprocess.run(command, cwd=place.folder, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "terminate" not in done.stderr
+
+
+def test_ids_and_health_from_data_command_no_terminal(fetched):
+    hostile = ["\x1b]0;owned\x07\x1b[2J", "c\nerror: forged", "\x9b31m"]
+    path = fetched.folder / "telemetry.csv"
+    rows = [f'"{asset}",2016-01-{day:02d},0.9,"O\x1bk"' for asset in hostile for day in range(1, 21)]
+    fetched.write("telemetry.csv", path.read_text() + "\n".join(rows) + "\n")
+    said = ""
+    for arguments in (
+        ["fetch"],
+        ["scan", "--all"],
+        ["scan", "--all", "--format", "table"],
+        ["scan", "--asset", "x\x1b"],
+    ):
+        _, out, err = fetched("-v", *arguments)
+        said += err + (out if "table" in arguments else "")
+    assert "owned" in said
+    assert not set("\x1b\x07\x9b\r") & set(said)
+    assert not [line for line in said.splitlines() if line.startswith("error: forged")]

@@ -16,7 +16,7 @@ import typer
 
 from anomscan import __version__
 from anomscan.cli.commands import LazyCommands
-from anomscan.cli.console import Console
+from anomscan.cli.console import Console, seen
 from anomscan.errors import AnomscanError, ExitCode
 
 # Plain help: drawing it with rich would double the time it takes to show it.
@@ -140,7 +140,8 @@ def _log_bug(error: Exception) -> str:
         log = folder / "errors.log"
         with log.open("a", encoding="utf-8") as file:
             file.write(f"anomscan {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
-            file.writelines(traceback.format_exception(error))
+            trace = "".join(traceback.format_exception(error))
+            file.writelines(f"{seen(line)}\n" for line in trace.rstrip("\n").split("\n"))
             file.write("\n")
     except OSError as problem:
         return f"{line} (its traceback could not be written: {problem.strerror})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +13,17 @@ from typing import Any, Protocol
 
 #: Seconds between two lines of progress without a terminal.
 _LINE_S = 30.0
+#: What commands a terminal, ends a line or turns text round: C0, C1, separators, bidi; and half surrogates.
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def seen(text: str) -> str:
+    r"""The text as one line that commands no terminal: whatever came with the data is shown as an escape.
+
+    >>> print(seen("red\x1b[31m\nerror: forged"))
+    red\x1b[31m\nerror: forged
+    """
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class Advance(Protocol):
@@ -77,12 +89,12 @@ class Console:
 
     def agrees(self, question: str) -> bool:
         """Ask a question on stderr; anything but a clear yes is a no."""
-        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+        print(f"{seen(question)} [y/N] ", end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def data(self, line: str) -> None:
         """Print a line of the result on stdout."""
-        print(line)
+        print(seen(line), flush=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, data: bool) -> None:
         """Draw a table.
@@ -101,12 +113,12 @@ class Console:
 
         stream = sys.stdout if data else sys.stderr
         screen = Screen(file=stream, width=None if stream.isatty() else 200, highlight=False)
-        table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+        table = Table(title=seen(title) or None, title_justify="left", box=box.SIMPLE_HEAD)
         for column in columns:
-            table.add_column(column, overflow="fold")
+            table.add_column(seen(column), overflow="fold")
         for row in rows:
             # Text, because an asset's id may look like markup
-            table.add_row(*(Text(str(cell)) for cell in row))
+            table.add_row(*(Text(seen(str(cell))) for cell in row))
         screen.print(table)
 
     @contextmanager
@@ -126,7 +138,7 @@ class Console:
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=Screen(stderr=True), transient=True) as bar:
-            task = bar.add_task(what, total=total)
+            task = bar.add_task(seen(what), total=total)
             yield lambda steps: bar.advance(task, steps)
 
     @contextmanager
@@ -192,8 +204,10 @@ class Console:
 
             now = datetime.now(UTC).isoformat(timespec="seconds")
             line = json.dumps({"time": now, "level": level, "message": message, **facts}, ensure_ascii=False)
+            # JSON's own escapes, so that readers get what was meant
+            line = _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
         else:
-            line = message if level in ("info", "debug") else f"{level}: {message}"
+            line = seen(message if level in ("info", "debug") else f"{level}: {message}")
         print(line, file=sys.stderr, flush=True)
 
 

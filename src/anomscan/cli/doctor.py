@@ -40,7 +40,7 @@ def doctor(context: typer.Context, source: SourceOption = None) -> int:
         for finding in found:
             findings.append(finding)
             mark = "ok  " if finding.code == ExitCode.DONE else "FAIL"
-            print(f"{mark} {thing}: {finding.what}: {finding.said}", flush=True)
+            session.console.data(f"{mark} {thing}: {finding.what}: {finding.said}")
 
     if not names:
         say("settings", iter([CheckResult("sources", "there is none; see config.example.toml", ExitCode.INPUT)]))

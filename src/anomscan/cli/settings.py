@@ -20,7 +20,7 @@ def show(context: typer.Context) -> int:
     rows = explain(session.load())
     width = max(len(f"{key} = {value}") for key, value, _ in rows if len(f"{key} = {value}") < 60)
     for key, value, origin in rows:
-        print(f"{f'{key} = {value}':<{width}}  # {origin}")
+        session.console.data(f"{f'{key} = {value}':<{width}}  # {origin}")
     return ExitCode.DONE
 
 
