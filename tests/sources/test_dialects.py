@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
+import lzma
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from anomscan.config import Columns, FilesSource
@@ -107,3 +110,13 @@ def test_a_comment_sign_within_quotes_is_text(files: Files, parts: Parts) -> Non
 def test_settings_that_cannot_be(keys: dict[str, str]) -> None:
     with pytest.raises((ConfigError, ValueError)):
         FilesSource(kind="files", path=Path("t.csv"), cadence="1D", columns=COLUMNS, **keys)  # type: ignore[arg-type]
+
+
+def test_packed_tables(tmp_path: Path, files: Files, parts: Parts) -> None:
+    content = b"a;t;v\nx;2017-01-01;0,81\nx;2017-01-02;1234,5\n"
+    packed = pa.compress(content, codec="zstd", asbytes=True)
+    for ending, packing in {"bz2": bz2.compress(content), "xz": lzma.compress(content), "zst": packed}.items():
+        assert found(files, parts, packing, f"t.csv.{ending}")[0] == ROWS
+    (tmp_path / "t.csv.zst").write_bytes(packed[:-20])
+    with pytest.raises(InputError, match=r"t\.csv\.zst is not whole zst"):
+        list(files("t.csv.zst", columns=COLUMNS).fetch(Request()))

@@ -11,6 +11,7 @@ from anomscan.config import Columns
 from anomscan.errors import InputError
 from anomscan.tables.columns import Piece
 from anomscan.tables.dialects import Dialect
+from anomscan.tables.opening import PACKED, unpacked_name
 
 #: Format -> the module and the function that read it; imported only when a file is read.
 _READERS = {
@@ -19,7 +20,7 @@ _READERS = {
     "jsonl": ("anomscan.tables.json_lines", "read_jsonl"),
 }
 
-#: Extension -> format; each but Parquet's may be followed by ``.gz``.
+#: Extension -> format; each but Parquet's may be followed by one of ``PACKED``.
 EXTENSIONS = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -63,9 +64,9 @@ def reader(kind: str) -> Reader:
 
 def format_of(path: Path) -> str | None:
     """The format that a file's name tells, None where it tells none."""
-    name = path.name.lower().removesuffix(".gz")
+    name = unpacked_name(path).lower()
     kind = next((kind for ending, kind in EXTENSIONS.items() if name.endswith(ending)), None)
-    return None if kind == "parquet" and path.suffix.lower() == ".gz" else kind
+    return None if kind == "parquet" and path.suffix.lower() in PACKED else kind
 
 
 def known_format(path: Path) -> str:

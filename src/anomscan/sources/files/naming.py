@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from anomscan.errors import InputError
+from anomscan.tables.opening import unpacked_name
 
 #: A folder as Hive and many exports name it: the name of a column, and its value in all files below.
 _KEY = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.+)")
@@ -73,12 +74,12 @@ def _by_key(path: Path, keys: dict[str, str]) -> str:
 
 
 def _stem(path: Path) -> str:
-    """The name without ``.gz`` and the extension before it.
+    """The name without its extension, and without what says how it is packed.
 
     >>> _stem(Path("site.7.csv.gz")), _stem(Path("T1.txt"))
     ('site.7', 'T1')
     """
-    name = path.name[:-3] if path.suffix.lower() == ".gz" else path.name
+    name = unpacked_name(path)
     stem = Path(name).stem or name
     try:
         "/".join((*path.parts[:-1], stem)).encode()

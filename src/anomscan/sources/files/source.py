@@ -16,6 +16,7 @@ from anomscan.sources.requests import asked
 from anomscan.tables.columns import needed, to_rows
 from anomscan.tables.dialects import Dialect, sniffed
 from anomscan.tables.formats import EXTENSIONS, format_of, known_format, reader
+from anomscan.tables.opening import PACKED
 from anomscan.tables.times import Times, refuse_mix
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
@@ -162,7 +163,8 @@ def _find(settings: FilesSource) -> list[_File]:
         if not found:
             wanted = [ending for ending, kind in EXTENSIONS.items() if settings.format in (None, kind)]
             raise InputError(
-                f"{path} contains no file to read", hint=f"looked for names that end in {', '.join(wanted)} or .gz"
+                f"{path} contains no file to read",
+                hint=f"looked for names that end in {', '.join(wanted)}, or packed in {', '.join(PACKED)}",
             )
     elif path.is_file():
         base, found = path.parent, [path]
