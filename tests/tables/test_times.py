@@ -189,6 +189,34 @@ class TestDailyStamps:
         assert read(column, times=times) == [f"{day}T00:00:00"]
 
 
+class TestMidnightAs24:
+    def test_of_instants_it_is_the_next_day_at_0(self) -> None:
+        assert read(["2024-02-28T23:50", "2024-02-28 24:00", "2024-02-29T24:00:00"], zone=PARIS) == [
+            "2024-02-28T22:50:00",
+            "2024-02-28T23:00:00",
+            "2024-02-29T23:00:00",
+        ]
+        assert read(["2024-12-31T24:00:00.000Z", "2024-12-31T24:00+01:00"]) == [
+            "2025-01-01T00:00:00",
+            "2024-12-31T23:00:00",
+        ]
+        assert read(["31.12.2024 24:00", "31.12.2024 23:50"], pattern="%d.%m.%Y %H:%M") == [
+            "2025-01-01T00:00:00",
+            "2024-12-31T23:50:00",
+        ]
+
+    @pytest.mark.parametrize("stamp", ["start", "end"])
+    def test_of_days_it_ends_the_day_that_is_written(self, stamp: Any) -> None:
+        times = Times(Cadence.parse("1D"), PARIS, None, day_stamp=stamp)
+        assert read(["2024-02-28T24:00", "2024-02-29T24:00:00"], times=times) == [
+            "2024-02-28T00:00:00",
+            "2024-02-29T00:00:00",
+        ]
+
+    def test_no_minute_follows_it(self) -> None:
+        assert "'2024-02-28T24:01' is not a timestamp" in refused(["2024-02-28T24:01"])
+
+
 class TestPattern:
     def test_text_is_read_by_it(self) -> None:
         assert read(["1/31/2017", "12/1/2016"], pattern="%m/%d/%Y", cadence="1D") == [

@@ -27,6 +27,7 @@ _ISO = rf"^\d{{4}}-\d{{2}}-\d{{2}}([T ]\d{{2}}:\d{{2}}(:\d{{2}}(\.\d{{1,9}})?)?(
 _FIRST = np.datetime64("0001-01-01", "us")
 _LAST = np.datetime64("9999-12-31T23:59:59.999999", "us")
 
+_MIDNIGHT_24 = r"([T ])24:00((:00(\.0+)?)?(Z|[+-]\d{2}:?\d{2})?)$"
 _NUMBER = r"^[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?$"
 _NUMBERS_HINT = f"if numbers are meant, set timestamp_format to what they count: {', '.join(NUMBERED)}"
 _UNIX = np.datetime64("1970-01-01", "us")
@@ -135,12 +136,17 @@ class Times:
             unique = pc.utf8_trim_whitespace(unique)
             if "" in (texts := unique.to_pylist()):
                 raise InputError(f"{where(texts.index(''))}: no timestamp")
-            if self._pattern in NUMBERED and _match(unique, _NUMBER).all():
-                wall, utc, aware = _from_numbers(unique, self._pattern, where)
+            late = _match(unique, _MIDNIGHT_24)
+            texts = pc.replace_substring_regex(unique, _MIDNIGHT_24, r"\100:00\2") if late.any() else unique
+            if self._pattern in NUMBERED and _match(texts, _NUMBER).all():
+                wall, utc, aware = _from_numbers(texts, self._pattern, where)
             elif self._pattern is None or typed:
-                wall, utc, aware = _from_iso(unique, where)
+                wall, utc, aware = _from_iso(texts, where)
             else:
-                wall, utc, aware = _from_pattern(unique, self._pattern, where)
+                wall, utc, aware = _from_pattern(texts, self._pattern, where)
+            if late.any() and not self._cadence.whole_days:  # of days it is the one that is written
+                wall = wall + late * _DAY
+                utc = None if utc is None else utc + late * _DAY
         elif self._pattern in NUMBERED and _is_number(unique.type):
             wall, utc, aware = _from_numbers(unique, self._pattern, where)
         else:
@@ -165,7 +171,7 @@ class Times:
         if pa.types.is_date(texts.type) or self._dated:
             dated = np.ones(len(wall), bool)
         elif pa.types.is_string(texts.type):
-            dated = _match(texts, r"^\d{4}-\d{2}-\d{2}$")
+            dated = _match(texts, rf"^\d{{4}}-\d{{2}}-\d{{2}}$|{_MIDNIGHT_24}")
         else:
             dated = np.zeros(len(wall), bool)
         return self._days.of(wall, utc, dated, lambda bad, hint: _refuse(bad, texts, where, complaint, hint=hint))
