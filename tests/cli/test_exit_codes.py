@@ -86,7 +86,6 @@ def test_an_empty_store_says_to_fetch(place):
         ("asset_id,date,prt7,health_status\na,2016-01-01,0.8,Ok\na,2016-01-01,0.9,Ok\n", ["a", "2016-01-01", "0.9"]),
         ("asset_id,date,prt7,health_status\na,2016-01-01,good,Ok\n", ["good", "prt7"]),
         ("asset_id,date,prt7,health_status\na,2016-01-01,inf,Ok\n", ["inf", "prt7"]),
-        ("asset_id,date,prt7,health_status\na,2016-01-01T00:00Z,1,Ok\na,2016-01-02T00:00,1,Ok\n", ["2016-01-0"]),
         ("asset_id,date,prt7,health_status\na,2016-01-01T06:00,1,Ok\n", ["06:00", "1D"]),
     ],
 )
@@ -334,3 +333,12 @@ def test_ids_and_health_from_data_command_no_terminal(fetched):
     assert "owned" in said
     assert not set("\x1b\x07\x9b\r") & set(said)
     assert not [line for line in said.splitlines() if line.startswith("error: forged")]
+
+
+def test_a_bad_row_of_a_file_is_4_the_first_time_alone(fetched):
+    rows = (fetched.folder / "telemetry.csv").read_text().splitlines()
+    fetched.write("telemetry.csv", "\n".join([*rows, "a,2016-05-01T00:00Z,1,Ok"]) + "\n")
+    code, _, err = fetched("fetch")
+    assert (code, "1 rows rejected, 1 of them new" in err, "2016-05-01T00:00Z" in err) == (4, True, True)
+    code, _, err = fetched("fetch")
+    assert (code, "1 rows rejected again as before" in err) == (0, True)

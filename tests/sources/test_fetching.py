@@ -73,10 +73,8 @@ def test_a_revised_value_is_counted(tmp_path: Path, store: Store, files: Files) 
 @pytest.mark.parametrize(
     ("bad", "told"),
     [
-        ("x,2017-01-03,abc\n", "'abc' is not a number"),
         ("x,2017-01-03\n", "line 3"),
         ("x,2017-01-01,2\n", "contradicting"),
-        ("x,2017-01-03T06:00,1\n", "not a date"),
     ],
 )
 def test_an_error_leaves_the_store_as_it_was(tmp_path: Path, store: Store, files: Files, bad: str, told: str) -> None:
@@ -92,6 +90,41 @@ def test_an_error_leaves_the_store_as_it_was(tmp_path: Path, store: Store, files
     with pytest.raises(InputError):
         fetch_into(store, source, Request(), now=NOW)
     assert contents(store) == before
+
+
+def test_a_bad_row_is_put_aside_and_counted_once(tmp_path: Path, store: Store, files: Files) -> None:
+    source = files("t.csv", columns=ONE)
+    rows = ["x,2017-01-01,1", "x,2017-01-02,abc", "x,yesterday,1", ",2017-01-03,1", "y,2017-01-03,2"]
+    (tmp_path / "t.csv").write_text("\n".join(["a,t,v", *rows]) + "\n")
+    first = fetch_into(store, source, Request(), now=NOW)
+    assert (first.new, len(first.rejects), first.new_rejects) == (2, 3, 3)
+    assert first.rejects_file is not None
+    kept = first.rejects_file.read_text()
+    for told in ("line 3, column 'v': 'abc' is not a number", "line 4, column 't': 'yesterday'", "line 5: no asset id"):
+        assert told in kept
+    # The file keeps its bad rows; one more is news.
+    (tmp_path / "t.csv").write_text("\n".join(["a,t,v", "x,2017-01-04,1", *rows]) + "\n")
+    second = fetch_into(store, source, Request(), now=NOW)
+    assert (second.new, len(second.rejects), second.new_rejects) == (1, 3, 0)
+    assert first.rejects_file.read_text() == kept
+    (tmp_path / "t.csv").write_text("\n".join(["a,t,v", *rows, "y,2017-01-05,bad"]) + "\n")
+    assert fetch_into(store, source, Request(), now=NOW).new_rejects == 1
+
+
+def test_an_asset_without_a_good_row_does_not_stop_the_fleet(tmp_path: Path, store: Store, files: Files) -> None:
+    days = [f"2017-01-{day:02d}" for day in range(1, 31)]
+    rows = [f"bad,{day},broken" for day in days * 5]
+    (tmp_path / "t.csv").write_text("\n".join(["a,t,v", *rows, *(f"good,{day},1" for day in days)]) + "\n")
+    report = fetch_into(store, files("t.csv", columns=ONE), Request(), now=NOW)
+    assert (report.new, len(report.rejects), store.assets("fleet")) == (30, 150, ["good"])
+
+
+def test_a_table_of_which_no_row_is_good_is_refused(tmp_path: Path, store: Store, files: Files) -> None:
+    for assets in (1, 100):
+        rows = [f"a{number % assets},2017-01-01,broken" for number in range(300)]
+        (tmp_path / "t.csv").write_text("\n".join(["a,t,v", *rows]) + "\n")
+        with pytest.raises(InputError, match="line 2, column 'v': 'broken' is not a number"):
+            fetch_into(store, files("t.csv", columns=ONE), Request(), now=NOW)
 
 
 def test_an_unreachable_source_leaves_the_store_as_it_was(store: Store, sql: Callable[..., Source]) -> None:

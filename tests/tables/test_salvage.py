@@ -35,8 +35,10 @@ def test_what_can_be_used_is_used_in_order_and_the_rest_is_told(values):
 
 
 def test_where_no_row_can_be_used_the_format_is_wrong():
+    salvage = Salvage()
+    run([-1, -2, -3], salvage)
     with pytest.raises(InputError, match="-1 is negative"):
-        run([-1, -2, -3])
+        salvage.finish()
     with pytest.raises(InputError, match="-7 is negative"):
         run([-7] * 100_000)
 

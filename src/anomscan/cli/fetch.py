@@ -61,7 +61,7 @@ def fetch(
             on_rows=advance,
         )
     _show(session.console, name, report, origin.layout.cadence)
-    return ExitCode.ASSETS_FAILED if report.failures or report.rejects else ExitCode.DONE
+    return ExitCode.ASSETS_FAILED if report.failures or report.new_rejects else ExitCode.DONE
 
 
 def _show(console: Console, name: str, report: FetchReport, cadence: Cadence) -> None:
@@ -76,7 +76,9 @@ def _show(console: Console, name: str, report: FetchReport, cadence: Cadence) ->
     if len(report.failures) > _SHOWN:
         console.error(f"... and {len(report.failures) - _SHOWN} more assets failed")
     if report.rejects:
-        console.error(
-            f"{len(report.rejects)} rows rejected, the first: {report.rejects[0].reason} (all in {report.rejects_file})"
-        )
+        text = f"the first: {report.rejects[0].reason} (all in {report.rejects_file})"
+        if report.new_rejects:
+            console.error(f"{len(report.rejects)} rows rejected, {report.new_rejects} of them new; {text}")
+        else:
+            console.info(f"{len(report.rejects)} rows rejected again as before; {text}")
     console.info(f"{name}: {report.summary}")

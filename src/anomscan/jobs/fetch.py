@@ -47,6 +47,8 @@ class FetchReport:
         Rows that cannot be used.
     rejects_file
         Where they are kept; None if there are none.
+    new_rejects
+        How many of them were not there yet: a file keeps its bad row, and is not reported again for it.
     silent
         Assets whose last sample is older than the newest of the source by more than the margin for late data, and that
         sample; sorted by asset.
@@ -64,6 +66,7 @@ class FetchReport:
     current: int
     rejects: tuple[Reject, ...]
     rejects_file: Path | None
+    new_rejects: int
     silent: tuple[tuple[str, np.datetime64], ...]
     failures: tuple[AssetFailure, ...]
     warnings: tuple[str, ...]
@@ -199,7 +202,7 @@ def fetch_into(
                 writer.append(complete)
             if on_rows is not None:
                 on_rows(len(item))
-        rejects_file = _keep_rejects(store, source.name, rejects)
+        rejects_file, new_rejects = _keep_rejects(store, source.name, rejects)
         tally = writer.commit()
     ends = store.last_timestamps(source.name)
     for asset in sorted(missing - ends.keys()):
@@ -216,6 +219,7 @@ def fetch_into(
         current=current,
         rejects=tuple(rejects),
         rejects_file=rejects_file,
+        new_rejects=new_rejects,
         silent=() if late is None else _silent(ends, late),
         failures=tuple(failures),
         warnings=tuple(warnings),
@@ -229,10 +233,10 @@ def _silent(ends: dict[str, np.datetime64], late: np.timedelta64) -> tuple[tuple
     return tuple((asset, last) for asset, last in sorted(ends.items()) if last < newest - late)
 
 
-def _keep_rejects(store: Store, source: str, rejects: Sequence[Reject]) -> Path | None:
-    """Add rejects to the source's file of them; a row that is already there is not added again."""
+def _keep_rejects(store: Store, source: str, rejects: Sequence[Reject]) -> tuple[Path | None, int]:
+    """Add rejects to the source's file of them, and say how many are new; a row that is there is not added again."""
     if not rejects:
-        return None
+        return None, 0
     path = local(store.path) / f"{source}.rejects.jsonl"
     # As bytes: text would also be split at characters that JSON allows unescaped.
     lines = path.read_bytes().splitlines() if path.is_file() else []
@@ -240,13 +244,16 @@ def _keep_rejects(store: Store, source: str, rejects: Sequence[Reject]) -> Path 
         line = json.dumps({"row": dict(each.row), "reason": each.reason}, ensure_ascii=False)
         lines.append(line.encode(errors="backslashreplace"))
     kept: dict[bytes, bytes] = {}
-    for encoded in lines:
+    known = 0
+    for number, encoded in enumerate(lines):
+        if number == len(lines) - len(rejects):
+            known = len(kept)
         # Without the reason, because it names the place, which differs in the next response.
         kept.setdefault(encoded.partition(b'}, "reason": "')[0], encoded)
     with replace_file(path) as file:
         for encoded in kept.values():
             file.write(encoded + b"\n")
-    return path
+    return path, len(kept) - known
 
 
 def _until(rows: pa.Table, last: np.datetime64) -> pa.Table:

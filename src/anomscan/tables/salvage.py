@@ -11,12 +11,14 @@ from anomscan.config import Columns
 from anomscan.errors import InputError
 from anomscan.tables.columns import Piece, needed, to_rows
 from anomscan.tables.times import Times
-from anomscan.telemetry.rows import Layout
+from anomscan.telemetry.rows import ASSET, Layout
 
-#: So many rows are tried before the format, rather than a row, is held to be wrong.
+#: So many rows are tried before the format, rather than a row, is held to be wrong ...
 _PATIENCE = 50
+#: ... of so many assets, where a table holds several: a single one may have no good row at all.
+_ASSETS = 20
 #: More rejects than this are not a row's fault either.
-_MOST = 10_000
+_MOST = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,17 @@ class Salvage:
     """Converts pieces of rows; its patience is one fetch's.
 
     A piece that cannot be converted is halved until the rows at fault stand alone.
+
+    Parameters
+    ----------
+    assets
+        Of how many assets rows must be at fault before the format is held to be wrong.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, assets: int = 1) -> None:
+        self._assets = assets
+        self._at_fault: set[str | None] = set()
+        self._first: InputError | None = None
         self._used = 0
         self._rejected = 0
 
@@ -50,6 +60,7 @@ class Salvage:
         count: int,
         convert: Callable[[slice], pa.Table],
         content: Callable[[int], Mapping[str, str | None]],
+        asset_of: Callable[[Mapping[str, str | None]], str | None] = lambda row: None,
     ) -> Iterator[pa.Table | Reject]:
         """Convert ``count`` rows.
 
@@ -59,43 +70,64 @@ class Salvage:
             Some of the rows as the store takes them; InputError if one cannot be used.
         content
             What one row holds.
+        asset_of
+            Whose row that is, of what it holds.
 
         Raises
         ------
         InputError
-            Where no row can be used, or too many cannot: the first row's reason.
+            Where the format must be wrong, or too many rows cannot be used: the first row's reason.
         """
         waiting = [slice(0, count)] if count else []
-        first: InputError | None = None
         while waiting:
             part = waiting.pop()
             try:
                 rows = convert(part)
             except InputError as error:
-                first = first or error
+                self._first = self._first or error
                 if part.stop - part.start > 1:
                     middle = (part.start + part.stop) // 2
                     waiting += [slice(middle, part.stop), slice(part.start, middle)]
                     continue
                 self._rejected += 1
-                if self._rejected > _MOST or (self._used == 0 and self._rejected >= _PATIENCE):
-                    raise first from None
-                yield Reject(error.message, content(part.start))
+                held = content(part.start)
+                self._at_fault.add(asset_of(held))
+                hopeless = self._rejected >= _PATIENCE and len(self._at_fault) >= self._assets
+                if self._rejected > _MOST or (self._used == 0 and hopeless):
+                    raise self._first from None
+                yield Reject(error.message, held)
             else:
                 self._used += part.stop - part.start
                 yield rows
-        if self._used == 0 and first is not None:
-            raise first
+
+    def finish(self) -> None:
+        """Refuse what has rows of which none can be used.
+
+        Raises
+        ------
+        InputError
+            The first row's reason.
+        """
+        if self._used == 0 and self._first is not None:
+            raise self._first
 
 
 class Usable:
-    """Makes the store's rows of one fetch's pieces."""
+    """Makes the store's rows of one fetch's pieces; to be finished after the last.
 
-    def __init__(self, layout: Layout, columns: Columns, times: Times) -> None:
+    Parameters
+    ----------
+    asset
+        The id of all rows, where no column holds it.
+    """
+
+    def __init__(self, layout: Layout, columns: Columns, times: Times, asset: str | None = None) -> None:
         self._layout = layout
         self._columns = columns
         self._times = times
-        self._salvage = Salvage()
+        self._asset = asset
+        self._salvage = Salvage(1 if columns.asset is None else _ASSETS)
+        self.finish = self._salvage.finish
 
     def rows(self, piece: Piece) -> Iterator[pa.Table | Reject]:
         """The rows of ``layout.schema`` that a piece has, and the rejects.
@@ -103,9 +135,10 @@ class Usable:
         Raises
         ------
         InputError
-            Where no row can be used, or too many cannot.
+            Where the format must be wrong, or too many rows cannot be used.
         """
         names = needed(self._columns)
+        column = self._columns.asset
 
         def convert(part: slice) -> pa.Table:
             rows = piece.rows.slice(part.start, part.stop - part.start)
@@ -114,10 +147,15 @@ class Usable:
                 self._layout,
                 self._columns,
                 self._times,
+                self._asset,
             )
 
         def content(row: int) -> dict[str, str | None]:
             values = {name: piece.rows[name][row].as_py() for name in names}
-            return {name: None if value is None else str(value) for name, value in values.items()}
+            texts = {name: None if value is None else str(value) for name, value in values.items()}
+            return texts if column is not None or self._asset is None else {ASSET: self._asset, **texts}
 
-        return self._salvage.rows(len(piece.rows), convert, content)
+        def asset_of(row: Mapping[str, str | None]) -> str | None:
+            return None if column is None else row[column]
+
+        return self._salvage.rows(len(piece.rows), convert, content, asset_of)

@@ -13,10 +13,11 @@ from anomscan.errors import InputError
 from anomscan.sources.base import AssetFailure, Notice, Request
 from anomscan.sources.files.naming import asset_ids
 from anomscan.sources.requests import asked
-from anomscan.tables.columns import needed, to_rows
+from anomscan.tables.columns import needed
 from anomscan.tables.dialects import Dialect, sniffed
 from anomscan.tables.formats import EXTENSIONS, format_of, known_format, reader
 from anomscan.tables.opening import PACKED
+from anomscan.tables.salvage import Reject, Usable
 from anomscan.tables.times import Times, refuse_mix
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
@@ -68,7 +69,7 @@ class Files:
         """The IANA name of the time zone of its days and its naive timestamps."""
         return self._settings.timezone or "UTC"
 
-    def fetch(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice]:
+    def fetch(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice | Reject]:
         """Stream the rows asked for, file by file in the order of their paths.
 
         All rows of a file that is read are checked, those that were not asked for too.
@@ -91,7 +92,9 @@ class Files:
         else:
             yield from self._asset_by_asset(files, request)
 
-    def _asset_by_asset(self, files: list[_File], request: Request) -> Iterator[pa.Table | AssetFailure | Notice]:
+    def _asset_by_asset(
+        self, files: list[_File], request: Request
+    ) -> Iterator[pa.Table | AssetFailure | Notice | Reject]:
         by_asset: dict[str, list[_File]] = {}
         for file in files:
             if file.asset is not None and (request.assets is None or file.asset in request.assets):
@@ -108,9 +111,10 @@ class Files:
             refuse_mix(seen)
             yield from rows
 
-    def _rows(self, files: list[_File], request: Request, times: Times) -> Iterator[pa.Table | Notice]:
+    def _rows(self, files: list[_File], request: Request, times: Times) -> Iterator[pa.Table | Notice | Reject]:
         columns = self._settings.columns
         total = 0
+        usable = Usable(self._layout, columns, times, files[0].asset)
         for file in files:
             notices: list[str] = []
             dialect = self._dialect
@@ -123,13 +127,16 @@ class Files:
             count = 0
             for piece in reader(file.format)(file.path, columns, notices, dialect):
                 count += len(piece.rows)
-                rows = asked(to_rows(piece, self._layout, columns, times, file.asset), request)
-                if len(rows):
-                    yield rows
+                for item in usable.rows(piece):
+                    if isinstance(item, Reject):
+                        yield item
+                    elif len(rows := asked(item, request)):
+                        yield rows
             if count == 0:
                 notices.append(f"{file.path} has no rows")
             total += count
             yield from map(Notice, notices)
+        usable.finish()
         if total == 0:
             raise InputError(
                 f"{files[0].path} has no rows" if len(files) == 1 else f"no file of {self._settings.path} has rows"

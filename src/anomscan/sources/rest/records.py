@@ -102,6 +102,7 @@ class Records:
                 rejects.append(Reject(f"asset '{self._asset}', {item.reason}", item.row))
             else:
                 tables.append(item)
+        self._salvage.finish()
         return Taken(
             pa.concat_tables(tables), tuple(each.row for each in rejects), tuple(each.reason for each in rejects)
         )

@@ -100,6 +100,7 @@ class Sql:
                     f"{len(fresh)} assets are new ({shown}) and came without their earlier history, for the query has "
                     "no :asset; anomscan fetch --from brings it"
                 )
+            usable.finish()
             for text in database.notices:
                 yield Notice(text)
 
