@@ -86,7 +86,6 @@ def test_an_empty_store_says_to_fetch(place):
         ("asset_id,date,prt7,health_status\na,2016-01-01,0.8,Ok\na,2016-01-01,0.9,Ok\n", ["a", "2016-01-01", "0.9"]),
         ("asset_id,date,prt7,health_status\na,2016-01-01,good,Ok\n", ["good", "prt7"]),
         ("asset_id,date,prt7,health_status\na,2016-01-01,inf,Ok\n", ["inf", "prt7"]),
-        ("asset_id,date,prt7,health_status\na,2016-01-01T06:00,1,Ok\n", ["06:00", "1D"]),
     ],
 )
 def test_an_input_that_cannot_be_used_is_2_and_nothing_is_lost(fetched, text, words):
