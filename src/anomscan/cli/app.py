@@ -17,7 +17,8 @@ import typer
 from anomscan import __version__
 from anomscan.cli.commands import LazyCommands
 from anomscan.cli.console import Console, seen
-from anomscan.errors import AnomscanError, ExitCode
+from anomscan.cli.streams import ReaderGoneError, prepare
+from anomscan.errors import AnomscanError, ExitCode, OutputError
 
 # Plain help: drawing it with rich would double the time it takes to show it.
 app = typer.Typer(
@@ -80,8 +81,8 @@ def run(arguments: list[str]) -> int:
         try:
             code = app(arguments or ["--help"], prog_name="anomscan", standalone_mode=False)
             sys.stdout.flush()
-        except BrokenPipeError:
-            # The reader of our output is gone, so there is nobody to tell. Python would try to flush again at exit.
+        except ReaderGoneError:
+            # Python would try to flush again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return ExitCode.DONE
     except typer.TyperException as error:
@@ -107,11 +108,12 @@ def main() -> NoReturn:
         # Handlers run in reverse order, so this runs last, after all of Python's threads have ended. A thread of Arrow
         # that still reads ahead in one of our files would abort an interpreter that is shutting down.
         for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
+            with suppress(OSError, ValueError, OutputError, ReaderGoneError):  # it has been said
                 stream.flush()
         os._exit(code)
 
     atexit.register(leave)
+    prepare()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     code = run(sys.argv[1:])
