@@ -255,3 +255,50 @@ def test_settings_without_a_source_say_where_to_write_one(tmp_path):
         read(tmp_path).settings.source(None)
     assert "anomscan.toml" in raised.value.hint
     assert "--config" in raised.value.hint
+
+
+SOURCE = '[sources.f]\nkind = "files"\npath = "t.csv"\ncadence = "1D"\ncolumns = { values = ["v"] }\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (SOURCE + 'timezone = "Europe"\n', "time zone 'Europe' is not known"),
+        (SOURCE.replace("1D", "9" * 17 + "D"), "cadence '9{17}D' is not valid"),
+        (SOURCE.replace("1D", "40000D"), "cadence '40000D' is not valid"),
+        ("[scan]\nsigma = 1e308\n", "less than or equal to 1000000"),
+        ("x = " + "[" * 20_000 + "]" * 20_000, "nested too deeply"),
+        ('[store]\npath = "a\\u0000b"\n', "NUL character"),
+        ('[detectors.rcf]\nkind = "rcf"\nmodel = "\\u0000"\n', "NUL character"),
+        (SOURCE.replace('["v"]', '"v"'), "'sources.f.columns.values' must be a list"),
+        ('[store]\npath = "C:\\data\\x"\n', "write a Windows path with / or in single quotes"),
+    ],
+)
+def test_settings_out_of_any_range_are_one_line(toml, text, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        read(toml(text))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_is_read_as_windows_saves_it(tmp_path, encoding):
+    (tmp_path / "anomscan.toml").write_bytes("[scan]\r\nsigma = 3.5\r\n".encode(encoding))
+    assert read(tmp_path).settings.scan.sigma == 3.5
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"PASSWORD=caf\xe9\n", "not UTF-8 text"), (b"A=b\0c\n", "'A' holds a NUL character")]
+)
+def test_an_env_file_that_cannot_be_read_is_named(tmp_path, content, message):
+    (tmp_path / ".env").write_bytes(content)
+    with pytest.raises(ConfigError, match=rf"\.env.*{message}"):
+        read(tmp_path)
+
+
+def test_a_working_directory_that_has_gone(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(ConfigError, match="the working directory cannot be used"):
+        load(tmp_path / "anomscan.toml", environ={})

@@ -267,6 +267,12 @@ def test_tls_is_not_taken_from_the_url(make: Make, option: str) -> None:
     assert "set tls and ca" in text
 
 
+@pytest.mark.parametrize("option", ["read_default_file=/etc/passwd", "local_infile=1", "server_public_key=x"])
+def test_an_option_that_reads_files_is_refused(make: Make, option: str) -> None:
+    text = fails(ConfigError, lambda: make(url=f"mysql://u:s3cret@h/d?{option}"))
+    assert f"has the option {option.partition('=')[0]}, which would read files of this machine" in text
+
+
 def test_an_option_that_is_not_known(make: Make) -> None:
     assert "cannot be used" in fails(ConfigError, lambda: make(url="mysql://u:s3cret@127.0.0.1:1/d?nosuch=1"))
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from anomscan.config.settings import Settings
 from anomscan.config.tree import put
+from anomscan.errors import ConfigError
 
 PREFIX = "ANOMSCAN_"
 
@@ -40,12 +41,9 @@ _ADDRESSES = {(row.part, row.kind, row.key): row.variable for row in _NOTEBOOK}
 def settings_in(environ: Mapping[str, str], env_file: Path) -> Iterator[tuple[str, str, str]]:
     """Variables that name a setting, those of the .env file first: (name, value, origin)."""
     sections = tuple(f"{PREFIX}{section.upper()}_" for section in Settings.model_fields)
-    if env_file.is_file():
-        from dotenv import dotenv_values
-
-        for name, value in dotenv_values(env_file).items():
-            if name.startswith(sections) and value is not None and name not in environ:
-                yield name, value, f"{env_file} {name}"
+    for name, value in _variables(env_file).items():
+        if name.startswith(sections) and name not in environ:
+            yield name, value, f"{env_file} {name}"
     for name in sorted(environ):
         if name.startswith(sections):
             yield name, environ[name], f"environment {name}"
@@ -53,12 +51,32 @@ def settings_in(environ: Mapping[str, str], env_file: Path) -> Iterator[tuple[st
 
 def export(env_file: Path) -> None:
     """Set environment variables from the .env file, settings aside: what env:NAME means, AWS_PROFILE and the like."""
-    if env_file.is_file():
-        from dotenv import dotenv_values
+    for name, value in _variables(env_file).items():
+        if not name.startswith(PREFIX):
+            os.environ.setdefault(name, value)
 
-        for name, value in dotenv_values(env_file).items():
-            if not name.startswith(PREFIX) and value is not None:
-                os.environ.setdefault(name, value)
+
+def _variables(env_file: Path) -> dict[str, str]:
+    """The variables of a .env file; none if there is no such file.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read.
+    """
+    if not env_file.is_file():
+        return {}
+    from dotenv import dotenv_values
+
+    try:
+        found = dotenv_values(env_file)
+    except UnicodeDecodeError:
+        raise ConfigError(f"{env_file} is not UTF-8 text", hint="save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"{env_file} cannot be read: {error.strerror}") from None
+    if bad := next((name for name, value in found.items() if "\0" in name + (value or "")), None):
+        raise ConfigError(f"{env_file}: {bad!r} holds a NUL character")
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def notebook_names(
@@ -91,12 +109,9 @@ def _given(environ: Mapping[str, str], env_file: Path) -> dict[str, tuple[str, s
     """The notebook's variables that are set, those of the environment first: (value, origin)."""
     known = {row.variable for row in _NOTEBOOK}
     given = {variable: (environ[variable], f"environment {variable}") for variable in known if environ.get(variable)}
-    if env_file.is_file():
-        from dotenv import dotenv_values
-
-        for variable, value in dotenv_values(env_file).items():
-            if variable in known and value and variable not in environ:
-                given[variable] = (value, f"{env_file} {variable}")
+    for variable, value in _variables(env_file).items():
+        if variable in known and value and variable not in environ:
+            given[variable] = (value, f"{env_file} {variable}")
     return given
 
 

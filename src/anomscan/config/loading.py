@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import tomllib
@@ -68,7 +69,7 @@ def load(
     """
     own = environ is None
     environ = os.environ if environ is None else environ
-    cwd = Path.cwd() if cwd is None else cwd
+    cwd = _working_folder() if cwd is None else cwd
     path = _find(file, environ, cwd)
     base = path.parent if path else cwd
     if own:
@@ -110,11 +111,30 @@ def _find(file: Path | None, environ: Mapping[str, str], cwd: Path) -> Path | No
     return file
 
 
+def _working_folder() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise ConfigError(
+            f"the working directory cannot be used: {error.strerror}", hint="change to one that exists"
+        ) from None
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from None
+        content = path.read_bytes()
+        # As Windows' editors save it: with a byte order mark, or in UTF-16.
+        text = content.decode("utf-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig")
+        return tomllib.loads(text.replace("\r\n", "\n"))
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not UTF-8 text", hint="save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        has_backslash = line and "\\" in text.splitlines()[int(line[1]) - 1]
+        hint = "write a Windows path with / or in single quotes" if has_backslash else None
+        raise ConfigError(f"{path} is not valid TOML: {error}", hint=hint) from None
+    except RecursionError:
+        raise ConfigError(f"{path} is not valid TOML: it is nested too deeply") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
 
@@ -135,6 +155,8 @@ def _absolute(settings: Settings, base: Path) -> Settings:
         for name in type(model).model_fields:
             value = getattr(model, name)
             if isinstance(value, Path):
+                if "\0" in str(value):
+                    raise ConfigError(f"the setting '{name}' holds a NUL character, which no path does")
                 changed[name] = Path(os.path.normpath(base / value.expanduser()))
             elif isinstance(value, SecretStr) and (url := _SQLITE_FILE.match(value.get_secret_value())):
                 changed[name] = SecretStr(f"{url[1]}{os.path.normpath(base / url[2])}{url[3]}")

@@ -41,6 +41,8 @@ def first_problem(
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         tags = problem["ctx"].get("expected_tags") or _kinds(problem["loc"])
         return ConfigError(f"{place}: '{dotted}' needs a kind: one of {tags}")
+    if kind == "tuple_type":
+        return ConfigError(f"{place}: '{dotted}' must be a list", hint=f'write it as {key[-1]} = ["..."]')
     return ConfigError(f"{place}: '{dotted}': {problem['msg'][0].lower()}{problem['msg'][1:]}")
 
 

@@ -108,7 +108,7 @@ class _SourceSettings(Section):
         if name is not None:
             try:
                 ZoneInfo(name)
-            except (ZoneInfoNotFoundError, ValueError):
+            except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones, as Europe
                 raise ConfigError(f"time zone '{name}' is not known", hint="write it as Europe/Paris or UTC") from None
         return name
 
@@ -333,7 +333,7 @@ class ScanSettings(Section):
 
     window: int = Field(366, ge=2)
     shingle: int = Field(7, ge=1, le=60)
-    sigma: float = Field(4.0, gt=0.0, allow_inf_nan=False)
+    sigma: float = Field(4.0, gt=0.0, le=1e6, allow_inf_nan=False)
     cutoff: str = "mean-std"
     baseline: Literal["include-newest", "exclude-newest"] = "include-newest"
     gaps: Literal["calendar", "ignore"] = "calendar"

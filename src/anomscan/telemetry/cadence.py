@@ -13,6 +13,7 @@ from anomscan.errors import ConfigError
 
 _UNITS_US = {"s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "D": 86_400_000_000}
 _DAY_US = _UNITS_US["D"]
+_LONGEST_US = 36_525 * _DAY_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,9 @@ class Cadence:
             If the text is not a whole number of s, min, h or D.
         """
         match = re.fullmatch(r"([1-9]\d*)(s|min|h|D)", text)
-        if match is None:
-            raise ConfigError(f"cadence '{text}' is not valid", hint="write it as 1D, 1h, 10min or 15s")
-        return cls(text, int(match[1]) * _UNITS_US[match[2]])
+        if match is None or len(match[1]) > 9 or (step_us := int(match[1]) * _UNITS_US[match[2]]) > _LONGEST_US:
+            raise ConfigError(f"cadence '{text[:40]}' is not valid", hint="write it as 1D, 1h, 10min or 15s")
+        return cls(text, step_us)
 
     @property
     def step(self) -> np.timedelta64:
@@ -120,7 +121,7 @@ def _is_date(text: str) -> bool:
 def _instant(text: str) -> np.datetime64:
     try:
         return parse_instant(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the first and last days, in another zone
         raise ConfigError(
             f"'{text}' is not a date or an instant", hint="write 2017-01-31 or 2017-01-31T06:00:00Z"
         ) from None

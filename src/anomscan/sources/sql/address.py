@@ -13,6 +13,8 @@ from anomscan.tables.secrets import document, resolve
 _HINT = "write mysql+pymysql://user:password@host/database or sqlite:///file.db, special characters as %40"
 # Aurora and RDS write these into the secrets they make.
 _ENGINES = {"mysql": "mysql", "mariadb": "mysql", "aurora": "mysql", "aurora-mysql": "mysql"}
+#: Options of PyMySQL that read files, or send them to the server.
+_READ_FILES = ("read_default_file", "read_default_group", "local_infile", "server_public_key")
 
 
 def database_url(name: str, settings: SqlSource) -> sa.URL:
@@ -35,7 +37,7 @@ def database_url(name: str, settings: SqlSource) -> sa.URL:
     if url.drivername in ("mysql", "mariadb"):
         url = url.set(drivername=f"{url.drivername}+pymysql")
     if url.get_backend_name() in ("mysql", "mariadb"):
-        _refuse_tls(name, url)
+        _refuse_options(name, url)
     elif settings.tls != "prefer" or settings.ca is not None:
         raise ConfigError(
             f"sources.{name}: tls and ca are for MySQL, and its url is of {url.get_backend_name()}",
@@ -64,8 +66,13 @@ def _parsed(name: str, text: SecretStr) -> sa.URL:
         raise ConfigError(f"the url of source '{name}' is not a database URL", hint=_HINT) from None
 
 
-def _refuse_tls(name: str, url: sa.URL) -> None:
+def _refuse_options(name: str, url: sa.URL) -> None:
     for option in url.query:
+        if option in _READ_FILES:
+            raise ConfigError(
+                f"the url of source '{name}' has the option {option}, which would read files of this machine",
+                hint="take it out; set url, secret, tls and ca of the source instead",
+            )
         if option.startswith("ssl"):
             raise ConfigError(
                 f"the url of source '{name}' has the option {option}, which is not taken from there: "
