@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
-ASSETS = ["a", "b", "007", "7", "é, ü", 'x"y', "two\nlines", " a ", "NA", "2017-01-01"]
+ASSETS = ["a", "b", "007", "7", "é, ü", 'x"y', "two\nlines", "NA", "2017-01-01"]
 #: Of each column the texts that mean the same.
 TIMES = [
     ["2017-01-01", "2017-01-01T00:00:00Z", "2017-01-01 01:00+01:00"],

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -27,7 +28,9 @@ Files = Callable[..., Source]
 ONE = Columns(asset="a", timestamp="t", values=("v",), health="h")
 DAY = "2017-01-01"
 
-ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(
+    lambda text: pc.utf8_trim_whitespace(pa.scalar(text)).as_py() == text
+)
 floats = st.floats(allow_nan=False, allow_infinity=False)
 tables = st.lists(st.tuples(ids, st.one_of(st.none(), floats)), min_size=1, max_size=30)
 within_one_folder = settings(

@@ -224,3 +224,22 @@ class TestRequestOf:
         with pytest.raises(ConfigError) as caught:
             request_of(**words, now=NOW)
         assert isinstance(caught.value, AnomscanError)
+
+
+def test_blanks_are_trimmed_alike_in_every_column(tmp_path: Path, store: Store, files: Files) -> None:
+    rows = ["A1, 2017-01-01, 1, Unknown", " A1,2017-01-02 ,2 ,Ok ", "A1 ,2017-01-03,3,  ", "\tA1\u00a0,2017-01-04,4,Ok"]
+    (tmp_path / "t.csv").write_text("\n".join(["a,t,v,h", *rows]) + "\n", encoding="utf-8")
+    report = fetch_into(
+        store, files("t.csv", columns=Columns(**ONE.model_dump() | {"health": "h"})), Request(), now=NOW
+    )
+    assert (report.new, report.warnings, store.assets("fleet")) == (4, (), ["A1"])
+    series = store.read("fleet", "A1")
+    assert [series.health(row) for row in range(4)] == ["Unknown", "Ok", None, "Ok"]
+
+
+def test_ids_that_are_alike_are_told_of_when_they_come(tmp_path: Path, store: Store, files: Files) -> None:
+    (tmp_path / "t.csv").write_text("a,t,v\nINV1,2017-01-01,1\ninv1,2017-01-01,1\nINV 1,2017-01-01,1\nb,2017-01-01,1\n")
+    source = files("t.csv", columns=ONE)
+    (warning,) = fetch_into(store, source, Request(), now=NOW).warnings
+    assert "'INV 1' and 'INV1' and 'inv1'" in warning
+    assert fetch_into(store, source, Request(), now=NOW).warnings == ()

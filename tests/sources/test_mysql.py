@@ -40,7 +40,7 @@ MANY = """
            seq / 7 AS prt7, 'Good' AS health
     FROM seq_0_to_599999 WHERE :start <= :end
 """
-AWKWARD = ["007", "7", "-7", "Ωmega/☀😀", "it's; DROP TABLE daily; --", "a\\b\\", "%s %(start)s", "two\nlines", " x "]
+AWKWARD = ["007", "7", "-7", "Ωmega/☀😀", "it's; DROP TABLE daily; --", "a\\b\\", "%s %(start)s", "two\nlines"]
 
 
 @pytest.fixture(scope="module")

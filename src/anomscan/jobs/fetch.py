@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -205,6 +205,8 @@ def fetch_into(
         rejects_file, new_rejects = _keep_rejects(store, source.name, rejects)
         tally = writer.commit()
     ends = store.last_timestamps(source.name)
+    if tally.new:
+        warnings += _alike(ends)
     for asset in sorted(missing - ends.keys()):
         error = AssetError(f"source '{source.name}' gave no row of it, and the store has none")
         failures.append(AssetFailure(asset, error))
@@ -224,6 +226,18 @@ def fetch_into(
         failures=tuple(failures),
         warnings=tuple(warnings),
     )
+
+
+def _alike(assets: Iterable[str]) -> list[str]:
+    """A warning for ids that differ in nothing but case or blanks: as a rule they are one asset."""
+    groups: dict[str, list[str]] = {}
+    for asset in assets:
+        groups.setdefault("".join(asset.casefold().split()), []).append(asset)
+    alike = [" and ".join(f"'{asset}'" for asset in sorted(group)) for group in groups.values() if len(group) > 1]
+    if not alike:
+        return []
+    more = f", and {len(alike) - 5} more" if len(alike) > 5 else ""
+    return [f"ids that differ only in case or blanks are taken for different assets: {', '.join(alike[:5])}{more}"]
 
 
 def _silent(ends: dict[str, np.datetime64], late: np.timedelta64) -> tuple[tuple[str, np.datetime64], ...]:

@@ -207,7 +207,7 @@ def _ids(column: pa.Array, name: str, place: Place) -> pa.Array:
             f"{place(0)}: column '{name}' holds {column.type}; an asset id is text or an integer",
             hint="write the ids as text",
         )
-    column = column.cast(pa.string())
+    column = pc.utf8_trim_whitespace(column.cast(pa.string()))
     if column.null_count or _has_empty(column):
         row = first_true(pc.fill_null(pc.equal(column, _NO_TEXT), _TRUE))
         raise InputError(f"{place(row)}: no asset id in column '{name}'")
@@ -220,7 +220,7 @@ def _labels(column: pa.Array, name: str, place: Place) -> pa.Array:
         pa.types.is_string(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)
     ):
         raise InputError(f"{place(0)}: column '{name}' holds {kind}; a health is text or an integer")
-    column = column.cast(pa.string())
+    column = pc.utf8_trim_whitespace(column.cast(pa.string()))
     return pc.if_else(pc.equal(column, _NO_TEXT), pa.nulls(1, pa.string())[0], column) if _has_empty(column) else column
 
 
