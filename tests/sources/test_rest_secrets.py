@@ -8,12 +8,13 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import numpy as np
 import pytest
 from urllib3.util import parse_url
 
-from anomscan.errors import AnomscanError, AssetError, ConfigError
+from anomscan.errors import AnomscanError, AssetError, ConfigError, ServiceError
 from anomscan.jobs.fetch import fetch_into
 from anomscan.sources.base import Request
 from anomscan.sources.rest.source import Rest
@@ -178,3 +179,23 @@ def test_a_url_of_the_settings_is_read_in_one_way_only(key: str, url: str) -> No
     urls = {"url": "https://good/{asset}"} | {key: url}
     with pytest.raises(ConfigError, match=f"{key}.* a backslash"):
         Rest("far", settings_of(**urls))
+
+
+@pytest.mark.parametrize("key", [KEY, "a b+c/d=&%é"])
+@pytest.mark.parametrize("place", ["asset", "all", "list", "long"])
+def test_a_key_that_the_service_repeats_is_masked_however_it_is_spelt(key: str, place: str) -> None:
+    spelt = [key, quote(key, safe=""), quote(key), quote_plus(key)]
+    body = {"message": ("x" * 190 if place == "long" else "") + " and ".join(spelt)}
+    answer = Reply(403 if place == "all" else 200, body)
+    with serving(lambda call: answer if place != "asset" or call.parts[1] == "a" else Reply(body=GOOD)) as service:
+        keys: dict[str, object] = {"key": key, "key_in": "query"}
+        if place == "list":
+            keys["assets_url"] = service.url + "/list"
+        try:
+            _, failures, notices = fetch(service.url + "/api", *([] if place == "list" else ["a", "b"]), **keys)
+            said = " ".join([*failures.values(), *notices])
+        except ServiceError as error:
+            said = str(error)
+    assert said
+    for each in spelt:
+        assert each[:8] not in said

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from anomscan.config import RestSource
 from anomscan.retrying import Backoff, Clock, Deadline, TransientError, persist
 from anomscan.sources.rest.faults import StoppedError, UnreachedError
-from anomscan.sources.rest.http import Http
+from anomscan.sources.rest.http import Http, key_of
 from anomscan.sources.rest.paging import Page, Paging, parsed, records_of
 from anomscan.sources.rest.urls import shown_url
 
@@ -70,7 +70,7 @@ class Calls:
             # One at a time: parsed JSON is several times its text, and threads parse no faster together.
             with run.parsing:
                 body = parsed(answer)
-                found = records_of(body, self._path, shown_url(url))
+                found = records_of(body, self._path, shown_url(url), run.secret)
                 run.records_seen |= found is not None
                 records = found or []
                 return Page(take(records), len(records), paging.next(body, answer)), len(answer.body)
@@ -104,6 +104,8 @@ class RestFetch:
         self._threads = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="anomscan-rest")
         self._under_way: set[Future[Any]] = set()
         self.http = Http(name, settings, clock, self.stop)
+        #: Masked in whatever the service says.
+        self.secret = key_of(name, settings)
         self.parsing = Lock()
         #: Whether any answer had an array of records.
         self.records_seen = False

@@ -60,7 +60,7 @@ def parsed(answer: Answer) -> Any:
     raise TransientError(f"{shown_url(answer.url)} answered with {what} instead of JSON", most_tries=_TRIES_FOR_JSON)
 
 
-def records_of(body: Any, path: str | None, place: str) -> list[Any] | None:
+def records_of(body: Any, path: str | None, place: str, secret: str = "") -> list[Any] | None:
     """The array of records in a response; None where it says that there are none: by null, or by a path that ends.
 
     Parameters
@@ -69,6 +69,8 @@ def records_of(body: Any, path: str | None, place: str) -> list[Any] | None:
         Keys with dots between them; None where the answer is the array.
     place
         What answered, for errors.
+    secret
+        Masked, where the service repeats it.
 
     Raises
     ------
@@ -78,14 +80,14 @@ def records_of(body: Any, path: str | None, place: str) -> list[Any] | None:
     found, value = look_up(body, path) if path else (True, body)
     where = f" at '{path}'" if path else ""
     if value is None:
-        if said := message_of(body):
+        if said := message_of(body, secret):
             raise AssetError(f"{place} answered without records: {said}")
         if found or (path is not None and _ends(body, path)):
             return None
         has = f"it has: {', '.join(list(body)[:20])}" if isinstance(body, dict) else f"it is {kind_of(body)}"
         raise AssetError(f"the answer of {place} has nothing{where}", hint=has)
     if not isinstance(value, list):
-        if said := message_of(value):
+        if said := message_of(value, secret):
             raise AssetError(f"{place} answered without records: {said}")
         keys = f", its keys are: {', '.join(list(value)[:20])}" if isinstance(value, dict) and value else ""
         raise AssetError(f"the answer of {place} has {kind_of(value)}{where}, not an array of records{keys}")

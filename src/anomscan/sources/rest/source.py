@@ -19,6 +19,7 @@ from anomscan.sources.rest.http import key_of
 from anomscan.sources.rest.paging import Page, Paging
 from anomscan.sources.rest.records import Records, Taken, ids_of
 from anomscan.sources.rest.urls import as_template, checked, filled, shown_url
+from anomscan.sources.rest.words import without
 from anomscan.tables.salvage import Reject
 from anomscan.tables.secrets import resolve
 from anomscan.tables.times import Times
@@ -106,8 +107,14 @@ class Rest:
             The service is unreachable, refuses us, cannot list its assets, or has no answer for any of them.
         """
         key = key_of(self._name, self._settings)
-        for item in self._items(request):
-            yield _without(key, item) if key else item
+        try:
+            for item in self._items(request):
+                yield _without(key, item) if key else item
+        except ServiceError as error:
+            if without(key, str(error)) == str(error):
+                raise
+            hint = None if error.hint is None else without(key, error.hint)
+            raise ServiceError(without(key, error.message), hint=hint) from None
 
     def _items(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice | Reject]:
         run = RestFetch(self._name, self._settings, self._clock)
@@ -249,8 +256,8 @@ def _in_the_clear(url: str) -> bool:
 def _without(key: str, item: pa.Table | AssetFailure | Notice | Reject) -> pa.Table | AssetFailure | Notice | Reject:
     """Redact our key from anything the service echoed: errors and rejects are kept in files."""
     if isinstance(item, Reject):
-        row = {name: None if text is None else text.replace(key, "***") for name, text in item.row.items()}
-        return Reject(item.reason.replace(key, "***"), row)
-    if isinstance(item, AssetFailure) and key in str(item.error):
-        return AssetFailure(item.asset, AssetError(str(item.error).replace(key, "***")))
+        row = {name: None if text is None else without(key, text) for name, text in item.row.items()}
+        return Reject(without(key, item.reason), row)
+    if isinstance(item, AssetFailure) and (masked := without(key, str(item.error))) != str(item.error):
+        return AssetFailure(item.asset, AssetError(masked))
     return item

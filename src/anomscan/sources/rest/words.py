@@ -6,6 +6,7 @@ import json
 import re
 from contextlib import suppress
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 _MOST = 200
 #: Names under which services say what is wrong, the most telling first.
@@ -38,18 +39,24 @@ def words_of(body: bytes, secret: str = "") -> str:
         return ""
     with suppress(ValueError, RecursionError):
         text = _said(json.loads(text), 0)
-    if secret:
-        text = text.replace(secret, "***")
+    text = without(secret, text)
     line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
     return f"{line[:_MOST]}..." if len(line) > _MOST else line
 
 
-def message_of(body: Any) -> str:
+def message_of(body: Any, secret: str = "") -> str:
     """What an object that came in place of records says is wrong; "" if it says nothing of the kind."""
     if not isinstance(body, dict):
         return ""
     said = _named(body, 0)
-    return words_of(said.encode()) if said else ""
+    return words_of(said.encode(errors="replace"), secret) if said else ""
+
+
+def without(secret: str, text: str) -> str:
+    """A text in which the secret is masked, as it is and as a URL spells it."""
+    for spelt in {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)} if secret else ():
+        text = text.replace(spelt, "***")
+    return text
 
 
 def is_about_length(words: str) -> bool:
