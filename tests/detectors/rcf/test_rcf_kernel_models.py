@@ -11,7 +11,7 @@ import pytest
 
 from anomscan.detectors.rcf import Forest, model_file
 from anomscan.detectors.rcf.trees import Trees
-from anomscan.errors import ModelError
+from anomscan.errors import ConfigError, ModelError
 
 NAMES = ("roots", "left", "axis", "cut", "mass", "low", "high")
 SETTINGS = {"sample_size": 8, "seed": 0, "sampling": "shuffled", "facts": {}}
@@ -34,7 +34,7 @@ def refuse(tmp_path, arrays, why):
     [
         ("roots", 0, -1, "a root is not a node"),
         ("roots", 1, 1 << 30, "a root is not a node"),
-        ("roots", 1, 1, "its masses do not add up"),
+        ("roots", 1, 1, "a node is not in one place of one tree"),
         ("left", 0, 1 << 30, "a child does not come after its parent"),
         ("left", 0, -5, "a child does not come after its parent"),
         ("left", 1, 1, "a child does not come after its parent"),
@@ -48,6 +48,7 @@ def refuse(tmp_path, arrays, why):
         ("low", (0, 1), np.nan, "a box is invalid"),
         ("high", (0, 1), np.inf, "a box is invalid"),
         ("low", (0, 1), 99, "a box is invalid"),
+        ("low", (-1, 1), -99, "a leaf is not a point"),
     ],
 )
 def test_a_wrong_number_is_named(tmp_path, arrays, name, place, value, why):
@@ -60,6 +61,61 @@ def test_arrays_that_do_not_fit_together_are_refused(tmp_path, arrays):
     refuse(tmp_path, arrays | {"low": arrays["low"][:, :2]}, "its arrays do not fit together")
     refuse(tmp_path, arrays | {"roots": arrays["roots"][:0]}, "it has no trees")
     refuse(tmp_path, arrays | {"low": arrays["low"].ravel()}, "it has no trees")
+    refuse(tmp_path, arrays | {"low": arrays["low"][:, :0], "high": arrays["high"][:, :0]}, "it has no trees")
+    nodes = len(arrays["left"])
+    for shape in ((nodes, 0), (nodes, 1), (0,), (0, nodes)):
+        numbers = np.zeros(shape, np.int32)
+        refuse(tmp_path, arrays | {"left": numbers}, "it has no trees" if not numbers.size else "its arrays do not fit")
+        refuse(tmp_path, arrays | {"mass": numbers}, "its arrays do not fit together")
+
+
+def test_a_node_has_one_place(tmp_path, arrays):
+    """Two parents of one child: the way up from it would be that of one of them."""
+    inner = np.flatnonzero(arrays["left"])
+    alike = arrays["left"].copy()
+    alike[inner[1]] = alike[inner[2]]
+    refuse(tmp_path, arrays | {"left": alike}, "a node is not in one place of one tree")
+    refuse(tmp_path, arrays | {"roots": arrays["roots"][[0, 0]]}, "a node is not in one place of one tree")
+
+
+def test_the_boxes_below_a_cut_lie_on_its_sides(tmp_path, arrays):
+    left = arrays["left"][0]
+    at = arrays["axis"][0]
+    arrays["high"][left, at] = arrays["high"][0, at] + 1
+    refuse(tmp_path, arrays, "a cut misses the boxes below it")
+
+
+def test_a_tree_of_more_points_than_there_is_room_for_is_refused(tmp_path):
+    one = Forest.fit(np.zeros((1, 1)), trees=1, sample_size=8, seed=0).nodes
+    arrays = {name: getattr(one, name).copy() for name in NAMES}
+    arrays["mass"][:] = 2**31 - 1
+    refuse(tmp_path, arrays, "its trees have more than 16777216 points each")
+    with pytest.raises(ConfigError, match="sample_size is 16777217, a tree has at most 16777216"):
+        Forest.fit(np.zeros((1, 1)), trees=1, sample_size=2**24 + 1, seed=0)
+
+
+def test_a_tree_of_one_node_is_a_tree(tmp_path):
+    forest = Forest.fit(np.ones((4, 2)), trees=1, sample_size=8, seed=0)
+    forest.save(tmp_path / "m")
+    assert Forest.load(tmp_path / "m").score([[1, 1]]) == forest.score([[1, 1]])
+
+
+def test_numbers_at_an_odd_place_are_copied(tmp_path, arrays):
+    """C may not read an integer where none can lie."""
+    model_file.write(tmp_path / "m", Trees(**arrays), SETTINGS)
+    content = (tmp_path / "m").read_bytes()
+    _, _, length = struct.unpack_from("<8sII", content)
+    body = (
+        struct.pack("<8sII", b"ANOMRCF\n", 1, length + 1)
+        + content[16 : 16 + length]
+        + b" "
+        + content[16 + length : -32]
+    )
+    (tmp_path / "odd").write_bytes(body + hashlib.sha256(body).digest())
+    odd, even = Forest.load(tmp_path / "odd"), Forest.load(tmp_path / "m")
+    assert all(getattr(odd.nodes, name).flags.aligned for name in NAMES)
+    queries = np.random.default_rng(1).normal(size=(5, 3))
+    np.testing.assert_array_equal(odd.attribution(queries), even.attribution(queries))
 
 
 @pytest.mark.parametrize(
@@ -73,6 +129,19 @@ def test_arrays_that_do_not_fit_together_are_refused(tmp_path, arrays):
         json.dumps({"settings": SETTINGS, "arrays": []}).encode(),
         json.dumps({"settings": SETTINGS | {"facts": 1}, "arrays": []}).encode(),
         json.dumps({"settings": {}, "arrays": []}).encode(),
+        json.dumps({"settings": SETTINGS, "arrays": [["left", "<i4", [0]]]}).encode()[:-1] + b', "settings": {}}',
+        json.dumps({"settings": SETTINGS, "arrays": [["left", "<i4", [2**70, 0]]]}).encode(),
+        json.dumps({"settings": SETTINGS, "arrays": [["left", "<i4", [2**70]]]}).encode(),
+        json.dumps({"settings": SETTINGS, "arrays": [["left", "<i4", [0] * 99]]}).encode(),
+        json.dumps({"settings": SETTINGS, "arrays": [["left", "<i4", None]]}).encode(),
+        json.dumps({"settings": SETTINGS, "arrays": [[["left"], "<i4", [0]]]}).encode(),
+        json.dumps({"settings": SETTINGS, "arrays": [["edges", "<i4", [0]]]}).encode(),
+        b'{"settings": {"facts": "\\ud800"}, "arrays": []}',
+        b'{"settings": NaN, "arrays": []}',
+        b'{"settings": 1e999, "arrays": []}',
+        b'{"settings": ' + b"9" * 5000 + b', "arrays": []}',
+        b"[" * 100_000 + b"]" * 100_000,
+        b"\xed\xa0\x80",
     ],
 )
 def test_a_header_that_says_nonsense_is_refused(tmp_path, header):

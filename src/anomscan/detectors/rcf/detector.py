@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from anomscan.detectors.base import Capabilities, Scores
 from anomscan.detectors.batches import Points, apart, together
 from anomscan.detectors.points import LARGEST
+from anomscan.detectors.rcf.facts import load_trained
 from anomscan.detectors.rcf.forest import Forest
 from anomscan.detectors.rcf.severity import Severity
 from anomscan.errors import AnomscanError, ModelError
+from anomscan.telemetry.cadence import parse_instant
 from anomscan.telemetry.series import Floats, Series
 from anomscan.telemetry.shingles import shingles_at, shingles_of
 
@@ -42,7 +44,7 @@ class RcfDetector:
             contribution=True, columns=() if self._severity is None else ("severity",), frozen=True
         )
         through = forest.facts.get("trained_through")
-        self.trained_through = None if through is None else np.datetime64(str(through).removesuffix("Z"), "us")
+        self.trained_through = None if through is None else parse_instant(str(through))
 
     @property
     def fingerprint(self) -> str:
@@ -58,7 +60,7 @@ class RcfDetector:
         ModelError
             If there is none, or it cannot be used.
         """
-        return cls(name, Forest.load(path), path)
+        return cls(name, load_trained(path), path)
 
     def score(
         self, batch: Sequence[Series], shingle: int, rows: Sequence[slice] | None = None

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from anomscan.detectors.points import Floats32, as_points
 from anomscan.detectors.rcf import attribution, model_file, scoring
 from anomscan.detectors.rcf.kernel import native
-from anomscan.detectors.rcf.trees import Floats64, Trees
+from anomscan.detectors.rcf.trees import MOST_MASS, Floats64, Trees
 from anomscan.detectors.sampling import draw
 from anomscan.errors import ConfigError, InputError
 
@@ -135,6 +135,8 @@ class Forest:
         for name, value, least in (("trees", trees, 1), ("sample_size", sample_size, 1), ("seed", seed, 0)):
             if value < least:
                 raise ConfigError(f"{name} is {value}, a forest needs at least {least}")
+        if sample_size > MOST_MASS:
+            raise ConfigError(f"sample_size is {sample_size}, a tree has at most {MOST_MASS} points")
         if n == 0:
             raise InputError("there are no points to train a forest on")
         rng = np.random.Generator(np.random.PCG64(seed))

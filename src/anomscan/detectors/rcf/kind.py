@@ -9,7 +9,7 @@ from anomscan.config import RcfDetector as Settings
 from anomscan.detectors.base import Detector
 from anomscan.detectors.exemplar_tables import show_exemplars
 from anomscan.detectors.kind import Console, Kind, TrainingRequest
-from anomscan.detectors.rcf.forest import Forest
+from anomscan.detectors.rcf.facts import load_trained
 from anomscan.errors import ConfigError, ModelError, OutputError
 from anomscan.store.store import Store
 from anomscan.telemetry.cadence import last_instant
@@ -57,7 +57,7 @@ class RcfKind(Kind):
     def models(self, name: str, settings: Settings) -> list[tuple[str, str, str]]:
         """List the model file."""
         try:
-            through = str(Forest.load(settings.model).facts.get("trained_through", ""))
+            through = str(load_trained(settings.model).facts.get("trained_through", ""))
         except ModelError as error:
             through = error.message
         return [(name, str(settings.model), through)]
@@ -65,7 +65,7 @@ class RcfKind(Kind):
     def show(self, console: Console, name: str, settings: Settings, model_id: str | None) -> None:
         """Show the facts in the model file."""
         _refuse_id(name, model_id)
-        forest = Forest.load(settings.model)
+        forest = load_trained(settings.model)
         facts = {
             "file": settings.model,
             "trees": forest.trees,

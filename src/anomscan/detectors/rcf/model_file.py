@@ -21,7 +21,6 @@ import math
 import os
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,7 @@ from anomscan.detectors.rcf.soundness import flaw
 from anomscan.detectors.rcf.trees import Trees
 from anomscan.errors import ModelError
 from anomscan.storage.durable import replace_file
+from anomscan.storage.untrusted import parse_json, read_regular
 
 VERSION = 1
 _MAGIC = b"ANOMRCF\n"
@@ -99,7 +99,9 @@ def read(path: str | os.PathLike[str]) -> tuple[Trees, dict[str, Any], str]:
     try:
         trees, settings = _parse(body, _PREFIX.size + header_bytes)
         wrong = flaw(trees)
-    except (ValueError, KeyError, TypeError) as error:
+    except KeyError as error:
+        wrong = f"its header lacks {error}, or knows more than this anomscan"
+    except (ValueError, TypeError) as error:
         wrong = str(error)
     if wrong is not None:
         raise ModelError(f"model {path} is not a sound forest: {wrong}", hint=_RETRAIN)
@@ -119,22 +121,32 @@ def _parts(trees: Trees, settings: dict[str, Any]) -> Iterator[bytes]:
 
 
 def _parse(body: memoryview, start: int) -> tuple[Trees, dict[str, Any]]:
-    header = json.loads(bytes(body[_PREFIX.size : start]))
+    header = parse_json(bytes(body[_PREFIX.size : start]))
     arrays = {}
     for name, dtype, shape in header["arrays"]:
         if _DTYPES[name] != dtype:
             raise ValueError(f"its {name} are {dtype}")
-        arrays[name] = np.frombuffer(body, dtype, math.prod(shape), start).reshape(shape)
-        start += arrays[name].nbytes
+        if len(shape) > 2 or not all(type(length) is int and length >= 0 for length in shape):
+            raise ValueError(f"its {name} have an invalid shape")
+        stop = start + math.prod(shape) * np.dtype(dtype).itemsize
+        if stop > len(body):
+            raise ValueError("it is shorter than its arrays")
+        arrays[name] = np.frombuffer(body[start:stop], dtype).reshape(shape)
+        start = stop
+    if start != len(body):
+        raise ValueError("it holds more than its arrays")
     settings = {name: header["settings"][name] for name in ("sample_size", "seed", "sampling", "facts")}
-    if not isinstance(settings["facts"], dict):
+    for name, least in (("sample_size", 1), ("seed", 0)):
+        if type(settings[name]) is not int or settings[name] < least:
+            raise ValueError(f"its {name} is invalid")
+    if not isinstance(settings["sampling"], str) or not isinstance(settings["facts"], dict):
         raise TypeError("its facts are invalid")
     return Trees(**arrays), settings
 
 
 def _content(path: str | os.PathLike[str]) -> bytes:
     try:
-        content = Path(path).read_bytes()
+        content = read_regular(path)
     except FileNotFoundError:
         raise ModelError(f"there is no model {path}", hint=_RETRAIN) from None
     except OSError as error:

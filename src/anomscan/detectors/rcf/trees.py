@@ -15,12 +15,15 @@ Floats64 = NDArray[np.float64]
 Ints32 = NDArray[np.int32]
 Places = NDArray[np.intp]
 
+#: The most points a tree may have.
+MOST_MASS = 1 << 24
+
 
 @dataclass(frozen=True, eq=False)
 class Trees:
     """T trees of N nodes together, tree after tree, each breadth first. Two children lie side by side.
 
-    Every array is C-contiguous and is not to be written to.
+    Every array is aligned and C-contiguous, and is not to be written to.
 
     Parameters
     ----------
@@ -49,7 +52,7 @@ class Trees:
     def __post_init__(self) -> None:
         for column in fields(self):
             dtype = np.float32 if column.name in ("cut", "low", "high") else np.int32
-            object.__setattr__(self, column.name, np.ascontiguousarray(getattr(self, column.name), dtype))
+            object.__setattr__(self, column.name, np.require(getattr(self, column.name), dtype, ["C", "A"]))
 
     @functools.cached_property
     def extent(self) -> Floats64:
