@@ -18,7 +18,7 @@ from anomscan.sources.base import AssetFailure, Notice, Request, Source
 from anomscan.storage.durable import replace_file
 from anomscan.storage.places import local
 from anomscan.tables.salvage import Reject
-from anomscan.tables.times import wall_clock
+from anomscan.tables.zones import wall_clock
 from anomscan.telemetry import arrow
 from anomscan.telemetry.cadence import first_instant, last_instant
 from anomscan.telemetry.rows import ASSET, TIMESTAMP

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from anomscan.errors import AnomscanError, AssetError, ExitCode, worst
 from anomscan.sources.base import AssetFailure, Notice, Request, Source
 from anomscan.tables.salvage import Reject
-from anomscan.tables.times import wall_clock
+from anomscan.tables.zones import wall_clock
 from anomscan.telemetry.rows import ASSET, TIMESTAMP
 
 _DAY = np.timedelta64(1, "D")

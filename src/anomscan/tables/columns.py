@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 
 from anomscan.config import Columns
 from anomscan.errors import InputError
-from anomscan.tables.times import Place, Times, shown
+from anomscan.tables.moments import Place, shown
+from anomscan.tables.times import Times
 from anomscan.telemetry import arrow
 from anomscan.telemetry.rows import Layout
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-Moments = NDArray[np.datetime64]
+from anomscan.tables import zones
+from anomscan.tables.zones import Moments
 
 _DAY = np.timedelta64(1, "D")
 _TICK = np.timedelta64(1, "us")
@@ -66,7 +66,7 @@ class Days:
         clock = wall - _midnight(wall)
         if utc is not None and self._zone is None:
             refuse(clock != np.timedelta64(0, "us"), _ZONE)
-        local = wall if utc is None or self._zone is None else _local(utc, self._zone)
+        local = wall if utc is None or self._zone is None else zones.local(utc, self._zone)
         local_clock = local - _midnight(local)
         if self._clocks is None:
             # Kept though a sample is refused: it is then the others that tell the time of day.
@@ -95,12 +95,3 @@ def _commonest(clocks: NDArray[np.timedelta64]) -> np.timedelta64:
 
 def _midnight(moments: Moments) -> Moments:
     return moments.astype("datetime64[D]").astype("datetime64[us]")
-
-
-def _local(utc: Moments, zone: ZoneInfo) -> Moments:
-    """What clocks in the zone show; moments at the very ends of the calendar stay."""
-    inside = (utc > np.datetime64("0001-01-02")) & (utc < np.datetime64("9999-12-30"))
-    listed = [moment.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None) for moment in utc[inside].tolist()]
-    local = utc.copy()
-    local[inside] = np.array(listed, "datetime64[us]")
-    return local

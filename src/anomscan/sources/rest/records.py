@@ -15,8 +15,9 @@ from anomscan.errors import AssetError
 from anomscan.sources.rest.paging import kind_of, look_up
 from anomscan.store.block import from_table
 from anomscan.tables.columns import check_columns, first_true, from_objects, needed, to_rows
+from anomscan.tables.moments import Place, shown
 from anomscan.tables.salvage import Reject, Salvage
-from anomscan.tables.times import Place, Times, shown
+from anomscan.tables.times import Times
 from anomscan.telemetry import arrow
 from anomscan.telemetry.rows import ASSET, Layout
 

@@ -18,7 +18,8 @@ from anomscan.sources.sql.address import check, database_url
 from anomscan.sources.sql.alchemy import Alchemy
 from anomscan.sources.sql.mysql import MySql
 from anomscan.tables.salvage import Reject, Usable
-from anomscan.tables.times import Times, wall_clock
+from anomscan.tables.times import Times
+from anomscan.tables.zones import wall_clock
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import ASSET, Layout
 
