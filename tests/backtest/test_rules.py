@@ -44,6 +44,24 @@ def test_the_narrowest_window_that_can_fire_is_taken(window, shingle, include_ne
     assert Rules(window, shingle, 4.0, include_newest).baseline_width == 18
 
 
+@pytest.mark.parametrize(("min_scores", "fewest"), [(0.5, 180), (0.55, 198), (0.7, 252), (1.0, 360), (0.0, 18)])
+def test_a_share_of_a_window_is_a_count_of_scores(min_scores, fewest):
+    assert Rules(min_scores=min_scores).fewest_scores == fewest
+
+
+@pytest.mark.parametrize("include_newest", [True, False])
+def test_a_window_with_half_of_its_scores_is_judged_and_one_with_fewer_is_warming_up(include_newest):
+    rules = Rules(window=60 + (not include_newest), shingle=1, include_newest=include_newest)
+    scores = np.ones((2, 200))
+    scores[0, 1:100] = scores[1, 1:100:2] = np.nan
+    verdict = judge(scores, np.zeros(scores.shape, bool), rules).verdict
+    # The newest score counts where it enters the mean.
+    first = 129 + (not include_newest)
+    assert (verdict[0, 100:first] == Verdict.WARMING_UP).all()
+    assert (verdict[0, first:] == Verdict.OK).all()
+    assert (verdict[1, 60:100:2] == Verdict.OK).all()
+
+
 def test_a_score_on_the_cut_off_is_not_above_it():
     scores = np.concatenate([np.tile([0.0, 2.0], 12), [7.0]])
     on_it = (7.0 - scores.mean()) / scores.std(ddof=1)

@@ -97,7 +97,8 @@ def fleets(draw):
             value = math.nan if draw(st.integers(0, gap_every)) == 1 else 0.8
             rows[day] = (value, draw(st.sampled_from(HEALTHS)) if draw(st.booleans()) else "Ok")
         fleet[asset] = (rows, scores)
-    rules = Rules(rules_window, shingle, k, include_newest, draw(st.booleans()))
+    min_scores = draw(st.sampled_from([0.0, 0.5, 0.55, 0.9, 1.0]))
+    rules = Rules(rules_window, shingle, k, include_newest, draw(st.booleans()), min_scores=min_scores)
     return fleet, rules
 
 
@@ -117,6 +118,7 @@ def test_the_fast_scan_equals_the_slow_one(given_fleet):
             k=rules.sigma,
             include_newest=rules.include_newest,
             calendar=rules.calendar,
+            min_scores=rules.min_scores,
         )
         assert outcome(result, rules) == expected
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
 
 def reference_scan(
@@ -17,6 +18,7 @@ def reference_scan(
     include_newest: bool = True,
     calendar: bool = True,
     skip_health: Sequence[str] = ("Unknown",),
+    min_scores: float = 0.5,
 ) -> tuple[dict[dt.date, str], list[list[dt.date]]]:
     """Verdict of each day, and the spans.
 
@@ -48,6 +50,7 @@ def reference_scan(
         entering = usable[max(t - (window - shingle), 0) : t + 1]
         if not include_newest:
             entering = entering[:-1]
+        places = len(entering)
         entering = [score for score in entering if math.isfinite(score)]
         if t < window - 1:
             verdicts[day] = "warming-up"
@@ -55,7 +58,7 @@ def reference_scan(
             verdicts[day] = "skipped"
         elif not math.isfinite(usable[t]):
             verdicts[day] = "no-data"
-        elif len(entering) < fewest:
+        elif len(entering) < fewest or len(entering) < Fraction(str(min_scores)) * places:
             verdicts[day] = "warming-up"
         elif above(usable[t], cutoff_of(entering, k)):
             verdicts[day] = "anomalous"

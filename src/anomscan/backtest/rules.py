@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from anomscan.backtest.cutoff_rules import CutoffRule, cutoff_rule
@@ -28,6 +29,8 @@ class Rules:
         Days of such health are not judged.
     cutoff
         The name of the cut-off rule.
+    min_scores
+        The share, 0 to 1, of the places whose scores enter a cut-off that must hold one.
 
     Raises
     ------
@@ -42,16 +45,18 @@ class Rules:
     calendar: bool = True
     skip_health: tuple[str, ...] = ("Unknown",)
     cutoff: str = "mean-std"
+    min_scores: float = 0.5
 
     def __post_init__(self) -> None:
         if self.window < self.shingle:
             raise ConfigError(
                 f"a window of {self.window} samples contains no shingle of {self.shingle}", hint="widen [scan] window"
             )
-        if self.baseline_width < self.fewest_scores:
+        fewest = self.cutoff_rule.fewest(self.sigma)
+        if self.baseline_width < fewest:
             raise ConfigError(
                 f"a window of {self.window} samples gives a mean of {self.baseline_width} scores, "
-                f"and no day can be {self.sigma:g} sigma from fewer than {self.fewest_scores}",
+                f"and no day can be {self.sigma:g} sigma from fewer than {fewest}",
                 hint="widen [scan] window or lower sigma",
             )
 
@@ -63,8 +68,13 @@ class Rules:
 
     @property
     def fewest_scores(self) -> int:
-        """The fewest finite scores from which a cut-off is computed."""
-        return self.cutoff_rule.fewest(self.sigma)
+        """The fewest finite scores from which a cut-off is computed.
+
+        >>> Rules().fewest_scores, Rules(min_scores=0.0).fewest_scores
+        (180, 18)
+        """
+        share = round(self.min_scores * self.baseline_width, 9)  # 0.55 * 360 is a little more than 198
+        return max(self.cutoff_rule.fewest(self.sigma), math.ceil(share))
 
     @property
     def cutoff_rule(self) -> CutoffRule:

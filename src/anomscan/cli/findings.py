@@ -72,7 +72,7 @@ def _judged_nothing(tally: Tally, window: int | None) -> str:
         return f"{text} (each shingle has a gap: fetch the missing samples, or lower [scan] shingle)"
     if window is None:
         return f"{text} (fetch more history: too few scores for a cut-off)"
-    return f"{text} (a day is judged after {window} samples: fetch more history, or lower [scan] window)"
+    return f"{text} (a day is judged after {window} samples: fetch more history, or lower [scan] window or min_scores)"
 
 
 def _anomalies(console: Console, results: Iterable[EncodedRecord], unit: str) -> None:

@@ -338,6 +338,7 @@ class ScanSettings(Section):
     baseline: Literal["include-newest", "exclude-newest"] = "include-newest"
     gaps: Literal["calendar", "ignore"] = "calendar"
     skip_health: tuple[str, ...] = ("Unknown",)
+    min_scores: float = Field(0.5, ge=0.0, le=1.0)
 
 
 class ReportSettings(Section):

@@ -132,4 +132,5 @@ def rules_of(scan: ScanSettings) -> Rules:
         calendar=scan.gaps == "calendar",
         skip_health=scan.skip_health,
         cutoff=scan.cutoff,
+        min_scores=scan.min_scores,
     )
