@@ -72,3 +72,18 @@ def test_after_a_revision_the_values_are_those_that_were_known(reported):
     reported.write("results.jsonl.run.json", json.dumps({**facts, "started": "nonsense"}))
     _, _, err = reported("report", "results.jsonl", "-o", "today")
     assert "charts show the values of today" in err
+
+
+def test_the_values_that_were_known_are_told_by_arrivals_not_by_the_clock(reported):
+    """The clock of the run was behind that of the fetch; so is that of the fetch after it."""
+    facts = json.loads((reported.folder / "results.jsonl.run.json").read_text())
+    assert facts["data_arrived"] > "2020"
+    reported.write(
+        "results.jsonl.run.json", json.dumps({**facts, "data_hash": "0", "started": "1970-01-01T00:00:00+00:00"})
+    )
+    reported.good("report", "results.jsonl", "-o", "arrived")
+    (page,) = (page for name, page in pages(reported.folder / "arrived").items() if name != "index.html")
+    reported.write("results.jsonl.run.json", json.dumps(facts))
+    reported.good("report", "results.jsonl", "-o", "plain")
+    (plain,) = (page for name, page in pages(reported.folder / "plain").items() if name != "index.html")
+    assert page == plain

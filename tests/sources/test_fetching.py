@@ -243,3 +243,28 @@ def test_ids_that_are_alike_are_told_of_when_they_come(tmp_path: Path, store: St
     (warning,) = fetch_into(store, source, Request(), now=NOW).warnings
     assert "'INV 1' and 'INV1' and 'inv1'" in warning
     assert fetch_into(store, source, Request(), now=NOW).warnings == ()
+
+
+@pytest.mark.parametrize(("ahead_s", "warned"), [(3600, True), (80 * 365 * 86_400, True), (0, False)])
+def test_a_clock_that_is_behind_an_earlier_fetch_is_told_at_each_fetch(
+    tmp_path: Path, store: Store, files: Files, ahead_s: int, warned: bool
+) -> None:
+    source = files("t.csv", columns=ONE)
+    later = NOW + np.timedelta64(ahead_s, "s")
+
+    def told(value: int, now: np.datetime64) -> list[str]:
+        (tmp_path / "t.csv").write_text(f"a,t,v\nx,2017-01-01,{value}\n")
+        warnings = fetch_into(store, source, Request(), now=now).warnings
+        assert store.read("fleet", "x").values.tolist() == [[value]]
+        return [text for text in warnings if "the clock says" in text]
+
+    assert told(1, later) == []
+    for value in (1, 2, 3):
+        texts = told(value, NOW)
+        assert len(texts) == warned
+        for text in texts:
+            assert str(NOW.astype("datetime64[s]")) in text
+            assert str(later.astype("datetime64[s]")) in text
+            assert str(store.path) in text
+    assert told(3, later) == []
+    assert told(4, later + np.timedelta64(1, "D")) == []

@@ -35,23 +35,26 @@ Content = tuple[float | None, float | None, str | None]
 
 
 class Model:
-    """Every revision of every sample, in the order of the commits."""
+    """Every revision of every sample, in the order of the commits: each arrives after those before it."""
 
     def __init__(self) -> None:
         self.revisions: dict[Key, list[tuple[int, Content]]] = {}
+        self.last = -1
 
     def known(self, key: Key, as_of: float) -> tuple[int, Content] | None:
         arrived = [revision for revision in self.revisions.get(key, []) if revision[0] <= as_of]
-        return max(reversed(arrived), key=lambda revision: revision[0], default=None)
+        return arrived[-1] if arrived else None
 
-    def commit(self, arrived: int, rows: dict[Key, Content]) -> CommitCounts:
+    def commit(self, clock: int, rows: dict[Key, Content]) -> CommitCounts:
         counts = {"new": 0, "revised": 0, "unchanged": 0}
+        arrived = clock if clock > self.last else self.last + 1
         for key, row in rows.items():
-            before = self.known(key, arrived)
+            before = self.known(key, math.inf)
             kind = "new" if before is None else "unchanged" if before[1] == row else "revised"
             counts[kind] += 1
             if kind != "unchanged":
                 self.revisions.setdefault(key, []).append((arrived, row))
+                self.last = arrived
         return CommitCounts(len({asset for asset, _ in rows}), **counts)
 
     def read(self, as_of: float) -> dict[str, list[tuple[int, int, Content]]]:
@@ -122,7 +125,8 @@ def test_the_store_is_a_dict_of_revisions(history: list[tuple[int, dict[Key, Con
 def check(store: Store, model: Model) -> None:
     lasts = {asset: max(place for name, place in model.revisions if name == asset) for asset, _ in model.revisions}
     assert {a: int(t.astype(np.int64)) // STEP for a, t in store.last_timestamps("s").items()} == lasts
-    for as_of in (-1, 0, 1, 2, 3, 4, None):
+    assert store.snapshot("s").arrived == np.datetime64(model.last, "us")
+    for as_of in (*range(-1, 11), None):
         instant = None if as_of is None else np.datetime64(as_of, "us")
         expected = model.read(math.inf if as_of is None else as_of)
         assert streamed(store.snapshot("s").stream(7, as_of=instant)) == expected
@@ -133,3 +137,23 @@ def check(store: Store, model: Model) -> None:
         except AssetError:
             found = []
         assert found == model.read(2).get(asset, [])
+
+
+@settings(max_examples=15)
+@given(commits)
+def test_what_was_known_then_stays_so(history: list[tuple[int, dict[Key, Content], bool]]) -> None:
+    """Whatever the clock says later: what had arrived when a commit was over is all that had arrived by then."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store.create(Path(folder) / "store")
+        views: dict[int, dict[str, list[tuple[int, int, Content]]]] = {}
+        for clock, rows, compact in history:
+            put(store, clock, rows, 5)
+            if not store.sources():
+                continue
+            if compact:
+                store.compact("s")
+            snapshot = store.snapshot("s")
+            assert snapshot.arrived is not None
+            views[int(snapshot.arrived.astype(np.int64))] = streamed(snapshot.stream())
+        for instant, view in views.items():
+            assert streamed(store.snapshot("s").stream(as_of=np.datetime64(instant, "us"))) == view

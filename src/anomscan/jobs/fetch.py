@@ -20,13 +20,15 @@ from anomscan.storage.places import local
 from anomscan.tables.salvage import Reject
 from anomscan.tables.zones import wall_clock
 from anomscan.telemetry import arrow
-from anomscan.telemetry.cadence import first_instant, last_instant
+from anomscan.telemetry.cadence import first_instant, instant_text, last_instant
 from anomscan.telemetry.rows import ASSET, TIMESTAMP
 
 if TYPE_CHECKING:
     from anomscan.store.store import Store
 
 _MOST_DAYS = 700_000
+#: What clocks may differ by without a warning; commits in one instant are microseconds apart.
+_CLOCK_PRECISION = np.timedelta64(1, "s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +206,7 @@ def fetch_into(
                 on_rows(len(item))
         rejects_file, new_rejects = _keep_rejects(store, source.name, rejects)
         tally = writer.commit()
+        warnings += _clock_behind(now, writer.arrived_before, source.name, local(store.path) / source.name)
     ends = store.last_timestamps(source.name)
     if tally.new:
         warnings += _alike(ends)
@@ -226,6 +229,18 @@ def fetch_into(
         failures=tuple(failures),
         warnings=tuple(warnings),
     )
+
+
+def _clock_behind(now: np.datetime64, before: np.datetime64 | None, source: str, folder: Path) -> list[str]:
+    """A warning where rows are there that arrived after now: the clock is wrong, or was."""
+    if before is None or now >= before - _CLOCK_PRECISION:
+        return []
+    clocks = [instant_text(each.astype("datetime64[s]")) for each in (now, before)]
+    return [
+        f"the clock says {clocks[0]}, but the last rows of source '{source}' arrived at {clocks[1]}: "
+        "new ones count as arriving just after those, for --as-of too "
+        f"(set the clock; if it was wrong then, delete {folder} and fetch again)"
+    ]
 
 
 def _alike(assets: Iterable[str]) -> list[str]:

@@ -134,10 +134,14 @@ def _series_of(console: Console, settings: Settings, facts: dict[str, Any]) -> C
 def _known_then(facts: dict[str, Any], is_revised: bool) -> np.datetime64 | None:
     """Up to which arrival the run knew the store; None for all that is there."""
     try:
+        # The start is told in whole seconds.
+        started = last_instant(facts["started"]) + np.timedelta64(999_999, "us")
         if facts.get("as_of") is not None:
             return last_instant(facts["as_of"])
-        # The start is told in whole seconds.
-        return last_instant(facts["started"]) + np.timedelta64(999_999, "us") if is_revised else None
+        if not is_revised:
+            return None
+        # Facts of an earlier version do not tell it.
+        return last_instant(facts["data_arrived"]) if facts.get("data_arrived") is not None else started
     except (ConfigError, KeyError, TypeError, AttributeError):  # facts that somebody changed
         return None
 

@@ -24,6 +24,7 @@ from anomscan.jobs.tally import Tally
 from anomscan.jobs.work import Work
 from anomscan.store.partitions import Cut, Partition
 from anomscan.store.snapshot import Snapshot
+from anomscan.telemetry.cadence import instant_text
 
 #: The most samples of a partition; how many partitions a small fleet is cut into; the fewest samples of one.
 MOST_ROWS, PARTITIONS, LEAST_ROWS = 262_144, 64, 16_384
@@ -171,6 +172,7 @@ class Run:
 
     def report(self, tally: Tally, started: datetime) -> dict[str, Any]:
         """The facts of the run when it is done."""
+        arrived = self.work.snapshot.arrived
         return {
             "anomscan": __version__,
             "schema": self.job.schema,
@@ -178,6 +180,7 @@ class Run:
             "run": self.key,
             "config_hash": _hash(self.facts),
             "data_hash": self.work.snapshot.revision,
+            "data_arrived": None if arrived is None else instant_text(arrived),
             "started": started.isoformat(timespec="seconds"),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "assets": tally.assets,

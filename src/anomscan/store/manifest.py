@@ -26,6 +26,7 @@ LOCK = "lock"
 SUPERSEDED = "superseded"
 ROSTER = "roster"
 _DATA = re.compile(r"(batch|bucket|recent)-\d[0-9-]*\.parquet")
+_EARLIEST, _LATEST = np.array(["0001-01-01", "9999-12-31"], "datetime64[us]").astype(np.int64).tolist()
 REFETCH = "delete that folder and fetch again, or restore it from a copy"
 
 
@@ -83,6 +84,9 @@ class Manifest:
         The path of the file that lists the assets; None before the first commit.
     files
         Earlier commits first.
+    arrived
+        When the last commit arrived, microseconds since 1970, UTC; None before the first, and in a store written before
+        this was kept.
     """
 
     layout: Layout
@@ -90,6 +94,7 @@ class Manifest:
     revision: str = ""
     roster: str | None = None
     files: tuple[DataFile, ...] = ()
+    arrived: int | None = None
 
     def bucket_rows(self) -> NDArray[np.int64]:
         """(64,) rows in each bucket, all revisions."""
@@ -109,6 +114,7 @@ class Manifest:
             "variables": self.layout.variables,
             "sequence": self.sequence,
             "revision": self.revision,
+            "arrived": self.arrived,
             "roster": self.roster,
             "files": [
                 {
@@ -184,6 +190,7 @@ def _parse(document: Mapping[str, Any]) -> Manifest:
         _text(document["revision"]),
         None if document["roster"] is None else _file_name(document["roster"], within=ROSTER),
         tuple(map(_data_file, document["files"])),
+        None if document.get("arrived") is None else _instant(document["arrived"]),
     )
 
 
@@ -192,6 +199,13 @@ def _data_file(entry: Mapping[str, Any]) -> DataFile:
     if first + len(rows) > BUCKETS:
         raise ValueError("buckets")
     return DataFile(_file_name(entry["name"]), first, rows, int(entry["earliest"]), int(entry["latest"]))
+
+
+def _instant(value: Any) -> int:
+    """Microseconds since 1970, of the years that a clock can say."""
+    if not isinstance(value, int) or not _EARLIEST <= value <= _LATEST:
+        raise ValueError("instant")
+    return value
 
 
 def _count(value: Any) -> int:

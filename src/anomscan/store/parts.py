@@ -22,6 +22,7 @@ from anomscan.storage.places import ObjectPlace, Place, opened
 from anomscan.store.block import BUCKETS, Block, concat, file_schema, from_table, to_table
 from anomscan.store.manifest import REFETCH, SUPERSEDED, DataFile, Manifest, load
 from anomscan.store.partitions import Key, key_of
+from anomscan.telemetry import arrow
 from anomscan.telemetry.rows import ARRIVED_AT, ASSET, HEALTH, TIMESTAMP, Layout, value_column
 
 #: Buckets share a row group until it has this many rows; a bucket of more than the second number is cut.
@@ -167,6 +168,15 @@ class PartReader:
         if stop - start == len(block):
             return block
         return block.take(slice(start, stop)).trimmed() if start < stop else None
+
+    def last_arrival(self) -> int:
+        """When the last of its rows arrived, microseconds since 1970, UTC; errors are those of ``read``."""
+        with reading(self._path):
+            file = self._open()
+            return max(
+                int(arrow.numbers(file.read_row_group(group, [ARRIVED_AT]).column(ARRIVED_AT), "int64").max())
+                for group in range(file.num_row_groups)
+            )
 
     def _blocks(self, begin: int, end: int, ids: tuple[str, str] | None) -> Iterator[Block]:
         """The rows from ``begin`` to ``end``; those of no asset between the two ids may be left out."""

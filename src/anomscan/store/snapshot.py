@@ -61,6 +61,11 @@ class Snapshot:
         return self._manifest.revision
 
     @property
+    def arrived(self) -> np.datetime64 | None:
+        """When the last commit arrived, datetime64[us], UTC; None in a store that was written before this was kept."""
+        return None if self._manifest.arrived is None else np.datetime64(self._manifest.arrived, "us")
+
+    @property
     def layout(self) -> Layout:
         """Cadence and variables."""
         return self._manifest.layout

@@ -173,7 +173,8 @@ class Store:
         layout
             Of all rows, now and later.
         arrived_at
-            When the rows were learnt, datetime64, UTC.
+            When the rows were learnt, datetime64, UTC. Where the last commit arrived at that time or later, just after
+            it: revisions are in the order of the commits.
         late
             How late data may come: what is newer lies apart from older history, so that it is quickly read again.
 

@@ -45,17 +45,22 @@ class StoreWriter:
     """Commits to one source of a store; see :meth:`anomscan.store.store.Store.writer`.
 
     Leaving the block without ``commit``, or by an exception, changes nothing.
+
+    Attributes
+    ----------
+    arrived_before
+        When the last commit arrived, datetime64[us], UTC; None before the first.
     """
 
     def __init__(self, folder: Path, layout: Layout, arrived_at: np.datetime64, late: np.timedelta64 | None) -> None:
         self._folder, self._layout = folder, layout
         self._late_us = 0 if late is None else int(late.astype("timedelta64[us]").astype(np.int64))
         self._arrived_at = int(arrived_at.astype("datetime64[us]").astype(np.int64))
+        self.arrived_before: np.datetime64 | None = None
         self._resources = ExitStack()
         self._manifest = Manifest(layout)
         self._held: list[pa.Table] = []
         self._held_rows = 0
-        self._spill = Spill(folder, self._arrived_at)
 
     def __enter__(self) -> StoreWriter:
         with output_errors(self._folder):
@@ -67,6 +72,12 @@ class StoreWriter:
                 _same_layout(self._folder.name, manifest.layout, self._layout)
                 self._manifest = manifest
             clean(self._folder, manifest)
+            last = _last_arrival(self._folder, self._manifest)
+            self.arrived_before = None if last is None else np.datetime64(last, "us")
+            # Whatever the clock says, a commit arrives after those before it: what was known then stays so, and the
+            # last revision counts.
+            self._arrived_at = self._arrived_at if last is None else max(self._arrived_at, last + 1)
+            self._spill = Spill(self._folder, self._arrived_at)
             stack.enter_context(self._spill)
             self._resources = stack.pop_all()
         return self
@@ -128,7 +139,7 @@ class StoreWriter:
                     fresh.digest(state)
             findings.check()
         if added := [*older.parts, *newest.parts]:
-            self._manifest = _swap(folder, before, added, roster.updated(entries), state.hexdigest())
+            self._manifest = _swap(folder, before, added, roster.updated(entries), state.hexdigest(), self._arrived_at)
             if sum(file.is_batch for file in self._manifest.files) > MOST_BATCHES:
                 self._manifest = compact(folder, self._manifest, late_us=self._late_us)
         return CommitCounts(findings.assets, findings.new, findings.revised, findings.unchanged)
@@ -161,13 +172,24 @@ class StoreWriter:
         return from_table(table, self._layout, arrived_at=self._arrived_at).in_order()
 
 
-def _swap(folder: Path, before: Manifest, added: Sequence[DataFile], roster: Roster, revision: str) -> Manifest:
+def _last_arrival(folder: Path, manifest: Manifest) -> int | None:
+    """When the last commit arrived, microseconds since 1970, UTC; None before the first."""
+    if manifest.arrived is not None or not manifest.files:
+        return manifest.arrived
+    with present(folder):  # written before the manifest told it
+        return max(PartReader(folder, file, manifest.layout).last_arrival() for file in manifest.files)
+
+
+def _swap(
+    folder: Path, before: Manifest, added: Sequence[DataFile], roster: Roster, revision: str, arrived: int
+) -> Manifest:
     """Add a written batch to the manifest."""
     sequence = before.sequence + 1
     name = f"{ROSTER}/roster-{sequence:06d}.parquet"
     with replace_file(folder / name) as out:
         roster.save(out)
-    after = replace(before, sequence=sequence, revision=revision, roster=name, files=(*before.files, *added))
+    files = (*before.files, *added)
+    after = replace(before, sequence=sequence, revision=revision, roster=name, files=files, arrived=arrived)
     after.save(folder)
     put_aside(folder, [])
     if before.roster is not None:
