@@ -9,7 +9,7 @@ import math
 from datetime import UTC, datetime
 from pathlib import Path
 
-EMPTY = {"", "nan", "null", "none", "na", "n/a"}
+EMPTY = {"", "-", "nan", "-nan", "null", "none", "na", "n/a", "\\n", "#n/a"}
 END = "the end"
 
 

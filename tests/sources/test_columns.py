@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from anomscan.config import Columns
 from anomscan.errors import InputError
 from anomscan.sources.base import Source
-from anomscan.tables.columns import EMPTY, from_objects
+from anomscan.tables.columns import from_objects
+from anomscan.tables.values import MISSING
 
 Files = Callable[..., Source]
 ONE = Columns(asset="a", timestamp="t", values=("v",), health="h")
@@ -71,7 +72,7 @@ def survived(source: Source) -> list[tuple[str, bytes | None]]:
     return rows
 
 
-@pytest.mark.parametrize("text", [*EMPTY, " ", " NaN "])
+@pytest.mark.parametrize("text", [*MISSING, *map(str.upper, MISSING), " ", " NaN "])
 def test_empty_values_are_null(tmp_path: Path, files: Files, read: Any, text: str) -> None:
     (tmp_path / "t.csv").write_text(f"a,t,v,h\nNaN,{DAY},{text},\nnull,{DAY},1,NA\n")
     assert [row[0::2] + row[3:] for row in read(files("t.csv", columns=ONE))] == [

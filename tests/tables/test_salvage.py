@@ -18,7 +18,7 @@ def run(values, salvage=None):
         return pa.table({"value": values[part]})
 
     used, rejected = [], []
-    for item in (salvage or Salvage()).rows(len(values), convert, lambda row: {"value": str(values[row])}):
+    for item in (salvage or Salvage()).rows(len(values), convert, lambda row: {"value": str(values[row])}, str):
         if isinstance(item, Reject):
             rejected.append(item)
         else:

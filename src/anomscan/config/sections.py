@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import codecs
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from anomscan.errors import ConfigError
 from anomscan.storage.places import is_url
 from anomscan.telemetry.cadence import Cadence, last_instant, parse_duration
-from anomscan.telemetry.patterns import check_pattern
+from anomscan.telemetry.patterns import check_pattern, check_zone
 
 _REFERENCES = ("env:", "file:", "aws-secretsmanager://")
 
@@ -79,7 +79,16 @@ class _SourceSettings(Section):
     timezone: str | None = None
     timestamp_format: str | None = None
     day_stamp: Literal["start", "end"] = "start"
+    missing: tuple[str, ...] = ()
+    plausible: dict[str, tuple[float, float]] | None = None
     late: str = "3d"
+
+    @field_validator("missing", mode="before")
+    @classmethod
+    def _numbers_as_text(cls, given: object) -> object:
+        if not isinstance(given, (list, tuple)):
+            return given
+        return tuple(str(each) if type(each) in (int, float) else each for each in given)
 
     @field_validator("late")
     @classmethod
@@ -111,6 +120,24 @@ class _SourceSettings(Section):
             except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones, as Europe
                 raise ConfigError(f"time zone '{name}' is not known", hint="write it as Europe/Paris or UTC") from None
         return name
+
+    @model_validator(mode="after")
+    def _pattern_fits_the_zone(self) -> Self:
+        if self.timestamp_format is not None:
+            check_zone(self.timestamp_format, self.timezone)
+        return self
+
+    @model_validator(mode="after")
+    def _limits_are_of_variables(self) -> Self:
+        for name, (low, high) in (self.plausible or {}).items():
+            if name not in self.columns.values:
+                raise ConfigError(
+                    f"plausible names '{name}', which is not in columns.values",
+                    hint=f"its variables are {', '.join(self.columns.values)}",
+                )
+            if not low < high:
+                raise ConfigError(f"plausible.{name} is [{low:g}, {high:g}]: the first must be below the second")
+        return self
 
 
 class FilesSource(_SourceSettings):

@@ -111,7 +111,7 @@ def _check_range(asset: str, stretch: Floats) -> None:
     if highest > LARGEST:
         raise InputError(
             f"asset '{asset}' has a value of {highest:.3g}: a forest takes finite numbers of at most {LARGEST:.1e}",
-            hint="correct it at its source and fetch it again, or lower [train] max_std",
+            hint="name it in missing of the source, or set plausible, and fetch again with --from",
         )
 
 
@@ -149,7 +149,7 @@ def _nobody(left: Sequence[tuple[str, str]], criteria: Criteria) -> NoExemplarsE
     if setting.endswith("max_std") and 2 * sum(_FAR_OUT in reason for _, reason in left) > kinds[setting]:
         return NoExemplarsError(
             f"none of {len(left)} assets is fit to train on; '{asset}': {reason}",
-            hint="a number that stands for a missing value? leave such values empty at the source",
+            hint="does it stand for a missing value? name it in missing of the source, and fetch again with --from",
         )
     verb = "raise" if setting.endswith("max_std") else "lower"
     return NoExemplarsError(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -19,13 +18,11 @@ from anomscan.config import Columns
 from anomscan.errors import InputError
 from anomscan.tables.moments import Place, shown
 from anomscan.tables.times import Times
+from anomscan.tables.values import Numbers, Signs
 from anomscan.telemetry import arrow
 from anomscan.telemetry.rows import Layout
 
-#: How an empty value may be spelt.
-EMPTY = ("", "NaN", "nan", "NULL", "null", "NA", "N/A")
 _TIMES = (date, datetime, int, float, Decimal)
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.ASCII | re.IGNORECASE)
 
 # To make a scalar of a Python value, pyarrow imports pandas.
 _TRUE = pc.is_null(pa.nulls(1))[0]
@@ -44,14 +41,14 @@ class Piece:
         Where row i stands, as text for errors: the file and the line.
     typed_times
         Whether timestamps that are text are ISO 8601 whatever ``timestamp_format`` says.
-    numbers
-        Makes numbers in text such as programs write; None where they are.
+    signs
+        Makes plain numbers of text with other signs; None where they are plain.
     """
 
     rows: pa.RecordBatch
     place: Place
     typed_times: bool = False
-    numbers: Callable[[pa.Array], pa.Array] | None = None
+    signs: Signs | None = None
 
 
 def needed(columns: Columns) -> list[str]:
@@ -91,7 +88,7 @@ def to_rows(
     columns: Columns,
     times: Times,
     asset: str | None = None,
-    missing: Sequence[str] = EMPTY,
+    numbers: Numbers | None = None,
 ) -> pa.Table:
     """Rows as the store takes them.
 
@@ -99,8 +96,8 @@ def to_rows(
     ----------
     asset
         The id of all rows, where no column holds it.
-    missing
-        How an empty value may be spelt.
+    numbers
+        Reads the values; by default what reads those of a source that says nothing about them.
 
     Returns
     -------
@@ -119,9 +116,8 @@ def to_rows(
     moments = times.read(
         _plain(batch[columns.timestamp], columns.timestamp, place), columns.timestamp, place, typed=piece.typed_times
     )
-    values = [
-        _numbers(_plain(batch[name], name, place), name, place, missing, piece.numbers) for name in columns.values
-    ]
+    read = (numbers or Numbers()).read
+    values = [read(_plain(batch[name], name, place), name, place, piece.signs) for name in columns.values]
     if columns.health is None:
         health = pa.nulls(len(batch), pa.string())
     else:
@@ -228,62 +224,3 @@ def _labels(column: pa.Array, name: str, place: Place) -> pa.Array:
 def _has_empty(column: pa.Array) -> bool:
     """Whether one of the texts is empty; looking at the lengths alone takes no time."""
     return bool(pc.min_max(pc.binary_length(column))["min"].as_py() == 0)
-
-
-def _numbers(
-    column: pa.Array,
-    name: str,
-    place: Place,
-    missing: Sequence[str],
-    plainly: Callable[[pa.Array], pa.Array] | None = None,
-) -> pa.Array:
-    """Column -> (n,) float64, null where empty."""
-    kind = column.type
-    if pa.types.is_string(kind):
-        numbers = _parsed(column, name, place, missing, plainly)
-    elif pa.types.is_null(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        numbers = column.cast(pa.float64(), safe=False)
-    else:
-        raise InputError(f"{place(0)}: column '{name}' holds {kind}, not numbers")
-    if pc.all(pc.is_finite(numbers)).as_py() is not False:  # None where all are empty
-        return numbers
-    if (row := first_true(pc.is_inf(numbers))) >= 0:
-        raise InputError(
-            f"{place(row)}, column '{name}': {shown(column[row])} is infinite",
-            hint="leave the value empty where there is none",
-        )
-    return pc.if_else(pc.is_nan(numbers), pa.nulls(1, pa.float64())[0], numbers)
-
-
-def _parsed(
-    column: pa.Array,
-    name: str,
-    place: Place,
-    missing: Sequence[str],
-    plainly: Callable[[pa.Array], pa.Array] | None,
-) -> pa.Array:
-    trimmed = pc.utf8_trim_whitespace(column)
-    empty = pc.is_in(trimmed, arrow.to_texts(missing))
-    filled = pc.if_else(empty, pa.nulls(1, pa.string())[0], trimmed)
-    if plainly is not None:
-        filled = plainly(filled)
-    numbers = _cast(filled)
-    if numbers is not None:
-        return numbers
-    texts = filled.to_pylist()
-    for row, text in enumerate(texts):
-        if text is not None and not _NUMBER.fullmatch(text):
-            raise InputError(
-                f"{place(row)}, column '{name}': {shown(column[row])} is not a number",
-                hint=f"an empty value is written as nothing or one of {', '.join(EMPTY[1:])}",
-            )
-    return arrow.to_floats(np.array([np.nan if text is None else float(text) for text in texts]))
-
-
-def _cast(texts: pa.Array) -> pa.Array | None:
-    """Text as float64; None where Arrow cannot read one, or reads as NaN what is not empty, such as nan(1)."""
-    try:
-        numbers = texts.cast(pa.float64())
-    except pa.ArrowInvalid:
-        return None
-    return None if pc.any(pc.is_nan(numbers)).as_py() else numbers

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +45,8 @@ def read_csv(path: Path, columns: Columns, notices: list[str], dialect: Dialect 
     header = written if set(wanted) <= set(written) else [name.strip() for name in written]
     check_columns(wanted, header, str(path))
     names = [written[header.index(name)] for name in wanted]
-    numbers = dialect.numbers if dialect.decimal == "," or dialect.thousands else None
+    signs = dialect.numbers if dialect.decimal == "," or dialect.thousands else None
+    lines = _Lines(path, dialect)
     with cleaned(path, dialect) as raw:
         stream = _Watched(raw)
         rows = 0
@@ -66,9 +69,9 @@ def read_csv(path: Path, columns: Columns, notices: list[str], dialect: Dialect 
                 if len(idle):
                     kept = np.delete(np.arange(len(batch)), idle)
                     batch = batch.take(arrow.to_numbers(kept, pa.int64()))
-                    yield Piece(batch, partial(_kept_place, path, dialect, first, kept), numbers=numbers)
+                    yield Piece(batch, partial(lines.kept_place, first, kept), signs=signs)
                 else:
-                    yield Piece(batch, partial(_csv_place, path, dialect, first), numbers=numbers)
+                    yield Piece(batch, partial(lines.place, first), signs=signs)
         except pa.ArrowInvalid as error:
             _check_lines(path, dialect, len(header))
             raise InputError(f"{path} cannot be read as CSV: {error}") from None
@@ -152,22 +155,45 @@ def _check_lines(path: Path, dialect: Dialect, width: int) -> None:
             raise InputError(f"{path} is not UTF-8 text, somewhere after line {line}") from None
 
 
-def _csv_place(path: Path, dialect: Dialect, first: int, row: int) -> str:
-    """Where a row stands, by reading the file again: rows may span lines, and lines may be blank."""
-    with _text(path, dialect) as text:
-        reader = csv.reader(text, delimiter=dialect.delimiter or ",")
-        line, left = 1, first + row + 1
-        try:
+class _Lines:
+    """Tells in which lines rows stand, by reading the file again: rows may span lines, and lines may be blank.
+
+    Rows are asked for about in their order, so that one reading is enough; only lines of the last piece are held.
+    """
+
+    def __init__(self, path: Path, dialect: Dialect) -> None:
+        self._path = path
+        self._dialect = dialect
+        self._starts = self._read()
+        self._lines = array("q")
+        self._before = 0  # so many rows were read and are held no longer
+
+    def place(self, first: int, row: int) -> str:
+        """Where a row of the piece stands whose first is the file's row ``first``."""
+        if first < self._before:
+            self._starts, self._lines, self._before = self._read(), array("q"), 0
+        wanted = first + row + 1  # the header is the first
+        if (ahead := first - self._before - len(self._lines)) > 0:
+            self._lines = array("q")
+            next(islice(self._starts, ahead, ahead), None)
+        else:
+            del self._lines[: first - self._before]
+        self._before = first
+        missing = wanted + 1 - first - len(self._lines)
+        self._lines.extend(islice(self._starts, max(missing, 0)))
+        if len(self._lines) <= wanted - first:
+            return f"{self._path} row {wanted}"
+        return f"{self._path} line {self._lines[wanted - first]}"
+
+    def kept_place(self, first: int, kept: NDArray[np.int64], row: int) -> str:
+        """The same, for a piece of which only some rows are kept."""
+        return self.place(first, int(kept[row]))
+
+    def _read(self) -> Iterator[int]:
+        with _text(self._path, self._dialect) as text, suppress(csv.Error, UnicodeDecodeError):
+            reader = csv.reader(text, delimiter=self._dialect.delimiter or ",")
+            line = 1
             for fields in reader:
                 if fields:
-                    if left == 0:
-                        return f"{path} line {line}"
-                    left -= 1
+                    yield line
                 line = reader.line_num + 1
-        except (csv.Error, UnicodeDecodeError):
-            return f"{path} row {first + row + 1}"
-    return f"{path} row {first + row + 1}"
-
-
-def _kept_place(path: Path, dialect: Dialect, first: int, kept: NDArray[np.int64], row: int) -> str:
-    return _csv_place(path, dialect, first, int(kept[row]))

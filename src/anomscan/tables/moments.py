@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from anomscan.errors import InputError
 from anomscan.tables.zones import FIRST, LAST, Moments, datetimes
 from anomscan.telemetry import arrow
-from anomscan.telemetry.patterns import NUMBERED
+from anomscan.telemetry.patterns import NUMBERED, written_offset
 
 _OFFSET = r"(Z|[+-]\d{2}(:?\d{2})?)$"
 _AWARE = rf"[T ]\d{{2}}:[0-9:.]*{_OFFSET}"
@@ -129,12 +129,18 @@ def from_numbers(column: pa.Array, pattern: str, where: Place) -> Read:
 
 
 def from_pattern(texts: pa.Array, pattern: str, where: Place) -> Read:
-    """Text by a pattern of strptime."""
+    """Text by a pattern of strptime; one that ends in Z or in an offset gives instants, as %z does."""
     if pattern in NUMBERED:
         refuse(~match(texts, NUMBER), texts, where, f"does not fit timestamp_format '{pattern}'")
-    wall = _padded(texts, pattern)
-    if wall is not None:
-        return wall, None, np.zeros(len(texts), bool)
+    wall, utc = _padded(texts, pattern), None
+    if wall is None:
+        wall, utc = _one_by_one(texts, pattern, where)
+    if (minutes := written_offset(pattern)) is not None:
+        utc = wall - np.timedelta64(minutes, "m")
+    return wall, utc, np.full(len(texts), utc is not None)
+
+
+def _one_by_one(texts: pa.Array, pattern: str, where: Place) -> tuple[Moments, Moments | None]:
     moments = []
     for code, text in enumerate(texts.to_pylist()):
         try:
@@ -146,8 +152,8 @@ def from_pattern(texts: pa.Array, pattern: str, where: Place) -> Read:
     read = [moment for moment in moments if moment is not None]
     wall = np.array([moment.replace(tzinfo=None) for moment in read], "datetime64[us]")
     if "%z" not in pattern:
-        return wall, None, np.zeros(len(texts), bool)
-    return wall, wall - np.array([moment.utcoffset() for moment in read], "timedelta64[us]"), np.ones(len(texts), bool)
+        return wall, None
+    return wall, wall - np.array([moment.utcoffset() for moment in read], "timedelta64[us]")
 
 
 def _padded(texts: pa.Array, pattern: str) -> Moments | None:

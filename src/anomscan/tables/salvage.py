@@ -10,7 +10,9 @@ import pyarrow as pa
 from anomscan.config import Columns
 from anomscan.errors import InputError
 from anomscan.tables.columns import Piece, needed, to_rows
+from anomscan.tables.moments import Place
 from anomscan.tables.times import Times
+from anomscan.tables.values import Numbers, Plausible
 from anomscan.telemetry.rows import ASSET, Layout
 
 #: So many rows are tried before the format, rather than a row, is held to be wrong ...
@@ -46,10 +48,13 @@ class Salvage:
     ----------
     assets
         Of how many assets rows must be at fault before the format is held to be wrong.
+    plausible
+        What puts impossible values aside: a reject tells of them, and the row goes on without them.
     """
 
-    def __init__(self, assets: int = 1) -> None:
+    def __init__(self, assets: int = 1, plausible: Plausible | None = None) -> None:
         self._assets = assets
+        self._plausible = plausible or Plausible()
         self._at_fault: set[str | None] = set()
         self._first: InputError | None = None
         self._used = 0
@@ -60,6 +65,7 @@ class Salvage:
         count: int,
         convert: Callable[[slice], pa.Table],
         content: Callable[[int], Mapping[str, str | None]],
+        place: Place,
         asset_of: Callable[[Mapping[str, str | None]], str | None] = lambda row: None,
     ) -> Iterator[pa.Table | Reject]:
         """Convert ``count`` rows.
@@ -70,6 +76,8 @@ class Salvage:
             Some of the rows as the store takes them; InputError if one cannot be used.
         content
             What one row holds.
+        place
+            Where it stands.
         asset_of
             Whose row that is, of what it holds.
 
@@ -98,6 +106,13 @@ class Salvage:
                 yield Reject(error.message, held)
             else:
                 self._used += part.stop - part.start
+                rows, impossible = self._plausible.without(rows)
+                for row, what in impossible.items():
+                    reason = f"{place(part.start + row)}, {what}"
+                    self._rejected += 1
+                    if self._rejected > _MOST:
+                        raise InputError(reason)
+                    yield Reject(reason, content(part.start + row))
                 yield rows
 
     def finish(self) -> None:
@@ -121,12 +136,22 @@ class Usable:
         The id of all rows, where no column holds it.
     """
 
-    def __init__(self, layout: Layout, columns: Columns, times: Times, asset: str | None = None) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        columns: Columns,
+        times: Times,
+        numbers: Numbers | None = None,
+        plausible: Plausible | None = None,
+        *,
+        asset: str | None = None,
+    ) -> None:
         self._layout = layout
         self._columns = columns
         self._times = times
         self._asset = asset
-        self._salvage = Salvage(1 if columns.asset is None else _ASSETS)
+        self._numbers = numbers
+        self._salvage = Salvage(1 if columns.asset is None else _ASSETS, plausible)
         self.finish = self._salvage.finish
 
     def rows(self, piece: Piece) -> Iterator[pa.Table | Reject]:
@@ -148,6 +173,7 @@ class Usable:
                 self._columns,
                 self._times,
                 self._asset,
+                self._numbers,
             )
 
         def content(row: int) -> dict[str, str | None]:
@@ -158,4 +184,4 @@ class Usable:
         def asset_of(row: Mapping[str, str | None]) -> str | None:
             return None if column is None else row[column]
 
-        return self._salvage.rows(len(piece.rows), convert, content, asset_of)
+        return self._salvage.rows(len(piece.rows), convert, content, piece.place, asset_of)

@@ -15,16 +15,13 @@ from anomscan.config import Columns
 from anomscan.detectors.base import Capabilities, Scores
 from anomscan.detectors.recorded.archive import LAYOUT, Archive, ContradictionError, archived
 from anomscan.errors import AnomscanError, AssetError, InputError
-from anomscan.tables.columns import EMPTY, Piece, to_rows
+from anomscan.tables.columns import Piece, to_rows
 from anomscan.tables.formats import format_of, reader
 from anomscan.tables.times import Times
 from anomscan.telemetry.rows import ASSET, TIMESTAMP
 from anomscan.telemetry.series import Floats, Series
 
 _COLUMNS = Columns(asset="asset", values=("score",))
-
-#: How a missing score may be spelt, beside what C and NumPy write.
-_EMPTY = ("-nan", *{case for text in (*EMPTY, "none") for case in (text, text.lower(), text.upper(), text.title())})
 
 
 class Recorded:
@@ -108,7 +105,7 @@ def _tables(path: Path) -> Iterator[tuple[Piece, pa.Table]]:
     kind = "jsonl" if path.suffix == ".json" else format_of(path) or "csv"
     times = Times(LAYOUT.cadence, "UTC", None, mixed=True)
     for piece in reader(kind)(path, _COLUMNS, []):
-        yield piece, to_rows(piece, LAYOUT, _COLUMNS, times, missing=_EMPTY)
+        yield piece, to_rows(piece, LAYOUT, _COLUMNS, times)
 
 
 def _refuse_contradiction(path: Path, asset: str, instant: np.datetime64) -> None:

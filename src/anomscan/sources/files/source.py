@@ -19,6 +19,7 @@ from anomscan.tables.formats import EXTENSIONS, format_of, known_format, reader
 from anomscan.tables.opening import PACKED
 from anomscan.tables.salvage import Reject, Usable
 from anomscan.tables.times import Times, refuse_mix
+from anomscan.tables.values import Numbers, Plausible
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
 
@@ -114,7 +115,9 @@ class Files:
     def _rows(self, files: list[_File], request: Request, times: Times) -> Iterator[pa.Table | Notice | Reject]:
         columns = self._settings.columns
         total = 0
-        usable = Usable(self._layout, columns, times, files[0].asset)
+        numbers = Numbers(self._settings.missing)
+        plausible = Plausible(self._settings.plausible)
+        usable = Usable(self._layout, columns, times, numbers, plausible, asset=files[0].asset)
         for file in files:
             notices: list[str] = []
             dialect = self._dialect
@@ -137,6 +140,8 @@ class Files:
             total += count
             yield from map(Notice, notices)
         usable.finish()
+        if not request.since:
+            yield from map(Notice, numbers.told())
         if total == 0:
             raise InputError(
                 f"{files[0].path} has no rows" if len(files) == 1 else f"no file of {self._settings.path} has rows"

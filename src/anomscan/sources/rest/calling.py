@@ -13,6 +13,7 @@ from anomscan.sources.rest.faults import StoppedError, UnreachedError
 from anomscan.sources.rest.http import Http, key_of
 from anomscan.sources.rest.paging import Page, Paging, parsed, records_of
 from anomscan.sources.rest.urls import shown_url
+from anomscan.tables.values import Numbers
 
 _TICK_S = 0.2
 _BACKOFF = Backoff(0.5, 30.0, jitter=(0.0, 1.0))
@@ -111,6 +112,8 @@ class RestFetch:
         self.records_seen = False
         #: Of the assets' records; what it has seen is that of all of them.
         self.paging = Paging(settings)
+        #: Reads the values of all assets.
+        self.numbers = Numbers(settings.missing)
 
     def calls(self, path: str | None, *, once: bool = False) -> Calls:
         """Calls that belong together; their deadline begins now."""

@@ -18,6 +18,7 @@ from anomscan.tables.columns import check_columns, first_true, from_objects, nee
 from anomscan.tables.moments import Place, shown
 from anomscan.tables.salvage import Reject, Salvage
 from anomscan.tables.times import Times
+from anomscan.tables.values import Numbers, Plausible
 from anomscan.telemetry import arrow
 from anomscan.telemetry.rows import ASSET, Layout
 
@@ -55,7 +56,16 @@ class Records:
         What gave them, for errors.
     """
 
-    def __init__(self, asset: str, thing: str, layout: Layout, columns: Columns, times: Times) -> None:
+    def __init__(
+        self,
+        asset: str,
+        thing: str,
+        layout: Layout,
+        columns: Columns,
+        times: Times,
+        numbers: Numbers | None = None,
+        plausible: Plausible | None = None,
+    ) -> None:
         self._asset = asset
         self._thing = f"the answer of {thing}"
         self._layout = layout
@@ -64,7 +74,8 @@ class Records:
         self._wanted = needed(columns)
         self._always = [name for name in (columns.asset, columns.timestamp) if name is not None]
         self._keys: dict[str, None] = {}
-        self._salvage = Salvage()
+        self._numbers = numbers
+        self._salvage = Salvage(plausible=plausible)
 
     def rows(self, records: list[Any], page: int) -> Taken:
         """The rows and rejects of a page; a value or health that is null or has no key is empty.
@@ -98,7 +109,7 @@ class Records:
 
         tables = [pa.Table.from_batches([], self._layout.schema)]
         rejects: list[Reject] = []
-        for item in self._salvage.rows(len(records), convert, content):
+        for item in self._salvage.rows(len(records), convert, content, place):
             if isinstance(item, Reject):
                 rejects.append(Reject(f"asset '{self._asset}', {item.reason}", item.row))
             else:
@@ -112,7 +123,12 @@ class Records:
         try:
             values = {name: [record.get(name) for record in records] for name in self._wanted}
             rows = to_rows(
-                from_objects(values, self._columns, place), self._layout, self._columns, self._times, self._asset
+                from_objects(values, self._columns, place),
+                self._layout,
+                self._columns,
+                self._times,
+                self._asset,
+                self._numbers,
             )
         except UnicodeEncodeError:
             raise AssetError(f"{self._thing} has text that is not Unicode (half of a surrogate pair)") from None

@@ -23,6 +23,7 @@ from anomscan.sources.rest.words import without
 from anomscan.tables.salvage import Reject
 from anomscan.tables.secrets import resolve
 from anomscan.tables.times import Times
+from anomscan.tables.values import Plausible
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
 
@@ -60,6 +61,7 @@ class Rest:
         )
         self._clock = clock or Clock()
         self._layout = Layout(Cadence.parse(settings.cadence), settings.columns.values)
+        self._plausible = Plausible(settings.plausible)
         self._times()  # so that a wrong timestamp_format is refused before the service is asked
         key_of(name, settings)
         self._template = as_template(settings.url.get_secret_value(), f"sources.{name}.url")
@@ -134,6 +136,8 @@ class Rest:
                     f"no answer of source '{self._name}' has records at '{self._settings.records}': none are new, or "
                     f"sources.{self._name}.records is wrong"
                 )
+            if not request.since:
+                yield from map(Notice, run.numbers.told())
             if run.paging.path_unseen is not None:
                 path = run.paging.path_unseen
                 yield Notice(f"no answer of source '{self._name}' has '{path}', so each was taken to be the only page")
@@ -204,7 +208,9 @@ class Rest:
             history_days=self._settings.history_days,
             now_s=self._clock.wall(),
         )
-        records = Records(asset, shown_url(url), self._layout, self._settings.columns, self._times())
+        records = Records(
+            asset, shown_url(url), self._layout, self._settings.columns, self._times(), run.numbers, self._plausible
+        )
         calls = run.calls(self._settings.records, once=once)
 
         def page(here: str, number: int) -> Page[Taken]:

@@ -19,6 +19,7 @@ from anomscan.sources.sql.alchemy import Alchemy
 from anomscan.sources.sql.mysql import MySql
 from anomscan.tables.salvage import Reject, Usable
 from anomscan.tables.times import Times
+from anomscan.tables.values import Numbers, Plausible
 from anomscan.tables.zones import wall_clock
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import ASSET, Layout
@@ -83,7 +84,9 @@ class Sql:
         ServiceError
             The database cannot be reached, or refuses us.
         """
-        usable = Usable(self._layout, self._settings.columns, self._times())
+        numbers = Numbers(self._settings.missing)
+        plausible = Plausible(self._settings.plausible)
+        usable = Usable(self._layout, self._settings.columns, self._times(), numbers, plausible)
         met: set[str] = set()
         with self._opened() as database:
             for part in parts(request, per_asset=self._per_asset):
@@ -102,8 +105,7 @@ class Sql:
                     "no :asset; anomscan fetch --from brings it"
                 )
             usable.finish()
-            for text in database.notices:
-                yield Notice(text)
+            yield from map(Notice, database.notices if request.since else [*database.notices, *numbers.told()])
 
     def describe(self) -> Iterator[tuple[str, str]]:
         """A description of the server; see :mod:`anomscan.sources.checkup`.

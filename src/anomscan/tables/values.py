@@ -1,0 +1,160 @@
+"""Numbers as sources write them: words for none, per cent, and limits to what is plausible."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from anomscan.errors import InputError
+from anomscan.tables.moments import Place, is_number, shown
+from anomscan.telemetry import arrow
+from anomscan.telemetry.rows import value_column
+
+#: How every source may spell a missing value, in small letters or capitals.
+MISSING = ("", "-", "n/a", "na", "nan", "-nan", "none", "null", r"\n", "#n/a")
+_CASES = tuple(dict.fromkeys(case for word in MISSING for case in (word, word.upper(), word.title(), "NaN")))
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.ASCII | re.IGNORECASE)
+_PERCENT = r"\s*%$"
+
+Signs = Callable[[pa.Array], pa.Array]
+
+
+class Numbers:
+    """Reads the values of one source.
+
+    Parameters
+    ----------
+    missing
+        How it spells a missing value beside ``MISSING``; what is a number there means that number, however written.
+    """
+
+    def __init__(self, missing: Iterable[str] = ()) -> None:
+        words = [word.strip() for word in missing]
+        self._words = arrow.to_texts([*_CASES, *words])
+        self._codes = np.array([float(word) for word in words if _NUMBER.fullmatch(word)], np.float64)
+        self._percent = ""  # where a per cent sign was first seen
+
+    def told(self) -> list[str]:
+        """What the user should hear of how values were read."""
+        return [f"per cent signs are read as hundredths, {self._percent}"] if self._percent else []
+
+    def read(self, column: pa.Array, name: str, place: Place, signs: Signs | None = None) -> pa.Array:
+        """One column of values.
+
+        Parameters
+        ----------
+        column
+            (n,) numbers or text. ``12.5 %`` is 0.125.
+        name
+            The column's name, for errors.
+        place
+            Where row i stands, for errors.
+        signs
+            Makes plain numbers of text with other signs; None where they are plain.
+
+        Returns
+        -------
+        (n,) float64, null where missing.
+
+        Raises
+        ------
+        InputError
+            For the first that is not a finite number.
+        """
+        kind = column.type
+        if pa.types.is_string(kind):
+            numbers = self._parsed(column, name, place, signs)
+        elif pa.types.is_null(kind) or is_number(kind):
+            numbers = column.cast(pa.float64(), safe=False)
+        else:
+            raise InputError(f"{place(0)}: column '{name}' holds {kind}, not numbers")
+        if len(self._codes):
+            codes = self._codes.astype(np.float32).astype(np.float64) if pa.types.is_float32(kind) else self._codes
+            numbers = _without(numbers, pc.is_in(numbers, arrow.to_numbers(codes, pa.float64())))
+        if pc.all(pc.is_finite(numbers)).as_py() is not False:  # None where all are missing
+            return numbers
+        infinite = pc.fill_null(pc.is_inf(numbers), False).to_numpy(zero_copy_only=False)
+        if infinite.any():
+            row = int(np.argmax(infinite))
+            raise InputError(
+                f"{place(row)}, column '{name}': {shown(column[row])} is infinite",
+                hint="leave the value empty where there is none",
+            )
+        return _without(numbers, pc.is_nan(numbers))
+
+    def _parsed(self, column: pa.Array, name: str, place: Place, signs: Signs | None) -> pa.Array:
+        if signs is None and (numbers := _cast(column)) is not None:
+            return numbers
+        trimmed = pc.utf8_trim_whitespace(column)
+        texts = pc.if_else(pc.is_in(trimmed, self._words), pa.nulls(1, pa.string())[0], trimmed)
+        plain = texts if signs is None else signs(texts)
+        numbers = _cast(plain)
+        if numbers is not None:
+            return numbers
+        share = pc.match_substring_regex(texts, _PERCENT)
+        if pc.any(share).as_py():
+            bare = pc.replace_substring_regex(texts, _PERCENT, "")
+            hundredths = pc.replace_substring_regex(bare if signs is None else signs(bare), "$", "e-2")
+            plain = pc.if_else(share, hundredths, plain)
+        numbers = _each(plain, column, name, place)
+        if not self._percent and pc.any(share).as_py():
+            row = int(np.argmax(pc.fill_null(share, False).to_numpy(zero_copy_only=False)))
+            self._percent = f"{place(row)}, column '{name}': {shown(column[row])} as {numbers[row]}"
+        return numbers
+
+
+def _each(texts: pa.Array, column: pa.Array, name: str, place: Place) -> pa.Array:
+    """Text as float64, one by one, so that what is no number can be named."""
+    listed = pc.replace_substring(texts, "\N{MINUS SIGN}", "-").to_pylist()
+    for row, text in enumerate(listed):
+        if text is not None and not _NUMBER.fullmatch(text):
+            raise InputError(
+                f"{place(row)}, column '{name}': {shown(column[row])} is not a number",
+                hint="if it stands for a missing value, name it in missing",
+            )
+    return arrow.to_floats(np.array([np.nan if text is None else float(text) for text in listed]))
+
+
+def _cast(texts: pa.Array) -> pa.Array | None:
+    """Text as float64; None where Arrow cannot read one, or reads as NaN what is not missing, such as nan(1)."""
+    try:
+        numbers = texts.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    return None if pc.any(pc.is_nan(numbers)).as_py() else numbers
+
+
+def _without(numbers: pa.Array, out: pa.Array) -> pa.Array:
+    return pc.if_else(out, pa.nulls(1, pa.float64())[0], numbers)
+
+
+class Plausible:
+    """Puts aside what a variable cannot be.
+
+    Parameters
+    ----------
+    limits
+        Variable -> its lowest and its highest value.
+    """
+
+    def __init__(self, limits: Mapping[str, tuple[float, float]] | None = None) -> None:
+        self._limits = {value_column(name): (name, low, high) for name, (low, high) in (limits or {}).items()}
+
+    def without(self, rows: pa.Table) -> tuple[pa.Table, dict[int, str]]:
+        """The rows with impossible values missing, and by row what they were."""
+        found: dict[int, str] = {}
+        for column, (name, low, high) in self._limits.items():
+            values = arrow.floats(rows[column])
+            out = (values < low) | (values > high)
+            if out.any():
+                for row in np.flatnonzero(out).tolist():
+                    before = f"{found[row]}; " if row in found else ""
+                    found[row] = f"{before}column '{name}': {values[row]:g} is not plausible ({low:g} to {high:g})"
+                place = rows.schema.get_field_index(column)
+                kept = arrow.to_floats(np.where(out, np.nan, values))
+                rows = rows.set_column(place, rows.schema.field(place), kept)
+        return rows, found
