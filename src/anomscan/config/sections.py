@@ -206,6 +206,7 @@ class RestSource(_SourceSettings):
     key_in: Literal["query", "header", "bearer"] = "query"
     key_name: str | None = None
     records: str | None = None
+    fields: tuple[str, ...] | str | None = None
     time_format: str | None = None
     history_days: int = Field(366, ge=1, le=36_500)
     assets: tuple[str, ...] = ()
@@ -222,6 +223,18 @@ class RestSource(_SourceSettings):
     read_timeout_s: float = Field(30.0, gt=0.0, le=3_600.0)
     max_response_mb: float = Field(32.0, gt=0.0, le=4_096.0)
     ca: Path | None = None
+
+    @model_validator(mode="after")
+    def _fields_have_the_columns(self) -> RestSource:
+        if isinstance(self.fields, tuple):
+            wanted = [self.columns.asset, self.columns.timestamp, *self.columns.values, self.columns.health]
+            for name in wanted:
+                if name is not None and not any(name == each or name.startswith(f"{each}.") for each in self.fields):
+                    raise ConfigError(
+                        f"fields has no '{name}', which columns names",
+                        hint="name all items of a record in their order",
+                    )
+        return self
 
 
 SourceSettings = Annotated[FilesSource | SqlSource | RestSource, Field(discriminator="kind")]

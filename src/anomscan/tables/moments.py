@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from anomscan.errors import InputError
 from anomscan.tables.zones import FIRST, LAST, Moments, datetimes
 from anomscan.telemetry import arrow
+from anomscan.telemetry.cadence import instant_text
 from anomscan.telemetry.patterns import NUMBERED, written_offset
 
 _OFFSET = r"(Z|[+-]\d{2}(:?\d{2})?)$"
@@ -23,9 +24,10 @@ _AWARE = rf"[T ]\d{{2}}:[0-9:.]*{_OFFSET}"
 _ISO = rf"^\d{{4}}-\d{{2}}-\d{{2}}([T ]\d{{2}}:\d{{2}}(:\d{{2}}(\.\d{{1,9}})?)?({_OFFSET[:-1]})?)?$"
 MIDNIGHT_24 = r"([T ])24:00((:00(\.0+)?)?(Z|[+-]\d{2}:?\d{2})?)$"
 NUMBER = r"^[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?$"
-NUMBERS_HINT = f"if numbers are meant, set timestamp_format to what they count: {', '.join(NUMBERED)}"
 _UNIX = np.datetime64("1970-01-01", "us")
 _EXCEL = np.datetime64("1899-12-30", "us")
+#: Of 1990 and of 2100: what a number that may count something since 1970 is thought to be between.
+_FIRST_UNIX_US, _LAST_UNIX_US = 631_152_000_000_000, 4_102_444_800_000_000
 _FINER = r"\.\d{6}\d{0,2}[1-9]"
 
 #: Directives of a pattern that are plain numbers, how many digits each has in full, and what sets it off in ISO 8601.
@@ -49,7 +51,9 @@ def from_iso(texts: pa.Array, where: Place) -> Read:
     if wrong.any():
         first = texts[int(np.argmax(wrong))].as_py()
         hint = "write 2017-01-31 or 2017-01-31T06:00:00Z, or set timestamp_format"
-        refuse(wrong, texts, where, "is not a timestamp", hint=NUMBERS_HINT if re.fullmatch(NUMBER, first) else hint)
+        if re.fullmatch(NUMBER, first):
+            hint = number_hint(first)
+        refuse(wrong, texts, where, "is not a timestamp", hint=hint)
     aware = match(texts, _AWARE)
     if not aware.any():
         return _parsed(texts, texts, where), None, aware
@@ -96,6 +100,17 @@ def _is_moment(text: str) -> bool:
 def is_number(kind: pa.DataType) -> bool:
     """Whether a column of this type holds numbers."""
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def number_hint(number: str) -> str:
+    """Which timestamp_format a number may ask for: the one that makes a moment of these decades of it."""
+    for unit, (factor, divisor) in NUMBERED.items():
+        plain = unit != "excel" and re.fullmatch(NUMBER, number)
+        counted = int(Decimal(number) * factor / divisor) if plain else 0
+        if _FIRST_UNIX_US < counted < _LAST_UNIX_US:
+            moment = instant_text(_UNIX + np.timedelta64(counted // 1_000_000, "s"))
+            return f'if numbers are meant, set timestamp_format = "{unit}", which makes it {moment}'
+    return f"if numbers are meant, set timestamp_format to what they count: {', '.join(NUMBERED)}"
 
 
 def from_numbers(column: pa.Array, pattern: str, where: Place) -> Read:

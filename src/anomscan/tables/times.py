@@ -15,7 +15,6 @@ from anomscan.tables.days import Days
 from anomscan.tables.moments import (
     MIDNIGHT_24,
     NUMBER,
-    NUMBERS_HINT,
     Place,
     from_iso,
     from_numbers,
@@ -24,6 +23,7 @@ from anomscan.tables.moments import (
     integers,
     is_number,
     match,
+    number_hint,
     refuse,
     shown,
 )
@@ -144,7 +144,8 @@ class Times:
         elif self._pattern in NUMBERED and is_number(unique.type):
             wall, utc, aware = from_numbers(unique, self._pattern, where)
         else:
-            raise InputError(f"{place(0)}: column '{name}' holds {unique.type}, not timestamps", hint=NUMBERS_HINT)
+            hint = number_hint(str(unique[0])) if is_number(unique.type) else None
+            raise InputError(f"{place(0)}: column '{name}' holds {unique.type}, not timestamps", hint=hint)
         seen = dict(self.seen)
         for kind in (False, True):
             if kind not in seen and kind in aware:

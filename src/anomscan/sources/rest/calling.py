@@ -2,45 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import Event, Lock
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import pyarrow as pa
 
 from anomscan.config import RestSource
 from anomscan.retrying import Backoff, Clock, Deadline, TransientError, persist
 from anomscan.sources.rest.faults import StoppedError, UnreachedError
 from anomscan.sources.rest.http import Http, key_of
-from anomscan.sources.rest.paging import Page, Paging, parsed, records_of
+from anomscan.sources.rest.paging import Page, Paging, parsed
 from anomscan.sources.rest.urls import shown_url
 from anomscan.tables.values import Numbers
+from anomscan.telemetry import arrow
+from anomscan.telemetry.rows import TIMESTAMP
 
 _TICK_S = 0.2
 _BACKOFF = Backoff(0.5, 30.0, jitter=(0.0, 1.0))
 _TRIES_BEFORE_CONTACT = 3
 
 _T = TypeVar("_T")
+_Records = TypeVar("_Records", bound=Sized)
 
 
-class Calls:
+class Calls(Generic[_Records]):
     """The calls that belong together, those of one asset: one deadline and one limit of size for all of them.
 
     Parameters
     ----------
-    path
-        Where the records are in an answer.
+    find
+        Finds the records in the JSON of an answer, given also what answered, for errors, and the secret to mask in
+        them; None where there are none.
     once
         Whether a call that fails is not made again.
     """
 
-    def __init__(self, run: RestFetch, settings: RestSource, clock: Clock, path: str | None, *, once: bool) -> None:
+    def __init__(
+        self,
+        run: RestFetch,
+        settings: RestSource,
+        clock: Clock,
+        find: Callable[[Any, str, str], _Records | None],
+        *,
+        once: bool,
+    ) -> None:
         self._run = run
-        self._path = path
+        self._find = find
         self._once = once
         self._deadline = Deadline(clock, settings.deadline_s)
         self._room = int(settings.max_response_mb * 1e6)
 
-    def page(self, url: str, paging: Paging, take: Callable[[list[Any]], _T]) -> Page[_T]:
+    def page(self, url: str, paging: Paging, take: Callable[[_Records | None], _T]) -> Page[_T]:
         """Request one page, again if that helps.
 
         Parameters
@@ -67,14 +82,14 @@ class Calls:
                 raise
             if answer.body is None:
                 run.records_seen = True
-                return Page(take([]), 0, None), 0
+                return Page(take(None), 0, None), 0
             # One at a time: parsed JSON is several times its text, and threads parse no faster together.
             with run.parsing:
                 body = parsed(answer)
-                found = records_of(body, self._path, shown_url(url), run.secret)
+                found = self._find(body, shown_url(url), run.secret)
                 run.records_seen |= found is not None
-                records = found or []
-                return Page(take(records), len(records), paging.next(body, answer)), len(answer.body)
+                count = 0 if found is None else len(found)
+                return Page(take(found), count, paging.next(body, answer)), len(answer.body)
 
         page, size = persist(attempt, _BACKOFF, self._deadline, run.clock, run.sleep, once=self._once)
         self._room -= size
@@ -110,14 +125,26 @@ class RestFetch:
         self.parsing = Lock()
         #: Whether any answer had an array of records.
         self.records_seen = False
+        #: An asset whose rows are all of another time than was asked for, its first and its last.
+        self.beside: tuple[str, np.datetime64, np.datetime64] | None = None
+        #: Whether any row was of the time asked for.
+        self.within = False
         #: Of the assets' records; what it has seen is that of all of them.
         self.paging = Paging(settings)
         #: Reads the values of all assets.
         self.numbers = Numbers(settings.missing)
 
-    def calls(self, path: str | None, *, once: bool = False) -> Calls:
+    def calls(self, find: Callable[[Any, str, str], _Records | None], *, once: bool = False) -> Calls[_Records]:
         """Calls that belong together; their deadline begins now."""
-        return Calls(self, self._settings, self.clock, path, once=once)
+        return Calls(self, self._settings, self.clock, find, once=once)
+
+    def saw(self, asset: str, rows: pa.Table, wanted: pa.Table) -> None:
+        """Take note of the rows of an answer, and of those of them that had been asked for."""
+        if len(wanted):
+            self.within = True
+        elif len(rows):
+            moments = arrow.numbers(rows[TIMESTAMP], "int64").view("datetime64[us]")
+            self.beside = (asset, moments.min(), moments.max())
 
     def submit(self, work: Callable[..., _T], *arguments: object) -> Future[_T]:
         """Do work in a thread."""

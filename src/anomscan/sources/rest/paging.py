@@ -1,4 +1,4 @@
-"""JSON responses: where the records are, and which page comes next."""
+"""Which page of a response comes next."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from anomscan.config import RestSource
 from anomscan.errors import AssetError
 from anomscan.retrying import TransientError
 from anomscan.sources.rest.http import Answer
+from anomscan.sources.rest.paths import kind_of, look_up
 from anomscan.sources.rest.urls import followed, shown_url, with_parameter
-from anomscan.sources.rest.words import message_of
 
 _MOST_PAGES = 100_000
 #: Calls to make if a response is not JSON: it may be a proxy's page or a truncated body, and pass.
@@ -58,78 +58,6 @@ def parsed(answer: Answer) -> Any:
     start = body[:200].lstrip().lower()
     what = "HTML" if start.startswith(b"<") else "what is not JSON, or cut off"
     raise TransientError(f"{shown_url(answer.url)} answered with {what} instead of JSON", most_tries=_TRIES_FOR_JSON)
-
-
-def records_of(body: Any, path: str | None, place: str, secret: str = "") -> list[Any] | None:
-    """The array of records in a response; None where it says that there are none: by null, or by a path that ends.
-
-    Parameters
-    ----------
-    path
-        Keys with dots between them; None where the answer is the array.
-    place
-        What answered, for errors.
-    secret
-        Masked, where the service repeats it.
-
-    Raises
-    ------
-    AssetError
-        If there is something else in the place of the array, or a message.
-    """
-    found, value = look_up(body, path) if path else (True, body)
-    where = f" at '{path}'" if path else ""
-    if value is None:
-        if said := message_of(body, secret):
-            raise AssetError(f"{place} answered without records: {said}")
-        if found or (path is not None and _ends(body, path)):
-            return None
-        has = f"it has: {', '.join(list(body)[:20])}" if isinstance(body, dict) else f"it is {kind_of(body)}"
-        raise AssetError(f"the answer of {place} has nothing{where}", hint=has)
-    if not isinstance(value, list):
-        if said := message_of(value, secret):
-            raise AssetError(f"{place} answered without records: {said}")
-        keys = f", its keys are: {', '.join(list(value)[:20])}" if isinstance(value, dict) and value else ""
-        raise AssetError(f"the answer of {place} has {kind_of(value)}{where}, not an array of records{keys}")
-    return value
-
-
-def _ends(node: Any, path: str) -> bool:
-    """Whether a path leads to null, an empty array or object, or all the way but for its last key."""
-    if node is None or node in ([], {}):
-        return True
-    head, _, rest = path.partition(".")
-    if isinstance(node, list):
-        return head.isdecimal() and int(head) < len(node) and bool(rest) and _ends(node[int(head)], rest)
-    if not isinstance(node, dict):
-        return False
-    dots = [len(path), *(dot.start() for dot in re.finditer(r"\.", path))]
-    if any(_ends(node[path[:dot]], path[dot + 1 :]) for dot in dots[1:] if path[:dot] in node):
-        return True
-    return not rest and not any(isinstance(each, list) for each in node.values())
-
-
-def look_up(node: Any, path: str) -> tuple[bool, Any]:
-    """Whether there is something at a path, and what; keys may contain dots, arrays take numbers.
-
-    >>> look_up({"a": {"b.c": [7]}}, "a.b.c.0")
-    (True, 7)
-    """
-    if isinstance(node, list):
-        head, _, rest = path.partition(".")
-        if not re.fullmatch(r"\d{1,9}", head, re.ASCII) or int(head) >= len(node):
-            return False, None
-        return look_up(node[int(head)], rest) if rest else (True, node[int(head)])
-    if not isinstance(node, dict):
-        return False, None
-    if path in node:
-        return True, node[path]
-    for dot in re.finditer(r"\.", path):
-        if path[: dot.start()] in node:
-            found, value = look_up(node[path[: dot.start()]], path[dot.end() :])
-            if found:
-                return True, value
-    return False, None
 
 
 class Paging:
@@ -235,9 +163,3 @@ def _linked(header: str | None) -> str | None:
         if relation and "next" in (relation[1] or relation[2] or "").lower().split():
             return str(target)
     return None
-
-
-def kind_of(value: Any) -> str:
-    """What a JSON value is, in words."""
-    names = {dict: "an object", list: "an array", str: "a text", bool: "a truth value", type(None): "null"}
-    return names.get(type(value), "a number")

@@ -1,4 +1,4 @@
-"""The records of one asset, as a JSON parser gives them -> rows of ``Layout.schema``."""
+"""The records of one asset -> rows of ``Layout.schema``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from anomscan.config import Columns
-from anomscan.errors import AssetError
-from anomscan.sources.rest.paging import kind_of, look_up
+from anomscan.errors import AssetError, InputError
+from anomscan.sources.rest.paths import kind_of, look_up
+from anomscan.sources.rest.shapes import Columnar
 from anomscan.store.block import from_table
 from anomscan.tables.columns import check_columns, first_true, from_objects, needed, to_rows
 from anomscan.tables.moments import Place, shown
@@ -77,39 +78,44 @@ class Records:
         self._numbers = numbers
         self._salvage = Salvage(plausible=plausible)
 
-    def rows(self, records: list[Any], page: int) -> Taken:
+    def rows(self, records: Columnar | None, page: int) -> Taken:
         """The rows and rejects of a page; a value or health that is null or has no key is empty.
 
         Raises
         ------
         AssetError, InputError
-            An answer that has another shape, or no record that can be used: naming the record, counted from 1 in its
-            page, and the field.
+            A column that is missing, or no record that can be used: naming the record, counted from 1 in its page, and
+            the field.
         """
+        if records is None or not len(records):
+            return Taken(pa.Table.from_batches([], self._layout.schema))
+        found = records
 
         def place(row: int) -> str:
             return f"record {row + 1}" if page == 1 else f"page {page}, record {row + 1}"
 
-        keys: dict[str, None] = {}
-        for row, record in enumerate(records):
-            if not isinstance(record, dict):
-                raise AssetError(f"{self._thing}: {place(row)} is {kind_of(record)}, not an object")
-            keys |= dict.fromkeys(record)
-        if records:
-            check_columns(self._always, list(keys), self._thing)
-        self._keys |= keys
+        if len(found.misshapen) < len(found):
+            check_columns(self._always, found.has, self._thing)
+            self._keys |= dict.fromkeys(found.has)
 
         def convert(part: slice) -> pa.Table:
-            return self._converted(records[part], lambda row: place(part.start + row))
+            for row in range(part.start, part.stop) if found.misshapen else ():
+                if row in found.misshapen:
+                    raise InputError(f"{place(row)} {found.misshapen[row]}", hint=found.hint)
+            return self._converted(
+                {name: values[part] for name, values in found.columns.items()}, lambda row: place(part.start + row)
+            )
 
         def content(row: int) -> dict[str, str | None]:
-            held = {name: records[row].get(name) for name in self._wanted}
+            if row in found.texts:
+                return {self._columns.asset or ASSET: self._asset, "record": found.texts[row]}
+            held = {name: values[row] for name, values in found.columns.items()}
             texts = {name: None if value is None else str(value) for name, value in held.items()}
             return texts if self._columns.asset is not None else {ASSET: self._asset, **texts}
 
         tables = [pa.Table.from_batches([], self._layout.schema)]
         rejects: list[Reject] = []
-        for item in self._salvage.rows(len(records), convert, content, place):
+        for item in self._salvage.rows(len(found), convert, content, place):
             if isinstance(item, Reject):
                 rejects.append(Reject(f"asset '{self._asset}', {item.reason}", item.row))
             else:
@@ -119,9 +125,8 @@ class Records:
             pa.concat_tables(tables), tuple(each.row for each in rejects), tuple(each.reason for each in rejects)
         )
 
-    def _converted(self, records: list[dict[str, Any]], place: Place) -> pa.Table:
+    def _converted(self, values: Mapping[str, Sequence[Any]], place: Place) -> pa.Table:
         try:
-            values = {name: [record.get(name) for record in records] for name in self._wanted}
             rows = to_rows(
                 from_objects(values, self._columns, place),
                 self._layout,
@@ -169,8 +174,8 @@ class Records:
         )
 
 
-def ids_of(elements: list[Any], path: str | None) -> list[str]:
-    """The asset ids in the elements of a list.
+def ids_of(elements: list[Any] | None, path: str | None) -> list[str]:
+    """The asset ids in the elements of a list; none where there is no list.
 
     Parameters
     ----------
@@ -183,7 +188,7 @@ def ids_of(elements: list[Any], path: str | None) -> list[str]:
         If one has none.
     """
     ids: list[str] = []
-    for row, element in enumerate(elements):
+    for row, element in enumerate(elements or []):
         value = look_up(element, path)[1] if path else element
         if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
             where = f" at '{path}'" if path else ""

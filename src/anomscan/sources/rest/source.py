@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
+from functools import partial
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -17,7 +18,9 @@ from anomscan.sources.rest.calling import RestFetch
 from anomscan.sources.rest.faults import RefusedError, UnreachedError
 from anomscan.sources.rest.http import key_of
 from anomscan.sources.rest.paging import Page, Paging
+from anomscan.sources.rest.paths import array_at
 from anomscan.sources.rest.records import Records, Taken, ids_of
+from anomscan.sources.rest.shapes import Shapes
 from anomscan.sources.rest.urls import as_template, checked, filled, shown_url
 from anomscan.sources.rest.words import without
 from anomscan.tables.salvage import Reject
@@ -63,6 +66,7 @@ class Rest:
         self._layout = Layout(Cadence.parse(settings.cadence), settings.columns.values)
         self._plausible = Plausible(settings.plausible)
         self._times()  # so that a wrong timestamp_format is refused before the service is asked
+        self._shapes = Shapes(name, settings)
         key_of(name, settings)
         self._template = as_template(settings.url.get_secret_value(), f"sources.{name}.url")
         self._assets_url: str | None = None
@@ -138,6 +142,13 @@ class Rest:
                 )
             if not request.since:
                 yield from map(Notice, run.numbers.told())
+            if run.beside is not None and not run.within:
+                asset, *ends = run.beside
+                first, last = map(self._layout.cadence.text, ends)
+                yield Notice(
+                    f"source '{self._name}' gave no row of the time asked for: those of asset '{asset}' are of {first} "
+                    f"to {last}; are timestamp_format and the order of the columns right?"
+                )
             if run.paging.path_unseen is not None:
                 path = run.paging.path_unseen
                 yield Notice(f"no answer of source '{self._name}' has '{path}', so each was taken to be the only page")
@@ -211,13 +222,15 @@ class Rest:
         records = Records(
             asset, shown_url(url), self._layout, self._settings.columns, self._times(), run.numbers, self._plausible
         )
-        calls = run.calls(self._settings.records, once=once)
+        calls = run.calls(self._shapes.find, once=once)
 
         def page(here: str, number: int) -> Page[Taken]:
             return calls.page(here, run.paging, lambda found: records.rows(found, number))
 
         rows, rejects = records.whole(list(run.paging.walk(url, page)))
-        return asked(rows, request), rejects
+        wanted = asked(rows, request)
+        run.saw(asset, rows, wanted)
+        return wanted, rejects
 
     def _listed(self, run: RestFetch) -> tuple[str, ...]:
         """The ids that the service lists."""
@@ -227,7 +240,7 @@ class Rest:
                 hint=f"name them with --asset, in sources.{self._name}.assets, or set assets_url",
             )
         paging = Paging(self._settings)
-        calls = run.calls(self._settings.assets_records)
+        calls = run.calls(partial(array_at, path=self._settings.assets_records))
         ids: dict[str, None] = {}
 
         def page(here: str, number: int) -> Page[list[str]]:
