@@ -19,3 +19,28 @@ def test_an_impossible_value_is_exit_4_once_and_its_row_stays(place) -> None:
     assert place("fetch")[0] == 0
     kept = (place.folder / "anomscan-data" / "fleet.rejects.jsonl").read_text()
     assert kept.count('"prt7": "7.5"') == kept.count("\n") == 1
+
+
+def test_wide_and_tagged_tables_give_the_store_of_the_long_one(place) -> None:
+    columns = 'columns = { asset = "asset_id", timestamp = "date", values = ["prt7"], health = "health_status" }'
+    layouts = {
+        "long": (
+            'columns = { asset = "a", timestamp = "t", values = ["v"] }',
+            "a,t,v\nA,2017-01-01,1\nB,2017-01-01,2\n",
+        ),
+        "wide": ('columns = { timestamp = "t", values = ["v"], ignore = ["x"] }', "t,A,B,x\n2017-01-01,1,2,3\n"),
+        "tags": (
+            'columns = { asset = "a", timestamp = "t", tag = "k", value = "n", values = ["v"] }',
+            "a,k,t,n\nA,v,2017-01-01,1\nB,v,2017-01-01,2\nB,u,2017-01-01,2\n",
+        ),
+    }
+    for layout, (given, text) in layouts.items():
+        place.write("telemetry.csv", text)
+        place.write(
+            "anomscan.toml",
+            CONFIG.replace(columns, given).replace(CADENCE, f'{CADENCE}layout = "{layout}"\n')
+            + f'[store]\npath = "{layout}"\n',
+        )
+        place.good("config", "check")
+        assert "2 rows of 2 assets: 2 new" in place("fetch")[2]
+        assert "2 rows of 2 assets: 0 new, 0 revised, 2 unchanged" in place("fetch")[2]

@@ -56,13 +56,17 @@ class StoreSettings(Section):
 class Columns(Section):
     """Which column holds what.
 
-    ``asset`` may be left out where each file holds one asset, named after it; ``health`` where there is none.
+    ``asset`` may be left out where each file holds one asset, named after it; ``health`` where there is none. ``tag``
+    and ``value`` are of a table with a row each value, ``ignore`` of one with a column each asset.
     """
 
     asset: str | None = None
     timestamp: str = "timestamp"
     values: tuple[str, ...] = Field(min_length=1)
     health: str | None = None
+    tag: str | None = None
+    value: str | None = None
+    ignore: tuple[str, ...] = ()
 
     @field_validator("values")
     @classmethod
@@ -76,6 +80,7 @@ class Columns(Section):
 class _SourceSettings(Section):
     cadence: str
     columns: Columns
+    layout: Literal["long", "wide", "tags"] = "long"
     timezone: str | None = None
     timestamp_format: str | None = None
     day_stamp: Literal["start", "end"] = "start"
@@ -120,6 +125,28 @@ class _SourceSettings(Section):
             except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones, as Europe
                 raise ConfigError(f"time zone '{name}' is not known", hint="write it as Europe/Paris or UTC") from None
         return name
+
+    @model_validator(mode="after")
+    def _columns_fit_the_layout(self) -> Self:
+        columns = self.columns
+        if self.layout != "tags" and (columns.tag is not None or columns.value is not None):
+            raise ConfigError('columns.tag and columns.value need layout = "tags"')
+        if self.layout != "wide" and columns.ignore:
+            raise ConfigError('columns.ignore needs layout = "wide"')
+        if self.layout == "tags" and columns.health is not None:
+            raise ConfigError('layout = "tags" has no columns.health')
+        if self.layout == "wide" and (columns.asset or columns.health or len(columns.values) > 1):
+            raise ConfigError(
+                'layout = "wide" has a column each asset: no columns.asset, no health, and one name in columns.values',
+                hint="read several variables from a source each, or from a long table",
+            )
+        if self.layout == "tags" and isinstance(self, RestSource):
+            raise ConfigError('layout = "tags" is for files and SQL')
+        if self.layout == "wide" and not isinstance(self, FilesSource):
+            raise ConfigError(
+                'layout = "wide" is for files', hint="let the query turn the columns into rows, by UNPIVOT or UNION ALL"
+            )
+        return self
 
     @model_validator(mode="after")
     def _pattern_fits_the_zone(self) -> Self:

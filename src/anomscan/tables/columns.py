@@ -112,16 +112,16 @@ def to_rows(
     if columns.asset is None:
         ids = arrow.to_texts([asset or ""] * len(batch))
     else:
-        ids = _ids(_plain(batch[columns.asset], columns.asset, place), columns.asset, place)
+        ids = _ids(plain(batch[columns.asset], columns.asset, place), columns.asset, place)
     moments = times.read(
-        _plain(batch[columns.timestamp], columns.timestamp, place), columns.timestamp, place, typed=piece.typed_times
+        plain(batch[columns.timestamp], columns.timestamp, place), columns.timestamp, place, typed=piece.typed_times
     )
     read = (numbers or Numbers()).read
-    values = [read(_plain(batch[name], name, place), name, place, piece.signs) for name in columns.values]
+    values = [read(plain(batch[name], name, place), name, place, piece.signs) for name in columns.values]
     if columns.health is None:
         health = pa.nulls(len(batch), pa.string())
     else:
-        health = _labels(_plain(batch[columns.health], columns.health, place), columns.health, place)
+        health = labels(plain(batch[columns.health], columns.health, place), columns.health, place)
     return pa.Table.from_arrays([ids, moments, *values, health], schema=layout.schema)
 
 
@@ -180,8 +180,14 @@ def _number_objects(values: Sequence[object]) -> pa.Array:
     return arrow.to_texts([None if value is None else str(value) for value in values])
 
 
-def _plain(column: pa.Array, name: str, place: Place) -> pa.Array:
-    """Without dictionaries, and all text of one type."""
+def plain(column: pa.Array, name: str, place: Place) -> pa.Array:
+    """A column without dictionaries, and all text of one type.
+
+    Raises
+    ------
+    InputError
+        Bytes that are no text.
+    """
     kind = column.type
     if pa.types.is_dictionary(kind):
         column = column.dictionary_decode()
@@ -211,12 +217,19 @@ def _ids(column: pa.Array, name: str, place: Place) -> pa.Array:
     return column
 
 
-def _labels(column: pa.Array, name: str, place: Place) -> pa.Array:
+def labels(column: pa.Array, name: str, place: Place) -> pa.Array:
+    """Text without the blanks around it; null where empty.
+
+    Raises
+    ------
+    InputError
+        If they are neither text nor integers.
+    """
     kind = column.type
     if not (
         pa.types.is_string(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)
     ):
-        raise InputError(f"{place(0)}: column '{name}' holds {kind}; a health is text or an integer")
+        raise InputError(f"{place(0)}: column '{name}' holds {kind}, neither text nor integers")
     column = pc.utf8_trim_whitespace(column.cast(pa.string()))
     return pc.if_else(pc.equal(column, _NO_TEXT), pa.nulls(1, pa.string())[0], column) if _has_empty(column) else column
 

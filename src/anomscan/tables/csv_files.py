@@ -26,6 +26,17 @@ from anomscan.telemetry import arrow
 _BLOCK_BYTES = 1 << 20  # Arrow reads some thirty blocks ahead
 
 
+def columns_in(path: Path, dialect: Dialect = USUAL) -> list[str]:
+    """The names in the header, without the blanks around them.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    return [name.strip() for name in _header(path, dialect)]
+
+
 def read_csv(path: Path, columns: Columns, notices: list[str], dialect: Dialect = USUAL) -> Iterator[Piece]:
     """CSV with a header, fields quoted with ``"`` where needed; ``.gz`` is unpacked.
 

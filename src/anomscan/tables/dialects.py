@@ -91,10 +91,11 @@ class Dialect:
 USUAL = Dialect(",", ".", encoding="utf-8")
 
 
-def sniffed(path: Path, said: Dialect, wanted: Sequence[str]) -> Dialect:
+def sniffed(path: Path, said: Dialect, wanted: Sequence[str], *, wide: bool = False) -> Dialect:
     """The dialect of a file: as it was said, the rest found out from its first lines.
 
-    The header is the first line that has all wanted columns, by the usual delimiters in turn.
+    The header is the first line that has all wanted columns, by the usual delimiters in turn. In a ``wide`` table all
+    other columns are wanted, too.
 
     Raises
     ------
@@ -121,7 +122,8 @@ def sniffed(path: Path, said: Dialect, wanted: Sequence[str]) -> Dialect:
                     found = replace(found, comment="#")
                 found = replace(found, delimiter=delimiter, header_line=number if any(before) else 1)
                 rows = (_cells(line, delimiter) for line in islice(lines, number, number + _ROWS) if line)
-                return _by_rows(found, said, rows, [header.index(name) for name in wanted])
+                places = list(range(len(header))) if wide else [header.index(name) for name in wanted]
+                return _by_rows(found, said, rows, places)
     return found
 
 

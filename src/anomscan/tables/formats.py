@@ -13,7 +13,7 @@ from anomscan.tables.columns import Piece
 from anomscan.tables.dialects import Dialect
 from anomscan.tables.opening import PACKED, unpacked_name
 
-#: Format -> the module and the function that read it; imported only when a file is read.
+#: Format -> the module that has ``columns_in``, and its function that reads; imported only when a file is read.
 _READERS = {
     "csv": ("anomscan.tables.csv_files", "read_csv"),
     "parquet": ("anomscan.tables.parquet_files", "read_parquet"),
@@ -59,6 +59,18 @@ def reader(kind: str) -> Reader:
     """What reads a format, one of the table's."""
     module, name = _READERS[kind]
     found: Reader = getattr(import_module(module), name)
+    return found
+
+
+def columns_in(kind: str, path: Path, dialect: Dialect) -> list[str]:
+    """The names of the columns of a file in one of the table's formats.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    found: list[str] = import_module(_READERS[kind][0]).columns_in(path, dialect)
     return found
 
 

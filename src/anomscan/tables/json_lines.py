@@ -17,6 +17,22 @@ from anomscan.tables.opening import opened
 _BATCH_ROWS = 16 << 10
 
 
+def columns_in(path: Path, dialect: Dialect = USUAL) -> list[str]:
+    """The keys of all objects, in the order in which they are met.
+
+    Raises
+    ------
+    InputError
+        Naming the file and the line.
+    """
+    keys: dict[str, None] = {}
+    with opened(path) as raw:
+        for number, line in enumerate(raw, 1):
+            if line.strip():
+                keys.update(dict.fromkeys(_json_object(line, path, number)))
+    return list(keys)
+
+
 def read_jsonl(path: Path, columns: Columns, notices: list[str], dialect: Dialect = USUAL) -> Iterator[Piece]:
     """One JSON object a line, UTF-8; a value or health whose key is absent is empty; ``.gz`` is unpacked.
 

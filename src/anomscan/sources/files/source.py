@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,9 +14,9 @@ from anomscan.errors import InputError
 from anomscan.sources.base import AssetFailure, Notice, Request
 from anomscan.sources.files.naming import asset_ids
 from anomscan.sources.requests import asked
-from anomscan.tables.columns import needed
 from anomscan.tables.dialects import Dialect, sniffed
-from anomscan.tables.formats import EXTENSIONS, format_of, known_format, reader
+from anomscan.tables.formats import EXTENSIONS, columns_in, format_of, known_format, reader
+from anomscan.tables.layouts import TableLayout, table_layout
 from anomscan.tables.opening import PACKED
 from anomscan.tables.salvage import Reject, Usable
 from anomscan.tables.times import Times, refuse_mix
@@ -85,7 +86,7 @@ class Files:
             files = _find(self._settings)
         except OSError as error:
             raise InputError(f"{self._settings.path} cannot be read: {error.strerror}") from None
-        if self._settings.columns.asset is not None:
+        if self._settings.columns.asset is not None or self._settings.layout == "wide":
             yield from self._rows(files, request, self._times())
         elif self._settings.path.is_file():
             if request.assets is None or files[0].asset in request.assets:
@@ -113,24 +114,32 @@ class Files:
             yield from rows
 
     def _rows(self, files: list[_File], request: Request, times: Times) -> Iterator[pa.Table | Notice | Reject]:
-        columns = self._settings.columns
+        layout = table_layout(self._settings.layout, self._settings.columns, self._layout)
+        yield from layout.whole(self._long_rows(files, request, times, layout), first=not request.since)
+        if not request.since:
+            yield from self._tell(layout.told())
+
+    def _long_rows(
+        self, files: list[_File], request: Request, times: Times, layout: TableLayout
+    ) -> Iterator[pa.Table | Notice | Reject]:
         total = 0
         numbers = Numbers(self._settings.missing)
         plausible = Plausible(self._settings.plausible)
-        usable = Usable(self._layout, columns, times, numbers, plausible, asset=files[0].asset)
+        usable = Usable(self._layout, layout.columns, times, numbers, plausible, asset=files[0].asset)
         for file in files:
             notices: list[str] = []
             dialect = self._dialect
             if file.format == "csv":
-                dialect = sniffed(file.path, dialect, needed(columns))
+                dialect = sniffed(file.path, dialect, layout.header, wide=self._settings.layout == "wide")
                 told = dialect.found_beside(self._dialect)
                 if told and told not in self._told and not request.since:
                     self._told.add(told)
                     notices.append(f"{file.path} is read with {told}; say so in the settings if it is right")
+            columns = layout.read(partial(columns_in, file.format, file.path, dialect))
             count = 0
             for piece in reader(file.format)(file.path, columns, notices, dialect):
                 count += len(piece.rows)
-                for item in usable.rows(piece):
+                for item in usable.rows(layout.long(piece)):
                     if isinstance(item, Reject):
                         yield item
                     elif len(rows := asked(item, request)):
@@ -141,11 +150,18 @@ class Files:
             yield from map(Notice, notices)
         usable.finish()
         if not request.since:
-            yield from map(Notice, numbers.told())
+            yield from self._tell(numbers.told())
         if total == 0:
             raise InputError(
                 f"{files[0].path} has no rows" if len(files) == 1 else f"no file of {self._settings.path} has rows"
             )
+
+    def _tell(self, texts: Iterable[str]) -> Iterator[Notice]:
+        """What was not told yet."""
+        for text in texts:
+            if text not in self._told:
+                self._told.add(text)
+                yield Notice(text)
 
     def _times(self) -> Times:
         return Times(
@@ -186,7 +202,8 @@ def _find(settings: FilesSource) -> list[_File]:
         if not found:
             raise InputError(f"there is no file {path}")
     _refuse_lakes(path, found)
-    ids = asset_ids(found, base) if settings.columns.asset is None else [None] * len(found)
+    by_file = settings.columns.asset is None and settings.layout != "wide"
+    ids = asset_ids(found, base) if by_file else [None] * len(found)
     formats = [settings.format or known_format(one) for one in found]
     return [_File(*each) for each in zip(found, formats, ids, strict=True)]
 

@@ -17,6 +17,7 @@ from anomscan.sources.requests import asked, parts
 from anomscan.sources.sql.address import check, database_url
 from anomscan.sources.sql.alchemy import Alchemy
 from anomscan.sources.sql.mysql import MySql
+from anomscan.tables.layouts import TableLayout, table_layout
 from anomscan.tables.salvage import Reject, Usable
 from anomscan.tables.times import Times
 from anomscan.tables.values import Numbers, Plausible
@@ -49,6 +50,8 @@ class Sql:
         self._name = name
         self._settings = settings
         self._layout = Layout(Cadence.parse(settings.cadence), settings.columns.values)
+        columns = table_layout(settings.layout, settings.columns, self._layout).read(list)
+        self._reading = settings.model_copy(update={"columns": columns})
         self._times()  # so that a wrong timestamp_format is refused before the database is asked
         check(name, settings)
         self._statement, self._per_asset = self._bound(settings.query)
@@ -84,20 +87,26 @@ class Sql:
         ServiceError
             The database cannot be reached, or refuses us.
         """
+        layout = table_layout(self._settings.layout, self._settings.columns, self._layout)
+        yield from layout.whole(self._rows(request, layout), first=not request.since)
+        if not request.since:
+            yield from map(Notice, layout.told())
+
+    def _rows(self, request: Request, layout: TableLayout) -> Iterator[pa.Table | Notice | Reject]:
         numbers = Numbers(self._settings.missing)
         plausible = Plausible(self._settings.plausible)
-        usable = Usable(self._layout, self._settings.columns, self._times(), numbers, plausible)
+        usable = Usable(self._layout, layout.columns, self._times(), numbers, plausible)
         met: set[str] = set()
         with self._opened() as database:
             for part in parts(request, per_asset=self._per_asset):
-                for item in self._part(database, part, usable):
+                for item in self._part(database, part, usable, layout):
                     if request.since and isinstance(item, pa.Table):
                         met.update(pc.unique(item[ASSET]).to_pylist())
                     yield item
             fresh = sorted(met - request.since.keys()) if request.since else []
             if self._per_asset:
                 for asset in fresh:
-                    yield from self._part(database, Request((asset,), None, request.end), usable)
+                    yield from self._part(database, Request((asset,), None, request.end), usable, layout)
             elif fresh:
                 shown = ", ".join(f"'{asset}'" for asset in fresh[:5])
                 yield Notice(
@@ -118,7 +127,9 @@ class Sql:
         with self._opened() as database:
             yield from database.describe()
 
-    def _part(self, database: Alchemy | MySql, part: Request, usable: Usable) -> Iterator[pa.Table | Reject]:
+    def _part(
+        self, database: Alchemy | MySql, part: Request, usable: Usable, layout: TableLayout
+    ) -> Iterator[pa.Table | Reject]:
         """The rows of one query."""
         parameters: dict[str, object] = {
             "start": self._bound_time(part.start, -_DAY, _EARLIEST),
@@ -129,7 +140,7 @@ class Sql:
             parameters["asset"] = part.assets[0] if alone and part.assets else None
         thing = f"the query of source '{self._name}'"
         for piece in database.pieces(self._statement, parameters, thing, bulk=not alone):
-            for item in usable.rows(piece):
+            for item in usable.rows(layout.long(piece)):
                 rows = item if isinstance(item, Reject) else asked(item, part)
                 if isinstance(rows, Reject) or len(rows):
                     yield rows
@@ -137,8 +148,8 @@ class Sql:
     def _opened(self) -> Alchemy | MySql:
         url = database_url(self._name, self._settings)
         if url.drivername in ("mysql+pymysql", "mariadb+pymysql"):
-            return MySql(self._name, self._settings, url)
-        return Alchemy(self._name, self._settings.columns, url)
+            return MySql(self._name, self._reading, url)
+        return Alchemy(self._name, self._reading.columns, url)
 
     def _bound(self, query: str) -> tuple[sa.TextClause, bool]:
         """The query with types for its parameters, and whether it asks for one asset."""
