@@ -12,8 +12,6 @@ from anomscan.backtest.fleet import Backtest, Failure
 from anomscan.backtest.rules import Rules
 from anomscan.detectors.base import Capabilities, Scores
 from anomscan.errors import AnomscanError, AssetError, ConfigError, ModelError, ServiceError
-from anomscan.telemetry.cadence import Cadence
-from anomscan.telemetry.series import Series
 from fleets import daily
 
 RULES = Rules(window=40, shingle=3)
@@ -186,11 +184,3 @@ def divide(rows):
 def test_contributions_that_cannot_be_had(explain, reason):
     with pytest.raises(AssetError, match=reason):
         raise failure_of(Detector(explain=explain))
-
-
-def test_a_calendar_too_long_to_be_laid_out():
-    far = np.array(["0001-01-01", "9999-01-01"], "datetime64[us]")
-    odd = Series(BAD, Cadence.parse("1s"), ("v", "w"), far, np.ones((2, 2)))
-    fleet = [odd if one.asset == BAD else one for one in FLEET]
-    with pytest.raises(AssetError, match=r"asset 'a03': .*MemoryError: Unable to allocate"):
-        raise failure_of(Detector(), fleet=fleet)

@@ -189,7 +189,7 @@ def test_kept_scores_that_are_wrong_are_found_and_scored_anew(fleet):
         kept = {
             asset: replace(each, scores=np.nextafter(each.scores, math.inf)) for asset, each in columns.kept().items()
         }
-        kept_file.write(path, kept_file.partition_of(path), kept, columns.files)
+        kept_file.write(path, kept_file.partition_of(path), kept, columns.files, columns.gaps)
     code, _, err = fleet(*command, "--prove")
     assert code == 2
     (line,) = err.splitlines()

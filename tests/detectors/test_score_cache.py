@@ -8,7 +8,7 @@ import random
 import shutil
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,8 +91,9 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return bench_of(tmp_path, monkeypatch, gaps="calendar")
 
 
-def fleet_rows(assets: int, days: range, seed: int = 0) -> Rows:
+def fleet_rows(assets: int, days: Iterable[int], seed: int = 0) -> Rows:
     rng = random.Random(seed)
+    days = list(days)
     return {(f"asset {n:02d}", day): ([rng.random()], "ok") for n in range(assets) for day in days}
 
 
@@ -120,7 +121,11 @@ class Fleet:
     def newcomer(self) -> Rows:
         asset = f"asset {self.rng.randrange(10_000):04d}"
         first = self.today - self.rng.choice([0, 5, 25, 60])
-        return {(asset, day): self.sample() for day in range(first, self.today + 1) if self.rng.random() < 0.97}
+        days = [day for day in range(first, self.today + 1) if self.rng.random() < 0.97]
+        if self.rng.random() < 0.3:  # a stray old row, or history from before an outage
+            gap = self.rng.choice([30, 50, 500, 5000])
+            days += range(first - gap - self.rng.choice([1, 5]), first - gap)
+        return {(asset, day): self.sample() for day in days}
 
     def night(self) -> Rows:
         """What the next fetch brings."""
@@ -128,7 +133,7 @@ class Fleet:
         for _ in range(rng.choice([0, 0, 1, 4])):
             new.update(self.newcomer())
         if rng.random() < 0.8:
-            self.today += rng.choice([1, 1, 1, 3])
+            self.today += rng.choice([1, 1, 1, 3, 3, 60])
             new.update({(asset, self.today): self.sample() for asset in self.rows if rng.random() < 0.9})
         for asset in rng.sample(sorted(self.rows), min(len(self.rows), rng.choice([0, 0, 1, 3]))):
             days = sorted(self.rows[asset])
@@ -653,6 +658,45 @@ def test_a_revision_late_history_and_a_leap_are_read_with_all_there_is(bench: Be
     put(bench.store, {("asset 04", day): ([0.7], "ok")} | {(f"asset {n:02d}", 40): ([0.4], "ok") for n in range(10)}, 1)
     assert bench.scan("--all", "--days", "1") == bench.bare("--all", "--days", "1")
     assert bench.scan() == bench.bare()
+
+
+@pytest.mark.parametrize("window", [15, 25, 60])
+def test_a_long_gap_is_shortened_as_the_window_says_and_scores_hold(bench: Bench, window: int) -> None:
+    rows = fleet_rows(10, [*range(-9_000, -8_970), *range(-100, -70), *range(40)])
+    put(bench.store, rows, 0)
+    bench.scan()
+    assert bench.scan("--all", "--window", str(window)) == bench.bare("--all", "--window", str(window))
+    bench.scan("--all", "--window", str(window))
+    assert bench.points == 0
+    # What comes after another long gap, too.
+    put(bench.store, fleet_rows(10, range(240, 245), seed=1), 1)
+    for arguments in (["--all"], ["--all", "--window", str(window)], ["--all", "--days", "1"]):
+        assert bench.scan(*arguments) == bench.bare(*arguments)
+    bench.scan()
+    assert bench.points == 0
+
+
+def test_a_night_reads_only_what_was_written_since_whatever_lies_far_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(bench.store, fleet_rows(10, range(40)) | {("asset 03", -20_000): ([0.5], "ok")}, 0)
+    monkeypatch.setattr("anomscan.jobs.run.LEAST_ROWS", 10_000)
+    bench.scan()
+    read: list[str] = []
+    plain = PartReader.between
+
+    def watched(self: PartReader, *bounds: Any) -> Any:
+        read.append(self.name)
+        return plain(self, *bounds)
+
+    monkeypatch.setattr(PartReader, "between", watched)
+    for night in (1, 2):
+        put(bench.store, fleet_rows(10, range(39 + night, 40 + night), seed=night), night)
+        found = bench.scan()
+        assert read == [f"batch-{night + 1:06}.parquet"]
+        assert bench.bare() == found
+        read.clear()
+    assert sum(path.stat().st_size for path in bench.files) < 100_000
 
 
 def test_another_store_in_the_same_place_is_not_mistaken_for_the_one_before(bench: Bench) -> None:

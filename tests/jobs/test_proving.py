@@ -305,7 +305,7 @@ def forest():
 @pytest.fixture
 def cache(tmp_path):
     return ScoreCache.of(
-        tmp_path / "scores", fingerprint="1", shingle=SHINGLE, calendar=RULES.calendar, reads=True, writes=True
+        tmp_path / "scores", fingerprint="1", shingle=SHINGLE, gaps=RULES.long_gaps, reads=True, writes=True
     )
 
 
@@ -330,7 +330,7 @@ def test_a_kept_score_that_is_wrong_is_caught(work, forest, cache):
     scores = kept[asset].scores.copy()
     scores[100, 0] = np.nextafter(scores[100, 0], 9)
     (path,) = [path for path in cache.folder.iterdir() if kept_file.partition_of(path) == partition]
-    kept_file.write(path, partition, {**kept, asset: replace(kept[asset], scores=scores)}, columns.files)
+    kept_file.write(path, partition, {**kept, asset: replace(kept[asset], scores=scores)}, columns.files, columns.gaps)
     with pytest.raises(ProofError, match=f"asset '{asset}', .*a score that was kept is wrong.*--rescore"):
         proof(made, 10_000)
 

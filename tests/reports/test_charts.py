@@ -80,6 +80,14 @@ def test_runs_of_verdicts_join_over_consecutive_days_alone() -> None:
     }  # fmt: skip
 
 
+def test_a_run_without_data_reaches_through_a_long_gap_of_which_the_file_lists_the_beginning() -> None:
+    table = scores([2, 3, 4, 900], ["ok", "no-data", "no-data", "ok"])
+    runs = chart_data(None, table, record(verdicts={"warming-up": 2, "ok": 2, "no-data": 896})).runs
+    assert [(str(run.start)[:10], str(run.end)[:10]) for run in runs["no-data"]] == [("2017-01-04", "2019-06-19")]
+    runs = chart_data(None, scores([900], ["ok"]), record(verdicts={"ok": 1, "no-data": 900})).runs
+    assert [str(run.start)[:10] for run in runs["no-data"]] == ["2017-01-01"]
+
+
 def test_the_chart_has_a_panel_a_variable_and_one_time_axis() -> None:
     figure = asset_chart(series([0, 1, 2, 3], ("u", "v")), scores([1, 2, 3], ["ok", "ok", "anomalous"]), record())
     assert {trace.yaxis for trace in figure.data} >= {"y", "y2", "y3"}

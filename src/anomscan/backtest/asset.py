@@ -50,16 +50,30 @@ class Stretch:
         """The rows of a series within the stretch."""
         if len(series) == 0 or (self.start is None and self.end is None and self.days is None):
             return slice(0, len(series))
-        timestamps, low, high = series.timestamps, 0, len(series)
+        start, end = self._bounds(series)
+        low, high = int(series.timestamps.searchsorted(start)), int(series.timestamps.searchsorted(end, "right"))
+        return slice(low, max(low, high))
+
+    def ends(self, series: Series) -> tuple[np.datetime64, np.datetime64] | None:
+        """The first and the last day within the stretch of a series on its calendar, whether or not they have a row."""
+        if len(series) == 0:
+            return None
+        origin, step = series.timestamps[0], series.cadence.step
+        start, end = self._bounds(series)
+        first, last = origin - (origin - start) // step * step, origin + (end - origin) // step * step
+        return None if first > last else (first, last)
+
+    def _bounds(self, series: Series) -> tuple[np.datetime64, np.datetime64]:
+        """The stretch as far as it lies within a series, both ends inclusive; the end is first where it does not."""
+        start, end = series.timestamps[0], series.timestamps[-1]
         if self.end is not None:
-            high = int(timestamps.searchsorted(self.end, "right"))
+            end = min(end, self.end)
         if self.start is not None:
-            low = int(timestamps.searchsorted(self.start, "left"))
+            start = max(start, self.start)
         if self.days is not None:
             # N days end at the last sample: the instant N days before it is just outside.
-            end = timestamps[-1] if self.end is None else min(self.end, timestamps[-1])
-            low = int(timestamps.searchsorted(end - np.timedelta64(self.days, "D"), "right"))
-        return slice(low, max(low, high))
+            start = max(start, end - np.timedelta64(self.days, "D") + np.timedelta64(1, "us"))
+        return start, end
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +86,10 @@ class AssetScan:
         As it was judged: laid on its calendar, or its rows as they stood.
     rows
         The m rows reported.
+    ends
+        The first and the last reported day; None if there is none.
+    unlisted
+        Reported days deep in long gaps, which have no row: all of them are without data.
     score
         (m,) float64: theirs; NaN where there is none, or where the shingle is not whole.
     judged
@@ -94,6 +112,8 @@ class AssetScan:
 
     series: Series
     rows: slice
+    ends: tuple[np.datetime64, np.datetime64] | None
+    unlisted: int
     score: Floats
     judged: Judged
     anomalous: NDArray[np.intp]
@@ -118,6 +138,7 @@ class AssetScan:
     def counts(self) -> dict[str, int]:
         """How many reported days have each verdict."""
         counts = np.bincount(self.judged.verdict, minlength=len(_TEXTS))
+        counts[int(Verdict.NO_DATA)] += self.unlisted
         return dict(zip(_TEXTS, counts.tolist(), strict=True))
 
     def in_sample(self, row: int) -> bool:

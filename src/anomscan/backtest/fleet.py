@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -66,14 +66,26 @@ class Backtest:
 
     def _laid(self, batch: Sequence[Series]) -> list[_Laid]:
         cases: list[_Laid] = []
+        gaps = self.rules.long_gaps
         for series in batch:
-            laid = series.on_calendar() if self.rules.calendar else series
+            laid = series if gaps is None else series.on_calendar(gaps)
             if cases and laid.timestamps is cases[-1].series.timestamps:
-                cases.append(_Laid(laid, cases[-1].rows, cases[-1].since))
+                cases.append(replace(cases[-1], series=laid))
                 continue
             rows = self.stretch.rows(laid)
-            cases.append(_Laid(laid, rows, 0 if self.whole else judged_from(rows.start, self.rules)))
+            since = 0 if self.whole else judged_from(rows.start, self.rules)
+            cases.append(_Laid(laid, rows, since, *self._reported(laid, rows)))
         return cases
+
+    def _reported(self, laid: Series, rows: slice) -> tuple[tuple[np.datetime64, np.datetime64] | None, int]:
+        """The first and the last reported day, and how many days there are between them without a row."""
+        if laid.laid is not None:
+            ends = self.stretch.ends(laid)
+            days = 0 if ends is None else int((ends[1] - ends[0]) // laid.cadence.step) + 1
+            return ends, days - (rows.stop - rows.start)
+        if rows.start == rows.stop:
+            return None, 0
+        return (laid.timestamps[rows.start], laid.timestamps[rows.stop - 1]), 0
 
     def _scored(self, cases: Sequence[_Laid]) -> list[_Scored | Failure]:
         series, shingle = [case.series for case in cases], self.rules.shingle
@@ -93,7 +105,7 @@ class Backtest:
             _check_shape(series, f"column '{name}'", found.columns.get(name, np.empty(0)), shape[:1])
         _check_shape(series, "verdicts", found.is_anomaly, shape[:1])
         _check_shape(series, "contributions", found.contribution, shape)
-        return _Scored(series, case.rows, case.since, found)
+        return _Scored(series, case.rows, case.since, case.ends, case.unlisted, found)
 
     def _judged(self, cases: Sequence[_Scored]) -> list[AssetScan]:
         judged = [_judge_whole(case, self.rules) for case in cases] if self.whole else _judge(cases, self.rules)
@@ -122,6 +134,8 @@ class Backtest:
         return AssetScan(
             series=series,
             rows=rows,
+            ends=case.ends,
+            unlisted=case.unlisted,
             score=score,
             judged=judged,
             anomalous=flagged,
@@ -139,11 +153,19 @@ class Backtest:
 
 @dataclass(slots=True)
 class _Laid:
-    """An asset, its rows that are reported, and the row from which it is judged for their sake."""
+    """An asset, its rows that are reported, and the row from which it is judged for their sake.
+
+    Parameters
+    ----------
+    ends, unlisted
+        As :class:`AssetScan` has them.
+    """
 
     series: Series
     rows: slice
     since: int
+    ends: tuple[np.datetime64, np.datetime64] | None
+    unlisted: int
 
     @property
     def asset(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from anomscan.backtest.cutoff_rules import CutoffRule, cutoff_rule
 from anomscan.errors import ConfigError
+from anomscan.telemetry.series import LongGaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,15 @@ class Rules:
         """
         share = round(self.min_scores * self.baseline_width, 9)  # 0.55 * 360 is a little more than 198
         return max(self.cutoff_rule.fewest(self.sigma), math.ceil(share))
+
+    @property
+    def long_gaps(self) -> LongGaps | None:
+        """How long gaps are laid; None where rows are taken as they stand.
+
+        A window's worth of places keeps what lies before the gap out of all windows after it. Those that go come in
+        multiples of the baseline's width, on which the windows' sums are aligned: they stay the same to the bit.
+        """
+        return LongGaps(self.window, self.baseline_width) if self.calendar else None
 
     @property
     def cutoff_rule(self) -> CutoffRule:

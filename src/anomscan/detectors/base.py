@@ -99,7 +99,8 @@ class Detector(Protocol):
         Parameters
         ----------
         batch
-            Series whose consecutive rows form the shingles.
+            Series whose consecutive rows form the shingles. On a calendar they are a step apart, missing samples being
+            rows of NaN; of a gap of more than a window the last places are left out.
         shingle
             L, in samples.
         rows

@@ -200,7 +200,7 @@ def _cache(job: Job, snapshot: Snapshot, backtest: Backtest) -> ScoreCache | Non
         snapshot.folder / "scores",
         fingerprint=backtest.detector.fingerprint,
         shingle=backtest.rules.shingle,
-        calendar=backtest.rules.calendar,
+        gaps=backtest.rules.long_gaps,
         reads=not job.rescore,
         writes=whole,
     )

@@ -124,11 +124,12 @@ class Work:
             return PartitionData(partition, self.read(partition))
         columns = self.cache.read(partition)
         # Only on the calendar is a series the same whatever parts of it come when.
-        if self.known == Known() and self.backtest.rules.calendar:
-            grown = continued(columns, self.snapshot, partition)
+        gaps = self.backtest.rules.long_gaps
+        if self.known == Known() and gaps is not None:
+            grown = continued(columns, self.snapshot, partition, gaps)
             if grown is not None:
                 kept = grown.kept()
-                series = [each.series(asset, self.snapshot.layout) for asset, each in kept.items()]
+                series = [each.series(asset, self.snapshot.layout, gaps) for asset, each in kept.items()]
                 return PartitionData(partition, series, kept, columns.files, columns.end)
         return PartitionData(partition, self.read(partition), columns.kept(), columns.files, columns.end)
 

@@ -173,13 +173,17 @@ def _runs(scores: ScoreTable, record: Record, step: np.timedelta64) -> dict[str,
     edges = np.flatnonzero((verdicts[1:] != verdicts[:-1]) | (np.diff(scores.timestamps) > step)) + 1
     runs: dict[str, list[VerdictRun]] = {}
     first_judged = scores.timestamps[0]
+    # The file begins with the first full window, and leaves out what lies deep in long gaps.
+    unlisted = {name: record.verdicts.get(name, 0) > int((verdicts == name).sum()) for name in MARKED_VERDICTS}
     if record.from_ is not None and instant(record.from_) < first_judged:
-        # The file begins with the first full window; the days reported before it were warming up.
-        runs["warming-up"] = [VerdictRun(instant(record.from_), first_judged - step)]
+        before = "no-data" if unlisted["no-data"] and not unlisted["warming-up"] else "warming-up"
+        runs[before] = [VerdictRun(instant(record.from_), first_judged - step)]
     for first, stop in zip([0, *edges], [*edges, len(verdicts)], strict=True):
-        if verdicts[first] in MARKED_VERDICTS:
-            run = VerdictRun(scores.timestamps[first], scores.timestamps[stop - 1])
-            runs.setdefault(str(verdicts[first]), []).append(run)
+        name = str(verdicts[first])
+        if name in MARKED_VERDICTS:
+            is_cut = name == "no-data" and unlisted[name] and stop < len(verdicts)
+            end = scores.timestamps[stop] - step if is_cut else scores.timestamps[stop - 1]
+            runs.setdefault(name, []).append(VerdictRun(scores.timestamps[first], end))
     return runs
 
 

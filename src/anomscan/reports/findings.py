@@ -32,12 +32,9 @@ def record_of(result: AssetScan | Failure, *, schema: str, detector: str, shingl
     if isinstance(result, Failure):
         none = dict.fromkeys(VERDICTS, 0)
         return Record(schema, result.asset, detector, None, None, [], [], none, str(result.error))
-    series, rows = result.series, result.rows
+    series = result.series
     text = series.cadence.text
-    first = last = None
-    if rows.start < rows.stop:
-        first = text(series.timestamps[rows.start])
-        last = first if rows.stop - rows.start == 1 else text(series.timestamps[rows.stop - 1])
+    first, last = (None, None) if result.ends is None else map(text, result.ends)
     return Record(
         schema=schema,
         asset=series.asset,

@@ -17,6 +17,7 @@ from anomscan.detectors.score_cache.table import CachedScores, ScoreColumns, tog
 from anomscan.errors import OutputError
 from anomscan.store.partitions import Partition, key_of
 from anomscan.store.snapshot import FileId
+from anomscan.telemetry.series import LongGaps
 
 _SUFFIX = ".scores"
 #: Models whose scores are kept; those used longest ago go first.
@@ -35,14 +36,19 @@ class ScoreCache:
         Whether kept scores are used.
     writes
         Whether new scores are kept. A run over a part of the fleet, or over less than is known of it, reads alone.
+    gaps
+        How long gaps are laid on the calendar; None where rows are taken as they stand.
     """
 
     folder: Path
     reads: bool
     writes: bool
+    gaps: LongGaps | None
 
     @classmethod
-    def of(cls, root: Path, *, fingerprint: str, shingle: int, calendar: bool, reads: bool, writes: bool) -> ScoreCache:
+    def of(
+        cls, root: Path, *, fingerprint: str, shingle: int, gaps: LongGaps | None, reads: bool, writes: bool
+    ) -> ScoreCache:
         """The cache of a model's scores.
 
         Parameters
@@ -51,13 +57,13 @@ class ScoreCache:
             The folder of all models' scores of a source.
         fingerprint
             Of the model.
-        shingle, calendar
+        shingle
             How its points are made.
-        reads, writes
+        reads, writes, gaps
             As above.
         """
-        key = json.dumps([__version__, fingerprint, shingle, calendar])
-        return cls(root / hashlib.blake2b(key.encode(), digest_size=12).hexdigest(), reads, writes)
+        key = json.dumps([__version__, fingerprint, shingle, gaps is not None])
+        return cls(root / hashlib.blake2b(key.encode(), digest_size=12).hexdigest(), reads, writes, gaps)
 
     def read(self, partition: Partition) -> ScoreColumns:
         """What is kept of a partition's assets; the fleet may have been cut otherwise when they were kept."""
@@ -107,7 +113,7 @@ class ScoreCache:
             file.append(self._path(partition), end, list(known.values()), files)
             return
         with suppress(OutputError):
-            file.write(self._path(partition), partition, known, files)
+            file.write(self._path(partition), partition, known, files, self.gaps)
 
     def tidy(self, partitions: Iterable[Partition]) -> None:
         """After a whole run: remove what it did not use, and the scores of models that were not used for long."""

@@ -5,22 +5,30 @@ from __future__ import annotations
 from anomscan.detectors.score_cache.table import ScoreColumns
 from anomscan.store.partitions import Partition
 from anomscan.store.snapshot import Snapshot
+from anomscan.telemetry.series import LongGaps
 
 
-def continued(columns: ScoreColumns, snapshot: Snapshot, partition: Partition) -> ScoreColumns | None:
+def continued(
+    columns: ScoreColumns, snapshot: Snapshot, partition: Partition, gaps: LongGaps | None
+) -> ScoreColumns | None:
     """What was kept of a partition, and the samples of the files written since.
 
     A file of the store never changes once it is written, so what its rows came to need not be asked again.
 
+    Parameters
+    ----------
+    gaps
+        How long gaps are laid.
+
     Returns
     -------
-    None where only the whole store can tell: a file has gone since, an old sample was revised or came late, or not all
-    assets were kept.
+    None where only the whole store can tell: a file has gone since, an old sample was revised or came late, not all
+    assets were kept, or long gaps were laid otherwise.
     """
     files, layout = snapshot.files, snapshot.layout
     if not columns.assets or columns.files is None or files is None or not columns.files <= files:
         return None
-    if columns.pieces[0].values.shape[1] != len(layout.variables):
+    if columns.pieces[0].values.shape[1] != len(layout.variables) or columns.gaps != gaps:
         return None
     grown: ScoreColumns | None = columns
     if columns.files != files:

@@ -74,10 +74,16 @@ class CachedDetector:
         if kept is not None and kept.values is series.values:
             return kept
         scores = np.full((len(series), 1 + len(self.capabilities.columns)), np.nan)
-        now = CachedScores(_origin(series), series.values, scores, series.health_codes, series.health_names)
+        skips = () if series.laid is None else series.skips()
+        now = CachedScores(
+            _origin(series), series.values, scores, series.health_codes, series.health_names, skips=skips
+        )
         if kept is None or len(series) == 0 or kept.values.shape[1] != series.values.shape[1]:
             return now
         if kept.scores.shape[1] != scores.shape[1]:
+            return now
+        if now.skips or kept.skips:
+            _across_gaps(now, kept, series, shingle)
             return now
         shift = (_origin(series) - kept.origin) // series.cadence.step_us
         here, there = max(-shift, 0), max(shift, 0)
@@ -90,6 +96,17 @@ class CachedDetector:
         held = runs((values.view(np.int64) == then.view(np.int64)).all(axis=1), shingle)
         np.copyto(scores[here : here + count], kept.scores[there : there + count], where=held[:, None])
         return now
+
+
+def _across_gaps(now: CachedScores, kept: CachedScores, series: Series, shingle: int) -> None:
+    """Fill in the scores that hold where long gaps were shortened, now or when they were kept."""
+    then = kept.timestamps(series.cadence.step_us)
+    places = np.minimum(then.searchsorted(series.timestamps), len(then) - 1)
+    same = then[places] == series.timestamps
+    same &= (series.values.view(np.int64) == kept.values[places].view(np.int64)).all(axis=1)
+    # A shingle with a shortened gap in it holds an empty value and has no score.
+    held = runs(same, shingle)
+    now.scores[held] = kept.scores[places[held]]
 
 
 def _missing(

@@ -7,7 +7,8 @@ the same assets, so that a night need not write again what other nights have wri
 8 bytes                the magic ``ANOMKPT`` and the format's version
 uint64, uint64         the length of the frame and of its header in bytes
 header                 JSON, UTF-8: ``files``, ``health``, and of each asset how many ``rows`` follow; the first one has
-                       ``partition``, ``variables``, ``columns`` (c), ``assets`` and ``origins``, too
+                       ``partition``, ``variables``, ``columns`` (c), ``assets`` and ``origins``, too, and how long
+                       ``gaps`` were shortened, with where that was (``skips``)
 values                 float64, little-endian, (n, d) of each asset, one after another
 scores                 float64, little-endian, (n, 1 + c) of each asset
 health                 int16, little-endian, (n,) of each asset, into ``health``; -1 for none; int32 if there are more
@@ -35,8 +36,9 @@ from anomscan.detectors.score_cache.table import CachedRows, CachedScores, Score
 from anomscan.storage.durable import replace_file
 from anomscan.store.partitions import Partition
 from anomscan.store.snapshot import FileId
+from anomscan.telemetry.series import LongGaps
 
-_MAGIC = b"ANOMKPT\x05"
+_MAGIC = b"ANOMKPT\x06"
 _PREFIX = struct.Struct("<8sQQ")
 _CHECKSUM = struct.Struct("<I")
 #: Frames of a file before it is written anew as one.
@@ -44,7 +46,11 @@ _MOST_FRAMES = 32
 
 
 def write(
-    path: Path, partition: Partition, known: Mapping[str, CachedScores], files: Collection[FileId] | None
+    path: Path,
+    partition: Partition,
+    known: Mapping[str, CachedScores],
+    files: Collection[FileId] | None,
+    gaps: LongGaps | None,
 ) -> None:
     """Write the scores of a partition's assets.
 
@@ -52,6 +58,8 @@ def write(
     ----------
     files
         The store's files that hold all their samples; None if that is not known.
+    gaps
+        How long gaps were shortened.
 
     Raises
     ------
@@ -65,6 +73,8 @@ def write(
         "columns": kept[0].scores.shape[1] - 1 if kept else 0,
         "assets": list(known),
         "origins": [each.origin for each in kept],
+        "gaps": gaps,
+        "skips": {asset: each.skips for asset, each in known.items() if each.skips},
     }
     with replace_file(path) as file:
         for part in _frame(facts, kept, [0] * len(kept), files, 0):
@@ -132,6 +142,8 @@ def read(path: Path) -> ScoreColumns:
         _partition(first),
         None if files is None else frozenset((name, size, written) for name, size, written in files),
         checksum if start == len(content) and len(headers) < _MOST_FRAMES else None,
+        gaps=None if first["gaps"] is None else LongGaps(*first["gaps"]),
+        skips={asset: tuple((row, left_out) for row, left_out in skips) for asset, skips in first["skips"].items()},
     )
 
 

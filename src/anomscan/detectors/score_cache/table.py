@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -15,10 +15,12 @@ from anomscan.store.block import Block
 from anomscan.store.partitions import Partition
 from anomscan.store.snapshot import FileId
 from anomscan.telemetry.rows import Layout
-from anomscan.telemetry.series import Floats, Instants, Series
+from anomscan.telemetry.series import Floats, Instants, LongGaps, Series
 
 Codes = NDArray[np.int32]
 Counts = NDArray[np.int64]
+#: Rows, and how many places of the calendar were left out before each.
+Skips = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +42,8 @@ class CachedScores:
         The names that may occur.
     filed
         So many rows at the beginning are the asset's in the file of its partition; 0 if the file has others, or none.
+    skips
+        Where long gaps were shortened.
     """
 
     origin: int
@@ -48,18 +52,31 @@ class CachedScores:
     health: Codes
     health_names: tuple[str, ...]
     filed: int = 0
+    skips: Skips = ()
 
     def with_scores(self, places: NDArray[np.intp], scores: Floats) -> CachedScores:
         """The same with some scores, at places in rising order; those of a file are copied, others filled in."""
         changed = self.scores if self.scores.flags.writeable else self.scores.copy()
         changed[places] = scores
         filed = self.filed if places[0] >= self.filed else 0
-        return CachedScores(self.origin, self.values, changed, self.health, self.health_names, filed)
+        return replace(self, scores=changed, filed=filed)
 
-    def series(self, asset: str, layout: Layout) -> Series:
-        """The samples, laid on their calendar; the values are the very array."""
-        timestamps = _calendar(self.origin, layout.cadence.step_us, len(self.scores))
-        return Series(asset, layout.cadence, layout.variables, timestamps, self.values, self.health, self.health_names)
+    def timestamps(self, step_us: int) -> Instants:
+        """(n,) datetime64[us]: of the rows."""
+        return _calendar(self.origin, step_us, len(self.scores), self.skips)
+
+    def series(self, asset: str, layout: Layout, gaps: LongGaps) -> Series:
+        """The samples, laid on their calendar with long gaps as given; the values are the very array."""
+        return Series(
+            asset,
+            layout.cadence,
+            layout.variables,
+            self.timestamps(layout.cadence.step_us),
+            self.values,
+            self.health,
+            self.health_names,
+            laid=gaps if self.skips else None,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,6 +153,10 @@ class ScoreColumns:
         The checksum at the end of its file; None if there is none that could be continued.
     fresh
         So many pieces at the end are not in the file.
+    gaps
+        How long gaps were shortened; None if rows were taken as they stand, or that is not known.
+    skips
+        Of each asset that has such gaps, where.
     """
 
     assets: list[str] = field(default_factory=list)
@@ -145,6 +166,8 @@ class ScoreColumns:
     files: frozenset[FileId] | None = None
     end: int | None = None
     fresh: int = 0
+    gaps: LongGaps | None = None
+    skips: Mapping[str, Skips] = field(default_factory=dict)
 
     @property
     def counts(self) -> Counts:
@@ -161,7 +184,15 @@ class ScoreColumns:
         if self.end is not None:
             filed = _sum(self.pieces[: len(self.pieces) - self.fresh])
         return {
-            asset: CachedScores(origin, rows.values[a:b], rows.scores[a:b], health[a:b], rows.health_names, old)
+            asset: CachedScores(
+                origin,
+                rows.values[a:b],
+                rows.scores[a:b],
+                health[a:b],
+                rows.health_names,
+                old,
+                self.skips.get(asset, ()),
+            )
             for asset, origin, (a, b), old in zip(
                 self.assets, self.origins.tolist(), pairwise(rows.edges()), filed.tolist(), strict=True
             )
@@ -174,7 +205,8 @@ class ScoreColumns:
             return self
         assets = [asset for asset, is_wanted in zip(self.assets, which.tolist(), strict=True) if is_wanted]
         pieces = tuple(piece.only(which) for piece in self.pieces)
-        return ScoreColumns(assets, self.origins[which], pieces, files=self.files)
+        skips = {asset: skips for asset, skips in self.skips.items() if wanted(asset)}
+        return ScoreColumns(assets, self.origins[which], pieces, files=self.files, gaps=self.gaps, skips=skips)
 
     def grown(self, block: Block, step_us: int) -> ScoreColumns | None:
         """It and what has come since, which is not scored yet.
@@ -188,8 +220,7 @@ class ScoreColumns:
 
         Returns
         -------
-        None where a row is not later than all that are kept of its asset, or so much later that more is missing than
-        there is.
+        None where a row is not later than all that are kept of its asset, or so much later that the gap is a long one.
         """
         places = {asset: place for place, asset in enumerate(self.assets)}
         edges = block.edges()
@@ -199,15 +230,19 @@ class ScoreColumns:
         places.update((asset, place) for place, asset in enumerate(newcomers, len(self.assets)))
         origins = np.append(self.origins, block.timestamps[edges[:-1][new]])
         old = np.append(self.counts, np.zeros(len(newcomers), np.int64))
+        for asset, skips in self.skips.items():
+            old[places[asset]] += sum(left_out for _, left_out in skips)
         owners = np.fromiter((places[name] for name in block.names), np.int64, len(block.names))
         owner = owners[block.assets]
         after = (block.timestamps - origins[owner]) // step_us - old[owner]
         if (after < 0).any():
             return None
+        missing = np.diff(after, prepend=-1) - 1
+        missing[edges[:-1]] = after[edges[:-1]]
+        if self.gaps is None or self.gaps.left_out(missing).any():
+            return None
         counts = np.zeros(len(assets), np.int64)
         counts[owners] = after[edges[1:] - 1] + 1
-        if counts.sum() > old.sum() + len(block):  # a leap in time, for which there may be no room: one asset's trouble
-            return None
         where = (np.cumsum(counts) - counts)[owner] + after
         values = np.full((counts.sum(), block.values.shape[1]), np.nan)
         values[where] = block.values
@@ -225,12 +260,14 @@ def together(tables: Sequence[ScoreColumns]) -> ScoreColumns:
     if not tables:
         return ScoreColumns()
     each = [_joined(columns.pieces) for columns in tables]
-    files = {columns.files for columns in tables}
+    files, gaps = {columns.files for columns in tables}, {columns.gaps for columns in tables}
     return ScoreColumns(
         [asset for columns in tables for asset in columns.assets],
         np.concatenate([columns.origins for columns in tables]),
         (_stacked(each),),
         files=files.pop() if len(files) == 1 else None,
+        gaps=gaps.pop() if len(gaps) == 1 else None,
+        skips={asset: skips for columns in tables for asset, skips in columns.skips.items()},
     )
 
 
@@ -297,6 +334,9 @@ def _alternating(one: NDArray[Any], other: NDArray[Any], counts: Counts) -> NDAr
 
 
 @lru_cache(256)
-def _calendar(origin: int, step: int, length: int) -> Instants:
+def _calendar(origin: int, step: int, length: int, skips: Skips) -> Instants:
     """Cached, as the assets of a fleet share their days."""
-    return (origin + step * np.arange(length)).view("datetime64[us]")
+    places = np.arange(length)
+    for row, left_out in skips:
+        places[row:] += left_out
+    return (origin + step * places).view("datetime64[us]")
