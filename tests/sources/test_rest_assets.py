@@ -53,10 +53,6 @@ def failing(reply: Reply, **keys: Any) -> str:
             "no column 'temperature'",
         ),
         (Reply(body=[GOOD[0] | {"temperature": "warm"}]), "record 1, column 'temperature': 'warm' is not a number"),
-        (
-            Reply(body=[GOOD[0], GOOD[0] | {"humidity": 2}]),
-            "records of 2024-03-08T10:10:00Z that contradict one another",
-        ),
         (Reply(body=[*GOOD, {"timestamp": "\ud800"}]), "not Unicode"),
         (Reply(body=b"\x1f\x8b\x08x", headers={"Content-Encoding": "gzip"}), "broken gzip"),
         (

@@ -18,6 +18,7 @@ from anomscan.errors import AssetError, ConfigError, InputError, LockedError, St
 from anomscan.storage import lock
 from anomscan.store import compact, writer
 from anomscan.store.block import Block
+from anomscan.store.manifest import FORMAT
 from anomscan.store.spill import Spill
 from anomscan.store.store import Store
 from anomscan.store.writer import CommitCounts
@@ -191,8 +192,11 @@ def test_spilling_changes_nothing(
     with again.writer("fleet", layout, arrived_at=day("2020-01-01")) as into:
         into.append(tables[0])
         into.append(_replaced(tables[0], "asset 3", 5.0))
-        with pytest.raises(InputError, match=r"1 sample with .*: asset 'asset 3' at 2017-01-01: x 3\.0 and 5\.0"):
-            into.commit()
+        counts = into.commit()
+    assert (counts.assets, counts.unchanged) == (50, 699)
+    assert {each.reason for each in counts.rejects} == {
+        "contradicting rows of asset 'asset 3' at 2017-01-01: x 3.0 and 5.0"
+    }
     assert again.revision("fleet") == store.revision("fleet")
 
 
@@ -209,30 +213,31 @@ def _replaced(table: pa.Table, asset: str, value: float) -> pa.Table:
 class TestRefusals:
     def test_contradicting_rows(self, store: Store, commit: Commit, contents: Contents) -> None:
         commit(A)
-        before = contents(store.path)
         doubles = [("B", text, value, "ok") for text in DAYS[:5] for value in (1.0, 2.0, 2.0)]
-        with pytest.raises(InputError) as caught:
-            commit([*doubles, ("C", DAYS[0], 1.0, None), ("C", DAYS[0], 1.0, "ok"), *A])
-        assert caught.value.message.startswith("6 samples with contradicting rows: ")
-        assert "asset 'B' at 2017-01-01: x 1.0 and 2.0" in str(caught.value)
-        assert "and 3 more" in str(caught.value)
-        assert contents(store.path) == before
-        with pytest.raises(InputError, match="asset 'C' at 2017-01-01: health none and 'ok'"):
-            commit([("C", DAYS[0], 1.0, None), ("C", DAYS[0], 1.0, "ok")])
-        with pytest.raises(InputError, match=r"x empty and 1\.0"):
+        counts = commit([*doubles, ("C", DAYS[0], 1.0, None), ("C", DAYS[0], 1.0, "ok"), ("C", DAYS[1], 3.0, None), *A])
+        assert (counts.assets, counts.new, counts.unchanged, len(counts.rejects)) == (2, 1, len(A), 17)
+        reasons = {each.reason for each in counts.rejects}
+        assert "contradicting rows of asset 'B' at 2017-01-01: x 1.0 and 2.0" in reasons
+        assert "contradicting rows of asset 'C' at 2017-01-01: health none and 'ok'" in reasons
+        assert counts.rejects[0].row == {"asset": "B", "timestamp": "2017-01-01", "x": "1.0", "health": "ok"}
+        before = contents(store.path)
+        with pytest.raises(
+            InputError, match=r"x empty and 1\.0, and no other of 2 rows can be used; nothing was stored"
+        ):
             commit([("C", DAYS[0], None, None), ("C", DAYS[0], 1.0, None)])
+        assert contents(store.path) == before
 
     def test_identical_rows_collapse(self, commit: Commit) -> None:
         assert commit([("A", DAYS[0], None, None)] * 3 + [("A", DAYS[1], 1.0, "ok")] * 2) == CommitCounts(1, 2, 0, 0)
 
     def test_off_the_cadence(self, store: Store, commit: Commit) -> None:
-        with pytest.raises(InputError, match=r"asset 'B': 2017-01-02T06:00:00Z is not a whole number of steps of 1D"):
-            commit([*A, ("B", DAYS[0], 1.0, None), ("B", "2017-01-02T06:00", 1.0, None)])
-        assert store.sources() == []
-        commit([*A, ("B", "2017-01-02T06:00", 1.0, None)])
+        counts = commit([*A, ("B", DAYS[0], 1.0, None), ("B", "2017-01-02T06:00", 1.0, None)])
+        assert (counts.assets, counts.new) == (2, len(A) + 1)
+        (reject,) = counts.rejects
+        told = "asset 'B': 2017-01-02T06:00:00Z is not a whole number of steps of 1D from its sample at 2017-01-01T00:"
+        assert reject.reason.startswith(told)
         with pytest.raises(InputError, match=r"asset 'A': 2017-02-02T06:00:00Z .* its sample at 2017-01-14T00:00:00Z"):
             commit([("A", "2017-02-02T06:00", 1.0, None)])
-        commit([("B", "2017-02-02T06:00", 1.0, None)])
 
     def test_a_cadence_that_nobody_keeps(self, store: Store, commit: Commit) -> None:
         hourly = Layout(Cadence.parse("1h"), ("x",))
@@ -286,7 +291,7 @@ class TestDamage:
     def test_a_newer_version(self, store: Store, commit: Commit) -> None:
         commit(A)
         manifest = store.path / "fleet" / "manifest.json"
-        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": 3, "novel": True}))
+        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": FORMAT + 1, "novel": True}))
         for use in (Store.open, Store.create):
             with pytest.raises(StoreError, match=r"newer anomscan.*upgrade"):
                 use(store.path)

@@ -42,7 +42,7 @@ def fetch(
     if asset and all_assets:
         raise ConfigError("--asset and --all exclude each other", hint="give one of them")
 
-    from anomscan.jobs.fetch import fetch_into, request_of, resumed
+    from anomscan.jobs.fetch import fetch_into, request_of, resumed, rules_of
     from anomscan.sources.registry import build
     from anomscan.store.store import Store
     from anomscan.telemetry.cadence import parse_duration
@@ -57,6 +57,7 @@ def fetch(
             origin,
             resumed(request, store, name, late),
             late=late,
+            rules=rules_of(source_settings),
             include_current=include_current,
             on_rows=advance,
         )

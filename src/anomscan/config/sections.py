@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 from anomscan.errors import ConfigError
 from anomscan.storage.places import is_url
+from anomscan.store.rules import Duplicates
 from anomscan.telemetry.cadence import Cadence, last_instant, parse_duration
 from anomscan.telemetry.patterns import check_pattern, check_zone
 
@@ -87,6 +88,28 @@ class _SourceSettings(Section):
     missing: tuple[str, ...] = ()
     plausible: dict[str, tuple[float, float]] | None = None
     late: str = "3d"
+    align: Literal["exact", "nearest"] = "exact"
+    align_tolerance: str = "30s"
+
+    @field_validator("align_tolerance")
+    @classmethod
+    def _tolerance_is_a_duration(cls, text: str) -> str:
+        parse_duration(text)
+        return text
+
+    @model_validator(mode="after")
+    def _tolerance_fits(self) -> Self:
+        if self.align == "nearest" and 2 * self.tolerance_us >= Cadence.parse(self.cadence).step_us:
+            raise ConfigError(
+                f"align_tolerance {self.align_tolerance} is not less than half of the cadence {self.cadence}",
+                hint="name how far timestamps may be off, such as 5s",
+            )
+        return self
+
+    @property
+    def tolerance_us(self) -> int:
+        """How far from the grid a timestamp may lie, in microseconds."""
+        return int(parse_duration(self.align_tolerance).astype(int)) if self.align == "nearest" else 0
 
     @field_validator("missing", mode="before")
     @classmethod
@@ -179,6 +202,7 @@ class FilesSource(_SourceSettings):
     encoding: str | None = None
     skip_rows: tuple[Annotated[int, Field(ge=1)], ...] = ()
     comment: Annotated[str, Field(min_length=1)] | None = None
+    duplicates: Duplicates | Literal["newest-file"] = "reject"
     units_row: bool | None = None
 
     @field_validator("encoding")
@@ -207,6 +231,7 @@ class SqlSource(_SourceSettings):
     url: SecretStr | None = None
     secret: str | None = None
     query: str
+    duplicates: Duplicates = "reject"
     tls: Literal["verify-identity", "verify-ca", "require", "prefer", "disable"] = "prefer"
     ca: Path | None = None
     connect_timeout_s: float = Field(10.0, gt=0.0, le=3_600.0)
@@ -234,6 +259,7 @@ class RestSource(_SourceSettings):
     key_name: str | None = None
     records: str | None = None
     fields: tuple[str, ...] | str | None = None
+    duplicates: Duplicates = "reject"
     time_format: str | None = None
     history_days: int = Field(366, ge=1, le=36_500)
     assets: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from anomscan.errors import AssetError, ConfigError
 from anomscan.sources.base import AssetFailure, Notice, Request, Source
 from anomscan.storage.durable import replace_file
 from anomscan.storage.places import local
+from anomscan.store.rules import Rules
 from anomscan.tables.salvage import Reject
 from anomscan.tables.zones import wall_clock
 from anomscan.telemetry import arrow
@@ -24,9 +25,12 @@ from anomscan.telemetry.cadence import first_instant, instant_text, last_instant
 from anomscan.telemetry.rows import ASSET, TIMESTAMP
 
 if TYPE_CHECKING:
+    from anomscan.config import SourceSettings
+    from anomscan.store.findings import RejectedRow
     from anomscan.store.store import Store
 
 _MOST_DAYS = 700_000
+_STRICT = Rules()
 #: What clocks may differ by without a warning; commits in one instant are microseconds apart.
 _CLOCK_PRECISION = np.timedelta64(1, "s")
 
@@ -129,6 +133,13 @@ def request_of(
     return Request(tuple(dict.fromkeys(assets)) if assets else None, first, last)
 
 
+def rules_of(settings: SourceSettings) -> Rules:
+    """What becomes of a source's rows that do not fit."""
+    # The files of a source whose newest file counts are read in the order of their age.
+    how = "last" if settings.duplicates == "newest-file" else settings.duplicates
+    return Rules(how, settings.tolerance_us)
+
+
 def resumed(request: Request, store: Store, source: str, late: np.timedelta64) -> Request:
     """The request, begun with each known asset at its last sample less the margin for late data.
 
@@ -146,6 +157,7 @@ def fetch_into(
     *,
     now: np.datetime64 | None = None,
     late: np.timedelta64 | None = None,
+    rules: Rules = _STRICT,
     include_current: bool = False,
     on_rows: Callable[[int], None] | None = None,
 ) -> FetchReport:
@@ -157,6 +169,8 @@ def fetch_into(
         datetime64[us], UTC: when the rows arrive, and what the current period is told by; the clock's by default.
     late
         The margin for late data, by which silent assets are told; none are told without it.
+    rules
+        What becomes of rows off the grid of their asset, and of rows that contradict one another.
     include_current
         Whether to take samples whose period (their timestamp and the cadence after it, days in the source's time zone)
         is not over.
@@ -166,7 +180,7 @@ def fetch_into(
     Raises
     ------
     InputError
-        Rows that cannot be used: see the source, and the store on contradicting rows and other cadences.
+        Rows none of which can be used: see the source, and the store on cadences.
     ServiceError
         The source is unreachable, or refuses us.
     LockedError
@@ -183,7 +197,14 @@ def fetch_into(
     warnings: list[str] = []
     rejects: list[Reject] = []
     rows = current = 0
-    with store.writer(source.name, source.layout, arrived_at=now, late=late) as writer:
+    rejects_file, new_rejects = None, 0
+
+    def keep_rejects(of_store: Sequence[RejectedRow]) -> None:
+        nonlocal rejects_file, new_rejects
+        rejects.extend(Reject(each.reason, each.row) for each in of_store)
+        rejects_file, new_rejects = _keep_rejects(store, source.name, rejects)
+
+    with store.writer(source.name, source.layout, arrived_at=now, late=late, rules=rules) as writer:
         for item in source.fetch(request):
             if isinstance(item, AssetFailure):
                 missing.discard(item.asset)
@@ -204,9 +225,11 @@ def fetch_into(
                 writer.append(complete)
             if on_rows is not None:
                 on_rows(len(item))
-        rejects_file, new_rejects = _keep_rejects(store, source.name, rejects)
-        tally = writer.commit()
+        tally = writer.commit(keep_rejects)
         warnings += _clock_behind(now, writer.arrived_before, source.name, local(store.path) / source.name)
+    for failed in tally.failed:
+        missing.discard(failed.asset)
+        failures.append(AssetFailure(failed.asset, AssetError(failed.reason, hint=failed.hint)))
     ends = store.last_timestamps(source.name)
     if tally.new:
         warnings += _alike(ends)

@@ -1,17 +1,20 @@
-"""Keeping a source's folder tidy: merging batches, removing files that are no longer used."""
+"""Keeping a source's folder tidy: merging batches, taking rows out, removing files that are no longer used."""
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from anomscan.storage.durable import UNFINISHED
 from anomscan.store.block import Block
-from anomscan.store.manifest import ROSTER, SUPERSEDED, DataFile, Manifest
+from anomscan.store.manifest import DROPPED, ROSTER, SUPERSEDED, DataFile, Manifest
 from anomscan.store.parts import PartReader, PartWriter, bucket_spans, present, read_parts
 
 #: Rows of a compacted file, unless a single bucket has more.
@@ -20,7 +23,7 @@ FILE_ROWS = 262_144
 #: The newest samples lie apart: those of so many steps, of a week, or of the margin for late data more than that.
 RECENT_STEPS, RECENT_US = 16, 7 * 86_400_000_000
 
-_OURS = re.compile(r"(batch|bucket|recent|roster)-[0-9-]+\.parquet|spill-\w+")
+_OURS = re.compile(r"(batch|bucket|recent|roster|dropped)-[0-9-]+\.parquet|spill-\w+")
 
 
 def compact(folder: Path, before: Manifest, *, late_us: int = 0) -> Manifest:
@@ -45,31 +48,87 @@ def compact(folder: Path, before: Manifest, *, late_us: int = 0) -> Manifest:
     OutputError
         The store cannot be written; it stays as it was.
     """
-    sequence = before.sequence + 1
-    readers = [PartReader(folder, file, before.layout) for file in before.files]
-    files: list[DataFile] = []
-    since = newest_since(
-        min(file.earliest for file in before.files),
-        max(file.latest for file in before.files),
-        before.layout.cadence.step_us,
-        late_us,
-    )
     try:
-        with present(folder), PartWriter(folder, f"recent-{sequence:06d}.parquet", before.layout) as recent:
-            for first, stop in bucket_spans(before.bucket_rows().tolist(), FILE_ROWS):
-                block = read_parts(readers, first, stop)
-                if block is None:
-                    continue
-                with PartWriter(folder, f"bucket-{sequence:06d}-{first:02d}.parquet", before.layout) as older:
-                    write_apart(block.in_order(), since, older, recent)
-                files += older.parts
-        after = replace(before, sequence=sequence, files=(*files, *recent.parts))
+        after = rewritten(folder, before, late_us=late_us)
         after.save(folder)
     except BaseException:
         clean(folder, before)
         raise
-    put_aside(folder, [file.name for file in before.files])
+    put_aside(folder, superseded(before, after))
     return after
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOut:
+    """Which rows to take out, with all their revisions.
+
+    Parameters
+    ----------
+    assets
+        Ids; None for all.
+    first, last
+        The outermost timestamps, both inclusive, microseconds since 1970, UTC.
+    at
+        When: what was known before holds them.
+    note
+        Called with the rows taken out and those left, bucket by bucket, each in the store's order.
+    """
+
+    assets: frozenset[str] | None
+    first: int
+    last: int
+    at: int
+    note: Callable[[Block, Block], None]
+
+    def which(self, block: Block) -> NDArray[np.bool_]:
+        """(n,) bool."""
+        among = (block.timestamps >= self.first) & (block.timestamps <= self.last)
+        if self.assets is None:
+            return among
+        wanted = np.array([name in self.assets for name in block.names], bool)
+        return np.asarray(among & wanted[block.assets])
+
+
+def rewritten(folder: Path, before: Manifest, *, late_us: int = 0, out: TakeOut | None = None) -> Manifest:
+    """Write all files anew, some rows apart; the manifest of them, which is not saved.
+
+    Parameters and errors are those of ``compact``.
+    """
+    sequence = before.sequence + 1
+    readers = [PartReader(folder, file, before.layout) for file in before.files]
+    files: list[DataFile] = []
+    dropped = before.dropped
+    since = newest_since(
+        min((file.earliest for file in before.files), default=0),
+        max((file.latest for file in before.files), default=0),
+        before.layout.cadence.step_us,
+        late_us,
+    )
+    with ExitStack() as stack:
+        stack.enter_context(present(folder))
+        recent = stack.enter_context(PartWriter(folder, f"recent-{sequence:06d}.parquet", before.layout))
+        apart = stack.enter_context(PartWriter(folder, f"{DROPPED}/{DROPPED}-{sequence:06d}.parquet", before.layout))
+        for first, stop in bucket_spans(before.bucket_rows().tolist(), FILE_ROWS):
+            block = read_parts(readers, first, stop)
+            if block is None:
+                continue
+            block = block.in_order()
+            if out is not None and (which := out.which(block)).any():
+                gone, block = block.take(which).trimmed(), block.take(~which).trimmed()
+                apart.write(gone)
+                out.note(gone, block)
+            with PartWriter(folder, f"bucket-{sequence:06d}-{first:02d}.parquet", before.layout) as older:
+                write_apart(block, since, older, recent)
+            files += older.parts
+    if out is not None:
+        dropped += tuple(replace(part, until=out.at) for part in apart.parts)
+    return replace(before, sequence=sequence, files=(*files, *recent.parts), dropped=dropped)
+
+
+def superseded(before: Manifest, after: Manifest) -> list[str]:
+    """The names of files that no longer count."""
+    left = {file.name for file in after.files}
+    return [file.name for file in before.files if file.name not in left]
 
 
 def newest_since(earliest: int, latest: int, step_us: int, late_us: int) -> int:
@@ -102,8 +161,9 @@ def clean(folder: Path, manifest: Manifest | None) -> None:
     """Remove what a killed writer left. The caller holds the lock."""
     listed: set[str] = set()
     if manifest is not None:
-        listed = {*(file.name for file in manifest.files)} | ({manifest.roster} if manifest.roster else set())
-    for place in (folder, folder / ROSTER):
+        files = (*manifest.files, *manifest.dropped)
+        listed = {file.name for file in files} | ({manifest.roster} if manifest.roster else set())
+    for place in (folder, folder / ROSTER, folder / DROPPED):
         for entry in place.iterdir() if place.is_dir() else ():
             ours = entry.name.startswith(UNFINISHED) or _OURS.fullmatch(entry.name)
             if ours and entry.relative_to(folder).as_posix() not in listed:

@@ -19,12 +19,13 @@ from anomscan.store.block import BUCKETS
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
 
-#: Format 1 had rosters and superseded files beside the data.
-FORMAT = 2
+#: Format 1 had rosters and superseded files beside the data; 3 is 2 with rows that were dropped.
+FORMAT = 3
 MANIFEST = "manifest.json"
 LOCK = "lock"
 SUPERSEDED = "superseded"
 ROSTER = "roster"
+DROPPED = "dropped"
 _DATA = re.compile(r"(batch|bucket|recent)-\d[0-9-]*\.parquet")
 _EARLIEST, _LATEST = np.array(["0001-01-01", "9999-12-31"], "datetime64[us]").astype(np.int64).tolist()
 REFETCH = "delete that folder and fetch again, or restore it from a copy"
@@ -44,6 +45,8 @@ class DataFile:
         How many rows each bucket has, from ``first_bucket`` on.
     earliest, latest
         The outermost timestamps, microseconds since 1970, UTC.
+    until
+        When its rows were dropped, microseconds since 1970, UTC: they were known before. None: they count.
     """
 
     name: str
@@ -51,6 +54,11 @@ class DataFile:
     rows: tuple[int, ...]
     earliest: int
     latest: int
+    until: int | None = None
+
+    def counts(self, as_of: int | None) -> bool:
+        """Whether its rows count now, or did as of an instant."""
+        return self.until is None or (as_of is not None and as_of < self.until)
 
     def rows_of(self, first: int, stop: int) -> int:
         """How many rows the buckets ``first`` to ``stop`` (exclusive) have."""
@@ -87,6 +95,8 @@ class Manifest:
     arrived
         When the last commit arrived, microseconds since 1970, UTC; None before the first, and in a store written before
         this was kept.
+    dropped
+        Files of rows that were dropped.
     """
 
     layout: Layout
@@ -95,6 +105,12 @@ class Manifest:
     roster: str | None = None
     files: tuple[DataFile, ...] = ()
     arrived: int | None = None
+    dropped: tuple[DataFile, ...] = ()
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing was ever stored."""
+        return not (self.files or self.dropped)
 
     def bucket_rows(self) -> NDArray[np.int64]:
         """(64,) rows in each bucket, all revisions."""
@@ -109,26 +125,29 @@ class Manifest:
             It cannot be written; the old one stays.
         """
         document = {
-            "format": FORMAT,
+            "format": FORMAT if self.dropped else 2,
             "cadence": self.layout.cadence.name,
             "variables": self.layout.variables,
             "sequence": self.sequence,
             "revision": self.revision,
             "arrived": self.arrived,
             "roster": self.roster,
-            "files": [
-                {
-                    "name": file.name,
-                    "first_bucket": file.first_bucket,
-                    "rows": file.rows,
-                    "earliest": file.earliest,
-                    "latest": file.latest,
-                }
-                for file in self.files
-            ],
+            "files": list(map(_entry, self.files)),
         }
+        if self.dropped:
+            document["dropped"] = [_entry(file) | {"until": file.until} for file in self.dropped]
         with replace_file(folder / MANIFEST) as out:
             out.write(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+
+
+def _entry(file: DataFile) -> dict[str, Any]:
+    return {
+        "name": file.name,
+        "first_bucket": file.first_bucket,
+        "rows": file.rows,
+        "earliest": file.earliest,
+        "latest": file.latest,
+    }
 
 
 def bucket_rows(files: Iterable[DataFile]) -> NDArray[np.int64]:
@@ -181,7 +200,7 @@ def _document(path: Place) -> Any:
 
 
 def _parse(document: Mapping[str, Any]) -> Manifest:
-    if document["format"] not in (1, FORMAT):
+    if document["format"] not in (1, 2, FORMAT):
         raise ValueError("format")
     layout = Layout(Cadence.parse(document["cadence"]), tuple(map(_text, document["variables"])))
     return Manifest(
@@ -191,14 +210,16 @@ def _parse(document: Mapping[str, Any]) -> Manifest:
         None if document["roster"] is None else _file_name(document["roster"], within=ROSTER),
         tuple(map(_data_file, document["files"])),
         None if document.get("arrived") is None else _instant(document["arrived"]),
+        tuple(_data_file(entry, DROPPED) for entry in document.get("dropped", ())),
     )
 
 
-def _data_file(entry: Mapping[str, Any]) -> DataFile:
+def _data_file(entry: Mapping[str, Any], within: str | None = None) -> DataFile:
     first, rows = _count(entry["first_bucket"]), tuple(map(_count, entry["rows"]))
     if first + len(rows) > BUCKETS:
         raise ValueError("buckets")
-    return DataFile(_file_name(entry["name"]), first, rows, int(entry["earliest"]), int(entry["latest"]))
+    until = None if within is None else int(entry["until"])
+    return DataFile(_file_name(entry["name"], within), first, rows, int(entry["earliest"]), int(entry["latest"]), until)
 
 
 def _instant(value: Any) -> int:

@@ -115,6 +115,15 @@ class PartReader:
         """What the file is called."""
         return self._part.name
 
+    @property
+    def is_dropped(self) -> bool:
+        """Whether its rows were dropped."""
+        return self._part.until is not None
+
+    def counts(self, as_of: int | None) -> bool:
+        """Whether its rows count now, or did as of an instant (microseconds since 1970, UTC)."""
+        return self._part.counts(as_of)
+
     def twin(self) -> PartReader:
         """A reader of the same open file for another thread."""
         other = copy(self)

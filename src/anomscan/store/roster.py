@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from anomscan.storage.places import Place, opened
-from anomscan.store.block import Micros
+from anomscan.store.block import Block, Micros
 from anomscan.store.parts import reading
 from anomscan.telemetry import arrow
 
@@ -74,10 +76,42 @@ class Roster:
         table = pa.Table.from_arrays(columns, names=["asset", *_NUMBERS])
         pq.write_table(table, out, compression="zstd", use_dictionary=False, write_page_checksum=True)
 
+    @classmethod
+    def of(cls, block: Block) -> Roster:
+        """The entries of assets of which these are all rows, in the store's order, each name with a row."""
+        if len(block) == 0:
+            return cls.blank([])
+        edges, repeats = block.edges(), block.repeats()
+        starts = edges[:-1]
+        steps = np.diff(block.timestamps, prepend=0)
+        steps[repeats] = steps[starts] = np.iinfo(np.int64).max
+        smallest = np.minimum.reduceat(steps, starts)
+        return cls(
+            block.names,
+            np.add.reduceat(~repeats, starts, dtype=np.int64),
+            block.timestamps[edges[1:] - 1],
+            np.where(smallest == np.iinfo(np.int64).max, 0, smallest),
+            np.minimum.reduceat(block.arrived_at, starts),
+        )
+
     def pick(self, names: list[str], places: dict[str, int]) -> Roster:
         """The entries of ``names``, blank for unknown ones; ``places`` has the place of each name."""
         where = np.fromiter((places.get(name, -1) for name in names), np.int64, len(names))
         return Roster(names, *(_at(getattr(self, field), where) for field in _NUMBERS))
+
+    def take(self, which: NDArray[np.bool_]) -> Roster:
+        """Some of the entries."""
+        names = [name for name, is_taken in zip(self.names, which.tolist(), strict=True) if is_taken]
+        return Roster(names, *(getattr(self, field)[which] for field in _NUMBERS))
+
+    def without(self, names: Collection[str]) -> Roster:
+        """The entries of other assets."""
+        return self.take(np.array([name not in names for name in self.names], bool)) if names else self
+
+    def forgetting(self, names: Collection[str]) -> Roster:
+        """The same assets, with nothing known of some of them."""
+        kept = np.array([name not in names for name in self.names], bool)
+        return Roster(self.names, *(np.where(kept, getattr(self, field), 0) for field in _NUMBERS))
 
     def updated(self, newer: list[Roster]) -> Roster:
         """These entries with others put in their places or beside them, sorted by id."""

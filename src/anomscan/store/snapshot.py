@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from anomscan.errors import AnomscanError
 from anomscan.storage.places import Place
-from anomscan.store.block import Block, concat, empty
+from anomscan.store.block import BUCKETS, Block, concat, empty
 from anomscan.store.manifest import Manifest, load
 from anomscan.store.partitions import Cut, Partition
 from anomscan.store.parts import PartReader, same_rows
@@ -80,12 +80,11 @@ class Snapshot:
         as_of
             Only assets of which something had arrived by then.
         """
-        roster = self._roster
-        until = micros(as_of)
-        there = np.ones(len(roster.names), bool) if until is None else roster.first_arrival <= until
-        wanted = None if assets is None else set(assets)
-        places = [place for place in np.flatnonzero(there).tolist() if wanted is None or roster.names[place] in wanted]
-        return Cut([roster.names[place] for place in places], roster.samples[places].tolist())
+        dropped = self._readers() if self._manifest.dropped else []
+        samples = known_samples(self._roster, dropped, micros(as_of))
+        wanted = samples.keys() if assets is None else samples.keys() & set(assets)
+        names = [name for name in samples if name in wanted]
+        return Cut(names, [samples[name] for name in names])
 
     def read(self, partition: Partition, *, as_of: np.datetime64 | None = None) -> list[Series]:
         """The samples of a partition's assets, each in its latest revision, in the store's order.
@@ -117,15 +116,18 @@ class Snapshot:
         ServiceError
             The store is on object storage that cannot be reached, or refuses us.
         """
+        until = micros(as_of)
         while True:
             try:
-                parts = [part for part in self._readers() if part.name not in leave_out]
+                parts = [part for part in self._readers() if part.counts(until) and part.name not in leave_out]
                 blocks = [block for part in parts if (block := part.between(partition.low, partition.high)) is not None]
                 break
             except FileNotFoundError as error:  # on object storage, where an open file does not outlive its removal
                 newer = same_rows(self.folder, self._manifest, error)
-                self._threads.readers = [PartReader(self.folder, file, newer.layout) for file in newer.files]
-        return concat(blocks).latest(micros(as_of)) if blocks else empty(self._manifest.layout)
+                self._threads.readers = [
+                    PartReader(self.folder, file, newer.layout) for file in (*newer.files, *newer.dropped)
+                ]
+        return concat(blocks).latest(until) if blocks else empty(self._manifest.layout)
 
     def stream(self, most_rows: int = 1 << 18, *, as_of: np.datetime64 | None = None) -> Iterator[list[Series]]:
         """All assets, once each, partition by partition; the same each time.
@@ -173,7 +175,8 @@ class Snapshot:
             manifest = load(self.folder)
             if manifest is None or manifest.revision != self.revision:
                 raise AwayError
-            parts = [PartReader(self.folder, file, self._manifest.layout) for file in self._manifest.files]
+            files = (*self._manifest.files, *self._manifest.dropped)
+            parts = [PartReader(self.folder, file, self._manifest.layout) for file in files]
             for part in parts:
                 part.open()
         except (FileNotFoundError, AnomscanError):  # missing, or not readable by this process; the driver has it
@@ -189,6 +192,29 @@ def _ids(folder: Place, manifest: Manifest) -> frozenset[FileId] | None:
     except OSError:
         return None
     return frozenset((name, status.st_size, status.st_mtime_ns) for name, status in found)
+
+
+def known_samples(roster: Roster, parts: Sequence[PartReader], as_of: int | None) -> dict[str, int]:
+    """The assets of which something is known, or was as of an instant, and about how many samples.
+
+    Parameters
+    ----------
+    roster
+        The assets that have rows now.
+    parts
+        The files of the source; only those of dropped rows that were known then are read.
+    """
+    there = np.ones(len(roster.names), bool) if as_of is None else roster.first_arrival <= as_of
+    places = np.flatnonzero(there).tolist()
+    samples = dict(zip([roster.names[place] for place in places], roster.samples[places].tolist(), strict=True))
+    if as_of is None:
+        return samples
+    for part in parts:
+        if part.is_dropped and part.counts(as_of) and (block := part.read(0, BUCKETS)) is not None:
+            entries = Roster.of(block.take(block.arrived_at <= as_of).trimmed())
+            for name, count in zip(entries.names, entries.samples.tolist(), strict=True):
+                samples[name] = samples.get(name, 0) + count
+    return samples
 
 
 def micros(instant: np.datetime64 | None) -> int | None:

@@ -8,6 +8,7 @@ A store is a folder with a folder for each source, and in that::
     bucket-000013-05.parquet some buckets of all commits before it, merged
     recent-000013.parquet    the newest samples of those commits, apart
     roster/                  the assets and how far each one reaches
+    dropped/                 rows that were dropped, for what was known before
     superseded/              files that no longer count, for readers that began before; gone with the next commit
 
 Rows are in the order (bucket, asset, timestamp, arrived_at), a bucket being a hash of the asset's id.
@@ -33,7 +34,8 @@ from anomscan.store.block import bucket_of
 from anomscan.store.manifest import LOCK, Manifest, load
 from anomscan.store.parts import PartReader, present, read_parts
 from anomscan.store.roster import Roster
-from anomscan.store.snapshot import Snapshot, micros
+from anomscan.store.rules import Rules
+from anomscan.store.snapshot import Snapshot, known_samples, micros
 from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Series
 
@@ -41,6 +43,7 @@ if TYPE_CHECKING:  # not needed for reading
     from anomscan.store.writer import StoreWriter
 
 T = TypeVar("T")
+_STRICT = Rules()
 
 
 class Store:
@@ -98,7 +101,7 @@ class Store:
     def sources(self) -> list[str]:
         """The names of the sources that have rows, sorted."""
         names = sorted(filter(_NAME.fullmatch, folders_in(self.path)))
-        return [name for name in names if (manifest := load(self.path / name)) is not None and manifest.files]
+        return [name for name in names if (manifest := load(self.path / name)) is not None and not manifest.is_blank]
 
     def layout(self, source: str) -> Layout:
         """Cadence and variables of a source."""
@@ -113,16 +116,16 @@ class Store:
 
     def assets(self, source: str, *, as_of: np.datetime64 | None = None) -> list[str]:
         """The ids of the assets that have rows, sorted by code point."""
-        roster = self._reading(source, lambda manifest: self._roster(source, manifest))
-        until = micros(as_of)
-        if until is None:
-            return roster.names
-        return [roster.names[place] for place in np.flatnonzero(roster.first_arrival <= until).tolist()]
+
+        def work(manifest: Manifest) -> list[str]:
+            return sorted(known_samples(self._roster(source, manifest), self._parts(source, manifest), micros(as_of)))
+
+        return self._reading(source, work)
 
     def last_timestamps(self, source: str) -> dict[str, np.datetime64]:
         """The newest timestamp of each asset, datetime64[us], UTC; empty if nothing of the source is stored yet."""
         manifest = load(self._folder(source))
-        if manifest is None or not manifest.files:
+        if manifest is None or manifest.is_blank:
             return {}
         roster = self._reading(source, lambda manifest: self._roster(source, manifest))
         return dict(zip(roster.names, roster.last.view("datetime64[us]"), strict=True))
@@ -138,7 +141,8 @@ class Store:
         bucket, until = bucket_of(asset), micros(as_of)
 
         def work(manifest: Manifest) -> Series | None:
-            block = read_parts(self._parts(source, manifest), bucket, bucket + 1, asset)
+            parts = [part for part in self._parts(source, manifest) if part.counts(until)]
+            block = read_parts(parts, bucket, bucket + 1, asset)
             return None if block is None else next(block.latest(until).series(manifest.layout), None)
 
         series = self._reading(source, work)
@@ -163,6 +167,7 @@ class Store:
         *,
         arrived_at: np.datetime64,
         late: np.timedelta64 | None = None,
+        rules: Rules = _STRICT,
     ) -> StoreWriter:
         """A context manager that locks the source against other writers.
 
@@ -177,6 +182,8 @@ class Store:
             it: revisions are in the order of the commits.
         late
             How late data may come: what is newer lies apart from older history, so that it is quickly read again.
+        rules
+            What becomes of rows off the grid, and of rows that contradict one another; by default none is stored.
 
         Raises
         ------
@@ -192,7 +199,7 @@ class Store:
         """
         from anomscan.store.writer import StoreWriter
 
-        return StoreWriter(local(self._folder(source)), layout, arrived_at, late)
+        return StoreWriter(local(self._folder(source)), layout, arrived_at, late, rules)
 
     def compact(self, source: str) -> None:
         """Merge the batches of a source; reading gives the same before and after.
@@ -227,7 +234,7 @@ class Store:
 
     def _manifest(self, source: str) -> Manifest:
         manifest = load(self._folder(source))
-        if manifest is None or not manifest.files:
+        if manifest is None or manifest.is_blank:
             raise StoreError(
                 f"{self.path} has nothing of source '{source}'",
                 hint=self._fetch(f"anomscan fetch --source {source}"),
@@ -251,7 +258,9 @@ class Store:
         return Roster.load(self._folder(source) / manifest.roster) if manifest.roster else Roster.blank([])
 
     def _parts(self, source: str, manifest: Manifest) -> list[PartReader]:
-        return [PartReader(self._folder(source), file, manifest.layout) for file in manifest.files]
+        """The files of the source, those of dropped rows among them."""
+        files = (*manifest.files, *manifest.dropped)
+        return [PartReader(self._folder(source), file, manifest.layout) for file in files]
 
     def _opened(self, source: str, manifest: Manifest) -> list[PartReader]:
         parts = self._parts(source, manifest)

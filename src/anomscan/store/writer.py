@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,13 +16,26 @@ from anomscan.errors import StoreError
 from anomscan.storage import lock
 from anomscan.storage.durable import output_errors, replace_file
 from anomscan.store.block import Block, empty, from_table
-from anomscan.store.compact import FILE_ROWS, clean, compact, newest_since, put_aside, remove, write_apart
+from anomscan.store.compact import (
+    FILE_ROWS,
+    TakeOut,
+    clean,
+    compact,
+    newest_since,
+    put_aside,
+    remove,
+    rewritten,
+    superseded,
+    write_apart,
+)
+from anomscan.store.findings import FailedAsset, Findings, RejectedRow
 from anomscan.store.manifest import LOCK, ROSTER, DataFile, Manifest, bucket_rows, load
-from anomscan.store.merge import Findings, merge
+from anomscan.store.merge import merge
 from anomscan.store.parts import PartReader, PartWriter, bucket_spans, present, read_parts
 from anomscan.store.roster import Roster
+from anomscan.store.rules import Rules
 from anomscan.store.spill import Spill
-from anomscan.telemetry.rows import Layout
+from anomscan.telemetry.rows import ASSET, TIMESTAMP, Layout
 
 #: Rows held in memory before they are spilled to the store's folder; as many are merged at a time.
 SPILL_ROWS = 70_000
@@ -33,12 +46,14 @@ MOST_BATCHES = 30
 
 @dataclass(frozen=True, slots=True)
 class CommitCounts:
-    """Counts of a commit: assets fetched, and rows that were new, revised or unchanged."""
+    """Counts of a commit: assets fetched, and rows that were new, revised or unchanged; and what was not stored."""
 
     assets: int
     new: int
     revised: int
     unchanged: int
+    rejects: tuple[RejectedRow, ...] = ()
+    failed: tuple[FailedAsset, ...] = ()
 
 
 class StoreWriter:
@@ -52,8 +67,10 @@ class StoreWriter:
         When the last commit arrived, datetime64[us], UTC; None before the first.
     """
 
-    def __init__(self, folder: Path, layout: Layout, arrived_at: np.datetime64, late: np.timedelta64 | None) -> None:
-        self._folder, self._layout = folder, layout
+    def __init__(
+        self, folder: Path, layout: Layout, arrived_at: np.datetime64, late: np.timedelta64 | None, rules: Rules
+    ) -> None:
+        self._folder, self._layout, self._rules = folder, layout, rules
         self._late_us = 0 if late is None else int(late.astype("timedelta64[us]").astype(np.int64))
         self._arrived_at = int(arrived_at.astype("datetime64[us]").astype(np.int64))
         self.arrived_before: np.datetime64 | None = None
@@ -68,7 +85,7 @@ class StoreWriter:
         with ExitStack() as stack:
             stack.enter_context(lock.hold(self._folder / LOCK, f"source '{self._folder.name}' of the store"))
             manifest = load(self._folder)
-            if manifest is not None and manifest.files:
+            if manifest is not None and not manifest.is_blank:
                 _same_layout(self._folder.name, manifest.layout, self._layout)
                 self._manifest = manifest
             clean(self._folder, manifest)
@@ -103,13 +120,18 @@ class StoreWriter:
             with output_errors(self._folder):
                 self._spill.add(self._held_block())
 
-    def commit(self) -> CommitCounts:
+    def commit(self, on_rejects: Callable[[Sequence[RejectedRow]], None] = lambda rejects: None) -> CommitCounts:
         """Store what is new; if nothing is, no file is touched.
+
+        Parameters
+        ----------
+        on_rejects
+            Called with the rows that are not stored, before the others are.
 
         Raises
         ------
         InputError
-            Contradicting rows, timestamps off the cadence, or a cadence that no asset keeps; nothing is stored.
+            A cadence that no asset keeps, or no row that can be used; nothing is stored.
         StoreError
             The store is damaged.
         OutputError
@@ -131,18 +153,46 @@ class StoreWriter:
             roster = Roster.load(folder / before.roster) if before.roster else Roster.blank([])
             for fresh, newer in self._settled(roster, findings):
                 entries.append(newer)
-                if len(fresh) and not findings.refused:
-                    if not (before.files or older.parts or newest.parts):
+                if len(fresh):
+                    if before.is_blank and not (older.parts or newest.parts):
                         # Data without a manifest then always means damage, never an interrupted first commit.
                         before.save(folder)
                     write_apart(fresh, since, older, newest)
                     fresh.digest(state)
             findings.check()
+        after = before
+        if findings.regridded:
+            after = self._without_old_grids(findings)
+            roster = roster.without(findings.regridded)
+        rejects = tuple(sorted(findings.rejects, key=lambda each: (each.row[ASSET], each.row[TIMESTAMP])))
+        on_rejects(rejects)
         if added := [*older.parts, *newest.parts]:
-            self._manifest = _swap(folder, before, added, roster.updated(entries), state.hexdigest(), self._arrived_at)
+            files = (*after.files, *added)
+            after = replace(after, revision=state.hexdigest(), files=files, arrived=self._arrived_at)
+            self._manifest = swap(folder, before, after, roster.updated(entries))
             if sum(file.is_batch for file in self._manifest.files) > MOST_BATCHES:
                 self._manifest = compact(folder, self._manifest, late_us=self._late_us)
-        return CommitCounts(findings.assets, findings.new, findings.revised, findings.unchanged)
+        return CommitCounts(
+            findings.assets,
+            findings.new,
+            findings.revised,
+            findings.unchanged,
+            rejects,
+            tuple(sorted(findings.failed, key=lambda each: each.asset)),
+        )
+
+    def _without_old_grids(self, findings: Findings) -> Manifest:
+        """The files without what is stored of assets that most of their samples say another grid of."""
+
+        def note(gone: Block, left: Block) -> None:
+            rows = gone.latest()
+            reason = "stored before, off the grid of most samples of asset"
+            told = (f"{reason} '{rows.names[asset]}'" for asset in rows.assets.tolist())
+            findings.reject(rows, np.arange(len(rows)), told)
+
+        ends = np.iinfo(np.int64)
+        out = TakeOut(frozenset(findings.regridded), ends.min, ends.max, self._arrived_at, note)
+        return rewritten(self._folder, self._manifest, late_us=self._late_us, out=out)
 
     def _settled(self, roster: Roster, findings: Findings) -> Iterator[tuple[Block, Roster]]:
         """The rows to store and the new entries of the roster, some buckets at a time."""
@@ -154,14 +204,14 @@ class StoreWriter:
         places = {name: place for place, name in enumerate(roster.names)}
         for (first, stop), incoming in zip(spans, spill.blocks(spans), strict=True):
             known = roster.pick(incoming.names, places)
-            yield merge(incoming, read_parts(stored, first, stop), known, self._arrived_at, findings)
+            yield merge(incoming, read_parts(stored, first, stop), known, self._arrived_at, self._rules, findings)
 
     def _neighbours(self) -> list[DataFile]:
         """The stored files that may hold a fetched sample or one a step away; an asset's last is in the roster."""
         files, earliest, latest = self._manifest.files, self._spill.earliest, self._spill.latest
-        if not files or earliest > max(file.latest for file in files):
+        if not files or earliest - self._rules.tolerance_us > max(file.latest for file in files):
             return []
-        step = self._layout.cadence.step_us
+        step = self._layout.cadence.step_us + self._rules.tolerance_us
         return [file for file in files if file.earliest <= latest + step and earliest - step <= file.latest]
 
     def _held_block(self) -> Block:
@@ -180,18 +230,15 @@ def _last_arrival(folder: Path, manifest: Manifest) -> int | None:
         return max(PartReader(folder, file, manifest.layout).last_arrival() for file in manifest.files)
 
 
-def _swap(
-    folder: Path, before: Manifest, added: Sequence[DataFile], roster: Roster, revision: str, arrived: int
-) -> Manifest:
-    """Add a written batch to the manifest."""
+def swap(folder: Path, before: Manifest, after: Manifest, roster: Roster) -> Manifest:
+    """Commit: put a manifest whose files are written, and the roster that goes with it, in place."""
     sequence = before.sequence + 1
     name = f"{ROSTER}/roster-{sequence:06d}.parquet"
     with replace_file(folder / name) as out:
         roster.save(out)
-    files = (*before.files, *added)
-    after = replace(before, sequence=sequence, revision=revision, roster=name, files=files, arrived=arrived)
+    after = replace(after, sequence=sequence, roster=name)
     after.save(folder)
-    put_aside(folder, [])
+    put_aside(folder, superseded(before, after))
     if before.roster is not None:
         remove(folder / before.roster)
     return after

@@ -72,7 +72,7 @@ class Files:
         return self._settings.timezone or "UTC"
 
     def fetch(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice | Reject]:
-        """Stream the rows asked for, file by file in the order of their paths.
+        """Stream the rows asked for, file by file in the order of their paths, or of their age if the newest counts.
 
         All rows of a file that is read are checked, those that were not asked for too.
 
@@ -202,6 +202,8 @@ def _find(settings: FilesSource) -> list[_File]:
         if not found:
             raise InputError(f"there is no file {path}")
     _refuse_lakes(path, found)
+    if settings.duplicates == "newest-file":
+        found.sort(key=lambda one: (one.stat().st_mtime_ns, one))
     by_file = settings.columns.asset is None and settings.layout != "wide"
     ids = asset_ids(found, base) if by_file else [None] * len(found)
     formats = [settings.format or known_format(one) for one in found]

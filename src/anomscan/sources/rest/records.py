@@ -144,14 +144,12 @@ class Records:
         return rows
 
     def whole(self, pages: Sequence[Taken]) -> tuple[pa.Table, list[Reject]]:
-        """The rows of all pages together, each once, and the rejects.
+        """The rows of all pages together, those that agree once, and the rejects.
 
         Raises
         ------
         InputError
             If no record has a column.
-        AssetError
-            If records contradict one another.
         """
         if self._keys:
             check_columns(self._wanted, list(self._keys), self._thing)
@@ -163,10 +161,7 @@ class Records:
         places = np.arange(len(rows)) if order is None else order
         ordered = block.take(places)
         repeated = np.flatnonzero(ordered.repeats())
-        differ = repeated[~ordered.agrees(repeated)]
-        if len(differ):
-            moment = self._layout.cadence.text(ordered.timestamps[differ[0]].astype("datetime64[us]"))
-            raise AssetError(f"{self._thing} has records of {moment} that contradict one another")
+        repeated = repeated[ordered.agrees(repeated)]
         once = np.delete(np.arange(len(rows)), places[repeated])
         return (
             rows.take(arrow.to_numbers(once, pa.int64())),

@@ -1,0 +1,27 @@
+"""What a commit does with rows that do not fit: off the grid of their asset, or contradicting one another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+#: What becomes of rows that contradict one another: none is stored, or that of them which came first or last, or the
+#: mean of their values.
+Duplicates = Literal["reject", "first", "last", "mean"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """See the module.
+
+    Parameters
+    ----------
+    duplicates
+        What becomes of rows of one sample that contradict one another.
+    tolerance_us
+        How far from the grid of its asset a timestamp may lie and is moved there, microseconds, less than half a step;
+        0: it must lie on it.
+    """
+
+    duplicates: Duplicates = "reject"
+    tolerance_us: int = 0
