@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from anomscan import __version__
-from anomscan.errors import ConfigError, InputError, OutputError
+from anomscan.errors import ConfigError, InputError, LockedError, OutputError
 from anomscan.reports.html import write_report
 from anomscan.reports.links import chart_stem
 from anomscan.reports.records import SCAN_SCHEMA, VERDICTS, Anomaly, Record
@@ -253,3 +253,28 @@ def test_without_a_browser_a_note_says_so(tmp_path: Path, monkeypatch: pytest.Mo
     assert files.charts == 1
     assert files.pngs == 0
     assert len(files.notes) == 1
+
+
+def test_two_reports_into_one_folder_do_not_meet(tmp_path):
+    folder = tmp_path / "R"
+
+    def also(asset: str) -> Series:
+        with pytest.raises(LockedError, match=r"the report in .* is being written by process"):
+            write(folder, found("other"))
+        return series_of(asset)
+
+    write(folder, *map(found, HOSTILE[:3]), series_of=also)
+    pages = {path.name for path in (folder / "charts").iterdir()}
+    assert pages == {f"{chart_stem(asset)}.html" for asset in HOSTILE[:3]}
+    assert not any(path.name.startswith(".") for path in folder.iterdir())
+
+
+def test_a_lock_that_is_not_ours_is_in_the_way(tmp_path):
+    (tmp_path / "R").mkdir()
+    (tmp_path / "R" / ".anomscan.lock").write_text("not ours")
+    with pytest.raises(OutputError, match="is in the way"):
+        write(tmp_path / "R", found("a"))
+    assert (tmp_path / "R" / ".anomscan.lock").read_text() == "not ours"
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError):
+        write(tmp_path / "file" / "R", found("a"))

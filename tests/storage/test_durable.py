@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
 from anomscan.errors import OutputError
-from anomscan.storage.durable import replace_file
+from anomscan.storage.durable import remove_unfinished, replace_file
 
 
 def test_it_appears_only_at_the_end(tmp_path: Path) -> None:
@@ -94,3 +98,76 @@ def test_a_disk_that_fills_up_keeps_the_old_file(tmp_path: Path) -> None:
     assert run.returncode == 7
     assert target.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+HALF = """
+import sys
+from anomscan.storage.durable import replace_file
+with replace_file(sys.argv[1]) as file:
+    file.write(b"half")
+    file.flush()
+    print("half", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has written half of a file."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HALF, target], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "half\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_what_a_killed_writer_left_goes_with_the_next(tmp_path: Path) -> None:
+    with writing(tmp_path / "out") as process:
+        process.kill()
+        process.wait()
+    assert len(list(tmp_path.iterdir())) == 1
+    with replace_file(tmp_path / "other") as file:
+        file.write(b"another file, which may have another user")
+    assert len(list(tmp_path.iterdir())) == 2
+    with replace_file(tmp_path / "out") as file:
+        file.write(b"whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "out"]
+
+
+def test_what_a_living_writer_has_written_stays(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    with writing(target) as process:
+        process.send_signal(signal.SIGSTOP)
+        with replace_file(target) as file:
+            file.write(b"ours")
+        remove_unfinished(tmp_path)
+        assert len(list(tmp_path.iterdir())) == 2
+        process.send_signal(signal.SIGCONT)
+        process.communicate("")
+        assert process.returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert target.read_bytes() == b"half"
+
+
+def test_only_unfinished_files_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("x")
+    for name in (".anomscan-", ".anomscan-notes", ".anomscan-01234567-0123456789abcdef.tmp.bak", "anomscan-1.tmp"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / ".anomscan-01234567-0123456789abcdef.tmp").symlink_to(tmp_path / "precious")
+    (tmp_path / ".anomscan-01234567-1123456789abcdef.tmp").mkdir()
+    os.mkfifo(tmp_path / ".anomscan-01234567-2123456789abcdef.tmp")
+    before = sorted(tmp_path.iterdir())
+    remove_unfinished(tmp_path)
+    remove_unfinished(tmp_path / "absent")
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / "precious").read_text() == "x"
+
+
+def test_standard_output_can_be_named(tmp_path: Path) -> None:
+    write = "from anomscan.storage.durable import replace_file\nwith replace_file('/dev/stdout') as f: f.write(b'x')"
+    done = subprocess.run([sys.executable, "-c", write], stdout=subprocess.PIPE, check=True, cwd=tmp_path)
+    assert done.stdout == b"x"

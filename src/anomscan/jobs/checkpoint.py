@@ -17,7 +17,6 @@ import heapq
 import json
 import os
 import re
-import tempfile
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -37,6 +36,7 @@ from anomscan.jobs.tally import Tally
 from anomscan.reports.results import EncodedRecord, read_days, write_scores, written
 from anomscan.storage.durable import output_errors
 from anomscan.storage.folder import UNFINISHED, Folder
+from anomscan.storage.scratch import remove_abandoned, scratch_folder
 from anomscan.store.partitions import Key, Partition
 
 _BEGIN = b'{"schema": "anomscan.checkpoint/'
@@ -76,16 +76,15 @@ class Checkpoint:
         self.partitions: list[Partition] = []
 
     def __enter__(self) -> Self:
-        with output_errors(self._named), ExitStack() as undo:
+        remove_abandoned()
+        with output_errors(self._named), ExitStack() as stack:
             if self._path is None:
-                self._temporary = tempfile.TemporaryDirectory(prefix="anomscan-", ignore_cleanup_errors=True)
-                undo.callback(self._temporary.cleanup)
-                self._folder = Folder(Path(self._temporary.name))
+                self._folder = Folder(stack.enter_context(scratch_folder()).path)
             else:
                 self._folder = _own(self._path)
-            undo.callback(self._folder.close)
+            stack.callback(self._folder.close)
             self._begin()
-            undo.pop_all()
+            self._resources = stack.pop_all()
         return self
 
     def __exit__(
@@ -93,9 +92,7 @@ class Checkpoint:
     ) -> None:
         if kind is not None and not self.tallies:
             self.remove()
-        self._folder.close()
-        if self._path is None:
-            self._temporary.cleanup()
+        self._resources.close()
 
     def add(self, name: str, finished: Finished, partition: Partition | None) -> None:
         """Keep some results under a name, those of a partition or of none; they are on the disk when this returns."""

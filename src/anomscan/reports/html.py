@@ -9,6 +9,7 @@ removed; whatever else lies in the folder stays.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,13 +21,15 @@ from anomscan.reports.pages import Pages
 from anomscan.reports.png import PngExporter
 from anomscan.reports.records import DETECT_SCHEMA, Record, some
 from anomscan.reports.summary import Summary
-from anomscan.storage.durable import output_errors, replace_file
+from anomscan.storage import lock
+from anomscan.storage.durable import output_errors, remove_unfinished, replace_file
 
 if TYPE_CHECKING:
     from anomscan.reports.scores import ScoreTable
     from anomscan.telemetry.series import Series
 
 PLOTLY = "plotly.min.js"
+_CHARTS, _LOCK = "charts", ".anomscan.lock"
 _MARKER = b'<meta name="generator" content="anomscan'
 _PAGE = "[a-z0-9]*-" + "[0-9a-f]" * 12 + ".html"
 
@@ -90,12 +93,28 @@ def write_report(
         If ``asset_url`` cannot be used.
     InputError
         If the records cannot be read, there is none, or an asset has two.
+    LockedError
+        If another run writes a report into that folder.
     OutputError
         If a file cannot be written, or would take the place of one that is not ours.
     """
     pages = Pages(title, None if asset_url is None else check_asset_url(asset_url))
+    with _alone(folder):
+        return _write_pages(records, folder, pages, series_of, scores_of, run_facts or {}, png=png)
+
+
+def _write_pages(
+    records: Iterable[Record],
+    folder: Path,
+    pages: Pages,
+    series_of: Callable[[str], Series | None],
+    scores_of: Callable[[str], ScoreTable | None],
+    run_facts: Mapping[str, Any],
+    *,
+    png: bool,
+) -> ReportFiles:
     summary = Summary()
-    charts = folder / "charts"
+    charts = folder / _CHARTS
     index = folder / "index.html"
     _refuse_foreign(index, _MARKER)
     _write_plotly(folder / PLOTLY)
@@ -123,13 +142,31 @@ def write_report(
             _write(charts / f"{stem}.html", page)
             written.add(stem)
     notes = tuple(filter(None, [exporter.note])) if written else ()
-    _write(index, pages.index(summary, run_facts or {}, notes, written))
+    _write(index, pages.index(summary, run_facts, notes, written))
     removed = _remove_stale(charts, written | failed, pictured | failed)
     return ReportFiles(index, len(written), len(pictured), removed, notes)
 
 
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Be the only one that writes a report into a folder, which is made if it is missing."""
+    with output_errors(folder):
+        is_new = not folder.is_dir()
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with lock.hold(folder / _LOCK, f"the report in {folder}", remove=True):
+            for each in (folder, folder / _CHARTS):
+                remove_unfinished(each)
+            yield
+    except BaseException:
+        if is_new:
+            with suppress(OSError):  # unless something is in it by now
+                folder.rmdir()
+        raise
+
+
 def _write(path: Path, pieces: Iterable[bytes]) -> None:
-    with replace_file(path) as file:
+    with replace_file(path, sweep=False) as file:
         for piece in pieces:
             file.write(piece)
 

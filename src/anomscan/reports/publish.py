@@ -7,8 +7,6 @@ order: the one that is refused its first file has written nothing.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from anomscan.errors import ConfigError, OutputError
-from anomscan.storage.durable import output_errors
+from anomscan.storage.scratch import scratch_folder
 
 _TYPES = {
     ".csv": "text/csv; charset=utf-8",
@@ -140,17 +138,13 @@ def staged(target: Target, *, overwrite: bool, say: Callable[[str], None]) -> It
     main = target.prefix + target.main
     if store.check(main) and not overwrite:
         raise OutputError(f"{target.url(main)} already exists", hint="name another place, or add --overwrite")
-    with output_errors(Path(tempfile.gettempdir())):
-        folder = Path(tempfile.mkdtemp(prefix="anomscan-"))
-    try:
-        yield folder / target.main
-        say(_sentence(publish(folder, target, store, overwrite=overwrite)))
-    except PublishError:
-        raise  # the files are the user's from here on
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
+    with scratch_folder() as scratch:
+        yield scratch.path / target.main
+        try:
+            say(_sentence(publish(scratch.path, target, store, overwrite=overwrite)))
+        except PublishError:
+            scratch.kept = True  # the files are the user's from here on
+            raise
 
 
 class PublishError(OutputError):

@@ -16,7 +16,7 @@ from anomscan.backtest.asset import AssetScan
 from anomscan.backtest.fleet import Failure
 from anomscan.backtest.verdicts import Verdict
 from anomscan.reports.records import Record, record_line
-from anomscan.storage.durable import remove_unfinished, replace_file
+from anomscan.storage.durable import replace_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -85,7 +85,7 @@ def write_results(
 ) -> None:
     """Write the records, the scores and the facts of a run, each whole or not at all, and none if the disk is full.
 
-    Nobody else writes them meanwhile; what a killed writer of them left is removed.
+    Nobody else writes them meanwhile.
 
     Parameters
     ----------
@@ -107,8 +107,6 @@ def write_results(
         with replace_file(path) as records:
             records.writelines(each.line + b"\n" for each in results)
         return
-    for place in (path, scores_path(path), run_path(path)):
-        remove_unfinished(place)
     with (
         replace_file(path) as records,
         replace_file(scores_path(path)) as scores,

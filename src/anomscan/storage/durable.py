@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import io
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -17,15 +19,24 @@ from anomscan.errors import OutputError
 
 #: The beginning of the names of unfinished files; a killed writer leaves one behind.
 UNFINISHED = ".anomscan-"
+_UNFINISHED = re.compile(r"\.anomscan-[0-9a-f]{8}-[0-9a-f]{16}\.tmp")
 
 
 @contextmanager
-def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def replace_file(path: str | os.PathLike[str], *, sweep: bool = True) -> Iterator[BinaryIO]:
     """Write a file that replaces ``path`` at the end of the block, if the block succeeds.
 
     The bytes go to a temporary file in the same folder (made if it is missing), which is flushed to the disk and then
     renamed: a reader sees the old file or the new one, also after ``kill -9`` or a power cut. A link is followed, the
     permissions of an old file are kept, and what is not a regular file (``/dev/null``, a pipe) is written straight to.
+
+    Parameters
+    ----------
+    path
+        The file.
+    sweep
+        Whether to look for what killed writers of it left, and remove that; who writes many files into one folder calls
+        :func:`remove_unfinished` once instead.
 
     Raises
     ------
@@ -41,17 +52,19 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     >>> target.read_bytes()
     b'whole'
     """
-    target = Path(os.path.realpath(path))
-    with output_errors(target):
-        special = not stat.S_ISREG(file_mode(target))
+    with output_errors(Path(path)):
+        special = not stat.S_ISREG(file_mode(Path(path)))
+    # The name that the system gives to what is behind /dev/stdout is no path.
+    target = Path(path) if special else Path(os.path.realpath(path))
     if special:
         with _special(target) as file:
             yield file
         return
     with output_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.parent / f"{_unfinished(target)}{secrets.token_hex(8)}.tmp"
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        if sweep:
+            _remove_dead(target.parent, _unfinished(target))
+        unfinished, descriptor = _created(target)
     raw = _Sink(descriptor, target)
     try:
         file = io.BufferedWriter(raw, 1 << 18)
@@ -61,8 +74,8 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             if target.exists():
                 os.fchmod(descriptor, target.stat().st_mode & 0o7777)
             os.fsync(descriptor)
-            raw.close()
             unfinished.replace(target)
+            raw.close()
             sync_folder(target.parent)
     except BaseException:
         with suppress(OSError):  # keep the original exception
@@ -71,12 +84,46 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise
 
 
-def remove_unfinished(path: str | os.PathLike[str]) -> None:
-    """Remove what killed writers of ``path`` left beside it. The caller ensures that nobody else is writing it."""
-    target = Path(os.path.realpath(path))
+def remove_unfinished(folder: Path) -> None:
+    """Remove what killed writers of any file in a folder left there."""
+    _remove_dead(folder, UNFINISHED)
+
+
+def _remove_dead(folder: Path, begin: str) -> None:
+    """Remove unfinished files whose names begin so, unless their writers live, or another user owns them."""
     with suppress(OSError):
-        for each in target.parent.glob(f"{_unfinished(target)}*"):
-            each.unlink()
+        for name in os.listdir(folder):  # noqa: PTH208 - names are all that is needed of a large folder
+            if name.startswith(begin) and _UNFINISHED.fullmatch(name):
+                with suppress(OSError):
+                    _remove_if_dead(folder / name)
+
+
+def _remove_if_dead(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
+        if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _created(target: Path) -> tuple[Path, int]:
+    """A new unfinished version of a file, open; its writer holds a lock on it as long as it lives."""
+    while True:
+        path = target.parent / f"{_unfinished(target)}{secrets.token_hex(8)}.tmp"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # taken for a dead writer's before it was locked
+            os.close(descriptor)
+            continue
+        except OSError:  # a file system without locks, where nobody can take it for a dead writer's either
+            return path, descriptor
+        if os.fstat(descriptor).st_nlink:
+            return path, descriptor
+        os.close(descriptor)
 
 
 def _unfinished(target: Path) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +13,7 @@ from urllib.parse import quote
 from anomscan.config import AzureDetector as AzureSettings
 from anomscan.detectors.azure.data import Layout, Table, files, write
 from anomscan.errors import ConfigError, MissingExtraError, ServiceError
-from anomscan.storage.durable import output_errors
+from anomscan.storage.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient, ContainerClient
@@ -93,8 +91,8 @@ class FolderStaging:
     @contextmanager
     def placed(self, table: Table, layout: Layout) -> Iterator[str]:
         """See :meth:`Staging.placed`: an absolute path."""
-        with _scratch(self._folder, self._warn) as folder:
-            yield str(write(table, folder, layout).resolve())
+        with scratch_folder(self._folder, warn=self._warn) as scratch:
+            yield str(write(table, scratch.path, layout).resolve())
 
 
 class BlobStaging:
@@ -158,8 +156,8 @@ class BlobStaging:
         container = self._service.get_container_client(self._settings.container)
         begun: list[str] = []
         try:
-            with _scratch(None, self._warn) as folder:
-                path = write(table, folder, layout)
+            with scratch_folder(warn=self._warn) as scratch:
+                path = write(table, scratch.path, layout)
                 for file in files(path):
                     name = f"{prefix}{file.suffix}" if file == path else f"{prefix}/{file.name}"
                     begun.append(name)
@@ -234,18 +232,3 @@ def _refusals(what: str) -> Iterator[None]:
         raise ServiceError(f"{what}: the storage account cannot be reached", hint=_CHECK) from None
     except AzureError as error:
         raise ServiceError(f"{what}: the storage account failed ({type(error).__name__})", hint=_CHECK) from None
-
-
-@contextmanager
-def _scratch(parent: Path | None, warn: Warn) -> Iterator[Path]:
-    with output_errors(parent or Path(tempfile.gettempdir())):
-        if parent is not None:
-            parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="anomscan-", dir=parent))
-    try:
-        yield folder
-    finally:
-        try:
-            shutil.rmtree(folder)
-        except OSError as error:
-            warn(f"{folder} is left behind: {error.strerror}")

@@ -5,17 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import pickle
-import shutil
 import signal
 import socket
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from importlib import import_module
 from itertools import islice
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, NoReturn, ParamSpec, Self, TypeVar
@@ -27,6 +26,7 @@ from anomscan.jobs.engines import remote_task
 from anomscan.jobs.engines.base import Item, Lost, Result
 from anomscan.jobs.engines.cpus import usable_cpus
 from anomscan.jobs.engines.taming import LOST_S, RETRIES, CallingThread, keep_handler, silently, tamed_ray
+from anomscan.storage.scratch import scratch_folder
 from anomscan.store.snapshot import AwayError
 
 #: Items in flight per worker, so that none waits for this process.
@@ -58,7 +58,7 @@ class Ray:
     def __init__(self, workers: int | None = None, address: str | None = None) -> None:
         self._wanted = workers
         self._address = (os.environ.get("RAY_ADDRESS") or address) if address == "auto" else address
-        self._folder: str | None = None
+        self._resources = ExitStack()
         self._lost = False
 
     def __enter__(self) -> Self:
@@ -151,9 +151,9 @@ class Ray:
 
     def _start(self, workers: int) -> None:
         # A socket's path has at most 107 bytes, which a temporary folder of the user's own may exceed.
-        self._folder = tempfile.mkdtemp(prefix="anomscan-ray-", dir="/tmp")
+        folder = self._resources.enter_context(scratch_folder(Path("/tmp"), kind="ray-")).path  # noqa: S108
         try:
-            self._init("local", num_cpus=workers, include_dashboard=False, _temp_dir=self._folder)
+            self._init("local", num_cpus=workers, include_dashboard=False, _temp_dir=str(folder))
         except Exception as error:
             raise ServiceError(f"Ray does not start: {error}", hint="or leave out --engine ray") from error
 
@@ -195,8 +195,7 @@ class Ray:
                 self._thread.submit(self._ray.shutdown).result(LOST_S if self._lost else _LEAVE_S)
         finally:
             self._thread.end()
-            if self._folder is not None:
-                shutil.rmtree(self._folder, ignore_errors=True)
+            self._resources.close()
 
     def _nodes(self) -> list[dict[str, Any]]:
         """The nodes that are up and have CPUs."""
