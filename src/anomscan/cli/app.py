@@ -86,7 +86,7 @@ def run(arguments: list[str]) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return ExitCode.DONE
     except typer.TyperException as error:
-        console.error(" ".join(error.format_message().split()))
+        console.error(" ".join(error.format_message().replace("Value error, ", "").split()))
         return ExitCode.INPUT
     except AnomscanError as error:
         console.error(str(error))
@@ -125,9 +125,12 @@ def main() -> NoReturn:
 
 def _wants_json(arguments: list[str]) -> bool:
     """Whether messages are JSON lines; needed before the options are parsed, because that can fail too."""
-    return "--log-format=json" in arguments or "json" in [
-        value for flag, value in itertools.pairwise(arguments) if flag == "--log-format"
+    given = [
+        next_one if flag == "--log-format" else flag.partition("=")[2]
+        for flag, next_one in itertools.pairwise([*arguments, ""])
+        if flag.partition("=")[0] == "--log-format"
     ]
+    return given[-1:] == ["json"]
 
 
 def _log_bug(error: Exception) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from copy import copy
 from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
+
+from anomscan.cli.session import change_session
 
 #: For each command, its module in this package and its line in the program's help. The module's attribute of the
 #: command's name is its function or a group of commands.
@@ -20,6 +24,9 @@ COMMANDS = {
     "doctor": ("doctor", "Check each source, the store and the models."),
     "config": ("settings", "Show or check the settings."),
 }
+
+#: The program's options that are taken after a command, too.
+ANYWHERE = ("config", "quiet", "verbose", "log_format")
 
 
 class LazyCommands(TyperGroup):
@@ -41,9 +48,25 @@ class LazyCommands(TyperGroup):
             found = single
         command = typer.main.get_command(found)
         command.name = cmd_name
+        _accept(command, [_repeated(option) for option in self.params if option.name in ANYWHERE])
         return command
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the names and their lines."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, help_line) for name, (_, help_line) in COMMANDS.items()])
+
+
+def _repeated(option: Any) -> Any:
+    """An option of the program as one of a command; what it says there wins."""
+    repeated = copy(option)
+    repeated.default, repeated.expose_value, repeated.show_default = None, False, False
+    repeated.callback = change_session
+    return repeated
+
+
+def _accept(command: Any, options: Iterable[Any]) -> None:
+    """Add options to a command and to those below it."""
+    command.params += options
+    for below in getattr(command, "commands", {}).values():
+        _accept(below, options)

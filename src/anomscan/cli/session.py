@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The options that precede the command.
+    """The options that every command has.
 
     Parameters
     ----------
@@ -43,3 +43,16 @@ def session_of(context: typer.Context) -> Session:
     if session is None:
         raise RuntimeError("a command runs under the program's callback")
     return session
+
+
+def change_session(context: typer.Context, option: Any, value: Any) -> None:
+    """Take one of the session's options where it stands after the command; None or false where it does not."""
+    session = context.find_object(Session)
+    if session is None or not value:
+        return
+    if option.name == "config":
+        context.obj = replace(session, config=value)
+    elif option.name == "log_format":
+        session.console.json_lines = value == "json"
+    else:
+        session.console.verbosity = 1 if option.name == "verbose" else -1
