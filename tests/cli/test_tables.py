@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cli.conftest import CONFIG
+from cli.conftest import CONFIG, START
+from workbooks import write_xlsx
 
 CADENCE = 'cadence = "1D"\n'
 
@@ -44,3 +45,33 @@ def test_wide_and_tagged_tables_give_the_store_of_the_long_one(place) -> None:
         place.good("config", "check")
         assert "2 rows of 2 assets: 2 new" in place("fetch")[2]
         assert "2 rows of 2 assets: 0 new, 0 revised, 2 unchanged" in place("fetch")[2]
+
+
+def test_what_was_found_out_of_a_file_is_told_by_doctor_and_at_the_first_fetch(place) -> None:
+    place.write("telemetry.csv", "Plant\nasset_id;date;prt7;health_status\nA;2017-01-01;0,5;\nA;2017-01-02;12,5 %;\n")
+    told = 'is read with delimiter = ";", decimal = ",", a header in line 2; say so in the settings if it is right'
+    shares = "per cent signs are read as hundredths"
+    _, out, _ = place("doctor")
+    assert told in " ".join(out.split())
+    assert shares in " ".join(out.split())
+    code, _, err = place("fetch")
+    assert code == 0
+    assert told in " ".join(err.split())
+    assert shares in " ".join(err.split())
+    assert "is read with" not in place("fetch")[2]
+
+
+def test_a_workbook_from_end_to_end(place) -> None:
+    rows = [
+        ["Report"],
+        ["asset_id", "date", "prt7", "health_status"],
+        ["A", START, 0.5, "Good"],
+        [7, START, 0.25, None],
+    ]
+    write_xlsx(place.folder / "telemetry.xlsx", {"Data": rows})
+    place.write("anomscan.toml", CONFIG.replace("telemetry.csv", "telemetry.xlsx"))
+    code, _, err = place("fetch")
+    assert code == 0
+    assert "a header in line 2" in " ".join(err.split())
+    assert "2 rows of 2 assets: 2 new" in err
+    assert "2 rows of 2 assets: 0 new, 0 revised, 2 unchanged" in place("fetch")[2]

@@ -201,8 +201,8 @@ def test_no_such_file(tmp_path: Path, files: Files) -> None:
     assert "there is no file" in failure(files("none/*.csv"))
     (tmp_path / "empty").mkdir()
     assert "contains no file to read (looked for names that end in .csv, " in failure(files("empty"))
-    (tmp_path / "t.xls").write_text("x")
-    assert "the format of" in failure(files("t.xls"))
+    (tmp_path / "t.doc").write_text("x")
+    assert "the format of" in failure(files("t.doc"))
 
 
 class TestOneFileAnAsset:

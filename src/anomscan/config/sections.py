@@ -191,11 +191,11 @@ class _SourceSettings(Section):
 
 
 class FilesSource(_SourceSettings):
-    """``[sources.NAME]`` with ``kind = "files"``: CSV, Parquet or JSON lines; one file, a folder, or a pattern."""
+    """``[sources.NAME]`` with ``kind = "files"``: one file, a folder, or a pattern."""
 
     kind: Literal["files"]
     path: Path
-    format: Literal["csv", "parquet", "jsonl"] | None = None
+    format: Literal["csv", "parquet", "jsonl", "excel"] | None = None
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     decimal: Literal[".", ","] | None = None
     thousands: Literal[".", ",", " ", "'"] | None = None
@@ -204,6 +204,7 @@ class FilesSource(_SourceSettings):
     comment: Annotated[str, Field(min_length=1)] | None = None
     duplicates: Duplicates | Literal["newest-file"] = "reject"
     units_row: bool | None = None
+    sheet: str | None = None
 
     @field_validator("encoding")
     @classmethod

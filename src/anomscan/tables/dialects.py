@@ -22,9 +22,9 @@ from anomscan.tables.opening import Stream, opened
 _BLOCK_BYTES = 1 << 20
 _HEAD_BYTES = 64 << 10
 #: So many lines may stand before the header.
-_PREAMBLE = 50
+PREAMBLE = 50
 #: So many rows after it are looked at.
-_ROWS = 200
+ROWS = 200
 _DELIMITERS = (",", ";", "\t", "|")
 _BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
@@ -46,6 +46,8 @@ class Dialect:
         Whether the row after the header holds units.
     header_line
         The line of the header, counted from 1.
+    sheet
+        Of a workbook.
     """
 
     delimiter: str | None = None
@@ -56,6 +58,7 @@ class Dialect:
     skip_rows: tuple[int, ...] = ()
     units_row: bool | None = None
     header_line: int = 1
+    sheet: str | None = None
 
     @property
     def plain(self) -> bool:
@@ -75,11 +78,12 @@ class Dialect:
     def found_beside(self, said: Dialect) -> str:
         """What was found out, in words; empty where the file is as most are."""
         found = []
-        if said.delimiter is None and self.delimiter != ",":
+        if said.delimiter is None and self.delimiter not in (None, ","):
             found.append(f"delimiter = {self.delimiter!r}".replace("'", '"'))
-        for name, usual in (("decimal", "."), ("thousands", None), ("encoding", "utf-8"), ("comment", None)):
-            if getattr(said, name) is None and getattr(self, name) != usual:
-                found.append(f'{name} = "{getattr(self, name)}"')
+        usual = {"decimal": ".", "thousands": None, "encoding": "utf-8", "comment": None, "sheet": None}
+        beside = [name for name in usual if getattr(said, name) is None]
+        named = {name: getattr(self, name) for name in beside if getattr(self, name) not in (None, usual[name])}
+        found += [f'{name} = "{value}"' for name, value in named.items()]
         if self.header_line > 1 and not said.skip_rows and self.comment is None:
             found.append(f"a header in line {self.header_line}")
         if said.units_row is None and self.units_row:
@@ -114,20 +118,20 @@ def sniffed(path: Path, said: Dialect, wanted: Sequence[str], *, wide: bool = Fa
         return found
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     for delimiter in _DELIMITERS if said.delimiter is None else (said.delimiter,):
-        for number, line in enumerate(lines[:_PREAMBLE], 1):
+        for number, line in enumerate(lines[:PREAMBLE], 1):
             header = _cells(line, delimiter)
             if number not in said.skip_rows and set(wanted) <= set(header):
                 before = lines[: number - 1]
                 if said.comment is None and any(line.startswith("#") for line in before):
                     found = replace(found, comment="#")
                 found = replace(found, delimiter=delimiter, header_line=number if any(before) else 1)
-                rows = (_cells(line, delimiter) for line in islice(lines, number, number + _ROWS) if line)
+                rows = (_cells(line, delimiter) for line in islice(lines, number, number + ROWS) if line)
                 places = list(range(len(header))) if wide else [header.index(name) for name in wanted]
-                return _by_rows(found, said, rows, places)
+                return by_rows(found, said, rows, places)
     return found
 
 
-def _by_rows(found: Dialect, said: Dialect, rows: Iterator[list[str]], places: list[int]) -> Dialect:
+def by_rows(found: Dialect, said: Dialect, rows: Iterator[list[str]], places: list[int]) -> Dialect:
     """What the rows after the header tell; ``places`` are those of the wanted columns."""
     first = next(rows, [])
     if said.units_row is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol
@@ -18,9 +18,12 @@ _READERS = {
     "csv": ("anomscan.tables.csv_files", "read_csv"),
     "parquet": ("anomscan.tables.parquet_files", "read_parquet"),
     "jsonl": ("anomscan.tables.json_lines", "read_jsonl"),
+    "excel": ("anomscan.tables.excel_files", "read_excel"),
 }
+#: Format -> the module that has ``sniffed``, where files are written in more than one way.
+_SNIFFERS = {"csv": "anomscan.tables.dialects", "excel": "anomscan.tables.excel_files"}
 
-#: Extension -> format; each but Parquet's may be followed by one of ``PACKED``.
+#: Extension -> format; those of ``_PACKABLE`` may be followed by one of ``PACKED``.
 EXTENSIONS = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -28,7 +31,13 @@ EXTENSIONS = {
     ".pq": "parquet",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".xlsx": "excel",
+    ".xlsm": "excel",
+    ".xlsb": "excel",
+    ".xls": "excel",
+    ".ods": "excel",
 }
+_PACKABLE = ("csv", "jsonl")
 
 
 class Reader(Protocol):
@@ -46,7 +55,7 @@ class Reader(Protocol):
         notices
             Grows by what the user should hear of although the file was read.
         dialect
-            How it is written, if it is CSV.
+            How it is written, if it is CSV or a workbook.
 
         Raises
         ------
@@ -59,6 +68,20 @@ def reader(kind: str) -> Reader:
     """What reads a format, one of the table's."""
     module, name = _READERS[kind]
     found: Reader = getattr(import_module(module), name)
+    return found
+
+
+def sniffed(kind: str, path: Path, said: Dialect, wanted: Sequence[str], *, wide: bool) -> Dialect:
+    """How a file is written: as it was said, the rest found out, see :func:`anomscan.tables.dialects.sniffed`.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    if kind not in _SNIFFERS:
+        return said
+    found: Dialect = import_module(_SNIFFERS[kind]).sniffed(path, said, wanted, wide=wide)
     return found
 
 
@@ -78,7 +101,7 @@ def format_of(path: Path) -> str | None:
     """The format that a file's name tells, None where it tells none."""
     name = unpacked_name(path).lower()
     kind = next((kind for ending, kind in EXTENSIONS.items() if name.endswith(ending)), None)
-    return None if kind == "parquet" and path.suffix.lower() in PACKED else kind
+    return None if kind not in _PACKABLE and path.suffix.lower() in PACKED else kind
 
 
 def known_format(path: Path) -> str:
@@ -93,6 +116,6 @@ def known_format(path: Path) -> str:
     if kind is None:
         raise InputError(
             f"the format of {path} cannot be told from its name",
-            hint=f"set format to csv, parquet or jsonl, or name it {', '.join(EXTENSIONS)} (or .csv.gz, .jsonl.gz)",
+            hint=f"set format to one of {', '.join(_READERS)}, or end its name in one of {', '.join(EXTENSIONS)}",
         )
     return kind

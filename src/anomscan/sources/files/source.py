@@ -14,8 +14,8 @@ from anomscan.errors import InputError
 from anomscan.sources.base import AssetFailure, Notice, Request
 from anomscan.sources.files.naming import asset_ids
 from anomscan.sources.requests import asked
-from anomscan.tables.dialects import Dialect, sniffed
-from anomscan.tables.formats import EXTENSIONS, columns_in, format_of, known_format, reader
+from anomscan.tables.dialects import Dialect
+from anomscan.tables.formats import EXTENSIONS, columns_in, format_of, known_format, reader, sniffed
 from anomscan.tables.layouts import TableLayout, table_layout
 from anomscan.tables.opening import PACKED
 from anomscan.tables.salvage import Reject, Usable
@@ -23,6 +23,9 @@ from anomscan.tables.times import Times, refuse_mix
 from anomscan.tables.values import Numbers, Plausible
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
+
+#: How names begin of files that are not meant: hidden ones, and those that Excel lays beside an open workbook.
+_HIDDEN = (".", "~$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Files:
             settings.comment,
             settings.skip_rows,
             settings.units_row,
+            sheet=settings.sheet,
         )
         self._told: set[str] = set()
         self._times()  # so that a wrong timestamp_format is refused before a file is opened
@@ -128,13 +132,12 @@ class Files:
         usable = Usable(self._layout, layout.columns, times, numbers, plausible, asset=files[0].asset)
         for file in files:
             notices: list[str] = []
-            dialect = self._dialect
-            if file.format == "csv":
-                dialect = sniffed(file.path, dialect, layout.header, wide=self._settings.layout == "wide")
-                told = dialect.found_beside(self._dialect)
-                if told and told not in self._told and not request.since:
-                    self._told.add(told)
-                    notices.append(f"{file.path} is read with {told}; say so in the settings if it is right")
+            wide = self._settings.layout == "wide"
+            dialect = sniffed(file.format, file.path, self._dialect, layout.header, wide=wide)
+            told = dialect.found_beside(self._dialect)
+            if told and told not in self._told and not request.since:
+                self._told.add(told)
+                notices.append(f"{file.path} is read with {told}; say so in the settings if it is right")
             columns = layout.read(partial(columns_in, file.format, file.path, dialect))
             count = 0
             for piece in reader(file.format)(file.path, columns, notices, dialect):
@@ -175,8 +178,8 @@ class Files:
 def _find(settings: FilesSource) -> list[_File]:
     """The files of a source, sorted by path.
 
-    Of a folder those with a known extension (and of the format, where one is set), not those whose name begins
-    with a dot; a pattern and a single file say themselves what is meant.
+    Of a folder those with a known extension (and of the format, where one is set), not those that are
+    hidden; a pattern and a single file say themselves what is meant.
     """
     base = path = settings.path
     if path.is_dir():
@@ -184,7 +187,7 @@ def _find(settings: FilesSource) -> list[_File]:
             child
             for child in sorted(path.iterdir())
             if child.is_file()
-            and not child.name.startswith(".")
+            and not child.name.startswith(_HIDDEN)
             and format_of(child) is not None
             and settings.format in (None, format_of(child))
         ]
@@ -198,7 +201,7 @@ def _find(settings: FilesSource) -> list[_File]:
         base, found = path.parent, [path]
     else:
         base, pattern = _split(path)
-        found = sorted(one for one in base.glob(pattern) if one.is_file() and not one.name.startswith("."))
+        found = sorted(one for one in base.glob(pattern) if one.is_file() and not one.name.startswith(_HIDDEN))
         if not found:
             raise InputError(f"there is no file {path}")
     _refuse_lakes(path, found)
