@@ -212,7 +212,9 @@ class TestRequestOf:
     def test_days_end_now(self) -> None:
         now = np.datetime64("2017-01-10T23:00", "us")
         assert request_of(days=3, now=now).start == np.datetime64("2017-01-07", "us")
-        assert request_of(days=3, now=now, timezone="Europe/Paris").start == np.datetime64("2017-01-08", "us")
+        assert request_of(days=3, now=now, timezone="Europe/Paris").start == np.datetime64("2017-01-07T23", "us")
+        in_dates = request_of(days=3, now=now, timezone="Europe/Paris", dates=True)
+        assert in_dates.start == np.datetime64("2017-01-08", "us")
         assert request_of(days=3, start="2017-01-09", now=now).start == np.datetime64("2017-01-09", "us")
         assert request_of(days=10**12, now=now).start < np.datetime64("1000-01-01")
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from anomscan.backtest.spans import spans
 from anomscan.backtest.verdicts import Judged, Verdict
 from anomscan.errors import ConfigError
+from anomscan.telemetry.cadence import days_before
 from anomscan.telemetry.series import Floats, Instants, Series
 
 _ANOMALOUS = np.int8(Verdict.ANOMALOUS)
@@ -27,6 +28,8 @@ class Stretch:
         datetime64[us], both inclusive; None for no bound.
     days
         Only so many days up to the asset's last sample.
+    timezone
+        IANA name; by whose clocks these days are told.
 
     Raises
     ------
@@ -37,6 +40,7 @@ class Stretch:
     start: np.datetime64 | None = None
     end: np.datetime64 | None = None
     days: int | None = None
+    timezone: str = "UTC"
 
     def __post_init__(self) -> None:
         if self.start is not None and self.end is not None and self.start > self.end:
@@ -72,7 +76,7 @@ class Stretch:
             start = max(start, self.start)
         if self.days is not None:
             # N days end at the last sample: the instant N days before it is just outside.
-            start = max(start, end - np.timedelta64(self.days, "D") + np.timedelta64(1, "us"))
+            start = max(start, days_before(end, self.days, self.timezone) + np.timedelta64(1, "us"))
         return start, end
 
 

@@ -48,7 +48,14 @@ def fetch(
     from anomscan.telemetry.cadence import parse_duration
 
     origin = build(name, source_settings)
-    request = request_of(assets=asset, start=from_, end=to, days=days, timezone=origin.timezone)
+    request = request_of(
+        assets=asset,
+        start=from_,
+        end=to,
+        days=days,
+        timezone=origin.timezone,
+        dates=origin.layout.cadence.whole_days,
+    )
     store = Store.create(settings.store.path)
     late = parse_duration(source_settings.late)
     with session.console.progress(f"fetching {name}", None, unit="rows") as advance:

@@ -30,13 +30,22 @@ AssetOption = Annotated[
     typer.Option("--asset", metavar="ID", callback=_text, help="Asset; may be repeated."),
 ]
 FromOption = Annotated[
-    str | None, typer.Option("--from", metavar="D", help="First day (2017-01-31) or instant (2017-01-31T06:00Z).")
+    str | None,
+    typer.Option(
+        "--from", metavar="D", help="First day (2017-01-31; of the source's time zone) or instant (2017-01-31T06:00Z)."
+    ),
 ]
-ToOption = Annotated[str | None, typer.Option("--to", metavar="D", help="Last day or instant, inclusive.")]
-DaysOption = Annotated[int | None, typer.Option("--days", metavar="N", min=1, help="Only the last N days.")]
+ToOption = Annotated[
+    str | None, typer.Option("--to", metavar="D", help="Last day (of the source's time zone) or instant, inclusive.")
+]
+DaysOption = Annotated[
+    int | None, typer.Option("--days", metavar="N", min=1, help="Only the last N days (of the source's time zone).")
+]
 AsOfOption = Annotated[
     str | None,
-    typer.Option("--as-of", metavar="D", help="Use only what had arrived by that day or instant."),
+    typer.Option(
+        "--as-of", metavar="D", help="Use only what had arrived by that day (of the source's time zone) or instant."
+    ),
 ]
 OutputOption = Annotated[
     str | None,
@@ -45,6 +54,12 @@ OutputOption = Annotated[
     ),
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is already at s3://...")]
+ThroughOption = Annotated[
+    str | None,
+    typer.Option(
+        "--through", metavar="D", help="Use only samples up to that day (of the source's time zone) or instant."
+    ),
+]
 RecordOption = Annotated[
     Path | None, typer.Option("--record", metavar="FILE", help="sagemaker: keep the endpoint's responses in FILE.")
 ]

@@ -18,6 +18,7 @@ from anomscan.cli.options import (
     RecordOption,
     ReplayOption,
     SourceOption,
+    ThroughOption,
     ToOption,
 )
 from anomscan.cli.session import session_of
@@ -37,9 +38,7 @@ def scan(
     to: ToOption = None,
     days: DaysOption = None,
     as_of: AsOfOption = None,
-    through: Annotated[
-        str | None, typer.Option("--through", metavar="D", help="Use only samples up to that day or instant.")
-    ] = None,
+    through: ThroughOption = None,
     window: Annotated[int | None, typer.Option(metavar="N", help="Length of the sliding window, in samples.")] = None,
     shingle: Annotated[int | None, typer.Option(metavar="N", help="Length of a shingle, in samples.")] = None,
     sigma: Annotated[

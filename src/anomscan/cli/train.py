@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from anomscan.cli.options import DetectorOption, SourceOption
+from anomscan.cli.options import DetectorOption, SourceOption, ThroughOption
 from anomscan.cli.session import session_of
 from anomscan.errors import ConfigError, ExitCode
 
@@ -15,9 +15,7 @@ def train(
     context: typer.Context,
     detector: DetectorOption = None,
     source: SourceOption = None,
-    through: Annotated[
-        str | None, typer.Option("--through", metavar="D", help="Use only samples up to that day or instant.")
-    ] = None,
+    through: ThroughOption = None,
     asset: Annotated[
         str | None,
         typer.Option("--asset", metavar="ID", help="azure: the asset to learn from; by default the only one."),

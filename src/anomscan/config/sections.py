@@ -111,6 +111,16 @@ class _SourceSettings(Section):
         """How far from the grid a timestamp may lie, in microseconds."""
         return int(parse_duration(self.align_tolerance).astype(int)) if self.align == "nearest" else 0
 
+    @property
+    def zone(self) -> str:
+        """The IANA name of the time zone of the source's days."""
+        return self.timezone or "UTC"
+
+    @property
+    def sample_zone(self) -> str:
+        """The zone in which days that a user names become instants: daily samples are dates, midnights in UTC."""
+        return "UTC" if Cadence.parse(self.cadence).whole_days else self.zone
+
     @field_validator("missing", mode="before")
     @classmethod
     def _numbers_as_text(cls, given: object) -> object:

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from anomscan.config import Settings
 from anomscan.detectors.base import Detector
 from anomscan.errors import ConfigError
+from anomscan.telemetry.cadence import last_instant
 
 
 class Console(Protocol):
@@ -63,6 +66,19 @@ class TrainingRequest:
     through: str | None = None
     options: dict[str, Any]
     yes: bool = False
+
+    @property
+    def limit(self) -> np.datetime64 | None:
+        """The last instant to learn from.
+
+        Raises
+        ------
+        ConfigError
+            If ``through`` is neither a day nor an instant.
+        """
+        if self.through is None:
+            return None
+        return last_instant(self.through, self.settings.source(self.source)[1].sample_zone)
 
 
 class Kind(ABC):

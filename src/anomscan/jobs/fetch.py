@@ -98,6 +98,7 @@ def request_of(
     end: str | None = None,
     days: int | None = None,
     timezone: str = "UTC",
+    dates: bool = False,
     now: np.datetime64 | None = None,
 ) -> Request:
     """The request for a user's options.
@@ -111,7 +112,9 @@ def request_of(
     days
         The last N days before today, and today.
     timezone
-        IANA name; where ``days`` begin.
+        IANA name; where days begin.
+    dates
+        Whether samples are dates, which are midnights in UTC, wherever they begin.
     now
         datetime64[us], UTC; the clock's by default.
 
@@ -120,13 +123,14 @@ def request_of(
     ConfigError
         Not a date or an instant; the start after the end.
     """
-    first = None if start is None else first_instant(start)
-    last = None if end is None else last_instant(end)
+    zone = "UTC" if dates else timezone
+    first = None if start is None else first_instant(start, zone)
+    last = None if end is None else last_instant(end, zone)
     if first is not None and last is not None and first > last:
         raise ConfigError(f"--from {start} is after --to {end}")
     if days is not None:
         today = np.datetime64(wall_clock(_now() if now is None else now, timezone), "D")
-        since = (today - np.timedelta64(min(days, _MOST_DAYS), "D")).astype("datetime64[us]")
+        since = first_instant(str(today - np.timedelta64(min(days, _MOST_DAYS), "D")), zone)
         first = since if first is None else max(first, since)
         if last is not None and first > last:
             raise ConfigError(f"--days {days} begins after --to {end}")

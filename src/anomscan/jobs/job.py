@@ -58,23 +58,23 @@ class Job:
     min_severity: float | None = None
     rescore: bool = False
 
-    @property
-    def stretch(self) -> Stretch:
-        """The days to report.
+    def stretch(self, settings: Settings) -> Stretch:
+        """The days to report, which are days of the source's time zone.
 
         Raises
         ------
         ConfigError
             If they make no sense.
         """
+        zone = settings.source(self.source)[1].sample_zone
         return Stretch(
-            None if self.start is None else first_instant(self.start),
-            None if self.end is None else last_instant(self.end),
+            None if self.start is None else first_instant(self.start, zone),
+            None if self.end is None else last_instant(self.end, zone),
             self.days,
+            zone,
         )
 
-    @property
-    def known(self) -> Known:
+    def known(self, settings: Settings) -> Known:
         """What the run may know.
 
         Raises
@@ -82,7 +82,11 @@ class Job:
         ConfigError
             If a time is not one.
         """
-        return Known(*(None if text is None else last_instant(text) for text in (self.as_of, self.through)))
+        source = settings.source(self.source)[1]
+        return Known(
+            None if self.as_of is None else last_instant(self.as_of, source.zone),
+            None if self.through is None else last_instant(self.through, source.sample_zone),
+        )
 
     def severity_above(self, settings: Settings) -> float | None:
         """The value that an anomaly's severity must exceed; None for no limit."""
@@ -91,7 +95,7 @@ class Job:
 
     def facts(self, settings: Settings) -> dict[str, Any]:
         """Everything that decides the results, besides the data and the model."""
-        source, _ = settings.source(self.source)
+        source, origin = settings.source(self.source)
         detector, chosen = settings.detector(self.detector)
         least = self.severity_above(settings)
         return {
@@ -104,6 +108,7 @@ class Job:
             "days": self.days,
             "as_of": self.as_of,
             **({} if self.through is None else {"through": self.through}),
+            **({} if origin.zone == "UTC" else {"timezone": origin.zone}),
             **({} if least is None else {"min_severity": least}),
         }
 

@@ -137,12 +137,12 @@ def _known_then(facts: dict[str, Any], is_revised: bool) -> np.datetime64 | None
         # The start is told in whole seconds.
         started = last_instant(facts["started"]) + np.timedelta64(999_999, "us")
         if facts.get("as_of") is not None:
-            return last_instant(facts["as_of"])
+            return last_instant(facts["as_of"], facts.get("timezone", "UTC"))
         if not is_revised:
             return None
         # Facts of an earlier version do not tell it.
         return last_instant(facts["data_arrived"]) if facts.get("data_arrived") is not None else started
-    except (ConfigError, KeyError, TypeError, AttributeError):  # facts that somebody changed
+    except (ConfigError, KeyError, TypeError, AttributeError, OSError):  # facts that somebody changed
         return None
 
 

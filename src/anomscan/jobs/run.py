@@ -72,8 +72,8 @@ class Run:
             If the store is damaged.
         """
         least = job.severity_above(settings)
-        backtest = Backtest(detector, rules_of(settings.scan), job.stretch, job.whole, least)
-        known = job.known
+        backtest = Backtest(detector, rules_of(settings.scan), job.stretch(settings), job.whole, least)
+        known = job.known(settings)
         cut = snapshot.cut(assets=job.assets, as_of=known.as_of)
         missing = sorted(set(job.assets) - set(cut.assets)) if job.assets is not None else []
         work = Work(snapshot, known, backtest, job.schema, _cache(job, snapshot, backtest))

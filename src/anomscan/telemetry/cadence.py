@@ -6,6 +6,7 @@ import functools
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -91,47 +92,72 @@ def instant_text(timestamp: np.datetime64) -> str:
     return f"{np.datetime_as_string(timestamp, unit='s' if whole else 'us')}Z"
 
 
-def first_instant(text: str) -> np.datetime64:
-    """The instant of a user's ``--from``: a date begins at midnight UTC.
+def first_instant(text: str, timezone: str = "UTC") -> np.datetime64:
+    """The instant of a user's ``--from``: a date begins at midnight.
+
+    Parameters
+    ----------
+    timezone
+        IANA name; where its days begin, and what an instant without an offset is the time of.
 
     Raises
     ------
     ConfigError
         If the text is neither a date nor an ISO instant.
     """
-    return _instant(text)
+    return _instant(text, timezone)
 
 
-def last_instant(text: str) -> np.datetime64:
+def last_instant(text: str, timezone: str = "UTC") -> np.datetime64:
     """The last instant that a user's ``--to``, ``--through`` or ``--as-of`` includes.
 
     A date includes its whole day; an instant is itself.
 
     >>> last_instant("2017-01-01")
     np.datetime64('2017-01-01T23:59:59.999999')
+    >>> last_instant("2017-01-01", "Europe/Berlin")
+    np.datetime64('2017-01-01T22:59:59.999999')
     """
-    start = _instant(text)
-    return start + np.timedelta64(_DAY_US - 1, "us") if _is_date(text) else start
+    return _instant(text, timezone, last=True)
 
 
-def _is_date(text: str) -> bool:
-    return re.fullmatch(r"\d{4}-\d\d-\d\d", text) is not None
-
-
-def _instant(text: str) -> np.datetime64:
+def _instant(text: str, timezone: str, *, last: bool = False) -> np.datetime64:
+    is_date = re.fullmatch(r"\d{4}-\d\d-\d\d", text) is not None
     try:
-        return parse_instant(text)
+        return parse_instant(f"{text}T23:59:59.999999" if last and is_date else text, timezone, fold=int(last))
     except (ValueError, OverflowError):  # the first and last days, in another zone
         raise ConfigError(
             f"'{text}' is not a date or an instant", hint="write 2017-01-31 or 2017-01-31T06:00:00Z"
         ) from None
 
 
-def parse_instant(text: str) -> np.datetime64:
-    """Read a date or an ISO 8601 instant; one without an offset is UTC.
+def days_before(moment: np.datetime64, days: int, timezone: str) -> np.datetime64:
+    """The instant so many days before a UTC instant, when the clocks of a time zone show the same.
+
+    >>> days_before(np.datetime64("2024-04-01T10:00", "us"), 1, "Europe/Berlin")
+    np.datetime64('2024-03-31T10:00:00.000000')
+    >>> days_before(np.datetime64("2024-04-01T10:00", "us"), 2, "Europe/Berlin")
+    np.datetime64('2024-03-30T11:00:00.000000')
+    """
+    earlier = moment - np.timedelta64(days, "D")
+    if timezone == "UTC" or earlier < np.datetime64("0001-01-02"):
+        return earlier
+    zone = ZoneInfo(timezone)
+    listed: list[datetime] = np.array([moment, earlier], "datetime64[us]").tolist()
+    then, before = (each.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None) - each for each in listed)
+    return earlier + np.timedelta64(then - before)
+
+
+def parse_instant(text: str, timezone: str = "UTC", fold: int = 0) -> np.datetime64:
+    """Read a date or an ISO 8601 instant; one without an offset is of a time zone.
 
     >>> parse_instant("2017-01-01T02:00:00+02:00")
     np.datetime64('2017-01-01T00:00:00.000000')
+
+    Parameters
+    ----------
+    fold
+        Which of two times alike is meant, where clocks are set back.
 
     Raises
     ------
@@ -139,6 +165,8 @@ def parse_instant(text: str) -> np.datetime64:
         If the text is neither.
     """
     moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None and timezone != "UTC":
+        moment = moment.replace(tzinfo=ZoneInfo(timezone), fold=fold)
     if moment.tzinfo is not None:
         moment = moment.astimezone(UTC).replace(tzinfo=None)
     return np.datetime64(moment, "us")

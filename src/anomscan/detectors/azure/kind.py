@@ -44,15 +44,13 @@ class AzureKind(Kind):
         from anomscan.detectors.azure.blob import staging_of
         from anomscan.detectors.azure.training import train
         from anomscan.store.store import Store
-        from anomscan.telemetry.cadence import last_instant
 
         source_name, _ = training.settings.source(training.source)
-        limit = None if training.through is None else last_instant(training.through)
         store = Store.open(training.settings.store.path)
         series = store.read(source_name, _only(store, source_name) if asset is None else asset)
         with _service(settings) as service:
             staging = staging_of(settings, console.warn, near=service.near)
-            done = train(series, settings, service, staging, through=limit, on_status=console.info)
+            done = train(series, settings, service, staging, through=training.limit, on_status=console.info)
         for note in done.notes:
             console.warn(note)
         _show(console, done.curve, done.variables, data=False)

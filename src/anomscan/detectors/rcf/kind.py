@@ -12,7 +12,6 @@ from anomscan.detectors.kind import Console, Kind, TrainingRequest
 from anomscan.detectors.rcf.facts import load_trained
 from anomscan.errors import ConfigError, ModelError, OutputError
 from anomscan.store.store import Store
-from anomscan.telemetry.cadence import last_instant
 
 
 class RcfKind(Kind):
@@ -36,7 +35,6 @@ class RcfKind(Kind):
         from anomscan.detectors.rcf.training import train
 
         source, _ = training.settings.source(training.source)
-        limit = None if training.through is None else last_instant(training.through)
         store = Store.open(training.settings.store.path)
         layout = store.layout(source)
         exemplars = train(
@@ -45,7 +43,7 @@ class RcfKind(Kind):
             settings,
             training.settings.train,
             shingle=training.settings.scan.shingle,
-            through=limit,
+            through=training.limit,
         )
         show_exemplars(console, exemplars, layout)
         console.info(

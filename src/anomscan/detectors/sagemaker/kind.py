@@ -106,7 +106,6 @@ def _exemplars(console: Console, training: TrainingRequest) -> tuple[Exemplars, 
     """The same as a forest here would learn from."""
     from anomscan.detectors.exemplars import Criteria, choose
     from anomscan.store.store import Store
-    from anomscan.telemetry.cadence import last_instant
 
     source_name, _ = training.settings.source(training.source)
     store = Store.open(training.settings.store.path)
@@ -115,7 +114,7 @@ def _exemplars(console: Console, training: TrainingRequest) -> tuple[Exemplars, 
         store.snapshot(source_name).stream,
         Criteria(training.settings.train.samples, training.settings.train.min_std, training.settings.train.max_std),
         shingle=training.settings.scan.shingle,
-        through=None if training.through is None else last_instant(training.through),
+        through=training.limit,
     )
     show_exemplars(console, exemplars, layout)
     return exemplars, layout
