@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from anomscan.cli.console import Console, seen
+from anomscan.cli.console import TerminalConsole, seen
 
 HOSTILE = [
     "\x1b]0;owned\x07\x1b[2J",
@@ -20,14 +20,14 @@ HOSTILE = [
 def test_progress_is_a_line_now_and_then_where_there_is_no_terminal(monkeypatch, capsys):
     now = iter([0.0, 1.0, 31.0, 40.0])
     monkeypatch.setattr("anomscan.cli.console.time.monotonic", lambda: next(now))
-    with Console().progress("fetching fleet", 4000, unit="rows") as advance:
+    with TerminalConsole().progress("fetching fleet", 4000, unit="rows") as advance:
         for _ in range(3):
             advance(1000)
     assert capsys.readouterr().err == "fetching fleet: 2,000 of 4,000 rows, 65 per second\n"
 
 
 def test_machines_get_json_lines(capsys):
-    console = Console(1, json_lines=True)
+    console = TerminalConsole(1, json_lines=True)
     console.detail("d")
     console.warn("w")
     said = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
@@ -35,7 +35,7 @@ def test_machines_get_json_lines(capsys):
 
 
 def test_a_table_takes_text_as_it_is(capsys):
-    Console().table("title", ("asset",), [("[red]a[/red]",)], data=True)
+    TerminalConsole().table("title", ("asset",), [("[red]a[/red]",)], data=True)
     assert "[red]a[/red]" in capsys.readouterr().out
 
 
@@ -43,7 +43,7 @@ def test_a_table_takes_text_as_it_is(capsys):
 @pytest.mark.parametrize("json_lines", [False, True])
 def test_data_command_no_terminal_and_forge_no_line(monkeypatch, capsys, text, json_lines):
     monkeypatch.setattr("sys.stdin.readline", lambda: "", raising=False)
-    console = Console(1, json_lines=json_lines)
+    console = TerminalConsole(1, json_lines=json_lines)
     for say in (console.detail, console.info, console.warn, console.error, console.agrees, console.data):
         say(f"about {text}")
         out, err = capsys.readouterr()

@@ -16,7 +16,7 @@ import typer
 
 from anomscan import __version__
 from anomscan.cli.commands import LazyCommands
-from anomscan.cli.console import Console, seen
+from anomscan.cli.console import TerminalConsole, seen
 from anomscan.cli.streams import ReaderGoneError, prepare
 from anomscan.errors import AnomscanError, ExitCode, OutputError
 
@@ -56,7 +56,7 @@ def anomscan(
     """
     from anomscan.cli.session import Session
 
-    console = Console(1 if verbose else -1 if quiet else 0, json_lines=log_format == "json")
+    console = TerminalConsole(1 if verbose else -1 if quiet else 0, json_lines=log_format == "json")
     context.obj = Session(config, console)
 
 
@@ -76,7 +76,7 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
-    console = Console(json_lines=_wants_json(arguments))
+    console = TerminalConsole(json_lines=_wants_json(arguments))
     try:
         try:
             code = app(arguments or ["--help"], prog_name="anomscan", standalone_mode=False)

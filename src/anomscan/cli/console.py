@@ -49,7 +49,7 @@ class Counts(Protocol):
         """How many have an error."""
 
 
-class Console:
+class TerminalConsole:
     """Messages and tables.
 
     Parameters

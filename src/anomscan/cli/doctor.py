@@ -13,7 +13,7 @@ from anomscan.cli.session import session_of
 from anomscan.errors import AnomscanError, ServiceError, StoreError
 
 if TYPE_CHECKING:
-    from anomscan.cli.console import Console
+    from anomscan.cli.console import TerminalConsole
     from anomscan.config import Settings
     from anomscan.sources.checkup import CheckResult
 
@@ -78,7 +78,7 @@ def _store(settings: Settings) -> Iterator[CheckResult]:
         yield CheckResult("path", str(error), error.exit_code)
 
 
-def _detectors(settings: Settings, console: Console) -> Iterator[CheckResult]:
+def _detectors(settings: Settings, console: TerminalConsole) -> Iterator[CheckResult]:
     from anomscan.detectors.rcf.kernel import describe
     from anomscan.detectors.registry import kind_of, opened
     from anomscan.sources.checkup import CheckResult

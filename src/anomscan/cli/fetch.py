@@ -11,7 +11,7 @@ from anomscan.cli.session import session_of
 from anomscan.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
-    from anomscan.cli.console import Console
+    from anomscan.cli.console import TerminalConsole
     from anomscan.jobs.fetch import FetchReport
     from anomscan.telemetry.cadence import Cadence
 
@@ -72,7 +72,7 @@ def fetch(
     return ExitCode.ASSETS_FAILED if report.failures or report.new_rejects else ExitCode.DONE
 
 
-def _show(console: Console, name: str, report: FetchReport, cadence: Cadence) -> None:
+def _show(console: TerminalConsole, name: str, report: FetchReport, cadence: Cadence) -> None:
     for warning in report.warnings:
         console.warn(warning)
     for asset, last in report.silent[:_SHOWN]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
-from anomscan.cli.console import Console
+from anomscan.cli.console import TerminalConsole
 
 if TYPE_CHECKING:
     from anomscan.jobs.tally import Tally
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def show_records(
-    console: Console, format_: Literal["jsonl", "table"] | None, results: Iterable[EncodedRecord], tally: Tally
+    console: TerminalConsole, format_: Literal["jsonl", "table"] | None, results: Iterable[EncodedRecord], tally: Tally
 ) -> None:
     """Print the records: as a table if that is asked for or standard output is a terminal, else as JSON lines."""
     if format_ == "table" or (format_ is None and sys.stdout.isatty()):
@@ -24,7 +24,7 @@ def show_records(
         sys.stdout.writelines(each.line.decode() + "\n" for each in results)
 
 
-def show_tally(console: Console, tally: Tally, *, window: int | None = None) -> None:
+def show_tally(console: TerminalConsole, tally: Tally, *, window: int | None = None) -> None:
     """Print a summary of a run.
 
     Parameters
@@ -75,7 +75,7 @@ def _judged_nothing(tally: Tally, window: int | None) -> str:
     return f"{text} (a day is judged after {window} samples: fetch more history, or lower [scan] window or min_scores)"
 
 
-def _anomalies(console: Console, results: Iterable[EncodedRecord], unit: str) -> None:
+def _anomalies(console: TerminalConsole, results: Iterable[EncodedRecord], unit: str) -> None:
     """Print the anomalous samples as a table."""
     from anomscan.reports.records import read_records
 

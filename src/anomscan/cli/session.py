@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from anomscan.cli.console import Console
+from anomscan.cli.console import TerminalConsole
 
 if TYPE_CHECKING:
     from anomscan.config import Loaded
@@ -28,7 +28,7 @@ class Session:
     """
 
     config: Path | None
-    console: Console
+    console: TerminalConsole
 
     def load(self, flags: Mapping[tuple[str, ...], Any] | None = None) -> Loaded:
         """The settings, overridden by this command's flags."""

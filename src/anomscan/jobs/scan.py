@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from anomscan.detectors.kind import Console as TrainingConsole
+from anomscan.detectors.kind import Console
 from anomscan.errors import ConfigError, OutputError, ProofError
 from anomscan.reports.output import is_remote, output_file
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from anomscan.reports.results import EncodedRecord
 
 
-class Console(TrainingConsole, Protocol):
+class ScanConsole(Console, Protocol):
     """Where a run says what it does and how far it is."""
 
     def progress(
@@ -68,7 +68,7 @@ def deliver(
     settings: Settings,
     job: Job,
     engine: Engine,
-    console: Console,
+    console: ScanConsole,
     delivery: Delivery,
     show: Callable[[Iterable[EncodedRecord], Tally], None],
 ) -> Tally:
@@ -181,7 +181,7 @@ def _locked(place: Path | None, timeout_s: float) -> Iterator[None]:
 
 
 @contextmanager
-def _telling(console: Console, checkpoint: Checkpoint, assets: int, kept: Path | None) -> Iterator[None]:
+def _telling(console: ScanConsole, checkpoint: Checkpoint, assets: int, kept: Path | None) -> Iterator[None]:
     """Say what is kept of a run that is cut short."""
     resumed = checkpoint.tally().assets
     if resumed:
@@ -201,7 +201,7 @@ def _telling(console: Console, checkpoint: Checkpoint, assets: int, kept: Path |
         raise
 
 
-def _prove(console: Console, run: Run, checkpoint: Checkpoint) -> None:
+def _prove(console: ScanConsole, run: Run, checkpoint: Checkpoint) -> None:
     """Prove a sample of the verdicts of a run, and say of what.
 
     Raises
