@@ -1,1 +1,1 @@
-"""Multivariate Anomaly Detector, v1.1, hosted or served here: through the official SDK."""
+"""Azure's Multivariate Anomaly Detector, v1.1, hosted or run locally, through the official SDK."""

@@ -1,4 +1,4 @@
-"""Where the service finds our data: a blob of a unique name, or a file of this machine; removed in every case."""
+"""Staging of data for the service: as a uniquely named blob or a local file, always removed afterwards."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from anomscan.config import AzureDetector as AzureSettings
-from anomscan.detectors.azure.data import Layout, Table, files, write
+from anomscan.detectors.azure.data import DataSchema, Table, files, write
 from anomscan.errors import ConfigError, MissingExtraError, ServiceError
 from anomscan.storage.scratch import scratch_folder
 
@@ -22,7 +22,7 @@ _FOLDER = "anomscan"
 _FEATURE = "the storage account"
 _CHECK = "check storage_connection_string"
 
-#: Told at once, in words, of what could not be removed: it holds whatever becomes of the run.
+#: Called at once with a sentence about what could not be removed, however the run ends.
 Warn = Callable[[str], None]
 
 
@@ -30,19 +30,19 @@ class Staging(Protocol):
     """Puts data where the service can read it."""
 
     @contextmanager
-    def placed(self, table: Table, layout: Layout) -> Iterator[str]:
-        """Have a table lie there for the length of the block.
+    def placed(self, table: Table, data_schema: DataSchema) -> Iterator[str]:
+        """Stage a table for the duration of the block.
 
         Returns
         -------
-        What to tell the service as ``dataSource``. It may hold a signature: a secret.
+        The ``dataSource`` to give the service. It may contain a signature, which is a secret.
 
         Raises
         ------
         ServiceError
-            If it cannot be put there.
+            If the table cannot be uploaded.
         OutputError
-            If the disk is full.
+            If a local file cannot be written.
         """
 
 
@@ -52,16 +52,16 @@ def staging_of(settings: AzureSettings, warn: Warn, *, near: bool) -> Staging:
     Parameters
     ----------
     warn
-        Called with a sentence on what could not be removed, from any thread.
+        Called, from any thread, with a sentence about what could not be removed.
     near
         Whether the service runs on this machine.
 
     Raises
     ------
     ConfigError
-        If there is no folder, or it cannot be used.
+        If a remote service has no storage account set, or the connection string cannot be used.
     MissingExtraError
-        Without the storage package.
+        If the storage package is not installed.
     """
     if settings.storage_connection_string is not None:
         return BlobStaging(settings, settings.storage_connection_string.get_secret_value(), warn)
@@ -74,14 +74,14 @@ def staging_of(settings: AzureSettings, warn: Warn, *, near: bool) -> Staging:
 
 
 class FolderStaging:
-    """Files of this machine, for a service that runs on it.
+    """Stages local files, for a service that runs on this machine.
 
     Parameters
     ----------
     folder
-        Where to make a folder for each call; by default that of temporary files.
+        Parent of the folder made for each call; the system's temporary folder by default.
     warn
-        As of :func:`staging_of`.
+        See :func:`staging_of`.
     """
 
     def __init__(self, folder: Path | None, warn: Warn) -> None:
@@ -89,29 +89,29 @@ class FolderStaging:
         self._warn = warn
 
     @contextmanager
-    def placed(self, table: Table, layout: Layout) -> Iterator[str]:
-        """See :meth:`Staging.placed`: an absolute path."""
+    def placed(self, table: Table, data_schema: DataSchema) -> Iterator[str]:
+        """See :meth:`Staging.placed`; gives an absolute path."""
         with scratch_folder(self._folder, warn=self._warn) as scratch:
-            yield str(write(table, scratch.path, layout).resolve())
+            yield str(write(table, scratch.path, data_schema).resolve())
 
 
 class BlobStaging:
-    """Blobs of a storage account.
+    """Stages blobs in a storage account.
 
     Parameters
     ----------
     settings
-        Container, and how the service is let in: by a SAS of the one blob that can only read and soon expires, or by
+        The container, and how the service gets access: with a short-lived, read-only SAS for a single blob, or with
         its own managed identity.
     connection_string
-        Of the account.
+        The account's.
     warn
-        As of :func:`staging_of`.
+        See :func:`staging_of`.
 
     Raises
     ------
     ConfigError
-        If the connection string is invalid, or cannot sign.
+        If the connection string is invalid, or has no key to sign a SAS with.
     """
 
     def __init__(self, settings: AzureSettings, connection_string: str, warn: Warn) -> None:
@@ -130,7 +130,7 @@ class BlobStaging:
                 connection_timeout=settings.connect_timeout_s,
                 read_timeout=settings.read_timeout_s,
             )
-        except ValueError:  # its text may hold the string
+        except ValueError:  # its text may contain the string
             raise ConfigError(
                 "storage_connection_string is not a connection string",
                 hint="copy it whole from the storage account's access keys",
@@ -143,9 +143,9 @@ class BlobStaging:
             )
 
     @contextmanager
-    def placed(self, table: Table, layout: Layout) -> Iterator[str]:
-        """See :meth:`Staging.placed`: the URL of a blob, or of the folder of some."""
-        if layout == "folder" and self._settings.access == "sas":
+    def placed(self, table: Table, data_schema: DataSchema) -> Iterator[str]:
+        """See :meth:`Staging.placed`; gives the URL of a blob or of a folder of blobs."""
+        if data_schema == "folder" and self._settings.access == "sas":
             raise ConfigError(
                 "a SAS opens one blob, not a folder of them",
                 hint='set data_schema = "table" or "zip", or access = "managed-identity"',
@@ -157,7 +157,7 @@ class BlobStaging:
         begun: list[str] = []
         try:
             with scratch_folder(warn=self._warn) as scratch:
-                path = write(table, scratch.path, layout)
+                path = write(table, scratch.path, data_schema)
                 for file in files(path):
                     name = f"{prefix}{file.suffix}" if file == path else f"{prefix}/{file.name}"
                     begun.append(name)
@@ -166,9 +166,9 @@ class BlobStaging:
                             _upload(container, name, file)
                         except HttpResponseError as error:
                             if error.status_code is not None and error.status_code < 500:
-                                begun.remove(name)  # nothing lies there
+                                begun.remove(name)  # nothing was stored
                             raise
-            yield self._address(container, prefix if layout == "folder" else begun[0])
+            yield self._address(container, prefix if data_schema == "folder" else begun[0])
         finally:
             _remove(container, begun, self._warn)
 
@@ -197,7 +197,7 @@ def _upload(container: ContainerClient, name: str, file: Path) -> None:
         try:
             container.upload_blob(name, content, overwrite=True)
         except ResourceNotFoundError:
-            with suppress(ResourceExistsError):  # someone else has just made it
+            with suppress(ResourceExistsError):  # somebody else has just created it
                 container.create_container()
             content.seek(0)
             container.upload_blob(name, content, overwrite=True)
@@ -212,14 +212,14 @@ def _remove(container: ContainerClient, names: list[str], warn: Warn) -> None:
                 container.delete_blob(name)
         except ServiceError as error:
             warn(f"the blob {name} may be left in the container {container.container_name}: {error.message}")
-        except BaseException:  # interrupted once more
+        except BaseException:  # interrupted again
             warn(f"blobs may be left in the container {container.container_name}: {', '.join(names[place:])}")
             raise
 
 
 @contextmanager
 def _refusals(what: str) -> Iterator[None]:
-    """What the storage package raises, as one line without what it quotes: its texts may hold a signature."""
+    """Turn the storage package's errors into one line without their texts, which may contain a signature."""
     from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError
 
     try:

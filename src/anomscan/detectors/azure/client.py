@@ -1,4 +1,4 @@
-"""The official SDK, with patience: calls are spaced, tried again where that may help, and end by a deadline."""
+"""The official SDK with a rate limit, retries and deadlines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from anomscan.config import AzureDetector as AzureSettings
-from anomscan.detectors.azure.faults import LOCALLY, RefusedError, blotted, refusal, unreachable
+from anomscan.detectors.azure.faults import LOCALLY, BadResponseError, masked, refusal, unreachable
 from anomscan.errors import ConfigError, MissingExtraError, ServiceError
 from anomscan.origins import origin_of
 from anomscan.retrying import Backoff, Clock, Deadline, GaveUpError, LateError, TransientError, persist, poll
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from azure.ai.anomalydetector.models import AnomalyDetectionModel, ModelInfo, MultivariateDetectionResult
 
 _FEATURE = "the azure detector"
-#: Answers that another try may better.
+#: Statuses worth a retry.
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 _ATTEMPTS = 4
 _BACKOFF = Backoff(0.5, 30.0)
@@ -45,19 +45,19 @@ def is_near(endpoint: str) -> bool:
 
 
 class Mvad:
-    """The multivariate calls of v1.1. Threads may share it.
+    """Client of the multivariate calls of v1.1; threads may share it.
 
     Parameters
     ----------
     settings
-        Whom to call, with which key, how often and how long.
+        Endpoint, key, rate limit and deadlines.
 
     Raises
     ------
     ConfigError
         If the endpoint is invalid, or a service on another machine has no key.
     MissingExtraError
-        Without the SDK.
+        If the SDK is not installed.
     """
 
     def __init__(self, settings: AzureSettings) -> None:
@@ -69,16 +69,16 @@ class Mvad:
         self._sdk = _sdk(settings, self.endpoint, near=self.near)
 
     def close(self) -> None:
-        """Close its connections; calls of other threads that wait end with an error."""
+        """Close the connections; calls waiting in other threads end with an error."""
         self._closed.set()
         self._sdk.close()
 
     def model(self, model_id: str) -> AnomalyDetectionModel:
-        """A model, trained or not."""
+        """Look up a model, trained or not."""
         return self._call(f"model {model_id}", lambda: self._sdk.get_multivariate_model(model_id))
 
     def models(self) -> list[AnomalyDetectionModel]:
-        """All models of the service."""
+        """List all models of the service."""
         return self._call("the list of models", lambda: list(self._sdk.list_multivariate_models()))
 
     def delete(self, model_id: str) -> None:
@@ -91,14 +91,14 @@ class Mvad:
         Parameters
         ----------
         on_poll
-            Called with the model each time it was looked at.
+            Called with the model after each poll.
 
         Raises
         ------
         ServiceError
-            If the service refuses, is gone, or has not ended by the deadline.
+            If the service refuses, cannot be reached, or has not finished by the deadline.
         """
-        # A training whose answer was lost may be under way: asking again would start a second one.
+        # A training whose response was lost may be running: a retry would start a second one.
         begun = self._call("training a model", lambda: self._sdk.train_multivariate_model(info), again=False)
 
         def look() -> AnomalyDetectionModel:
@@ -110,19 +110,19 @@ class Mvad:
         return self._wait(what, look, lambda m: status_of(m.model_info), self._settings.train_deadline_s)
 
     def detect(self, model_id: str, source: str, start: str, end: str) -> MultivariateDetectionResult:
-        """Have a stretch judged and wait for the result, ready or failed.
+        """Run detection on a stretch and wait for the result, ready or failed.
 
         Parameters
         ----------
         source
-            Where the data lies; it is never repeated in an error.
+            Where the data is; never quoted in an error.
         start, end
             ISO 8601 with Z, both inclusive.
 
         Raises
         ------
         ServiceError
-            If the service refuses, is gone, or has not ended by the deadline.
+            If the service refuses, cannot be reached, or has not finished by the deadline.
         """
         options = {
             "dataSource": source,
@@ -142,7 +142,7 @@ class Mvad:
     def _wait(
         self, what: str, look: Callable[[], Answer], status: Callable[[Answer], str], deadline_s: float
     ) -> Answer:
-        """Look, with growing pauses, until the work has ended."""
+        """Poll, with growing pauses, until the work has finished."""
         deadline = Deadline(_CLOCK, deadline_s)
         pauses = Backoff(self._settings.poll_s, self._settings.poll_longest_s, factor=1.5)
         try:
@@ -163,12 +163,12 @@ class Mvad:
     def _call(
         self, what: str, ask: Callable[[], Answer], *, again: bool = True, deadline: Deadline | None = None
     ) -> Answer:
-        """Ask; once more where the refusal may pass, until the attempts or the time are used up.
+        """Make a call; retry temporary failures until the attempts or the time run out.
 
         Parameters
         ----------
         again
-            Whether to ask again where an earlier try may have had its effect.
+            Whether to retry where an earlier attempt may have taken effect.
         """
 
         def attempt() -> Answer:
@@ -195,13 +195,13 @@ class Mvad:
 
 
 def status_of(thing: Any) -> str:
-    """The status of a model's info or a result's summary: CREATED, RUNNING, READY or FAILED; empty if it says none."""
+    """The status of a model's info or a result's summary: CREATED, RUNNING, READY or FAILED; empty if it has none."""
     status = getattr(thing, "status", None)
     return str(getattr(status, "value", status) or "").upper()
 
 
 class _RateLimit:
-    """Keeps the calls of all threads at least so many seconds apart."""
+    """Keeps calls at least ``apart_s`` seconds apart, across threads."""
 
     def __init__(self, apart_s: float) -> None:
         self._apart_s = apart_s
@@ -209,7 +209,7 @@ class _RateLimit:
         self._lock = threading.Lock()
 
     def turn(self) -> float:
-        """How many seconds to wait for one's turn."""
+        """Take the next turn; returns how many seconds to wait for it."""
         with self._lock:
             now = _CLOCK.monotonic()
             turn = max(now, self._next)
@@ -218,7 +218,7 @@ class _RateLimit:
 
 
 class _PassingError(TransientError):
-    """A refusal that may pass; ``error`` is what to say if it does not.
+    """A failure that may be temporary; ``error`` is raised if it is not.
 
     Parameters
     ----------
@@ -241,12 +241,12 @@ class _PassingError(TransientError):
 
 @contextmanager
 def _translated(what: str, endpoint: str) -> Iterator[None]:
-    """The one place where the SDK's errors become ours."""
+    """Translate the SDK's errors into ours; this is the only place that does."""
     from azure.core.exceptions import AzureError, IncompleteReadError, ServiceRequestError
 
     try:
         yield
-    except RefusedError as refused:
+    except BadResponseError as refused:
         error = refusal(refused, what, endpoint)
         if refused.status in _PASSING:
             busy = refused.status == 429
@@ -260,23 +260,23 @@ def _translated(what: str, endpoint: str) -> Iterator[None]:
     except AzureError as failed:  # no answer
         raise _PassingError(unreachable(what, endpoint, _reason(failed))) from None
     except (ValueError, TypeError, KeyError, AttributeError) as failed:
-        # JSON, but not of the service's shape: the SDK reads keys as they are asked for
+        # valid JSON of the wrong shape: the SDK reads keys lazily
         raise ServiceError(
-            f"{what}: the answer of {endpoint} is not one of v1.1 ({blotted(str(failed))})",
+            f"{what}: the answer of {endpoint} is not one of v1.1 ({masked(str(failed))})",
             hint=f"check endpoint; {LOCALLY}",
         ) from None
 
 
 def _reason(error: Exception) -> str:
     text = str(error)
-    # urllib3 puts the object and its address in front of what matters
+    # urllib3 puts the connection's repr in front of the reason
     return text.rsplit(">: ", 1)[-1].rsplit("]", 1)[-1].strip(" ')") or type(error).__name__
 
 
 def _sdk(settings: AzureSettings, endpoint: str, *, near: bool) -> AnomalyDetectorClient:
     home = origin_of(endpoint)
     if home is None:
-        raise ConfigError(f"endpoint '{blotted(endpoint)}' is not the address of a service", hint="write https://...")
+        raise ConfigError(f"endpoint '{masked(endpoint)}' is not the address of a service", hint="write https://...")
     if settings.key is None and not near:
         raise ConfigError(
             f"the service at {endpoint} wants a key, and none is set",
@@ -290,15 +290,15 @@ def _sdk(settings: AzureSettings, endpoint: str, *, near: bool) -> AnomalyDetect
     except ImportError:
         raise MissingExtraError(_FEATURE, "azure") from None
 
-    # Where nobody listens, its warnings would go to stderr; what went wrong is raised, and told as one line.
+    # Without a handler its warnings would go to stderr; failures are raised, and reported in one line.
     logging.getLogger("azure").addHandler(logging.NullHandler())
 
     class Manners(SansIOHTTPPolicy[Any, Any]):
-        """Keeps the key at home, and reads refusals before the SDK does: it fails on one without JSON."""
+        """Sends the key to no other origin, and reads errors before the SDK, which fails on those without JSON."""
 
         def on_request(self, request: PipelineRequest[Any]) -> None:
             if origin_of(request.http_request.url) != home:  # a next link may lead anywhere
-                raise RefusedError(307, {}, b"")
+                raise BadResponseError(307, {}, b"")
 
         def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:
             answer = response.http_response
@@ -306,9 +306,9 @@ def _sdk(settings: AzureSettings, endpoint: str, *, near: bool) -> AnomalyDetect
             if answer.status_code == 204:
                 return
             if answer.status_code >= 300 or not _is_object(body):
-                raise RefusedError(answer.status_code, answer.headers, body)
+                raise BadResponseError(answer.status_code, answer.headers, body)
 
-    # A service of this machine may want no key; the SDK cannot do without one.
+    # A local service may need no key, but the SDK does.
     key = "none" if settings.key is None else settings.key.get_secret_value()
     return AnomalyDetectorClient(
         endpoint,

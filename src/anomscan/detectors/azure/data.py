@@ -1,4 +1,4 @@
-"""A series as the files that the service reads: ``timestamp,value`` a variable, or one table; ISO 8601, UTC."""
+"""Writes a series as the CSV that the service reads: ``timestamp,value`` per variable, or one table; ISO 8601, UTC."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from anomscan.errors import ConfigError, OutputError
 from anomscan.storage.durable import output_errors
 from anomscan.telemetry.series import Floats, Instants, Series
 
-Layout = Literal["table", "zip", "folder"]
+#: How data is handed over: one CSV, a zip of one CSV per variable, or a folder of them.
+DataSchema = Literal["table", "zip", "folder"]
 
-#: The service takes no more.
+#: The service's limit.
 MOST_VARIABLES = 300
 _STEM = "telemetry"
-#: Rows that are turned into text at a time.
+#: Rows converted to text at a time.
 _ROWS = 65_536
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """The rows of a series that the service will see.
+    """The rows of a series that are sent to the service.
 
     Parameters
     ----------
@@ -49,17 +50,17 @@ class Table:
 
     @classmethod
     def of(cls, series: Series, align: Literal["Outer", "Inner"]) -> tuple[Table, NDArray[np.intp]]:
-        """The rows that are a timestamp to the service, and which rows of the series they are.
+        """The rows that the service counts as timestamps, and their places in the series.
 
         Parameters
         ----------
         align
-            ``Outer``: a row with any value. ``Inner``: a row with all of them.
+            ``Outer`` takes rows with any value, ``Inner`` only rows with all values.
 
         Raises
         ------
         ConfigError
-            If the variables cannot be sent.
+            If the service cannot take the variables.
         """
         check_variables(series.variables)
         finite = np.isfinite(series.values)
@@ -67,17 +68,17 @@ class Table:
         return cls(series.variables, series.timestamps[places], series.values[places]), places
 
     def rows(self, start: int, stop: int) -> Table:
-        """Some rows."""
+        """The rows from ``start`` to before ``stop``."""
         return Table(self.variables, self.timestamps[start:stop], self.values[start:stop])
 
 
 def check_variables(variables: tuple[str, ...]) -> None:
-    """See that the service can take these variables.
+    """Check that the service can take these variables.
 
     Raises
     ------
     ConfigError
-        If there are too many, or a name cannot be a file's.
+        If there are too many, or a name cannot be a file name.
     """
     if len(variables) > MOST_VARIABLES:
         raise ConfigError(
@@ -93,30 +94,30 @@ def check_variables(variables: tuple[str, ...]) -> None:
 
 
 def iso(timestamps: Instants) -> NDArray[np.str_]:
-    """Instants as the service reads them: with Z, to the second where none has a fraction."""
+    """Format instants for the service: with Z, to the second if none has a fraction."""
     whole = not (timestamps.astype("datetime64[us]").astype(np.int64) % 1_000_000).any()
     return np.char.add(np.datetime_as_string(timestamps, unit="s" if whole else "us"), "Z")
 
 
-def write(table: Table, folder: Path, layout: Layout) -> Path:
-    """Lay a table out in a folder that exists.
+def write(table: Table, folder: Path, data_schema: DataSchema) -> Path:
+    """Write a table into an existing folder.
 
     Returns
     -------
-    What to name to the service: one CSV (``table``), a zip of one CSV a variable, or a folder of them.
+    The path to give the service, of a file or a folder.
 
     Raises
     ------
     OutputError
         If a file cannot be written.
     """
-    if layout == "table":
+    if data_schema == "table":
         path = folder / f"{_STEM}.csv"
         with output_errors(path), path.open("w", encoding="utf-8", newline="") as file:
             file.write(_row(["timestamp", *table.variables]))
             file.writelines(_lines(table, slice(0, len(table.variables))))
         return path
-    if layout == "zip":
+    if data_schema == "zip":
         path = folder / f"{_STEM}.zip"
         with output_errors(path), zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for column, name in enumerate(table.variables):
@@ -150,12 +151,12 @@ def files(path: Path) -> list[Path]:
 
 
 def _lines(table: Table, columns: slice) -> Iterator[str]:
-    """Rows with any value in these columns, as text, many at a time; an empty value leaves its cell empty."""
+    """Rows with any value in these columns, in blocks of CSV; a missing value is an empty cell."""
     for start in range(0, len(table), _ROWS):
         values = table.values[start : start + _ROWS, columns]
         some = np.isfinite(values).any(axis=1)
         instants = iso(table.timestamps[start : start + _ROWS][some]).tolist()
-        # repr is the shortest text that reads back to the same number; NaN is the one number unlike itself
+        # repr is the shortest text that reads back as the same number; only NaN differs from itself
         rows = (",".join("" if x != x else repr(x) for x in row) for row in values[some].tolist())
         yield "".join(f"{instant},{row}\n" for instant, row in zip(instants, rows, strict=True))
 

@@ -1,4 +1,4 @@
-"""A model of the service as a detector: a stretch is sent in batches, results come back by their timestamps."""
+"""A model of the service as a detector: data is sent in batches, and results are matched by their timestamps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from anomscan.config import AzureDetector as AzureSettings
 from anomscan.detectors.azure.blob import Staging
 from anomscan.detectors.azure.client import Mvad, status_of
-from anomscan.detectors.azure.data import Layout, Table, iso
+from anomscan.detectors.azure.data import DataSchema, Table, iso
 from anomscan.detectors.azure.faults import LOCALLY, listed
 from anomscan.detectors.azure.model_file import model_id_of
 from anomscan.detectors.base import Capabilities, Scores
@@ -30,32 +30,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What the service says of a model that is ready.
+    """What the service says about a model that is ready.
 
     Parameters
     ----------
     model_id
         Its id.
     sliding_window
-        The samples before one that its score rests on.
-    layout
+        How many preceding samples a score depends on.
+    data_schema
         How it reads data.
     variables
-        What it was trained on, None where the service does not say.
+        What it was trained on; None if the service does not say.
     trained_through
-        The end of its training, None where the service does not say.
+        The end of its training data; None if the service does not say.
     """
 
     model_id: str
     sliding_window: int
-    layout: Layout
+    data_schema: DataSchema
     variables: frozenset[str] | None
     trained_through: np.datetime64 | None
 
 
 @dataclass(slots=True, eq=False)
 class _Gathered:
-    """One asset's scores while they come in."""
+    """One asset's scores as they come in."""
 
     score: Floats
     severity: Floats
@@ -74,9 +74,9 @@ class AzureDetector:
     settings
         Its section.
     service
-        Whom to ask.
+        The client of that endpoint.
     staging
-        Where the service finds the data.
+        Puts data where the service can read it.
     """
 
     def __init__(self, name: str, settings: AzureSettings, service: Mvad, staging: Staging) -> None:
@@ -96,7 +96,7 @@ class AzureDetector:
 
     @property
     def fingerprint(self) -> str:
-        """The id of the model, or a hash of the file that has it."""
+        """The id of the model, or a hash of the file that names it."""
         if self._settings.model_id is not None:
             return self._settings.model_id
         with suppress(OSError):
@@ -105,7 +105,7 @@ class AzureDetector:
 
     @property
     def trained_through(self) -> np.datetime64 | None:
-        """The end of the model's training."""
+        """The end of the model's training data."""
         return self._trained().trained_through
 
     def score(
@@ -116,7 +116,7 @@ class AzureDetector:
         Raises
         ------
         ServiceError
-            If the service refuses, is gone, or does not end in time.
+            If the service refuses, cannot be reached, or does not finish in time.
         ModelError
             If the model is missing, not ready, or was trained on other variables.
         ConfigError
@@ -169,10 +169,10 @@ class AzureDetector:
     def _ask(
         self, model: Trained, series: Series, piece: Table, rows: NDArray[np.intp], first: int, gathered: _Gathered
     ) -> None:
-        """Have the service judge a piece whose rows from ``first`` on are wanted; ``rows`` says where they belong."""
+        """Have the service score a piece whose rows from ``first`` on are wanted; ``rows`` are their places."""
         wanted = piece.timestamps[first:]
         start, end = iso(wanted[[0, -1]])
-        with self._staging.placed(piece, model.layout) as source:
+        with self._staging.placed(piece, model.data_schema) as source:
             result = self._service.detect(model.model_id, source, str(start), str(end))
         if status_of(result.summary) == "FAILED":
             text, hint = listed(result.summary.errors or ())
@@ -208,7 +208,7 @@ class AzureDetector:
 
 
 def _stretches(first: int, stop: int, lookback: int, most: int) -> Iterator[tuple[int, int, int]]:
-    """Cut rows into pieces of at most ``most`` rows, the lookback in front of each among them.
+    """Cut rows into pieces of at most ``most`` rows, each including the lookback before it.
 
     >>> list(_stretches(5, 12, 5, 8))
     [(0, 5, 8), (3, 8, 11), (6, 11, 12)]
@@ -220,7 +220,7 @@ def _stretches(first: int, stop: int, lookback: int, most: int) -> Iterator[tupl
 def _join(
     results: Sequence[AnomalyState], series: Series, wanted: Instants, rows: NDArray[np.intp], gathered: _Gathered
 ) -> None:
-    """Put results where their timestamps say; what has no value is told of with its error code."""
+    """Match results to rows by their timestamps; those without a value are noted with their error codes."""
     columns = {name: column for column, name in enumerate(series.variables)}
     row_of = dict(zip(wanted.astype(np.int64).tolist(), rows.tolist(), strict=True))
     missing = dict(row_of)
@@ -258,7 +258,7 @@ def _join(
 
 
 def _instant(moment: object) -> int:
-    """Microseconds since 1970 of a datetime, which has an offset or is UTC."""
+    """Microseconds since 1970 of a datetime; one without an offset is UTC."""
     if not isinstance(moment, datetime):
         raise TypeError("timestamp")
     plain = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
@@ -294,11 +294,11 @@ def _described(service: Mvad, model_id: str, settings: AzureSettings) -> Trained
     variables = frozenset(str(state.variable) for state in states)
     end = None if info.end_time is None else np.datetime64(_instant(info.end_time), "us")
     one_table = str(getattr(info.data_schema, "value", info.data_schema) or "OneTable") == "OneTable"
-    apart: Layout = settings.data_schema if settings.data_schema != "table" else "zip"
+    apart: DataSchema = settings.data_schema if settings.data_schema != "table" else "zip"
     return Trained(
         model_id=model_id,
         sliding_window=int(info.sliding_window or settings.sliding_window),
-        layout="table" if one_table else apart,
+        data_schema="table" if one_table else apart,
         variables=variables or None,
         trained_through=end,
     )

@@ -1,4 +1,4 @@
-"""What goes wrong between us and the service, each told apart: one line, and the way out."""
+"""What can go wrong with the service, as errors of one line with a hint at the way out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from anomscan.errors import ServiceError
 from anomscan.retrying import retry_after
 
-#: How to have the same service without Azure.
+#: How to run the same service without Azure.
 LOCALLY = 'or run the same service here: make mvad, then set endpoint = "http://127.0.0.1:5000"'
 
 _LONGEST = 300
@@ -60,17 +60,17 @@ WAYS_OUT = {
 }
 
 
-class RefusedError(Exception):
-    """An error response; read by :func:`translated` alone.
+class BadResponseError(Exception):
+    """A response that is an error or is not JSON; the client translates it.
 
     Parameters
     ----------
     status
         The HTTP status.
     headers
-        Those of the answer.
+        Of the response.
     body
-        What stood in it.
+        Its content.
     """
 
     def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
@@ -81,37 +81,37 @@ class RefusedError(Exception):
 
     @property
     def retry_after_s(self) -> float | None:
-        """The wait that the service asks for, where it does."""
+        """The wait that the service asks for, if it does."""
         return retry_after(self.headers.get("Retry-After"), time.time())
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An error code and its message, as the service gave them; secrets are blotted out."""
+    """An error code and its message from the service, secrets masked."""
 
     code: str | None
     message: str
 
     @property
     def hint(self) -> str | None:
-        """What to do about it, None for a code nobody documented."""
+        """What to do about it; None for an undocumented code."""
         return WAYS_OUT.get(self.code or "")
 
     def __str__(self) -> str:
         return ": ".join(filter(None, (self.code, self.message)))
 
 
-def blotted(text: str) -> str:
-    """The text, short and in one line, without the secrets that a URL or a connection string carries.
+def masked(text: str) -> str:
+    """The text cut to one short line, secrets of URLs and connection strings masked.
 
-    >>> blotted("cannot read https://a.blob/x?sv=2&sig=abc%2F=&se=9")
+    >>> masked("cannot read https://a.blob/x?sv=2&sig=abc%2F=&se=9")
     'cannot read https://a.blob/x?sv=2&sig=***&se=9'
     """
     return _SECRET.sub(r"\1=***", " ".join(text.split()))[:_LONGEST]
 
 
 def said(body: bytes) -> Said | None:
-    """The error an answer's JSON holds; None where it is not JSON."""
+    """The error in a response's JSON; None if it is not JSON."""
     try:
         content: Any = json.loads(body)
     except ValueError:
@@ -120,24 +120,24 @@ def said(body: bytes) -> Said | None:
         content = content["error"]
     if not isinstance(content, dict):
         return Said(None, "")
-    return Said(str(content["code"]) if content.get("code") else None, blotted(str(content.get("message") or "")))
+    return Said(str(content["code"]) if content.get("code") else None, masked(str(content.get("message") or "")))
 
 
 def listed(errors: Iterable[Any]) -> tuple[str, str | None]:
-    """The errors that a summary or a model names: as text, and what to do about the first that is documented."""
-    found = [Said(str(error.code) if error.code else None, blotted(str(error.message or ""))) for error in errors]
+    """The errors of a summary or a model as text, and what to do about the first documented one."""
+    found = [Said(str(error.code) if error.code else None, masked(str(error.message or ""))) for error in errors]
     return "; ".join(map(str, found)) or "it does not say why", next((one.hint for one in found if one.hint), None)
 
 
-def refusal(refused: RefusedError, what: str, endpoint: str) -> ServiceError:
-    """A refusing answer as one line.
+def refusal(refused: BadResponseError, what: str, endpoint: str) -> ServiceError:
+    """The error that a bad response means.
 
     Parameters
     ----------
     what
-        What was asked of the service, the beginning of the line.
+        What was asked of the service; begins the line.
     endpoint
-        Whom we asked.
+        The service's address.
     """
     status, error = refused.status, said(refused.body)
     html = refused.body.lstrip()[:1] == b"<"
@@ -188,8 +188,8 @@ def refusal(refused: RefusedError, what: str, endpoint: str) -> ServiceError:
 
 
 def unreachable(what: str, endpoint: str, reason: str) -> ServiceError:
-    """No answer at all."""
-    return ServiceError(f"{what}: {endpoint} cannot be reached: {blotted(reason)}", hint=f"check endpoint; {LOCALLY}")
+    """The error for a service that does not answer."""
+    return ServiceError(f"{what}: {endpoint} cannot be reached: {masked(reason)}", hint=f"check endpoint; {LOCALLY}")
 
 
 def _here() -> str:

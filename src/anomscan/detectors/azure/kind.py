@@ -1,4 +1,4 @@
-"""The kind ``azure``: Azure's Multivariate Anomaly Detector or a server of its protocol, which keeps the models."""
+"""The kind ``azure``: Azure's Multivariate Anomaly Detector, or a server of its protocol, which stores the models."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from anomscan.detectors.azure.client import Mvad
     from anomscan.store.store import Store
 
-#: Assets that an error names.
+#: Most assets that an error names.
 _SHOWN = 5
 
 
 class AzureKind(Kind):
-    """Trained on one asset's history, calm or not."""
+    """Trained on all of one asset's history, not on chosen exemplars."""
 
     trained = True
     train_options = frozenset({"--asset"})
@@ -28,7 +28,7 @@ class AzureKind(Kind):
 
     @contextmanager
     def opened(self, name: str, settings: Settings, warn: Callable[[str], None]) -> Iterator[Detector]:
-        """Speak to the service."""
+        """Connect to the service."""
         from anomscan.detectors.azure.blob import staging_of
         from anomscan.detectors.azure.client import Mvad
         from anomscan.detectors.azure.detector import AzureDetector
@@ -39,7 +39,7 @@ class AzureKind(Kind):
             yield detector
 
     def train(self, console: Console, settings: Settings, training: TrainingRequest) -> None:
-        """Train a model on one asset's history and show what came of it."""
+        """Train a model on one asset's history and show the result."""
         asset = training.options.get("--asset")
         from anomscan.detectors.azure.blob import staging_of
         from anomscan.detectors.azure.training import train
@@ -64,7 +64,7 @@ class AzureKind(Kind):
             )
 
     def models(self, name: str, settings: Settings) -> list[tuple[str, str, str]]:
-        """List the models of the service: the model and its state, the end of its training."""
+        """List the models of the service, with their state and the end of their training data."""
         try:
             with _service(settings) as service:
                 found = service.models()
@@ -109,7 +109,7 @@ class AzureKind(Kind):
         _show(console, *diagnostics(model), data=True)
 
     def delete(self, console: Console, name: str, settings: Settings, model_id: str | None) -> None:
-        """Delete a model at the service, and the note of it."""
+        """Delete a model from the service, and the local record of it."""
         from anomscan.detectors.azure.model_file import forget, model_id_of
 
         model_id = model_id or model_id_of(name, settings)

@@ -1,4 +1,4 @@
-"""Which model of the service is meant: the id in the settings, else the one that ``train`` noted down."""
+"""Which model of the service to use: the id in the settings, else the one that ``train`` recorded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def model_id_of(name: str, settings: AzureSettings) -> str:
     Raises
     ------
     ModelError
-        If there is no such file, or its model belongs to another service.
+        If no model is recorded, or it belongs to another service.
     """
     if settings.model_id:
         return settings.model_id
@@ -33,12 +33,12 @@ def model_id_of(name: str, settings: AzureSettings) -> str:
 
 
 def note(settings: AzureSettings, model_id: str) -> None:
-    """Write down which model was trained.
+    """Record which model was trained.
 
     Raises
     ------
     OutputError
-        If the file cannot be written; the old one stays.
+        If the file cannot be written; the old one is kept.
     """
     noted = {"model_id": model_id, "endpoint": settings.endpoint.rstrip("/")}
     with replace_file(settings.model) as file:
@@ -46,7 +46,7 @@ def note(settings: AzureSettings, model_id: str) -> None:
 
 
 def forget(settings: AzureSettings, model_id: str) -> None:
-    """Remove the note of a model that is no more."""
+    """Remove the record of a deleted model."""
     try:
         noted = json.loads(settings.model.read_text("utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""``train`` with the service: one asset's history becomes a model."""
+"""Training with the service, on one asset's history."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from anomscan.telemetry.series import Series
 if TYPE_CHECKING:
     from azure.ai.anomalydetector.models import AnomalyDetectionModel, ModelInfo
 
-#: The service takes no more, and advises at least so many.
+#: The service's limit, and the least it recommends.
 MOST_TIMESTAMPS, ADVISED_TIMESTAMPS = 1_000_000, 5_000
 _DISPLAY_NAME = 24
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """What came of a training.
+    """The result of a training.
 
     Parameters
     ----------
     model_id
         The new model.
     timestamps
-        How many it was trained on.
+        Number of samples it was trained on.
     through
         The last of them.
     curve
@@ -62,21 +62,21 @@ def train(
     through: np.datetime64 | None,
     on_status: Callable[[str], None],
 ) -> TrainingResult:
-    """Train a model on one asset's history up to ``through`` and note its id where the settings say.
+    """Train a model on one asset's history up to ``through`` and record its id in the file that the settings name.
 
     Parameters
     ----------
     on_status
-        Called with each status the training takes, in words.
+        Called with a sentence at each change of status.
 
     Raises
     ------
     NoExemplarsError
         If the history is shorter than the sliding window.
     ServiceError
-        If the service refuses, is gone, or the training fails.
+        If the service refuses, cannot be reached, or the training fails.
     OutputError
-        If the id cannot be written down; the message has it.
+        If the id cannot be recorded; ``on_status`` was told it before.
     """
     table, _ = Table.of(series, settings.align)
     stop = len(table) if through is None else int(np.searchsorted(table.timestamps, through, "right"))
@@ -102,7 +102,7 @@ def train(
 def diagnostics(
     model: AnomalyDetectionModel,
 ) -> tuple[list[tuple[int, float, float]], list[tuple[str, float, int, str, str]]]:
-    """The training curve and the state of each variable, as in :class:`TrainingResult`; empty where there is none."""
+    """The training curve and the state of each variable, as in :class:`TrainingResult`; empty if there is none."""
     found = model.model_info.diagnostics_info if model.model_info else None
     state = found.model_state if found else None
     curve = (
@@ -162,7 +162,7 @@ def _advice(table: Table, *, left: int) -> list[str]:
 
 
 class _Watch:
-    """Says a training's status when it changes, and how far it is."""
+    """Reports a training's status and progress whenever they change."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say

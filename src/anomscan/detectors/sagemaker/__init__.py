@@ -1,1 +1,1 @@
-"""A Random Cut Forest behind an endpoint of Amazon SageMaker."""
+"""A Random Cut Forest behind an Amazon SageMaker endpoint."""

@@ -1,4 +1,4 @@
-"""The calls that train a forest with SageMaker and put it into service, as plain data."""
+"""The AWS calls that train a forest with SageMaker and deploy it, as plain data."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ VARIANT = "AllTraffic"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of boto3.
+    """One boto3 call.
 
     Parameters
     ----------
     service, operation
-        ``s3`` and ``put_object``, say.
+        For example ``s3`` and ``put_object``.
     parameters
         Its keyword arguments.
     """
@@ -29,19 +29,19 @@ class Call:
     parameters: Mapping[str, Any]
 
     def line(self) -> str:
-        """It as one line of JSON, content shown by its size."""
+        """The call as one line of JSON; uploaded content is replaced by its size."""
         call = {"service": self.service, "call": self.operation, "parameters": dict(self.parameters)}
         return json.dumps(call, default=lambda content: f"<{len(content):,} bytes>", ensure_ascii=False)
 
 
 def put_object(bucket: str, key: str, content: bytes, content_type: str) -> Call:
-    """Put one object."""
+    """Upload one object."""
     parameters = {"Bucket": bucket, "Key": key, "Body": content, "ContentType": content_type}
     return Call("s3", "put_object", parameters)
 
 
 def training_job(name: str, settings: SageMakerTraining, image: str, *, data: str, output: str, dimension: int) -> Call:
-    """Train on the CSV files below ``data``; the model goes below ``output``."""
+    """Train on the CSV files under ``data``; the model is stored under ``output``."""
     return Call(
         "sagemaker",
         "create_training_job",
@@ -62,7 +62,7 @@ def training_job(name: str, settings: SageMakerTraining, image: str, *, data: st
                         "S3DataSource": {
                             "S3DataType": "S3Prefix",
                             "S3Uri": data,
-                            # The one distribution that the algorithm takes.
+                            # The only distribution that the algorithm accepts.
                             "S3DataDistributionType": "ShardedByS3Key",
                         }
                     },
@@ -81,7 +81,7 @@ def training_job(name: str, settings: SageMakerTraining, image: str, *, data: st
 
 
 def model(name: str, settings: SageMakerTraining, image: str, artifact: str) -> Call:
-    """Make a model of an artifact."""
+    """Create a model from an artifact."""
     return Call(
         "sagemaker",
         "create_model",
@@ -95,7 +95,7 @@ def model(name: str, settings: SageMakerTraining, image: str, artifact: str) -> 
 
 
 def endpoint_config(name: str, settings: SageMakerTraining, model_name: str, *, serverless: bool) -> Call:
-    """Say what an endpoint runs on."""
+    """Configure what an endpoint runs on."""
     hardware: dict[str, Any] = {
         "InitialInstanceCount": settings.instance_count,
         "InstanceType": settings.instance_type,
@@ -116,7 +116,7 @@ def endpoint_config(name: str, settings: SageMakerTraining, model_name: str, *, 
 
 
 def endpoint(name: str, settings: SageMakerTraining, config_name: str, *, update: bool) -> Call:
-    """Make an endpoint, or have one that is there take another configuration."""
+    """Create an endpoint, or switch an existing one to another configuration."""
     parameters: dict[str, Any] = {"EndpointName": name, "EndpointConfigName": config_name}
     if update:
         return Call("sagemaker", "update_endpoint", parameters)

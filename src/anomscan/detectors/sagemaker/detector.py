@@ -1,4 +1,4 @@
-"""The endpoint as a detector: shingles of many assets are packed together into its requests."""
+"""The endpoint as a detector: each request carries shingles of many assets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SageMakerDetector:
     name
         Its name in the settings.
     settings
-        With what its model was trained on, where that is said.
+        Its section, which may say what the model was trained on.
     scorer
         The endpoint's runtime, or a recording of it.
     """
@@ -40,7 +40,7 @@ class SageMakerDetector:
 
     @property
     def fingerprint(self) -> str:
-        """The name of the endpoint: what model is behind it is not known here."""
+        """The name of the endpoint; which model it serves is not known here."""
         return self._settings.endpoint
 
     def score(
@@ -48,7 +48,7 @@ class SageMakerDetector:
     ) -> list[Scores | AnomscanError]:
         """Score all shingles of a batch; see :meth:`anomscan.detectors.base.Detector.score`.
 
-        An asset whose points could not be scored within the deadline, or to the last point, is an AssetError.
+        An asset gets an AssetError unless all of its points were scored by the deadline.
 
         Raises
         ------
@@ -70,7 +70,7 @@ class SageMakerDetector:
         return results
 
     def contributions(self, series: Series, rows: NDArray[np.intp], shingle: int) -> Floats | None:
-        """None: the endpoint gives scores alone."""
+        """None: the endpoint returns only scores."""
         return None
 
     def _check(self, series: Series, shingle: int) -> None:

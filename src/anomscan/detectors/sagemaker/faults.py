@@ -1,4 +1,4 @@
-"""What an endpoint's refusal means: wait, ask again, ask for less at a time, or give up."""
+"""What an endpoint's errors call for: waiting, retrying, smaller requests, or giving up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHOWN = 200
 
 
 class Cure(Enum):
-    """What may help against a fault."""
+    """What may help after a fault."""
 
     WAIT = "ask again until the deadline"
     FEW = "ask again a few times"
@@ -23,14 +23,14 @@ class Cure(Enum):
 
 
 class FaultError(Exception):
-    """A request that failed and may yet be answered.
+    """A request that failed and may succeed later.
 
     Parameters
     ----------
     cure
         What may help.
     reason
-        What the endpoint did, as the end of a sentence about it.
+        What the endpoint did, as the end of a sentence that begins with its name.
     """
 
     def __init__(self, cure: Cure, reason: str) -> None:
@@ -40,23 +40,23 @@ class FaultError(Exception):
 
 
 class UnreachableError(FaultError):
-    """No connection to the service at all."""
+    """The service cannot be reached."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(Cure.FEW, reason)
 
 
 def meaning(error: Exception, endpoint: str, dimension: int) -> FaultError | AnomscanError:
-    """The fault that an error of botocore stands for, or the error that ends the run.
+    """Translate a botocore error into a fault, or into the error that ends the run.
 
     Parameters
     ----------
     error
         A ClientError or BotoCoreError.
     endpoint
-        Its name, for messages.
+        The endpoint's name, for messages.
     dimension
-        Of the points that were sent.
+        Of the points sent.
     """
     if isinstance(error, aws.ClientError):
         return _refusal(error.response, endpoint, dimension)
@@ -103,7 +103,7 @@ def _refusal(response: Mapping[str, Any], endpoint: str, dimension: int) -> Faul
             f"endpoint '{endpoint}' is denied to us ({code})", hint="allow sagemaker:InvokeEndpoint on it"
         )
     if code in _CREDENTIALS or "Token" in code or "Signature" in code:
-        # Such a message can hold what was signed, a session token included.
+        # The message can contain what was signed, including a session token.
         return ServiceError(
             f"endpoint '{endpoint}' does not accept the AWS credentials ({code})",
             hint="renew them, or check AWS_PROFILE and this host's clock",
@@ -116,7 +116,7 @@ _CREDENTIALS = frozenset({"RequestExpired", "RequestTimeTooSkewed", "AuthFailure
 
 
 def _of_the_model(response: Mapping[str, Any], endpoint: str, dimension: int) -> FaultError | AnomscanError:
-    """The container's own answer; it is worth another try unless the container blames the request."""
+    """An error from the model's container; worth a retry unless it blames the request."""
     status = int(response.get("OriginalStatusCode") or _SERVER)
     if status == _TOO_MANY:
         return FaultError(Cure.WAIT, f"had its model answer {status}")

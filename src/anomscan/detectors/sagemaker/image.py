@@ -1,4 +1,4 @@
-"""Where the image of SageMaker's Random Cut Forest lies: each region has its own registry."""
+"""The image of SageMaker's Random Cut Forest; each region has its own registry."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from anomscan.storage.aws import region_of
 
 
 def image_of(name: str, image_uri: str | None, region: str | None) -> str:
-    """The image to train and to serve with.
+    """Find the image for training and serving.
 
     Parameters
     ----------
     name
-        The detector's, for messages.
+        The detector's name, for messages.
     image_uri
-        The one of the settings; then nothing is looked up.
+        From the settings; if given, nothing is looked up.
     region
-        The region of the settings.
+        From the settings.
 
     Raises
     ------
     ConfigError
         If no region is set, or it has no such image.
     MissingExtraError
-        Without Amazon's SDK.
+        If Amazon's SDK is not installed.
     """
     if image_uri:
         return image_uri

@@ -1,6 +1,6 @@
 """The kind ``sagemaker``: a forest behind an endpoint, trained in AWS.
 
-Training says first what will be done and what it will cost, and asks whether to go on.
+Training first shows what it will do and cost, and asks for confirmation.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class SageMakerKind(Kind):
     remote = True
 
     def opened(self, name: str, settings: Settings, warn: Callable[[str], None]) -> AbstractContextManager[Detector]:
-        """Speak to the endpoint."""
+        """Connect to the endpoint."""
         return self.taped(name, settings, None, None)
 
     @contextmanager
     def taped(self, name: str, settings: Settings, record: Path | None, replay: Path | None) -> Iterator[Detector]:
-        """Speak to the endpoint and record what it answers, or replay that."""
+        """Connect to the endpoint and record its answers, or replay recorded ones."""
         from anomscan.detectors.recording import taped
         from anomscan.detectors.sagemaker.detector import SageMakerDetector
         from anomscan.detectors.sagemaker.runtime import Runtime
@@ -46,7 +46,7 @@ class SageMakerKind(Kind):
             yield SageMakerDetector(name, settings, scorer)
 
     def train(self, console: Console, settings: Settings, training: TrainingRequest) -> None:
-        """Train in AWS, deploy there, or both; what was made goes to standard output as a line of JSON."""
+        """Train in AWS, deploy there, or both; what was created is printed on stdout as a line of JSON."""
         from anomscan.detectors.sagemaker.planning import Wish, make_plan
         from anomscan.detectors.sagemaker.training import Account
 
@@ -103,7 +103,7 @@ class SageMakerKind(Kind):
 
 
 def _exemplars(console: Console, training: TrainingRequest) -> tuple[Exemplars, Layout]:
-    """The same as a forest here would learn from."""
+    """The exemplars that a local forest would be trained on."""
     from anomscan.detectors.exemplars import Criteria, choose
     from anomscan.store.store import Store
 

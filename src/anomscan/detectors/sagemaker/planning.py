@@ -1,4 +1,4 @@
-"""What training with SageMaker, or deploying what was trained, will do: planned whole before anything is done."""
+"""A plan of a training with SageMaker or a deployment, complete before anything is done."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from anomscan.errors import ConfigError, InputError
 from anomscan.telemetry.cadence import instant_text
 from anomscan.telemetry.rows import Layout
 
-#: Of one file of the training set, at most.
+#: Most rows in one file of the training set.
 _SHARD_ROWS = 250_000
 _LONGEST_NAME = 63
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is to be done.
+    """What the user asked for.
 
     Parameters
     ----------
     deploy
-        Whether the model goes into service.
+        Whether to deploy the model.
     endpoint
-        On which endpoint, made if it is not there, updated if it is. None: the detector's own, which must not be there.
+        The endpoint to create or update. None: the detector's own, which must not exist yet.
     artifact
         A model trained earlier, to deploy without training.
     """
@@ -47,30 +47,30 @@ class Wish:
 
     @property
     def deploys(self) -> bool:
-        """Whether anything goes into service."""
+        """Whether anything is deployed."""
         return self.deploy or self.endpoint is not None or self.artifact is not None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """All that will be done.
+    """Everything that will be done.
 
     Parameters
     ----------
     name
-        What everything made is called.
+        The name of everything that is created.
     detector
         The name of the section.
     settings
         The section.
     image
-        Of the algorithm.
+        The algorithm's image.
     wish
         What was asked for.
     uploads
-        The training set and its description; none where nothing is trained.
+        The training set and its description; empty if nothing is trained.
     shape
-        (m, L * d) of the training set; None where nothing is trained.
+        (m, L * d) of the training set; None if nothing is trained.
     """
 
     name: str
@@ -83,12 +83,12 @@ class Plan:
 
     @property
     def endpoint(self) -> str:
-        """The endpoint that is meant."""
+        """The endpoint to deploy to."""
         return self.wish.endpoint or self.settings.endpoint
 
     @property
     def artifact(self) -> str:
-        """Where the model lies, or will lie."""
+        """Where the model is, or will be, stored."""
         return self.wish.artifact or f"{self._output}{self.name}/output/model.tar.gz"
 
     @property
@@ -106,7 +106,7 @@ class Plan:
         )
 
     def deployment(self, artifact: str, *, update: bool) -> tuple[Call, ...]:
-        """What puts an artifact into service; nothing where that is not asked for."""
+        """The calls that deploy an artifact; none if no deployment was asked for."""
         if not self.wish.deploys:
             return ()
         training = self.settings.training
@@ -117,8 +117,8 @@ class Plan:
         )
 
     def lines(self) -> Iterator[str]:
-        """Every call that changes something, as a line of JSON each."""
-        # Whether the endpoint is there is not known before it is asked for, and --endpoint means one that is.
+        """Each call that changes something, as a line of JSON."""
+        # Whether the endpoint exists is not known yet; --endpoint is meant for one that does.
         deployment = self.deployment(self.artifact, update=self.wish.endpoint is not None)
         for call in (*self.uploads, *((self.training,) if self.training else ()), *deployment):
             yield call.line()
@@ -145,7 +145,7 @@ class Plan:
         return said
 
     def warning(self) -> str | None:
-        """What the user should know of the training set."""
+        """What the user should know about the training set."""
         trees, samples = self.settings.training.trees, self.settings.training.sample_size
         if self.shape is None or self.shape[0] >= trees * samples:
             return None
@@ -170,25 +170,25 @@ def make_plan(
     *,
     now: datetime | None = None,
 ) -> Plan:
-    """Plan a training, a deployment, or both; asks nobody but, for the image, Amazon's SDK.
+    """Plan a training, a deployment, or both; AWS is not called.
 
     Parameters
     ----------
     detector, settings
         The section's name and the section.
     wish
-        What is to be done.
+        What the user asked for.
     exemplars
-        What to learn from, with the layout of their source and L; None to deploy ``wish.artifact``.
+        What to train on, with the layout of their source and L; None to deploy ``wish.artifact``.
     now
-        For the names; the time by default.
+        The time that names contain; the present by default.
 
     Raises
     ------
     ConfigError
-        A setting that is missing, or contradicts another.
+        If a setting is missing or contradicts another.
     InputError
-        Exemplars with values beyond what float32 holds.
+        If the exemplars are too few, or have values beyond the range of float32.
     MissingExtraError
         If the image is to be looked up and Amazon's SDK is not installed.
     """
@@ -210,7 +210,7 @@ def make_plan(
 def _training_set(
     name: str, settings: Settings, bucket: str, exemplars: Exemplars, layout: Layout, shingle: int
 ) -> tuple[tuple[Call, ...], tuple[int, int]]:
-    """The files to upload, in the order in which the rows stand in them, and (m, L * d)."""
+    """The files to upload, in the order of their rows, and the shape of all rows, (m, L * d)."""
     training = settings.training
     if settings.shingle not in (None, shingle):
         raise ConfigError(
@@ -244,7 +244,7 @@ def _training_set(
 
 
 def _run_name(detector: str, now: datetime) -> str:
-    """Unlike any other, in the letters that AWS allows: ``anomscan-endpoint-20261122-101500-250``."""
+    """A unique name of characters that AWS allows: ``anomscan-endpoint-20261122-101500-250``."""
     stamp = f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 1000:03}"
     middle = re.sub(r"[^A-Za-z0-9]+", "-", detector).strip("-") or "rcf"
     middle = middle[: _LONGEST_NAME - len("anomscan--") - len(stamp)].strip("-")

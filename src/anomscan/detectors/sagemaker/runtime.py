@@ -1,4 +1,4 @@
-"""Points to scores through an endpoint: requests of bounded size, a bounded number under way, retries of our own."""
+"""Scores points through an endpoint, with bounded requests, bounded concurrency and our own retries."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from anomscan.retrying import Backoff, Clock, Deadline
 from anomscan.storage.aws import in_words, refusals, region_of
 from anomscan.telemetry.series import Floats
 
-#: What a request may weigh, in millions of bytes, well under the service's 6 MiB and, serverless, 4 MiB.
+#: Largest request in MB, without and with serverless; well under the service's limits of 6 MiB and 4 MiB.
 PAYLOAD_MB = {False: 5.0, True: 3.5}
-#: How often botocore tries before we begin to wait by ourselves.
+#: Attempts of botocore before our own retries.
 _ATTEMPTS = 3
 _FEW = 4
 _BACKOFF = Backoff(0.25, 20.0, jitter=(0.5, 1.0))
 
-#: Scores of a request's rows, and the stretches of them that failed: from, to, why.
+#: Scores of a request's rows, and the stretches of rows that failed: start, stop, reason.
 _Answer = tuple[Floats, list[tuple[int, int, str]]]
 
 
 def connect(settings: Settings) -> Any:
-    """A client of the runtime, as the AWS environment and the settings say.
+    """Create a client of the runtime from the AWS environment and the settings.
 
-    ``AWS_RETRY_MODE`` and ``AWS_MAX_ATTEMPTS`` win over our choice of them.
+    ``AWS_RETRY_MODE`` and ``AWS_MAX_ATTEMPTS`` take precedence over our choices.
 
     Raises
     ------
     MissingExtraError
-        Without boto3.
+        If boto3 is not installed.
     ConfigError
-        Without a region, or with a profile that is not there.
+        If no region is set, or the profile does not exist.
     ServiceError
         If a credential helper fails.
     """
@@ -63,19 +63,19 @@ def connect(settings: Settings) -> Any:
     try:
         with refusals(thing):
             return boto3.session.Session().client("sagemaker-runtime", region_name=region, config=config)
-    except ValueError as error:  # AWS_ENDPOINT_URL is no URL
+    except ValueError as error:  # AWS_ENDPOINT_URL is not a URL
         raise ConfigError(f"{thing}: {in_words(error)}") from None
 
 
 class Runtime:
-    """Asks an endpoint; threads may share it. Close it when done.
+    """Client of an endpoint; threads may share it. Close it when done.
 
     Parameters
     ----------
     settings
-        Of the detector.
+        The detector's section.
     client
-        Of botocore, for ``sagemaker-runtime``; made by :func:`connect` where it is None.
+        A botocore client for ``sagemaker-runtime``; None to create one with :func:`connect`.
     clock
         For tests.
     """
@@ -116,12 +116,12 @@ class Runtime:
         Raises
         ------
         ModelError
-            If the model takes points of another dimension.
+            If the model expects points of another dimension.
         ConfigError
             If a single point is larger than a request may be.
         ServiceError
-            If the endpoint is missing, refuses us or cannot be reached, or if all these assets failed and it has not
-            answered in this run at all.
+            If the endpoint does not exist, refuses us or cannot be reached, or if all these assets failed and it has
+            not answered at all in this run.
         """
         answers: list[_Answer] = []
         waiting: deque[Future[_Answer]] = deque()
@@ -139,7 +139,7 @@ class Runtime:
         return self._by_asset(answers, [len(table) for table in points])
 
     def _begin(self, rows: list[bytes], dimension: int) -> Future[_Answer]:
-        """Ask in a thread that nobody need wait for: an interrupted run ends though an answer is still to come."""
+        """Send a request in a daemon thread, so that an interrupted run can exit before the answer arrives."""
         future: Future[_Answer] = Future()
 
         def work() -> None:
@@ -176,18 +176,18 @@ class Runtime:
         return results
 
     def _persist(self, rows: list[bytes], dimension: int) -> _Answer:
-        """Ask for the scores of some rows until they are there, or time is up.
+        """Request the scores of some rows, with retries, until the deadline.
 
         Returns
         -------
-        (n,) float64, and the stretches of rows that failed, each with its reason; there the scores are NaN.
+        (n,) float64, NaN where scoring failed; and the stretches of rows that failed, with their reasons.
         """
         from anomscan.detectors.sagemaker.faults import Cure, FaultError, UnreachableError
 
         settings = self._settings
         scores, failed = np.full(len(rows), np.nan), list[tuple[int, int, str]]()
         deadline = Deadline(self._clock, settings.deadline_s)
-        pieces = [(0, len(rows), 0)]  # from, to, failures that waiting does not cure; the next one last
+        pieces = [(0, len(rows), 0)]  # start, stop, failures that waiting does not cure; a stack
         streak = 0
         while pieces:
             start, stop, failures = pieces.pop()
@@ -242,7 +242,7 @@ class Runtime:
 
 
 class _Raised:
-    """Pass what the block raises on to whoever waits for a future."""
+    """Hands what the block raises to those who wait for a future."""
 
     def __init__(self, future: Future[_Answer]) -> None:
         self._future = future

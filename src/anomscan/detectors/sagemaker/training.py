@@ -1,4 +1,4 @@
-"""A plan carried out in AWS: exemplars to a model of SageMaker's, a model to an endpoint."""
+"""Carries out a plan in AWS: trains a model on exemplars, deploys it to an endpoint."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FEATURE = "training with SageMaker"
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What there is now, by name; None where nothing was asked for."""
+    """What was created, by name; None for what was not asked for."""
 
     artifact: str
     training_job: str | None = None
@@ -28,7 +28,7 @@ class Made:
     endpoint: str | None = None
 
     def line(self) -> str:
-        """It as one line of JSON."""
+        """The same as one line of JSON."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
 
@@ -38,18 +38,18 @@ class Account:
     Parameters
     ----------
     plan
-        What is to be done.
+        What to do.
     say
-        Told what happens, a line each.
+        Called with a line for each thing that happens.
     clock
         For tests.
 
     Raises
     ------
     MissingExtraError
-        Without boto3.
+        If boto3 is not installed.
     ConfigError
-        Without a region.
+        If no region is set.
     """
 
     def __init__(
@@ -67,18 +67,18 @@ class Account:
         self._waiter = Waiter(self._clients["sagemaker"], say, clock or Clock())
 
     def check(self) -> bool:
-        """Look before anything is spent: the bucket, and the endpoint.
+        """Check the bucket and the endpoint before anything costs money.
 
         Returns
         -------
-        Whether the endpoint is there, to be updated.
+        Whether the endpoint exists, and is to be updated.
 
         Raises
         ------
         ConfigError
-            If the endpoint is there and was not named with the wish.
+            If the endpoint exists, but the user did not name it.
         ServiceError
-            If there is no such bucket, or we are refused.
+            If the bucket does not exist, the endpoint cannot be updated now, or AWS refuses us.
         """
         import botocore.exceptions as boto
 
@@ -93,7 +93,7 @@ class Account:
                         raise ServiceError(
                             f"there is no bucket '{bucket}'", hint="make it, or check training.bucket"
                         ) from None
-                    if _code(error) != "403":  # who may write need not be allowed to look
+                    if _code(error) != "403":  # permission to write does not imply permission to look
                         raise
         if not plan.wish.deploys:
             return False
@@ -122,12 +122,12 @@ class Account:
         Parameters
         ----------
         update
-            Whether the endpoint is there, as :meth:`check` found.
+            Whether the endpoint exists, from :meth:`check`.
 
         Raises
         ------
         ServiceError
-            Where AWS refuses, or what was begun ends badly; says where the model lies if there is one.
+            If AWS refuses, or a step fails; says where the model is stored, if there is one.
         """
         plan = self._plan
         artifact, job = plan.artifact, plan.training

@@ -1,4 +1,4 @@
-"""Waiting for SageMaker: what changes is said, and what ends badly is an error with the reason it gives."""
+"""Waits for SageMaker and reports each change of state; a failure is an error with SageMaker's reason."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from anomscan.retrying import Backoff, Clock, Deadline, LateError, poll
 from anomscan.storage.aws import refusals
 
 _POLLS = Backoff(15.0, 15.0)
-#: Beside the time that a training job may run: for a machine to be found and the model to be uploaded.
+#: Allowed in addition to a job's own limit: for finding a machine and uploading the model.
 _QUEUE_S = 7_200.0
 _DEPLOY_S = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """Asks until something has ended.
+    """Polls until something has finished.
 
     Parameters
     ----------
     sagemaker
         A client of the control plane.
     say
-        Told each state once.
+        Called with each new state.
     clock
         For tests.
     """
@@ -40,12 +40,12 @@ class Waiter:
 
         Returns
         -------
-        Where its model lies.
+        Where its model is stored.
 
         Raises
         ------
         ServiceError
-            If it failed or was stopped, with the reason; or has not ended in its time.
+            If it failed or was stopped, with the reason, or has not finished in time.
         """
         thing = f"training job '{job}'"
 
@@ -68,7 +68,7 @@ class Waiter:
         Raises
         ------
         ServiceError
-            If it failed, went back to its old configuration, or is not there in time.
+            If it failed, was rolled back to its old configuration, or is not in service in time.
         """
         thing = f"endpoint '{endpoint}'"
 
@@ -82,7 +82,7 @@ class Waiter:
         if found["EndpointStatus"] != "InService":
             raise ServiceError(f"{thing} is {found['EndpointStatus']}: {reason}", hint="its log is in CloudWatch")
         if found["EndpointConfigName"] != config:
-            # After an update that fails the old configuration serves on, and the status says nothing of it.
+            # After a failed update the old configuration stays in service, and the status does not tell.
             raise ServiceError(
                 f"{thing} was not updated and serves '{found['EndpointConfigName']}' as before: {reason}",
                 hint="the log of the endpoint is in CloudWatch",

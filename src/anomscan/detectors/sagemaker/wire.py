@@ -12,14 +12,14 @@ from anomscan.detectors.points import Floats32
 from anomscan.errors import ConfigError
 from anomscan.telemetry.series import Floats
 
-#: Points that are turned to text at a time, so that not all of them stand in memory as text.
+#: Points converted to text at a time, to bound memory.
 _PIECE = 4_096
 
 
 def rows(points: Floats32) -> Iterator[bytes]:
-    """Each of (n, d) points as a line of CSV without its end.
+    """Format each of (n, d) points as a line of CSV, without a line end.
 
-    Nine significant digits are enough to read the same float32 back, which is what the container works in.
+    Nine significant digits are enough to read the same float32 back; the container works in float32.
 
     >>> list(rows(np.array([[0.1, 2.0], [16777216.0, -0.0]], np.float32)))
     [b'0.100000001,2', b'16777216,-0']
@@ -31,14 +31,14 @@ def rows(points: Floats32) -> Iterator[bytes]:
 
 
 def requests(points: Iterable[Floats32], most_bytes: int) -> Iterator[list[bytes]]:
-    """Pack the points of many assets, in order, into as few requests as the size of a request allows.
+    """Pack the points of many assets, in order, into as few requests as their size limit allows.
 
     Parameters
     ----------
     points
         (n, d) each.
     most_bytes
-        Of a request, line ends included.
+        Size limit of a request, line ends included.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def requests(points: Iterable[Floats32], most_bytes: int) -> Iterator[list[bytes
 
 
 def scores(content: bytes, content_type: str, expected: int) -> Floats:
-    """Read an answer: ``{"scores": [{"score": x}, ...]}``, or a line ``{"score": x}`` each.
+    """Parse an answer: ``{"scores": [{"score": x}, ...]}``, or lines of ``{"score": x}``.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def scores(content: bytes, content_type: str, expected: int) -> Floats:
     content_type
         Says which of the two it is: ``application/json`` or ``application/jsonlines``.
     expected
-        How many points were asked for.
+        Number of points sent.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def scores(content: bytes, content_type: str, expected: int) -> Floats:
     Raises
     ------
     ValueError
-        If the answer is anything else, saying what.
+        If the answer is anything else; the message says what.
     """
     try:
         if "jsonlines" in content_type:
