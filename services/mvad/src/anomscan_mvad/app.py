@@ -1,4 +1,4 @@
-"""The API over HTTP: paths, keys, bodies, headers and errors as Azure's v1.1 has them."""
+"""The API over HTTP: paths, keys, bodies, headers and errors as in Azure's v1.1."""
 
 import asyncio
 import hmac
@@ -26,15 +26,15 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 def build(service: Service, keys: Sequence[str] = (), local_names: frozenset[str] = LOCAL_NAMES) -> ASGIApp:
-    """Make the application.
+    """Build the application.
 
     Parameters
     ----------
     service : Service
     keys : sequence of str
-        Each opens the API; with none, anybody on this machine may use it, save pages in a browser.
+        Each gives access; without any, all on this machine may use the API, except web pages in a browser.
     local_names : frozenset of str
-        The Host headers that are answered where there is no key.
+        The Host headers that are accepted if there is no key.
     """
     api = _Api(service)
     routes = [
@@ -51,7 +51,7 @@ def build(service: Service, keys: Sequence[str] = (), local_names: frozenset[str
 
 
 class _Gate:
-    """Lets nothing in that has no key; tags every answer."""
+    """Refuses requests without a key, and tags every answer."""
 
     def __init__(self, app: ASGIApp, keys: Sequence[str], local_names: frozenset[str]) -> None:
         self._app = app
@@ -74,14 +74,14 @@ class _Gate:
     def _judge(self, request: Request) -> Response | None:
         if self._keys:
             given = request.headers.get("ocp-apim-subscription-key", "").encode()
-            # All are compared, so the time taken says nothing.
+            # All are compared, so that the time taken reveals nothing.
             matches = [hmac.compare_digest(given, key) for key in self._keys]
             if True in matches:
                 return None
             what = "invalid" if given else "missing"
             return _gateway(401, f"Access denied due to {what} subscription key.")
-        # Without a key, a page that its user visits could reach a server on loopback: by a request from another
-        # origin, or by a name of its own that leads here.
+        # Without a key, a web page that the user visits could reach a server on loopback: by a request from another
+        # origin, or by a host name of its own that resolves to this machine.
         if "origin" in request.headers:
             return _gateway(403, "Requests from web pages need a key; start the server with --key-file.")
         if (request.url.hostname or "") not in self._local_names:
@@ -134,7 +134,7 @@ class _Api:
         if file is None:
             return JSONResponse(state | {"results": []})
         results = await run_in_threadpool(file.read_bytes)
-        # The results are on the disk as the JSON that is wanted; only their head is added.
+        # The results are on disk in the JSON that is sent; only the head is added.
         head = JSONResponse(state).body
         return Response(bytes(head)[:-1] + b',"results":' + results + b"}", media_type="application/json")
 
@@ -180,7 +180,7 @@ def _error(status: int, code: str, message: str) -> Response:
 
 
 def _gateway(status: int, message: str) -> Response:
-    """Answer as the gateway in front of the hosted service did, before the service saw anything."""
+    """Answer as the gateway in front of the hosted service did, before a request reached the service."""
     return JSONResponse({"error": {"code": str(status), "message": message}}, status)
 
 

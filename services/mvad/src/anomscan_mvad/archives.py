@@ -1,4 +1,4 @@
-"""Read the CSV files of a file, a folder or a zip, none of them trusted."""
+"""Reads the CSV files of a file, a folder or a zip, none of which is trusted."""
 
 import io
 import zipfile
@@ -15,19 +15,19 @@ _END_BYTES = 22
 
 
 def csv_files(path: Path, max_bytes: int) -> Iterator[tuple[str, bytes]]:
-    """Give each CSV file's name and content.
+    """Yield each CSV file's name and content.
 
     Parameters
     ----------
     path : Path
-        A CSV file, a zip or a folder. Sub-folders and files of other kinds are left out, as the service did.
+        A CSV file, a zip or a folder. Subfolders and other files are skipped, as the service did.
     max_bytes : int
-        The most that all of it may be when unpacked.
+        Limit of the total size, unpacked.
 
     Raises
     ------
     DataError
-        A broken or hostile archive, or too much data.
+        If the archive is broken or hostile, or there is too much data.
     """
     if path.is_dir():
         for file in sorted(path.iterdir()):
@@ -62,7 +62,7 @@ def _members(path: Path, max_bytes: int) -> Iterator[tuple[str, bytes]]:
 
 
 def _check_directory(reader: IO[bytes], name: str) -> None:
-    """Refuse a huge table of contents before the whole of it is read into memory."""
+    """Refuse a huge table of contents before reading it into memory."""
     size = reader.seek(0, io.SEEK_END)
     reader.seek(max(0, size - _END_BYTES - 0xFFFF))
     tail = reader.read()
@@ -83,7 +83,7 @@ def _checked(members: list[zipfile.ZipInfo], name: str) -> list[zipfile.ZipInfo]
     for member in members:
         inside = member.filename
         parts = inside.replace("\\", "/").split("/")
-        # Nothing is ever written under a member's name; a name like this says that the archive means harm.
+        # Nothing is ever written under a member's name, but a name like this means a hostile archive.
         if ".." in parts or inside.startswith(("/", "\\")) or ":" in parts[0] or "\0" in inside:
             raise DataError("ReadingFileError", f"{name} holds a file that points outside of it: {inside[:80]!r}.")
         if len(parts) > 1 or not inside.lower().endswith(".csv"):
@@ -106,7 +106,7 @@ def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -> by
         raise _too_large(member.filename)
     pieces, size = [], 0
     with archive.open(member) as reader:
-        # The sizes in the archive are its author's word, so what really comes out is counted too.
+        # The sizes stated in the archive are not trusted, so the unpacked bytes are counted too.
         while piece := reader.read(1024 * 1024):
             size += len(piece)
             if size > limit:

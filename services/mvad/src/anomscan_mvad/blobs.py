@@ -1,4 +1,4 @@
-"""A folder of blobs: what is asked for its list, and what the list says. Source: Azure's List Blobs operation."""
+"""Listing a folder of blobs: the request and its answer. Source: Azure's List Blobs operation."""
 
 import xml.etree.ElementTree as ET
 from urllib.parse import quote, unquote, urlencode, urlsplit
@@ -8,7 +8,7 @@ from anomscan_mvad.hosts import address_of
 
 
 def list_url(url: str, marker: str) -> str:
-    """Give the URL that lists a folder's own blobs, from a marker on; the folder's signature is kept."""
+    """The URL that lists a folder's own blobs from a marker on, with the folder's signature."""
     parts = urlsplit(url)
     container, prefix = _split(url)
     query = {
@@ -25,24 +25,24 @@ def list_url(url: str, marker: str) -> str:
 
 
 def blob_url(url: str, name: str) -> str:
-    """Give the URL of a blob in a folder, with the folder's signature."""
+    """The URL of a blob in a folder, with the folder's signature."""
     parts = urlsplit(url)
     return parts._replace(path=f"{parts.path.rstrip('/')}/{quote(name, safe='')}").geturl()
 
 
 def csv_names(url: str, body: bytes) -> tuple[list[str], str] | None:
-    """Read a list.
+    """Parse a list.
 
     Returns
     -------
     tuple or None
-        The names, in the folder, of its CSV files, and the marker of the next page (empty at the end); None where the
-        body is not a list of blobs.
+        The names of the folder's CSV files, and the marker of the next page (empty at the end); None if the body is
+        not a list of blobs.
     """
     _, prefix = _split(url)
     try:
         text = body.decode("utf-8-sig")
-        if "<!DOCTYPE" in text:  # declares entities, which no list does
+        if "<!DOCTYPE" in text:  # declares entities, which lists never do
             return None
         root = ET.fromstring(text)  # noqa: S314 - without declared entities nothing expands
     except (ValueError, ET.ParseError):
@@ -59,7 +59,7 @@ def csv_names(url: str, body: bytes) -> tuple[list[str], str] | None:
 
 
 def _split(url: str) -> tuple[str, str]:
-    """Split the path into the container's and the folder's; an emulator has the account's name before them."""
+    """Split the path into the container's and the folder's; an emulator puts the account's name first."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     segments = parts.path.strip("/").split("/")

@@ -1,4 +1,4 @@
-"""Start, ask and end the processes that hold the engine."""
+"""Starts, calls and ends the processes that run the engine."""
 
 import json
 import os
@@ -15,12 +15,12 @@ Answer = dict[str, Any]
 
 
 class Child:
-    """One engine process, started when it is first asked, and again if it died.
+    """One engine process, started at its first request, and again if it died.
 
     Parameters
     ----------
     folder : Path
-        Where the process works; the engine leaves nothing there.
+        The process's working folder; the engine leaves nothing there.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -37,22 +37,22 @@ class Child:
         progress: Callable[[Answer], None] | None = None,
         wait_s: float | None = None,
     ) -> Answer:
-        """Have one thing done; callers come one after the other.
+        """Send a request and wait for its answer; one caller at a time.
 
         Parameters
         ----------
         request : mapping
         timeout_s : float
-            The process is ended when it takes longer.
+            The process is ended if it takes longer.
         progress : callable, optional
-            Told of each step.
+            Called with each step's progress.
         wait_s : float, optional
-            How long to wait for one's turn.
+            How long to wait for other callers.
 
         Raises
         ------
         DataError
-            What the engine found wrong; or it died, or was too slow.
+            If the engine reports an error, dies, or takes too long.
         """
         if not self._turn.acquire(timeout=-1 if wait_s is None else wait_s):
             raise DataError("UnexpectedError", "the engine is busy")
@@ -79,7 +79,7 @@ class Child:
             self._turn.release()
 
     def kill(self) -> None:
-        """End the process at once, and with it whatever it was doing."""
+        """End the process at once, with whatever it is doing."""
         with self._state:
             if self._process is not None:
                 self._process.kill()
@@ -129,7 +129,7 @@ class Child:
                     encoding="utf-8",
                     cwd=self._folder,
                     env=_environment(),
-                    # Ctrl-C is for the server, which then ends its children in order.
+                    # Ctrl-C is meant for the server, which then ends its children.
                     start_new_session=True,
                 )
             return self._process

@@ -14,7 +14,7 @@ from anomscan_mvad.store import Store
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0 after an orderly stop, 2 where it cannot start."""
+    """Run the command; returns 0 after an orderly stop, 2 if it cannot start."""
     options = _parser().parse_args(arguments)
     try:
         return _serve(options)

@@ -1,4 +1,4 @@
-"""Microsoft's engine, with its weights kept as plain data and its results in the service's shape.
+"""Microsoft's engine, with weights stored as plain data and results in the service's form.
 
 Where the engine and the recorded answers of the hosted service differ, this follows the recordings: a row is an
 anomaly exactly where its score is above the upper limit (the engine alone also flags local peaks), severity is 0 and
@@ -31,19 +31,19 @@ REPORT_EVERY = 10
 SEED = 42
 BATCH = 128
 MAX_STRIDE = 10
-"""How many rows apart the engine's training windows begin by default."""
+"""The engine's default for the rows from one training window to the next."""
 FULL_ROWS = 3_000
-"""The most rows that are trained on with a stride of 1."""
+"""Most rows that are trained on with a stride of 1."""
 CELLS = 32_000_000
-"""Cells of the attention maps that may lie in memory at once; longer inputs are scored in pieces."""
+"""Most cells of attention maps in memory at once; longer inputs are scored in pieces."""
 CHANGED = 0.001
-"""The least rise of attention between two variables that counts as a change of correlation: the engine's threshold."""
+"""The smallest rise of attention between two variables that counts as a changed correlation: the engine's threshold."""
 Progress = Callable[[dict[str, list[float]]], None]
 Floats = npt.NDArray[np.float64]
 
 
 class Detector(MultivariateAnomalyDetector):
-    """The engine's detector; it keeps its best weights in memory and tells of its progress."""
+    """The engine's detector, which keeps its best weights in memory and reports its progress."""
 
     def __init__(self, progress: Progress | None = None) -> None:
         super().__init__()
@@ -60,15 +60,15 @@ class Detector(MultivariateAnomalyDetector):
         self._epoch = 0
 
     def save_checkpoint(self) -> None:
-        """Keep the weights: the engine calls this at each best epoch, before its thresholds are known."""
+        """Keep the weights; the engine calls this at each best epoch, before its thresholds are known."""
         self._best = copy.deepcopy(self.model.state_dict())
 
     def load_checkpoint(self, model_path: str) -> None:
-        """Go back to the best weights."""
+        """Restore the best weights."""
         self.model.load_state_dict(self._best)
 
     def train_epoch(self, model: Any, optimizer: Any, dataloader: Any, criterion: Any) -> tuple[float, float, float]:
-        """Train one epoch and note its loss."""
+        """Train one epoch and record its loss."""
         self._began = time.monotonic()
         losses: tuple[float, float, float] = super().train_epoch(model, optimizer, dataloader, criterion)
         self._train_loss = losses[0]
@@ -85,7 +85,7 @@ class Detector(MultivariateAnomalyDetector):
             self.curve["latenciesInSeconds"].append(time.monotonic() - self._began)
             if self._progress is not None:
                 self._progress(self.curve)
-        # Little data leaves nothing to validate on, and the engine would keep the first epoch's weights for ever.
+        # With too little data to validate on, the engine would keep the first epoch's weights.
         return losses if len(dataloader) else (self._train_loss, losses[1], losses[2])
 
     @staticmethod
@@ -98,7 +98,7 @@ class Detector(MultivariateAnomalyDetector):
         contributor_scores: Floats,
         attn_feats: Floats,
     ) -> tuple[Floats, Floats, Floats]:
-        """Give scores (n,), contributions (n, d) and changes of attention (n, d, d) as they are."""
+        """Return scores (n,), contributions (n, d) and changes of attention (n, d, d) unchanged."""
         return inference_scores, contributor_scores, attn_feats
 
 
@@ -109,7 +109,7 @@ def shortest(window: int) -> int:
 
 
 def stride_of(rows: int) -> int:
-    """Choose how many rows apart training windows begin."""
+    """Choose the number of rows from one training window to the next."""
     return min(MAX_STRIDE, max(1, math.ceil(rows / FULL_ROWS)))
 
 
@@ -122,9 +122,9 @@ def train(table: pd.DataFrame, window: int, stride: int, progress: Progress | No
         More than `window` rows, float64, columns sorted.
     window : int
     stride : int
-        Rows from one training window to the next. With 1 the results are nearest to the hosted service's.
+        Rows from one training window to the next. With 1, results are closest to the hosted service's.
     progress : callable, optional
-        Told the curve so far at every tenth epoch.
+        Called with the curve so far at every tenth epoch.
     """
     detector = Detector(progress)
     input_size, _ = detector.compute_window_sizes(window)
@@ -137,17 +137,17 @@ def train(table: pd.DataFrame, window: int, stride: int, progress: Progress | No
             "device": "cpu",
             "seed": SEED,
             "epochs": EPOCHS,
-            # The engine drops a batch that is not full: with little data it would train on nothing.
+            # The engine drops an incomplete batch; with little data it would train on nothing.
             "batch_size": min(BATCH, room // stride),
             "interval": stride,
-            "save": ".",  # made and never written to
+            "save": ".",  # created but never written to
         },
     )
     return detector
 
 
 def save(detector: Detector, folder: Path) -> None:
-    """Write weights and settings; both are on the disk when this returns."""
+    """Write weights and settings; both are safely on disk on return."""
     config = detector.config
     facts = {
         "data_dim": config.data_dim,
@@ -171,7 +171,7 @@ def save(detector: Detector, folder: Path) -> None:
 
 
 def load(folder: Path) -> Detector:
-    """Read what `save` wrote; no code is ever unpickled."""
+    """Read what `save` wrote; nothing is unpickled as code."""
     facts = json.loads((folder / "engine.json").read_text(encoding="utf-8"))
     detector = Detector()
     detector.config = MultiADConfig(
@@ -195,7 +195,7 @@ def score(detector: Detector, table: pd.DataFrame, top: int) -> dict[str, dict[s
     Returns
     -------
     dict
-        Timestamp to the API's ``value``; the first rows, which have no window before them, are not in it.
+        By timestamp the API's ``value``; the first rows, which have no window before them, are left out.
     """
     return {moment: value for piece in _pieces(detector, table) for moment, value in _values(detector, piece, top)}
 

@@ -1,4 +1,4 @@
-"""What can go wrong: said at once over HTTP, or found in the data later and told when the client polls."""
+"""Errors: of a request, answered at once; of the data, reported when the client polls; or at start-up."""
 
 
 class ApiError(Exception):
@@ -9,7 +9,7 @@ class ApiError(Exception):
     status : int
         The HTTP status.
     code, message : str
-        The body's two fields, in the service's documented words where it has some.
+        The body's two fields, in the service's documented words if there are any.
     """
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -29,9 +29,9 @@ class DataError(Exception):
 
 
 class StartError(Exception):
-    """A server that must not start as asked; one line for the person who asked."""
+    """The server cannot start with these options; the message is one line for the user."""
 
 
 def _utf8(message: str) -> str:
-    """Replace what answers cannot hold: a file's name that is not UTF-8, say, is read as half surrogate pairs."""
+    """Replace what UTF-8 cannot encode, such as the surrogates of a file name that is not UTF-8."""
     return message.encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""Bring a data source onto this machine: over HTTP from an allowed host, or from an allowed folder."""
+"""Copies a data source to this machine, over HTTP from an allowed host or from an allowed folder."""
 
 import contextlib
 import errno
@@ -36,7 +36,7 @@ class Sources:
     ----------
     hosts : AllowedHosts
     folders : tuple of Path
-        Resolved; local data must lie below one of them.
+        Resolved; local data must be inside one of them.
     max_bytes : int
     """
 
@@ -45,12 +45,12 @@ class Sources:
     max_bytes: int = limits.MAX_SOURCE_BYTES
 
     def check(self, source: str) -> str:
-        """Refuse, when it is asked for, what must not be read (ApiError 400 InvalidBlobURL).
+        """Refuse a request for what must not be read (ApiError 400 InvalidBlobURL).
 
         Returns
         -------
         str
-            The URL that may be stored and shown: a signature is in the query, so it has none.
+            The URL without its query, which may hold a signature, so that it can be stored and shown.
         """
         if not is_url(source):
             return self._local(source).as_uri()
@@ -63,12 +63,12 @@ class Sources:
         Returns
         -------
         str
-            The name of what was copied: a file, or a folder of files.
+            The name of the copied file or folder of files.
 
         Raises
         ------
         DataError
-            It cannot be read, is too large, or is not allowed.
+            If it cannot be read, is too large, or is not allowed.
         """
         try:
             if is_url(source):
@@ -151,7 +151,7 @@ class Sources:
             return _pour(answer, path, limit, path.name, deadline)
 
     def _list(self, url: str, name: str, deadline: float) -> list[str]:
-        """List the CSV files of a folder of blobs, a page after the other; _NotAFolderError where there are none."""
+        """List the CSV files of a folder of blobs, page by page; _NotAFolderError if there are none."""
         names: list[str] = []
         marker = ""
         while True:
@@ -177,7 +177,7 @@ class Sources:
 
     @contextlib.contextmanager
     def _answer(self, url: str, name: str, deadline: float) -> Iterator[tuple[http.client.HTTPResponse, str]]:
-        """Ask a host that is allowed, and those that it redirects to if they are too; give the answer and its host."""
+        """Request a URL of an allowed host, following redirects to allowed hosts; give the answer and its host."""
         for _ in range(MAX_REDIRECTS + 1):
             parts, host, port = self.hosts.split(url)
             try:
@@ -185,7 +185,7 @@ class Sources:
             except OSError:
                 raise DataError("StorageReadError", f"{host} has no address") from None
             connection = _Pinned(host, port, addresses, parts.scheme == "https")
-            # Time-outs of the socket begin anew with each byte; this one does not.
+            # The socket's timeouts restart with each byte; this one does not.
             watchdog = threading.Timer(deadline - time.monotonic(), connection.abort)
             watchdog.daemon = True
             watchdog.start()
@@ -210,16 +210,16 @@ class Sources:
 
 
 class _NotAFolderError(Exception):
-    """A URL is not that of a folder of blobs; the text, if any, is for the person who thought so."""
+    """A URL is not a folder of blobs; the message, if any, is for the user."""
 
 
 def is_url(source: str) -> bool:
-    """Tell a URL from a path; ``file:`` is a path."""
+    """Whether a source is a URL; ``file:`` counts as a path."""
     return "://" in source and not source.startswith("file:")
 
 
 def without_secrets(source: str) -> str:
-    """Give the data source as it may be stored and shown: a signature is in the query, so the query goes."""
+    """The data source without its query, which may hold a signature, so that it can be stored and shown."""
     if not is_url(source):
         return source
     try:
@@ -230,7 +230,7 @@ def without_secrets(source: str) -> str:
 
 
 def file_name(url: str) -> str:
-    """Name the file that a URL points at; the variable's name where one file holds one variable."""
+    """A safe name of the file that a URL points at; it names the variable if each file holds one."""
     name = unquote(urlsplit(url).path).rstrip("/").rpartition("/")[2]
     safe = "".join(c for c in name if c.isprintable() and c not in '/\\:*?"<>|').strip(". ")
     return safe[-200:] or "data"
@@ -255,7 +255,7 @@ def _pour(reader: _Readable | http.client.HTTPResponse, path: Path, limit: int, 
             if time.monotonic() > deadline:
                 raise _too_slow(name)
             writer.write(chunk)
-    if isinstance(reader, http.client.HTTPResponse) and reader.length:  # what the sender still owes
+    if isinstance(reader, http.client.HTTPResponse) and reader.length:  # bytes still missing
         raise DataError("StorageReadError", f"{name} was cut off after {size} bytes")
     return size
 
@@ -265,7 +265,7 @@ def _too_slow(name: str) -> DataError:
 
 
 class _Pinned(http.client.HTTPConnection):
-    """A connection to one of the addresses that were checked, whatever the name leads to by now."""
+    """A connection to one of the addresses that were checked, whatever the name resolves to by now."""
 
     def __init__(self, host: str, port: int, addresses: Sequence[str], tls: bool) -> None:
         super().__init__(host, port, timeout=limits.SOCKET_TIMEOUT_S)
@@ -286,10 +286,10 @@ class _Pinned(http.client.HTTPConnection):
             raise failure or OSError("no address")
         if self._context is not None:
             self.sock = self._context.wrap_socket(self.sock, server_hostname=self.host)
-        self._wire = self.sock  # the answer takes `sock` over, where the other end closes after it
+        self._wire = self.sock  # the response takes over `sock` if the other end closes after it
 
     def abort(self) -> None:
-        """End a transfer from another thread; to the reader it looks complete."""
+        """End a transfer from another thread; the reader sees a normal end."""
         self.aborted = True
         if self._wire is not None:
             with contextlib.suppress(OSError):
@@ -297,5 +297,5 @@ class _Pinned(http.client.HTTPConnection):
 
 
 def remove(path: Path) -> None:
-    """Remove a folder, if it is there."""
+    """Remove a folder if it exists."""
     shutil.rmtree(path, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Which hosts the server may read from, so that no request can send it where it should not go."""
+"""Which hosts the server may read from, so that no request can make it read from others."""
 
 import ipaddress
 import re
@@ -21,18 +21,18 @@ Resolver = Callable[[str, int], Sequence[str]]
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """Look the addresses of a host up; OSError where there are none."""
+    """Look up the addresses of a host; OSError if there are none."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def refused(message: str) -> ApiError:
-    """Say that a data source may not be read."""
+    """The error for a data source that may not be read."""
     return ApiError(400, "InvalidBlobURL", message)
 
 
 def address_of(text: str) -> Address | None:
-    """Read an IP address; None where it is a name."""
+    """Parse an IP address; None if it is a name."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
@@ -43,9 +43,9 @@ def address_of(text: str) -> Address | None:
 
 @dataclass(frozen=True)
 class AllowedHosts:
-    """Azure's blob endpoints over https, and the hosts named by the person who starts the server.
+    """Azure's blob endpoints over https, and the hosts named when the server was started.
 
-    A named host may lie on loopback or in a private network; a link-local address (where clouds keep their metadata)
+    A named host may be on loopback or in a private network; a link-local address (where clouds serve their metadata)
     must be named as the address itself. The addresses are checked, not only the names, and the caller connects to the
     address that was checked.
     """
@@ -55,7 +55,7 @@ class AllowedHosts:
 
     @classmethod
     def parse(cls, entries: Sequence[str]) -> "AllowedHosts":
-        """Read ``HOST`` or ``HOST:PORT`` entries; ValueError where one is neither."""
+        """Parse ``HOST`` or ``HOST:PORT`` entries; ValueError if one is neither."""
         named: set[tuple[str, int | None]] = set()
         for entry in entries:
             bare = address_of(entry)
@@ -69,17 +69,17 @@ class AllowedHosts:
         return cls(frozenset(named))
 
     def split(self, url: str) -> tuple[SplitResult, str, int]:
-        """Take a URL apart and check its scheme and host, without looking anything up.
+        """Split a URL and check its scheme and host, without a look-up.
 
         Returns
         -------
         tuple
-            The parts, the host in its canonical form, the port.
+            The parts, the canonical host, and the port.
 
         Raises
         ------
         ApiError
-            400 InvalidBlobURL: not a URL, or a host that is not allowed. The message never holds the query.
+            400 InvalidBlobURL: not a URL, or a host that is not allowed. The message never contains the query.
         """
         try:
             parts = urlsplit(url)
@@ -109,7 +109,7 @@ class AllowedHosts:
         ApiError
             400 InvalidBlobURL: one of the addresses is not allowed, so none is used.
         OSError
-            The name has no address.
+            If the name has no address.
         """
         found = self.resolver(host, port)
         for text in found:
@@ -119,7 +119,7 @@ class AllowedHosts:
         return list(found)
 
     def check(self, url: str) -> None:
-        """Refuse a URL that must not be fetched; a name that cannot be looked up now passes, to fail when fetched."""
+        """Refuse a URL that must not be fetched; a name without an address passes now and fails when fetched."""
         _, host, port = self.split(url)
         try:
             self.addresses(host, port)

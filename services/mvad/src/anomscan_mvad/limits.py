@@ -12,20 +12,20 @@ DEFAULT_CONTRIBUTORS = 10
 MAX_NAME = 24
 MAX_MODELS = 1_000
 MAX_PENDING = 50
-"""Trainings, and likewise batch detections, that may wait or run."""
+"""Most trainings, and most batch detections, that may wait or run."""
 RESULT_DAYS = 7
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_LAST_BODY_BYTES = 64 * 1024 * 1024
-"""2,880 timestamps x 300 variables, as the API writes them, are about 40 MB."""
+"""2,880 timestamps x 300 variables are about 40 MB in the API's format."""
 MAX_SOURCE_BYTES = 512 * 1024 * 1024
-"""A data source, packed or unpacked, unless the command line says otherwise."""
+"""Largest data source, packed or unpacked, unless the command line says otherwise."""
 MAX_FILES = 1_000
-"""Files of a folder or an archive, whatever they are."""
+"""Most files in a folder or archive, of any kind."""
 MAX_LIST_BYTES = 8 * 1024 * 1024
-"""A page of a list of blobs."""
+"""Largest page of a list of blobs."""
 MAX_DIRECTORY_BYTES = 1024 * 1024
-"""A zip's table of contents."""
+"""Largest table of contents of a zip."""
 
 HEADER_TIMEOUT_S = 15.0
 BODY_TIMEOUT_S = 60.0

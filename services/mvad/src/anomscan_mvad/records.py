@@ -1,4 +1,4 @@
-"""The states of models and results: how they are read, how they change, and how they are shown."""
+"""The states of models and results: how they are read, changed and shown."""
 
 import json
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ EMPTY_CURVE: dict[str, list[float]] = {
 
 
 def read_model(key: str, raw: bytes) -> State:
-    """Read a stored model; ValueError where it is not one that the API can show."""
+    """Read a stored model; ValueError if the API could not show it."""
     state = _renewed(raw)
     _demand(state, shapes.STORED_MODEL)
     try:
@@ -32,7 +32,7 @@ def read_model(key: str, raw: bytes) -> State:
 
 
 def read_result(key: str, raw: bytes) -> State:
-    """Read a stored result; ValueError where it is not one that the API can show."""
+    """Read a stored result; ValueError if the API could not show it."""
     state = _renewed(raw)
     _demand(state, shapes.STORED_RESULT)
     _demand(key, shapes.identifier)
@@ -40,13 +40,13 @@ def read_result(key: str, raw: bytes) -> State:
 
 
 def part(state: State) -> dict[str, Any]:
-    """Give the part of a state that holds its status: a model's info, a result's summary."""
+    """Return the part of a state that holds its status: a model's info or a result's summary."""
     part: dict[str, Any] = state["info"] if "info" in state else state["summary"]
     return part
 
 
 def begin(state: State) -> None:
-    """Mark work as begun, once more."""
+    """Mark work as started, and count the attempt."""
     state["attempts"] = state.get("attempts", 0) + 1
     state["updated"] = datetime.now(UTC).timestamp()
     part(state)["status"] = "RUNNING"
@@ -55,19 +55,19 @@ def begin(state: State) -> None:
 
 
 def stopped(shelf: Shelf, key: str) -> None:
-    """Leave for the next start what an orderly stop interrupts."""
+    """Leave interrupted work to the next start; an orderly stop does not count as an attempt."""
     shelf.change(key, lambda state: state.update(attempts=state["attempts"] - 1))
 
 
 def note(state: State, found: dict[str, Any], status: str = "RUNNING") -> None:
-    """Add what the engine found."""
+    """Add results of the engine."""
     state["updated"] = datetime.now(UTC).timestamp()
     state["info"]["status"] = status
     state["info"]["diagnosticsInfo"].update(found)
 
 
 def fail(shelf: Shelf, key: str, error: ApiError | DataError) -> None:
-    """Let a model or result fail, if it is still there, and its data go."""
+    """Mark a model or result, if it still exists, as failed and delete its data."""
 
     def alter(state: State) -> None:
         state["updated"] = datetime.now(UTC).timestamp()
@@ -78,7 +78,7 @@ def fail(shelf: Shelf, key: str, error: ApiError | DataError) -> None:
 
 
 def public(key: str, state: State) -> State:
-    """Show a model as the API does."""
+    """A model in the API's form."""
     times = (datetime.fromtimestamp(int(state[name]), UTC) for name in ("created", "updated"))
     created, updated = (instant(moment) for moment in times)
     return {"modelId": key, "createdTime": created, "lastUpdatedTime": updated, "modelInfo": state["info"]}
@@ -91,7 +91,7 @@ def _demand(value: Any, shape: shapes.Shape) -> None:
 
 
 def _renewed(raw: bytes) -> State:
-    """Read a state; what earlier versions stored and some clients refuse is put right."""
+    """Read a state, and correct what earlier versions stored but some clients refuse."""
     # Half surrogate pairs, which cannot be written as UTF-8, become question marks.
     state: State = json.loads(json.dumps(json.loads(raw), ensure_ascii=False).encode("utf-8", "replace"))
     try:
@@ -104,5 +104,5 @@ def _renewed(raw: bytes) -> State:
                 if variable[name] is None:
                     del variable[name]
     except (AttributeError, LookupError, TypeError):
-        return state  # not a state at all, as will be found out
+        return state  # not a state; the caller's check will refuse it
     return state

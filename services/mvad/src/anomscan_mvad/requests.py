@@ -1,4 +1,4 @@
-"""The bodies of requests, read and checked; wrong ones are answered with the service's documented codes."""
+"""Reads and checks the bodies of requests; errors have the service's documented codes."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def parse(raw: bytes) -> Body:
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """What POST models asks for, defaults filled in."""
+    """The body of POST models, with defaults filled in."""
 
     source: str
     schema: str
@@ -54,7 +54,7 @@ class TrainRequest:
 
     @classmethod
     def read(cls, body: Body) -> "TrainRequest":
-        """Check a body; ApiError 400 with the documented code where it is wrong."""
+        """Check a body; ApiError 400 with the documented code if it is wrong."""
         source = _source(body)
         start, end = _times(body)
         window = body.get("slidingWindow")
@@ -103,7 +103,7 @@ class TrainRequest:
 
 @dataclass(frozen=True)
 class BatchRequest:
-    """What POST detect-batch asks for."""
+    """The body of POST detect-batch."""
 
     source: str
     start: datetime
@@ -112,7 +112,7 @@ class BatchRequest:
 
     @classmethod
     def read(cls, body: Body) -> "BatchRequest":
-        """Check a body; ApiError 400 where it is wrong."""
+        """Check a body; ApiError 400 if it is wrong."""
         source = _source(body)
         start, end = _times(body)
         return cls(source, start, end, _top(body))
@@ -120,12 +120,12 @@ class BatchRequest:
 
 @dataclass(frozen=True)
 class LastRequest:
-    """What POST detect-last asks for.
+    """The body of POST detect-last.
 
     Parameters
     ----------
     variables : dict
-        Name to (timestamps, values): lists of equal length; a value is a number or None.
+        By name (timestamps, values): lists of equal length; a value is a number or None.
     top : int
     """
 
@@ -134,7 +134,7 @@ class LastRequest:
 
     @classmethod
     def read(cls, body: Body) -> "LastRequest":
-        """Check a body; ApiError 400 where it is wrong. The timestamps are read later."""
+        """Check a body; ApiError 400 if it is wrong. The timestamps are read later."""
         listed = body.get("variables")
         if not isinstance(listed, list) or not listed:
             raise invalid("The 'variables' field is required in the request and must be a list.")
@@ -161,17 +161,17 @@ class LastRequest:
 
 
 def invalid(message: str) -> ApiError:
-    """Refuse a field that has no code of its own."""
+    """The error for a field that has no code of its own."""
     return ApiError(400, "InvalidRequestParameterError", message)
 
 
 def too_many_variables(count: int) -> ApiError:
-    """Refuse more variables than the service takes."""
+    """The error for more variables than the service takes."""
     return ApiError(400, "DataExceedsLimit", f"There are {count} variables; the limit is {limits.MAX_VARIABLES}.")
 
 
 def instant(moment: datetime) -> str:
-    """Write an instant as the service does: UTC, ``Z``, a fraction only where there is one."""
+    """Format an instant as the service does: UTC, ``Z``, a fraction only if there is one."""
     text = moment.astimezone(UTC).replace(tzinfo=None).isoformat()
     return text.rstrip("0") + "Z" if "." in text else text + "Z"
 

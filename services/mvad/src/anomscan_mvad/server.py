@@ -1,4 +1,4 @@
-"""Listen: on loopback, or elsewhere with a key, and with a deadline for every request's head."""
+"""Listens on loopback, or elsewhere with a key, with a deadline for every request's head."""
 
 import contextlib
 import ipaddress
@@ -18,16 +18,16 @@ from anomscan_mvad.errors import StartError
 MAX_CONNECTIONS = 64
 
 
-class Deadline(H11Protocol):
-    """Closes a connection whose request head does not come in time; each connection carries one request."""
+class HeadDeadline(H11Protocol):
+    """Closes a connection whose request head is not received in time; each connection carries one request."""
 
     def connection_made(self, transport: Any) -> None:
-        """Start the clock."""
+        """Start the timer."""
         super().connection_made(transport)
         self._clock = self.loop.call_later(limits.HEADER_TIMEOUT_S, self._late)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
+        """Stop the timer."""
         self._clock.cancel()
         super().connection_lost(exc)
 
@@ -42,7 +42,7 @@ def listen(host: str, port: int, keys: Sequence[str]) -> socket.socket:
     Raises
     ------
     StartError
-        The address is not loopback and there is no key; or it cannot be had.
+        If the address is not loopback and there is no key, or it cannot be used.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -63,11 +63,11 @@ def listen(host: str, port: int, keys: Sequence[str]) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """Leaves the process alive after a signal, so that what runs can be stopped in order."""
+    """Keeps the process alive after a signal, so that running work can be stopped in order."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take SIGINT and SIGTERM as the wish to stop, and do not raise them again."""
+        """Treat SIGINT and SIGTERM as requests to stop, and do not raise them again."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self.handle_exit)
         yield
@@ -78,7 +78,7 @@ def run(app: ASGIApp, listener: socket.socket, *, verbose: bool) -> None:
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(message)s")
     config = uvicorn.Config(
         app,
-        http=Deadline,
+        http=HeadDeadline,
         ws="none",
         lifespan="off",
         headers=[("Connection", "close")],

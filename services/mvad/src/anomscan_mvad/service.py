@@ -1,4 +1,4 @@
-"""What the API does: trainings and detections, queued, and taken up again after a restart."""
+"""The operations of the API: trainings and detections, which are queued and resumed after a restart."""
 
 import logging
 import queue
@@ -17,23 +17,23 @@ from anomscan_mvad.store import Shelf, State, Store
 
 log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 3
-"""A training that has taken the server down with it this often is not begun again."""
+"""A training during which the server was killed this often is not tried again."""
 FETCHES = 4
-"""Downloads at once."""
+"""Most downloads at a time."""
 
 
 class Service:
-    """Models and results, and the threads that bring them about.
+    """Models and results, and the threads that produce them.
 
-    Data is fetched as soon as it is asked for (a signature may run out while a training waits); then one training and
-    one batch detection at a time run, each in a process of its own, and detect-last in a third.
+    Data is fetched as soon as it is requested, since a signature may expire while a training waits. Then one training
+    and one batch detection run at a time, each in its own process; detect-last runs in a third.
 
     Parameters
     ----------
     store : Store
     sources : Sources
     stride : int
-        Rows from one training window to the next; 0 goes by the number of rows.
+        Rows from one training window to the next; 0 chooses by the number of rows.
     """
 
     def __init__(self, store: Store, sources: Sources, stride: int = 0) -> None:
@@ -57,7 +57,7 @@ class Service:
             thread.start()
 
     def close(self) -> None:
-        """Stop; what waits or runs stays on the disk and is taken up again at the next start."""
+        """Stop; work that waits or runs stays on disk and resumes at the next start."""
         self._stopping.set()
         for child in (self._trainer, self._batcher, self._laster):
             child.close()
@@ -68,7 +68,7 @@ class Service:
         self._store.close()
 
     def train(self, request: TrainRequest) -> State:
-        """Take a training on and give the new model's public state."""
+        """Accept a training and return the new model's public state."""
         source = self._sources.check(request.source)
         now = datetime.now(UTC)
         info = {
@@ -99,23 +99,23 @@ class Service:
         return self.model(key)
 
     def model(self, key: str) -> State:
-        """Give a model's public state; ApiError 404 ModelNotExist."""
+        """Return a model's public state; ApiError 404 ModelNotExist if there is none."""
         return records.public(key, self._model(key))
 
     def list_models(self) -> list[State]:
-        """List all models, the last updated first."""
+        """List all models, most recently updated first."""
         newest = sorted(self._store.models.items(), key=lambda pair: (-pair[1]["updated"], pair[0]))
         return [records.public(key, state) for key, state in newest]
 
     def delete(self, key: str) -> None:
-        """Delete a model; a training in progress is ended."""
+        """Delete a model and stop its training."""
         if not self._store.models.delete(key):
             raise _no_model()
         if self._training == key:
             self._trainer.kill()
 
     def detect_batch(self, key: str, request: BatchRequest) -> State:
-        """Take a detection on and give the new result's public state."""
+        """Accept a detection and return the new result's public state."""
         self._ready(key)
         source = self._sources.check(request.source)
         self._store.results.forget_old()
@@ -139,7 +139,7 @@ class Service:
         return {"resultId": result, "summary": summary, "results": []}
 
     def result(self, key: str) -> tuple[State, Path | None]:
-        """Give a result's public state without its ``results``, and the file that holds them once it is READY."""
+        """Return a result's public state without its ``results``, and the file that holds them once it is READY."""
         state = self._store.results.get(key)
         if state is None:
             raise ApiError(404, "ResultNotExist", "The result does not exist.")
@@ -148,13 +148,13 @@ class Service:
         return {"resultId": key, "summary": summary}, file
 
     def detect_last(self, key: str, request: LastRequest) -> State:
-        """Score the last row of the given ones."""
+        """Score the last of the given rows."""
         model = self._ready(key)
         asked = {"do": "last", "variables": request.variables, "top": request.top} | self._engine_terms(key, model)
         try:
             return self._laster.ask(asked, limits.LAST_TIMEOUT_S, wait_s=limits.LAST_TIMEOUT_S)
         except DataError as error:
-            if not self._is_there(key):  # deleted in the meantime, and the engine stumbled over that
+            if not self._is_there(key):  # deleted in the meantime, which made the engine fail
                 raise _no_model() from None
             raise ApiError(500 if error.code == "UnexpectedError" else 400, error.code, error.message) from None
 
@@ -198,7 +198,7 @@ class Service:
             if failure is None and shelf.change(key, lambda state: state.update(source=name)):
                 then.put(key)
 
-        # A daemon, so that a slow download does not hold the server up when it is to stop.
+        # A daemon, so that a slow download does not keep the server from stopping.
         threading.Thread(target=fetch, daemon=True).start()
 
     def _serve(self, keys: "queue.SimpleQueue[str | None]", do: Callable[[str], None]) -> None:
@@ -206,7 +206,7 @@ class Service:
             try:
                 do(key)
             except OSError:
-                # A full disk, say: this one stays as it is, to be taken up at the next start; the others go on.
+                # A full disk, for example: this one stays as it is until the next start; the others go on.
                 log.exception("working on %s", key)
 
     def _engine_terms(self, key: str, model: State) -> dict[str, Any]:
@@ -249,7 +249,7 @@ class Service:
             remove(source.parent)
         finally:
             self._training = None
-            # A new process for each training: it gives its memory back.
+            # A new process for each training, so that its memory is freed.
             self._trainer.kill()
 
     def _batch(self, key: str) -> None:

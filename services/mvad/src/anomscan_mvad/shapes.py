@@ -1,4 +1,4 @@
-"""The shapes of the API's answers (v1.1), so that none is sent that a client would refuse.
+"""The shapes of the API's answers (v1.1), so that clients accept all that are sent.
 
 Source: the published specification (Azure/azure-rest-api-specs, AnomalyDetector, multivariate/models.tsp). Clients with
 types are strict about it: .NET's reads ids as GUIDs, ``dataSource`` as an absolute URI and numbers as 32 bits;
@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 FLOAT32_MAX = 3.4028234663852886e38
-"""The largest of the API's numbers."""
+"""The largest number that the API can hold."""
 Shape = Callable[[Any], bool] | Mapping[str, Any] | list[Any]
 """A test; an object's fields (``?`` after a name: may be absent); or a list with the shape of its items."""
 
@@ -22,7 +22,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 
 
 def misfit(value: Any, shape: Shape, at: str = "") -> str | None:
-    """Name the first place where a value read from JSON has not the shape; None where it has."""
+    """The first place where a value read from JSON does not have the shape; None if it has it."""
     if isinstance(shape, list):
         if not isinstance(value, list):
             return at or "."
@@ -46,22 +46,22 @@ def misfit(value: Any, shape: Shape, at: str = "") -> str | None:
 
 
 def number(value: object) -> bool:
-    """Tell a number that fits 32 bits of floating point."""
+    """Whether a value is a number within the range of float32."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= FLOAT32_MAX
 
 
 def count(value: object) -> bool:
-    """Tell an integer that fits 32 bits."""
+    """Whether a value is a non-negative integer of 32 bits."""
     return type(value) is int and 0 <= value < 2**31
 
 
 def text(value: object) -> bool:
-    """Tell a text that can be written as UTF-8."""
+    """Whether a value is text that UTF-8 can encode."""
     return isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value)
 
 
 def identifier(value: object) -> bool:
-    """Tell a UUID in its usual form."""
+    """Whether a value is a UUID in its usual form."""
     try:
         return isinstance(value, str) and str(uuid.UUID(value)) == value
     except ValueError:
@@ -69,7 +69,7 @@ def identifier(value: object) -> bool:
 
 
 def time(value: object) -> bool:
-    """Tell an instant in UTC."""
+    """Whether a value is an instant in UTC."""
     try:
         return isinstance(value, str) and bool(_TIME.fullmatch(value) and datetime.fromisoformat(value))
     except ValueError:
@@ -77,7 +77,7 @@ def time(value: object) -> bool:
 
 
 def url(value: object) -> bool:
-    """Tell an absolute URL."""
+    """Whether a value is an absolute URL."""
     try:
         return text(value) and bool(urlsplit(str(value)).scheme)
     except ValueError:
@@ -85,7 +85,7 @@ def url(value: object) -> bool:
 
 
 def one_of(*words: str) -> Callable[[Any], bool]:
-    """Tell one of a few words."""
+    """A test for one of some words."""
     return lambda value: isinstance(value, str) and value in words
 
 

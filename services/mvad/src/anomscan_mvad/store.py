@@ -1,4 +1,4 @@
-"""Models and results on the disk: a folder each, its state one JSON file that is replaced whole."""
+"""Models and results on disk: a folder each, with its state in one JSON file, replaced atomically."""
 
 import fcntl
 import json
@@ -19,19 +19,19 @@ Reader = Callable[[str, bytes], State]
 
 
 class Store:
-    """The data folder; one server at a time.
+    """The data folder, used by one server at a time.
 
     Parameters
     ----------
     folder : Path
-        Made if it is not there; readable by its owner alone.
+        Created if missing; readable only by its owner.
     read_model, read_result : callable
-        Take a key and the bytes of its state; ValueError where the state is of no use.
+        Called with a key and the bytes of its state; ValueError if the state is unusable.
 
     Raises
     ------
     StartError
-        It cannot be made or written to, or another server has it.
+        If it cannot be created or written to, or another server uses it.
     """
 
     def __init__(self, folder: Path, read_model: Reader, read_result: Reader) -> None:
@@ -51,18 +51,18 @@ class Store:
         self.left_out = self.models.left_out + self.results.left_out
 
     def close(self) -> None:
-        """Let the folder go."""
+        """Release the folder."""
         self._lock_file.close()
 
 
 class Shelf:
-    """Folders with a state each, kept in memory too.
+    """Folders with a state each, also held in memory.
 
     Parameters
     ----------
     folder : Path
     read : callable
-        As `Store` has it. A folder whose state is of no use is left as it is and named in ``left_out``.
+        See `Store`. A folder whose state is unusable is left as it is and named in ``left_out``.
     """
 
     def __init__(self, folder: Path, read: Reader) -> None:
@@ -74,18 +74,18 @@ class Shelf:
             try:
                 self._states[path.name] = read(path.name, (path / "state.json").read_bytes())
             except FileNotFoundError:
-                # Cut short before its first state was written, or while being deleted: nobody was told of it.
+                # Interrupted before its first state was written, or during deletion: no client knows of it.
                 remove(path)
             except (OSError, ValueError, RecursionError) as error:
                 reason = error.strerror if isinstance(error, OSError) else error
                 self.left_out.append(f"{path} is left out, its state cannot be used: {reason}")
 
     def path(self, key: str) -> Path:
-        """Give the folder of a key that exists."""
+        """The folder of an existing key."""
         return self._folder / key
 
     def add(self, state: State) -> str:
-        """Keep a new state and name it."""
+        """Store a new state and return its key."""
         key = str(uuid.uuid4())
         self.path(key).mkdir(mode=0o700)
         with self._turn:
@@ -94,13 +94,13 @@ class Shelf:
         return key
 
     def get(self, key: str) -> State | None:
-        """Give a copy of a state."""
+        """Return a copy of a state."""
         with self._turn:
             state = self._states.get(key)
             return None if state is None else json.loads(json.dumps(state))
 
     def change(self, key: str, alter: Callable[[State], None]) -> bool:
-        """Alter a state; False where it has been deleted."""
+        """Alter a state; False if it has been deleted."""
         with self._turn:
             state = self.get(key)
             if state is None:
@@ -111,23 +111,23 @@ class Shelf:
             return True
 
     def delete(self, key: str) -> bool:
-        """Remove a state and its folder; False where there is none."""
+        """Remove a state and its folder; False if there is none."""
         with self._turn:
             if self._states.pop(key, None) is None:
                 return False
-            # Without its state the folder is rubbish, even if the machine stops before the rest is gone.
+            # A folder without a state is removed at the next start, if the machine stops before the rest is gone.
             (self.path(key) / "state.json").unlink(missing_ok=True)
         remove(self.path(key))
         return True
 
     def items(self) -> list[tuple[str, State]]:
-        """List all, the oldest first, with copies of their states."""
+        """List all, oldest first, with copies of their states."""
         with self._turn:
             pairs = json.loads(json.dumps(list(self._states.items())))
         return sorted(((key, state) for key, state in pairs), key=lambda pair: float(pair[1]["created"]))
 
     def forget_old(self) -> None:
-        """Delete what was made more than the documented seven days ago."""
+        """Delete what is older than the documented seven days."""
         oldest = (datetime.now(UTC) - timedelta(days=limits.RESULT_DAYS)).timestamp()
         for key, state in self.items():
             if state["created"] < oldest:

@@ -1,4 +1,4 @@
-"""From CSV files to one table: a row an instant, a column a variable, aligned and filled as the model wants."""
+"""Turns CSV files into one table with a row per instant and a column per variable, aligned and filled for the model."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from anomscan_mvad.shapes import text
 
 @dataclass(frozen=True)
 class Policy:
-    """How variables are brought together: alignMode, fillNAMethod, paddingValue."""
+    """How variables are aligned and filled: alignMode, fillNAMethod, paddingValue."""
 
     align: str
     fill: str
@@ -32,20 +32,20 @@ def read(path: Path, schema: str, max_bytes: int) -> pd.DataFrame:
     path : Path
         A CSV file, a zip or a folder.
     schema : str
-        ``OneTable``: one CSV, ``timestamp`` and a column a variable. ``MultiTable``: a CSV a variable, ``timestamp``
-        and ``value``. Several files are always taken as the latter.
+        ``OneTable``: one CSV of ``timestamp`` and a column per variable. ``MultiTable``: a CSV of ``timestamp`` and
+        ``value`` per variable. Several files are always taken as the latter.
     max_bytes : int
 
     Returns
     -------
     DataFrame
-        The union of all timestamps (UTC, sorted, unique), float64 columns sorted by name; NaN where nothing is given.
+        The union of all timestamps (UTC, sorted, unique), float64 columns sorted by name; NaN where a value is missing.
 
     Raises
     ------
     DataError
     """
-    # A file after the other is parsed and let go, so an archive never lies in memory as a whole.
+    # Files are parsed and released one at a time, so an archive is never in memory as a whole.
     tables = ((name, _parse(name, content)) for name, content in csv_files(path, max_bytes))
     columns: dict[str, pd.Series] = {}
     first: tuple[str, pd.DataFrame] | None = None
@@ -72,7 +72,7 @@ def read(path: Path, schema: str, max_bytes: int) -> pd.DataFrame:
 
 
 def from_lists(variables: Mapping[str, tuple[Sequence[str], Sequence[float | None]]]) -> pd.DataFrame:
-    """Make the table of a detect-last request; DataError where its timestamps cannot be read."""
+    """Build the table of a detect-last request; DataError if its timestamps cannot be read."""
     return _merge(
         {
             name: _series(name, pd.Series(list(times), dtype="object"), pd.Series(list(values), dtype="float64"))
@@ -82,7 +82,7 @@ def from_lists(variables: Mapping[str, tuple[Sequence[str], Sequence[float | Non
 
 
 def check_variables(table: pd.DataFrame, expected: Sequence[str], *, files: bool) -> None:
-    """Refuse data whose variables are not the model's (DataError)."""
+    """Check that the data has exactly the model's variables, else DataError."""
     missing = sorted(set(expected) - set(table.columns))
     if missing:
         if files:
@@ -109,7 +109,7 @@ def cut(table: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp, lookback: i
     Returns
     -------
     tuple
-        The rows, and how many of them lie before `start`; no rows where none lies in the range itself.
+        The rows, and how many of them are before `start`; no rows if the range itself has none.
     """
     low = int(table.index.searchsorted(start, side="left"))
     high = int(table.index.searchsorted(end, side="right"))
@@ -120,7 +120,7 @@ def cut(table: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp, lookback: i
 
 
 def states(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Say how much of each variable is there, the worst first."""
+    """Report how complete each variable is, the least complete first."""
     found = []
     for name in table.columns:
         there = table.index[table[name].notna().to_numpy()]
@@ -136,12 +136,12 @@ def states(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def fill(table: pd.DataFrame, policy: Policy) -> pd.DataFrame:
-    """Fill what is missing; at the ends, where a method reaches nothing, with the nearest value.
+    """Fill missing values; at the ends, where a method has nothing to go by, with the nearest value.
 
     Raises
     ------
     DataError
-        NoData: no row, or a variable without a single value.
+        NoData: no rows, or a variable without values.
     """
     if table.empty:
         raise DataError("NoData", "There is no effective data. Check the start time and end time.")
@@ -158,14 +158,14 @@ def fill(table: pd.DataFrame, policy: Policy) -> pd.DataFrame:
 
 
 def stamp(moment: pd.Timestamp) -> str:
-    """Write a timestamp as the service does."""
+    """Format a timestamp as the service does."""
     local = moment.tz_localize(None).isoformat()
     return local.rstrip("0") + "Z" if "." in local else local + "Z"
 
 
 def _parse(name: str, content: bytes) -> pd.DataFrame:
     try:
-        # pandas would rename a column that is there twice, so the names are looked at first.
+        # pandas would rename a duplicate column, so the names are checked first.
         header = pd.read_csv(io.BytesIO(content), header=None, nrows=1, dtype="str", encoding="utf-8-sig")
         table = pd.read_csv(io.BytesIO(content), dtype={"timestamp": "str"}, encoding="utf-8-sig", low_memory=False)
     except (ValueError, OverflowError) as error:

@@ -1,4 +1,4 @@
-"""The process that holds the engine: JSON lines in, JSON lines out, ends when its parent does."""
+"""The process that runs the engine: reads and writes JSON lines, and exits when its parent does."""
 
 import json
 import logging
@@ -21,12 +21,12 @@ Answer = dict[str, Any]
 
 
 class Worker:
-    """Does one thing after the other.
+    """Handles requests one after another.
 
     Parameters
     ----------
     out : text file
-        Where answers go; nothing else may write there.
+        Where to write answers; nothing else may write there.
     """
 
     def __init__(self, out: IO[str]) -> None:
@@ -39,7 +39,7 @@ class Worker:
         self._out.flush()
 
     def handle(self, request: dict[str, Any]) -> None:
-        """Do what a line asks; every failure is an answer."""
+        """Handle a request; every failure becomes an answer."""
         try:
             done = {"train": self.train, "batch": self.batch, "last": self.last}[request["do"]](request)
         except DataError as error:
@@ -76,7 +76,7 @@ class Worker:
         return {"variableStates": states, "modelState": detector.curve}
 
     def batch(self, request: dict[str, Any]) -> Answer:
-        """Score a stretch of time; the results go into a file."""
+        """Score a time range and write the results to a file."""
         policy = tables.Policy(request["align"], request["fill"], request["padding"])
         detector, window = self._detector(request), int(request["window"])
         table = tables.read(Path(request["source"]), request["schema"], request["maxBytes"])
@@ -102,7 +102,7 @@ class Worker:
         return {"variableStates": states}
 
     def last(self, request: dict[str, Any]) -> Answer:
-        """Score the last row of a few."""
+        """Score the last of the given rows."""
         policy = tables.Policy(request["align"], request["fill"], request["padding"])
         detector, window = self._detector(request), int(request["window"])
         table = tables.from_lists({name: (pair[0], pair[1]) for name, pair in request["variables"].items()})
@@ -127,9 +127,9 @@ class Worker:
 
 
 def main() -> None:
-    """Answer the lines of standard input until it ends, then leave at once, in the midst of a training or not."""
+    """Answer the lines of standard input until it ends, then exit at once, even during a training."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what the engine prints must not lie between the answers
+    os.dup2(2, 1)  # what the engine prints must not mix with the answers
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     torch.set_num_threads(1)
     worker = Worker(out)
