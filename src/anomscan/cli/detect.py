@@ -55,9 +55,11 @@ def detect(
     days reported.
     """
     session = session_of(context)
-    settings = session.load().settings
+    loaded = session.load()
+    settings = loaded.settings
 
     from anomscan.cli.findings import show_records, show_tally
+    from anomscan.config import files_named
     from anomscan.jobs.engines import Threads
     from anomscan.jobs.job import Job
     from anomscan.jobs.scan import Delivery, deliver
@@ -78,7 +80,7 @@ def detect(
         min_severity=min_severity,
     )
     console = session.console
-    delivery = Delivery(output=output, format=format_, overwrite=overwrite)
+    delivery = Delivery(output=output, format=format_, overwrite=overwrite, reads=files_named(loaded))
     tally = deliver(settings, job, Threads(1), console, delivery, partial(show_records, console, format_))
     show_tally(console, tally)
     return tally.code()

@@ -41,9 +41,10 @@ def report(
     Values are taken from the store, scores from the file that scan wrote beside its results.
     """
     session = session_of(context)
-    settings = session.load().settings
+    loaded = session.load()
 
-    from anomscan.jobs.report import write_list, write_pages
+    from anomscan.config import files_named
+    from anomscan.jobs.report import results_files, write_list, write_pages
     from anomscan.reports.output import is_remote, output_file
     from anomscan.reports.records import read_records
 
@@ -58,12 +59,13 @@ def report(
                 "pages need a folder", hint=f"name one with -o, or choose --format {' or '.join(FORMATS)}"
             )
         output = output or DEFAULT_FOLDER
+    reads = [*files_named(loaded), *results_files(results)]
     main = _MAIN if format_ == "html" else FORMATS[format_].file
     with output_file(output, main, session.console.info, overwrite=overwrite, folder=format_ == "html") as path:
         if format_ != "html":
-            write_list(settings, records, format_, path)
+            write_list(loaded.settings, records, format_, path, reads)
         elif path is not None:
-            index = write_pages(session.console, settings, records, results, path.parent)
+            index = write_pages(session.console, loaded.settings, records, results, path.parent, reads)
             if output is not None and not is_remote(output):
                 session.console.info(f"open {index.resolve()}")
     return ExitCode.DONE

@@ -89,7 +89,8 @@ def scan(
         ("scan", "shingle"): shingle,
         ("scan", "sigma"): sigma,
     }
-    settings = session.load(flags).settings
+    loaded = session.load(flags)
+    settings = loaded.settings
     name, chosen = settings.detector(detector)
 
     from anomscan.detectors.registry import kind_of
@@ -100,6 +101,7 @@ def scan(
         )
 
     from anomscan.cli.findings import show_records, show_tally
+    from anomscan.config import files_named
     from anomscan.jobs.job import Job
     from anomscan.jobs.scan import Delivery, deliver
     from anomscan.reports.records import SCAN_SCHEMA
@@ -120,7 +122,13 @@ def scan(
         rescore=rescore,
     )
     delivery = Delivery(
-        output=output, format=format_, overwrite=overwrite, resume=resume, lock_timeout_s=lock_timeout, prove=prove
+        output=output,
+        format=format_,
+        overwrite=overwrite,
+        resume=resume,
+        lock_timeout_s=lock_timeout,
+        prove=prove,
+        reads=files_named(loaded),
     )
     console = session.console
     show = partial(show_records, console, format_)

@@ -40,11 +40,13 @@ def train(
     and put into service there if that is asked for. One of kind azure learns from one asset, calm or not.
     """
     session = session_of(context)
-    settings = session.load().settings
+    loaded = session.load()
+    settings = loaded.settings
     name, chosen = settings.detector(detector)
 
     from anomscan.detectors.kind import TrainingRequest
     from anomscan.detectors.registry import kind_of, kinds_where
+    from anomscan.jobs.outputs import refuse_model_path
 
     kind = kind_of(chosen)
     flags = {
@@ -65,6 +67,7 @@ def train(
             f"detector '{name}' is {chosen.kind}, which is not trained",
             hint=f"name one of kind {', '.join(others)} or {last}",
         )
+    refuse_model_path(loaded, name)
     training = TrainingRequest(settings=settings, name=name, source=source, through=through, options=options, yes=yes)
     kind.train(session.console, chosen, training)
     return ExitCode.DONE

@@ -5,6 +5,7 @@ Every key has its home here. An environment variable names a key by its path, tw
 without one, in the working directory) is read as if it were the environment, which wins over it.
 """
 
+from anomscan.config.files import files_named
 from anomscan.config.loading import DEFAULT_FILE, Loaded, load
 from anomscan.config.sections import (
     AzureDetector,
@@ -43,6 +44,7 @@ __all__ = [
     "SqlSource",
     "TrainSettings",
     "explain",
+    "files_named",
     "is_reference",
     "load",
 ]

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from anomscan.errors import AssetError, ConfigError
+from anomscan.jobs.outputs import check_names
 from anomscan.sources.base import AssetFailure, Notice, Request, Source
 from anomscan.storage.durable import replace_file
 from anomscan.storage.places import local
@@ -208,6 +209,7 @@ def fetch_into(
         rejects.extend(Reject(each.reason, each.row) for each in of_store)
         rejects_file, new_rejects = _keep_rejects(store, source.name, rejects)
 
+    check_names(f"source '{source.name}'", [_rejects_path(store, source.name)])
     with store.writer(source.name, source.layout, arrived_at=now, late=late, rules=rules) as writer:
         for item in source.fetch(request):
             if isinstance(item, AssetFailure):
@@ -293,7 +295,7 @@ def _keep_rejects(store: Store, source: str, rejects: Sequence[Reject]) -> tuple
     """Add rejects to the source's file of them, and say how many are new; a row that is there is not added again."""
     if not rejects:
         return None, 0
-    path = local(store.path) / f"{source}.rejects.jsonl"
+    path = _rejects_path(store, source)
     # As bytes: text would also be split at characters that JSON allows unescaped.
     lines = path.read_bytes().splitlines() if path.is_file() else []
     for each in rejects:
@@ -310,6 +312,10 @@ def _keep_rejects(store: Store, source: str, rejects: Sequence[Reject]) -> tuple
         for encoded in kept.values():
             file.write(encoded + b"\n")
     return path, len(kept) - known
+
+
+def _rejects_path(store: Store, source: str) -> Path:
+    return local(store.path) / f"{source}.rejects.jsonl"
 
 
 def _until(rows: pa.Table, last: np.datetime64) -> pa.Table:

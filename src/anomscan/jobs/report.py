@@ -12,6 +12,7 @@ import numpy as np
 
 from anomscan.detectors.kind import Console
 from anomscan.errors import AssetError, ConfigError, InputError, StoreError
+from anomscan.jobs.outputs import check_names, local_path, refuse_inputs
 from anomscan.telemetry.cadence import last_instant
 
 if TYPE_CHECKING:
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
 
 
 def write_pages(
-    console: Console, settings: Settings, records: Iterable[Record], results: Path | None, folder: Path
+    console: Console,
+    settings: Settings,
+    records: Iterable[Record],
+    results: Path | None,
+    folder: Path,
+    reads: Iterable[tuple[str, Path]] = (),
 ) -> Path:
     """Write the pages of a report.
 
@@ -32,6 +38,8 @@ def write_pages(
         The file that the records are from; its scores and run facts lie beside it. None where there is no file.
     folder
         Where the pages go.
+    reads
+        What must not be overwritten beside the store and the sources' files: what each file is, and its path.
 
     Returns
     -------
@@ -40,12 +48,15 @@ def write_pages(
     Raises
     ------
     InputError
-        If the files beside the results cannot be used.
+        If the files beside the results cannot be used, or the folder is among what is read.
     OutputError
         If the pages cannot be written.
     """
     from anomscan.reports.html import write_report
 
+    check_names("-o", [folder])
+    folder = local_path(folder)
+    refuse_inputs("-o", [folder, folder / "index.html"], settings, reads)
     facts = _run_facts(results)
     written = write_report(
         records,
@@ -61,18 +72,26 @@ def write_pages(
     return written.index
 
 
-def write_list(settings: Settings, records: Iterable[Record], format_: str, output: Path | None) -> None:
+def write_list(
+    settings: Settings,
+    records: Iterable[Record],
+    format_: str,
+    output: Path | None,
+    reads: Iterable[tuple[str, Path]] = (),
+) -> None:
     """Write the findings as a list: one of :data:`anomscan.reports.listings.FORMATS`.
 
     Parameters
     ----------
     output
         The file; None for standard output.
+    reads
+        As for :func:`write_pages`.
 
     Raises
     ------
     InputError
-        If there is no record; the old file stays.
+        If there is no record, or the output is among what is read; the old file stays.
     OutputError
         If it cannot be written; the old file stays.
     """
@@ -84,18 +103,42 @@ def write_list(settings: Settings, records: Iterable[Record], format_: str, outp
     if output is None:
         sys.stdout.writelines(lines)
         return
+    check_names("-o", [output])
+    output = local_path(output)
+    refuse_inputs("-o", [output], settings, reads)
     with replace_file(output) as file:
         for line in lines:
             file.write(line.encode())
+
+
+def results_files(results: Path | None) -> list[tuple[str, Path]]:
+    """The files of a run: what each is, and its path, whether it is there or not."""
+    from anomscan.reports.results import run_path, scores_path
+
+    if results is None:
+        return []
+    kinds = (("of the results", Path), ("of the run's facts", run_path), ("of the scores", scores_path))
+    return [(f"the file {what}", path_of(place)) for place in _places(results) for what, path_of in kinds]
+
+
+def _places(results: Path) -> list[Path]:
+    """Where the files beside the results may lie: beside the file that a link leads to, or beside the link."""
+    return list(dict.fromkeys([local_path(results), results]))
+
+
+def _beside(results: Path | None, path_of: Callable[[Path], Path]) -> Path | None:
+    """A file beside the results, if it is there."""
+    found = [path_of(place) for place in _places(results)] if results is not None else []
+    return next((path for path in found if path.is_file()), None)
 
 
 def _run_facts(results: Path | None) -> dict[str, Any]:
     """The facts that scan wrote beside its results; none if the file was moved alone."""
     from anomscan.reports.results import run_path
 
-    if results is None or not run_path(results).is_file():
+    path = _beside(results, run_path)
+    if path is None:
         return {}
-    path = run_path(results)
     try:
         facts = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
@@ -150,6 +193,5 @@ def _scores_of(results: Path | None) -> Callable[[str], ScoreTable | None]:
     from anomscan.reports.results import scores_path
     from anomscan.reports.scores import ScoreFile
 
-    if results is None or not scores_path(results).is_file():
-        return lambda asset: None
-    return ScoreFile(scores_path(results)).of
+    path = _beside(results, scores_path)
+    return ScoreFile(path).of if path is not None else lambda asset: None

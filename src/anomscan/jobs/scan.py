@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from anomscan.detectors.kind import Console
 from anomscan.errors import ConfigError, OutputError, ProofError
+from anomscan.jobs.outputs import check_names, local_path, refuse_inputs
 from anomscan.reports.output import is_remote, output_file
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class Delivery:
         How long to wait for another run that writes the same output.
     prove
         Whether a sample of the verdicts is proved before anything is delivered.
+    reads
+        What must not be overwritten beside the store and the sources' files: what each file is, and its path.
     """
 
     output: str | None = None
@@ -62,6 +65,7 @@ class Delivery:
     resume: bool = False
     lock_timeout_s: float = 0.0
     prove: bool = False
+    reads: Sequence[tuple[str, Path]] = ()
 
 
 def deliver(
@@ -100,14 +104,15 @@ def deliver(
 
     started = datetime.now(UTC)
     place = _place(job, delivery)
+    _check_writes(place, settings, job, delivery)
     source, _ = settings.source(job.source)
     name, chosen = settings.detector(job.detector)
     store = Store.open(settings.store.path)
-    kept = None if place is None else place.with_name(place.name + ".parts")
+    kept = None if place is None else _checkpoint_path(place)
     with (
         _locked(place, delivery.lock_timeout_s),
         opened(name, chosen, console.warn, record=job.record, replay=job.replay) as detector,
-        output_file(delivery.output, "results.jsonl", console.info, overwrite=delivery.overwrite) as path,
+        _opened(place, console, delivery) as path,
     ):
         # Only now: another run's end may have been waited for.
         run = Run.of(settings, job, store.snapshot(source), detector)
@@ -146,6 +151,9 @@ def _place(job: Job, delivery: Delivery) -> Path | None:
 
     output = delivery.output
     place = None if output is None or output == "-" or is_remote(output) else Path(output)
+    if place is not None:
+        check_names("-o", [place])
+        place = local_path(place)
     if delivery.format == "table" and output not in (None, "-"):
         raise ConfigError("a table goes to the terminal, a file holds JSON lines", hint="leave out -o or --format")
     if place is not None and not place.parent.is_dir():
@@ -166,16 +174,56 @@ def _place(job: Job, delivery: Delivery) -> Path | None:
     return place
 
 
+def _check_writes(place: Path | None, settings: Settings, job: Job, delivery: Delivery) -> None:
+    """Refuse what could not be written at the end, or would take the place of what is read.
+
+    Raises
+    ------
+    ConfigError
+        If there is something.
+    """
+    from anomscan.reports.results import run_path, scores_path
+
+    reads = [*delivery.reads, *([("the recording to replay", job.replay)] if job.replay is not None else [])]
+    writes = []
+    if place is not None:
+        writes = [place, scores_path(place), run_path(place), _lock_path(place), _checkpoint_path(place)]
+        check_names("-o", writes)
+        refuse_inputs("-o", writes, settings, reads)
+    if job.record is not None:
+        own = [(f"what -o writes ({path.name})", path) for path in writes]
+        check_names("--record", [job.record])
+        refuse_inputs("--record", [job.record], settings, [*reads, *own])
+
+
+@contextmanager
+def _opened(place: Path | None, console: Console, delivery: Delivery) -> Iterator[Path | None]:
+    """The file to write: the local one, one that is published when the block ends well, or none."""
+    from anomscan.reports.results import run_path, scores_path
+
+    if place is not None:
+        yield place
+        return
+    with output_file(delivery.output, "results.jsonl", console.info, overwrite=delivery.overwrite) as path:
+        if path is not None:
+            check_names("-o", [path, scores_path(path), run_path(path)])
+        yield path
+
+
+def _lock_path(place: Path) -> Path:
+    return place.with_name(place.name + ".lock")
+
+
+def _checkpoint_path(place: Path) -> Path:
+    return place.with_name(place.name + ".parts")
+
+
 @contextmanager
 def _locked(place: Path | None, timeout_s: float) -> Iterator[None]:
     """Be the only run that writes an output."""
     from anomscan.storage.lock import hold
 
-    lock = (
-        nullcontext()
-        if place is None
-        else hold(place.with_name(place.name + ".lock"), str(place), timeout_s=timeout_s, remove=True)
-    )
+    lock = nullcontext() if place is None else hold(_lock_path(place), str(place), timeout_s=timeout_s, remove=True)
     with lock:
         yield
 

@@ -175,12 +175,22 @@ class Files:
         )
 
 
-def _find(settings: FilesSource) -> list[_File]:
+def paths_of(settings: FilesSource) -> list[Path]:
     """The files of a source, sorted by path.
 
     Of a folder those with a known extension (and of the format, where one is set), not those that are
     hidden; a pattern and a single file say themselves what is meant.
+
+    Raises
+    ------
+    InputError
+        There is none.
     """
+    return _matching(settings)[1]
+
+
+def _matching(settings: FilesSource) -> tuple[Path, list[Path]]:
+    """The folder that the files of a source lie in, and the files, sorted."""
     base = path = settings.path
     if path.is_dir():
         found = [
@@ -204,7 +214,13 @@ def _find(settings: FilesSource) -> list[_File]:
         found = sorted(one for one in base.glob(pattern) if one.is_file() and not one.name.startswith(_HIDDEN))
         if not found:
             raise InputError(f"there is no file {path}")
-    _refuse_lakes(path, found)
+    return base, found
+
+
+def _find(settings: FilesSource) -> list[_File]:
+    """The files of a source, each with its format and its asset."""
+    base, found = _matching(settings)
+    _refuse_lakes(settings.path, found)
     if settings.duplicates == "newest-file":
         found.sort(key=lambda one: (one.stat().st_mtime_ns, one))
     by_file = settings.columns.asset is None and settings.layout != "wide"

@@ -1,0 +1,148 @@
+"""Where a run may write: not over what it reads, and by names that a file can have."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from anomscan.config import FilesSource, Loaded, Settings, files_named
+from anomscan.errors import ConfigError, InputError
+from anomscan.storage.durable import file_mode, output_errors
+
+#: Of a file's name, in bytes, where the system does not say.
+_NAME_MAX = 255
+
+
+def local_path(output: str | Path) -> Path:
+    """The path of a local output. A link is resolved once, so that all that a run writes lies together.
+
+    Raises
+    ------
+    OutputError
+        It cannot be looked at.
+    """
+    path = Path(output)
+    with output_errors(path):
+        mode = file_mode(path)
+        if path.is_symlink() and (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            return Path(os.path.realpath(path))
+    return path
+
+
+def check_names(option: str, writes: Iterable[Path]) -> None:
+    """Refuse an output before the work if a file to be written cannot be called as it would be.
+
+    Parameters
+    ----------
+    option
+        What a user named it by.
+    writes
+        All that will be written.
+
+    Raises
+    ------
+    ConfigError
+        A name is too long.
+    """
+    for path in writes:
+        length, most = len(os.fsencode(path.name)), _longest_name(path.parent)
+        if length > most:
+            raise ConfigError(
+                f"{option}: the name of {path.name} has {length} bytes, and no file's has more than {most}",
+                hint="choose a shorter one",
+            )
+
+
+def refuse_inputs(option: str, writes: Sequence[Path], settings: Settings, reads: Iterable[tuple[str, Path]]) -> None:
+    """Refuse an output before the work if it would take the place of something that is read.
+
+    Parameters
+    ----------
+    option
+        What a user named it by.
+    writes
+        All files and folders that will be written.
+    settings
+        Of the run: the store, and the files of its sources.
+    reads
+        What else is read: what each file is, and its path.
+
+    Raises
+    ------
+    ConfigError
+        It would.
+    """
+    named = {os.path.realpath(path): what for what, path in reads}
+    if any(path.is_file() for path in writes):
+        named |= {os.path.realpath(path): what for what, path in _source_files(settings)}
+    known = {(found.st_dev, found.st_ino): what for path, what in named.items() if (found := _file(Path(path)))}
+    for path in writes:
+        found = _file(path)
+        what = named.get(os.path.realpath(path)) or (known.get((found.st_dev, found.st_ino)) if found else None)
+        if what is not None and not path.is_dir():
+            raise ConfigError(f"{option} would overwrite {path}, which is {what}", hint="name another file")
+        if _is_in_store(path, settings):
+            raise ConfigError(
+                f"{option} would write {path} into the telemetry store {settings.store.path}",
+                hint="name a place outside it",
+            )
+
+
+def refuse_model_path(loaded: Loaded, detector: str) -> None:
+    """Refuse to train a detector if its model would take the place of something that is read, or cannot be called so.
+
+    Raises
+    ------
+    ConfigError
+        It would.
+    """
+    model = getattr(loaded.settings.detectors[detector], "model", None)
+    if isinstance(model, Path):
+        own = f"what [detectors.{detector}] model names"
+        option = f"[detectors.{detector}] model"
+        check_names(option, [model])
+        refuse_inputs(
+            option, [model], loaded.settings, [(what, path) for what, path in files_named(loaded) if what != own]
+        )
+
+
+def _source_files(settings: Settings) -> Iterator[tuple[str, Path]]:
+    from anomscan.sources.files.source import paths_of
+
+    for name, source in settings.sources.items():
+        if isinstance(source, FilesSource):
+            try:
+                found = paths_of(source)
+            except (InputError, OSError):  # nothing is there, or nothing that can be read
+                continue
+            yield from ((f"a file of source '{name}'", path) for path in found)
+
+
+def _is_in_store(path: Path, settings: Settings) -> bool:
+    """Whether it is the store's folder, lies in that of a source, or is a file of rejects."""
+    from anomscan.store.manifest import MANIFEST
+
+    if not isinstance(settings.store.path, Path):
+        return False
+    store, real = Path(os.path.realpath(settings.store.path)), Path(os.path.realpath(path))
+    if not real.is_relative_to(store) or not store.is_dir():
+        return False
+    parts = real.relative_to(store).parts
+    return not parts or (store / parts[0] / MANIFEST).is_file() or parts[-1].endswith(".rejects.jsonl")
+
+
+def _file(path: Path) -> os.stat_result | None:
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found if stat.S_ISREG(found.st_mode) else None
+
+
+def _longest_name(folder: Path) -> int:
+    try:
+        return os.pathconf(folder, "PC_NAME_MAX")
+    except (OSError, ValueError):
+        return _NAME_MAX
