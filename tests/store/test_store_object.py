@@ -94,13 +94,17 @@ def fleet(commit: Any) -> None:
 class TestReading:
     def test_everything_is_as_in_the_folder(self, remote: Remote, store: Store, fleet: None, prefix: str) -> None:
         store.compact("fleet")
+        day = np.datetime64("2020-01-20")
+        store.drop("fleet", assets=["asset 3"], start=None, end=None, now=day, late=np.timedelta64(0, "D"))
         there = Store.open(remote.copy(store.path, prefix) + "/")
         assert there.sources() == ["fleet"]
         assert there.layout("fleet") == store.layout("fleet")
         assert there.revision("fleet") == store.revision("fleet")
         assert there.assets("fleet") == store.assets("fleet")
         assert there.last_timestamps("fleet") == store.last_timestamps("fleet")
-        for as_of in (None, np.datetime64("2020-01-05")):
+        assert "asset 3" not in there.assets("fleet")
+        assert "asset 3" in there.assets("fleet", as_of=np.datetime64("2020-01-15"))
+        for as_of in (None, np.datetime64("2020-01-05"), np.datetime64("2020-01-15")):
             _assert_same(there.snapshot("fleet").stream(as_of=as_of), store.snapshot("fleet").stream(as_of=as_of))
         assert there.read("fleet", "asset 7").values[-1, 0] == 99.5
         with pytest.raises(AssetError, match="asset 'none' is not in the store"):

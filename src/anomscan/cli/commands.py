@@ -21,6 +21,7 @@ COMMANDS = {
     "detect": ("detect", "Score an asset's stored history once, with one cut-off."),
     "report": ("report", "Show the findings of a run: pages with charts, or a list."),
     "models": ("models", "List, show or delete trained models."),
+    "store": ("store", "Take samples out of the store."),
     "doctor": ("doctor", "Check each source, the store and the models."),
     "config": ("settings", "Show or check the settings."),
 }

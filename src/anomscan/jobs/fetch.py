@@ -130,7 +130,7 @@ def request_of(
     if first is not None and last is not None and first > last:
         raise ConfigError(f"--from {start} is after --to {end}")
     if days is not None:
-        today = np.datetime64(wall_clock(_now() if now is None else now, timezone), "D")
+        today = np.datetime64(wall_clock(current_time() if now is None else now, timezone), "D")
         since = first_instant(str(today - np.timedelta64(min(days, _MOST_DAYS), "D")), zone)
         first = since if first is None else max(first, since)
         if last is not None and first > last:
@@ -193,7 +193,7 @@ def fetch_into(
     OutputError
         The store cannot be written.
     """
-    now = _now() if now is None else now.astype("datetime64[us]")
+    now = current_time() if now is None else now.astype("datetime64[us]")
     cadence = source.layout.cadence
     clock = np.datetime64(wall_clock(now, source.timezone), "us") if cadence.whole_days else now
     last = clock - cadence.step
@@ -323,5 +323,6 @@ def _until(rows: pa.Table, last: np.datetime64) -> pa.Table:
     return rows if pc.all(keep).as_py() else rows.filter(keep)
 
 
-def _now() -> np.datetime64:
+def current_time() -> np.datetime64:
+    """The time by the clock, datetime64[us], UTC."""
     return np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")

@@ -15,7 +15,7 @@ from anomscan.backtest.fleet import Backtest, Failure
 from anomscan.config import Settings
 from anomscan.detectors.base import Detector, is_frozen
 from anomscan.detectors.score_cache import ScoreCache
-from anomscan.errors import AssetError
+from anomscan.errors import AssetError, StoreError
 from anomscan.jobs.checkpoint import Checkpoint
 from anomscan.jobs.engines import Engine, Lost
 from anomscan.jobs.finished import Finished
@@ -69,12 +69,14 @@ class Run:
         ConfigError
             If what was asked for makes no sense.
         StoreError
-            If the store is damaged.
+            If the store is damaged, or everything in it was dropped.
         """
         least = job.severity_above(settings)
         backtest = Backtest(detector, rules_of(settings.scan), job.stretch(settings), job.whole, least)
         known = job.known(settings)
         cut = snapshot.cut(assets=job.assets, as_of=known.as_of)
+        if len(cut) == 0 and job.assets is None and known.as_of is None:
+            raise StoreError("all samples of the source were dropped from the store", hint="run anomscan fetch")
         missing = sorted(set(job.assets) - set(cut.assets)) if job.assets is not None else []
         work = Work(snapshot, known, backtest, job.schema, _cache(job, snapshot, backtest))
         return cls(job, work, cut, missing, job.facts(settings))

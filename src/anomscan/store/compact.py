@@ -78,7 +78,7 @@ class TakeOut:
     first: int
     last: int
     at: int
-    note: Callable[[Block, Block], None]
+    note: Callable[[Block, Block], None] = lambda gone, left: None
 
     def which(self, block: Block) -> NDArray[np.bool_]:
         """(n,) bool."""

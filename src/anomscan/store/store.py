@@ -22,7 +22,7 @@ file. So telemetry is fetched into a local store, and the folder copied after ea
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from os import PathLike
 from typing import TYPE_CHECKING, TypeVar
 
@@ -40,6 +40,7 @@ from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Series
 
 if TYPE_CHECKING:  # not needed for reading
+    from anomscan.store.drop import Dropped
     from anomscan.store.writer import StoreWriter
 
 T = TypeVar("T")
@@ -200,6 +201,47 @@ class Store:
         from anomscan.store.writer import StoreWriter
 
         return StoreWriter(local(self._folder(source)), layout, arrived_at, late, rules)
+
+    def drop(
+        self,
+        source: str,
+        *,
+        assets: Collection[str] | None,
+        start: np.datetime64 | None,
+        end: np.datetime64 | None,
+        now: np.datetime64,
+        late: np.timedelta64,
+    ) -> Dropped:
+        """Take samples of a source out of the data; what was known before still holds them.
+
+        Parameters
+        ----------
+        assets
+            Ids; None for all.
+        start, end
+            datetime64, UTC, both inclusive; None for no bound.
+        now
+            When, datetime64, UTC.
+        late
+            How late data may come.
+
+        Raises
+        ------
+        LockedError
+            Another live process is writing.
+        OutputError
+            The store cannot be written; it stays as it was.
+        """
+        from anomscan.store.drop import drop
+
+        folder = local(self._folder(source))
+        self._manifest(source)
+        ends = np.iinfo(np.int64)
+        first, last, at = micros(start), micros(end), micros(now)
+        late_us = int(late.astype("timedelta64[us]").astype(np.int64))
+        return drop(
+            folder, assets, ends.min if first is None else first, ends.max if last is None else last, at or 0, late_us
+        )
 
     def compact(self, source: str) -> None:
         """Merge the batches of a source; reading gives the same before and after.

@@ -89,7 +89,7 @@ class StoreWriter:
                 _same_layout(self._folder.name, manifest.layout, self._layout)
                 self._manifest = manifest
             clean(self._folder, manifest)
-            last = _last_arrival(self._folder, self._manifest)
+            last = last_arrival(self._folder, self._manifest)
             self.arrived_before = None if last is None else np.datetime64(last, "us")
             # Whatever the clock says, a commit arrives after those before it: what was known then stays so, and the
             # last revision counts.
@@ -222,7 +222,7 @@ class StoreWriter:
         return from_table(table, self._layout, arrived_at=self._arrived_at).in_order()
 
 
-def _last_arrival(folder: Path, manifest: Manifest) -> int | None:
+def last_arrival(folder: Path, manifest: Manifest) -> int | None:
     """When the last commit arrived, microseconds since 1970, UTC; None before the first."""
     if manifest.arrived is not None or not manifest.files:
         return manifest.arrived
