@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from anomscan.errors import AssetError, ConfigError
+from anomscan.jobs.clock_changes import ClockChanges
 from anomscan.jobs.outputs import check_names
 from anomscan.sources.base import AssetFailure, Notice, Request, Source
 from anomscan.storage.durable import replace_file
@@ -185,7 +187,8 @@ def fetch_into(
     Raises
     ------
     InputError
-        Rows none of which can be used: see the source, and the store on cadences.
+        Rows none of which can be used: see the source, and the store on cadences; samples that follow the local time
+        through changes of clocks.
     ServiceError
         The source is unreachable, or refuses us.
     LockedError
@@ -211,6 +214,7 @@ def fetch_into(
 
     check_names(f"source '{source.name}'", [_rejects_path(store, source.name)])
     with store.writer(source.name, source.layout, arrived_at=now, late=late, rules=rules) as writer:
+        changes = ClockChanges(source.timezone, cadence, partial(store.last_timestamps, source.name))
         for item in source.fetch(request):
             if isinstance(item, AssetFailure):
                 missing.discard(item.asset)
@@ -228,9 +232,11 @@ def fetch_into(
             complete = item if include_current else _until(item, last)
             current += len(item) - len(complete)
             if len(complete):
+                changes.see(complete)
                 writer.append(complete)
             if on_rows is not None:
                 on_rows(len(item))
+        changes.refuse()
         tally = writer.commit(keep_rejects)
         warnings += _clock_behind(now, writer.arrived_before, source.name, local(store.path) / source.name)
     for failed in tally.failed:
