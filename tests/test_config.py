@@ -302,3 +302,12 @@ def test_a_working_directory_that_has_gone(tmp_path, monkeypatch):
     gone.rmdir()
     with pytest.raises(ConfigError, match="the working directory cannot be used"):
         load(tmp_path / "anomscan.toml", environ={})
+
+
+@pytest.mark.parametrize("text", ['"2010-01-01"', "2010-01-01", "2010-01-01T00:00:00Z"])
+def test_earliest_is_a_day_or_an_instant(toml, text):
+    section = '[sources.f]\nkind = "files"\npath = "t.csv"\ncadence = "1D"\ncolumns = { values = ["x"] }\n'
+    section += f"earliest = {text}\n"
+    assert read(toml(section)).settings.sources["f"].earliest.startswith("2010-01-01")
+    with pytest.raises(ConfigError, match="'2010' is not a date or an instant"):
+        read(toml(section.replace(text, '"2010"')))

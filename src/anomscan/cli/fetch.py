@@ -45,7 +45,7 @@ def fetch(
     from anomscan.jobs.fetch import fetch_into, request_of, resumed, rules_of
     from anomscan.sources.registry import build
     from anomscan.store.store import Store
-    from anomscan.telemetry.cadence import parse_duration
+    from anomscan.telemetry.cadence import first_instant, parse_duration
 
     origin = build(name, source_settings)
     request = request_of(
@@ -57,7 +57,7 @@ def fetch(
         dates=origin.layout.cadence.whole_days,
     )
     store = Store.create(settings.store.path)
-    late = parse_duration(source_settings.late)
+    late, earliest = parse_duration(source_settings.late), source_settings.earliest
     with session.console.progress(f"fetching {name}", None, unit="rows") as advance:
         report = fetch_into(
             store,
@@ -65,6 +65,7 @@ def fetch(
             resumed(request, store, name, late),
             late=late,
             rules=rules_of(source_settings),
+            earliest=None if earliest is None else first_instant(earliest, source_settings.sample_zone),
             include_current=include_current,
             on_rows=advance,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from anomscan.errors import ConfigError
 from anomscan.storage.places import is_url
 from anomscan.store.rules import Duplicates
-from anomscan.telemetry.cadence import Cadence, last_instant, parse_duration
+from anomscan.telemetry.cadence import Cadence, first_instant, last_instant, parse_duration
 from anomscan.telemetry.patterns import check_pattern, check_zone
 
 _REFERENCES = ("env:", "file:", "aws-secretsmanager://")
@@ -88,6 +89,7 @@ class _SourceSettings(Section):
     missing: tuple[str, ...] = ()
     plausible: dict[str, tuple[float, float]] | None = None
     late: str = "3d"
+    earliest: str | None = None
     align: Literal["exact", "nearest"] = "exact"
     align_tolerance: str = "30s"
 
@@ -120,6 +122,15 @@ class _SourceSettings(Section):
     def sample_zone(self) -> str:
         """The zone in which days that a user names become instants: daily samples are dates, midnights in UTC."""
         return "UTC" if Cadence.parse(self.cadence).whole_days else self.zone
+
+    @field_validator("earliest", mode="before")
+    @classmethod
+    def _earliest_is_an_instant(cls, given: object) -> object:
+        # TOML has dates of its own.
+        text = given.isoformat() if isinstance(given, date) else given
+        if isinstance(text, str):
+            first_instant(text)
+        return text
 
     @field_validator("missing", mode="before")
     @classmethod

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from anomscan.errors import AssetError, ConfigError
 from anomscan.jobs.clock_changes import ClockChanges
+from anomscan.jobs.odd_times import AHEAD, OLD, OddTimes, divided
 from anomscan.jobs.outputs import check_names
 from anomscan.sources.base import AssetFailure, Notice, Request, Source
 from anomscan.storage.durable import replace_file
@@ -23,16 +23,17 @@ from anomscan.storage.places import local
 from anomscan.store.rules import Rules
 from anomscan.tables.salvage import Reject
 from anomscan.tables.zones import wall_clock
-from anomscan.telemetry import arrow
 from anomscan.telemetry.cadence import first_instant, instant_text, last_instant
-from anomscan.telemetry.rows import ASSET, TIMESTAMP
+from anomscan.telemetry.rows import ASSET
 
 if TYPE_CHECKING:
     from anomscan.config import SourceSettings
     from anomscan.store.findings import RejectedRow
+    from anomscan.store.gaps import LongestGaps
     from anomscan.store.store import Store
 
 _MOST_DAYS = 700_000
+_TICK = np.timedelta64(1, "us")
 _STRICT = Rules()
 #: What clocks may differ by without a warning; commits in one instant are microseconds apart.
 _CLOCK_PRECISION = np.timedelta64(1, "s")
@@ -65,6 +66,8 @@ class FetchReport:
         Assets that failed; nothing of this fetch is stored for them.
     warnings
         What else the user should hear of.
+    older
+        What was left out as it is older than ``earliest``, in words; empty if nothing was.
     """
 
     assets: int
@@ -79,6 +82,7 @@ class FetchReport:
     silent: tuple[tuple[str, np.datetime64], ...]
     failures: tuple[AssetFailure, ...]
     warnings: tuple[str, ...]
+    older: str = ""
 
     @property
     def summary(self) -> str:
@@ -89,6 +93,8 @@ class FetchReport:
         )
         if self.current:
             text += f", {self.current} of the current period left out"
+        if self.older:
+            text += f", {self.older} before earliest left out"
         if self.silent:
             text += f", {len(self.silent)} assets silent"
         return f"{text}, {len(self.failures)} assets failed" if self.failures else text
@@ -165,6 +171,7 @@ def fetch_into(
     now: np.datetime64 | None = None,
     late: np.timedelta64 | None = None,
     rules: Rules = _STRICT,
+    earliest: np.datetime64 | None = None,
     include_current: bool = False,
     on_rows: Callable[[int], None] | None = None,
 ) -> FetchReport:
@@ -178,9 +185,11 @@ def fetch_into(
         The margin for late data, by which silent assets are told; none are told without it.
     rules
         What becomes of rows off the grid of their asset, and of rows that contradict one another.
+    earliest
+        datetime64[us], UTC: older samples are left out and counted; None for no bound.
     include_current
         Whether to take samples whose period (their timestamp and the cadence after it, days in the source's time zone)
-        is not over.
+        is not over. What lies further ahead is left out all the same.
     on_rows
         Called with the number of rows of each piece.
 
@@ -213,6 +222,8 @@ def fetch_into(
         rejects_file, new_rejects = _keep_rejects(store, source.name, rejects)
 
     check_names(f"source '{source.name}'", [_rejects_path(store, source.name)])
+    early, old, ahead = OddTimes(), OddTimes(), OddTimes()
+    latest = clock + AHEAD
     with store.writer(source.name, source.layout, arrived_at=now, late=late, rules=rules) as writer:
         changes = ClockChanges(source.timezone, cadence, partial(store.last_timestamps, source.name))
         for item in source.fetch(request):
@@ -229,13 +240,20 @@ def fetch_into(
             rows += len(item)
             if missing:
                 missing.difference_update(pc.unique(item[ASSET]).to_pylist())
-            complete = item if include_current else _until(item, last)
-            current += len(item) - len(complete)
+            if on_rows is not None:
+                on_rows(len(item))
+            if earliest is not None:
+                left_out, item = divided(item, earliest)
+                early.add(left_out)
+            complete, later = divided(item, (latest if include_current else last) + _TICK)
+            current += len(later)
+            if len(later):
+                ahead.add(divided(later, latest + _TICK)[1])
             if len(complete):
                 changes.see(complete)
                 writer.append(complete)
-            if on_rows is not None:
-                on_rows(len(item))
+                if earliest is None:
+                    old.add(divided(complete, OLD)[0])
         changes.refuse()
         tally = writer.commit(keep_rejects)
         warnings += _clock_behind(now, writer.arrived_before, source.name, local(store.path) / source.name)
@@ -243,6 +261,7 @@ def fetch_into(
         missing.discard(failed.asset)
         failures.append(AssetFailure(failed.asset, AssetError(failed.reason, hint=failed.hint)))
     ends = store.last_timestamps(source.name)
+    warnings += _odd_times(old, ahead, writer.gaps, source)
     if tally.new:
         warnings += _alike(ends)
     for asset in sorted(missing - ends.keys()):
@@ -263,6 +282,7 @@ def fetch_into(
         silent=() if late is None else _silent(ends, late),
         failures=tuple(failures),
         warnings=tuple(warnings),
+        older=early.text(cadence) if early.rows else "",
     )
 
 
@@ -276,6 +296,24 @@ def _clock_behind(now: np.datetime64, before: np.datetime64 | None, source: str,
         "new ones count as arriving just after those, for --as-of too "
         f"(set the clock; if it was wrong then, delete {folder} and fetch again)"
     ]
+
+
+def _odd_times(old: OddTimes, ahead: OddTimes, gaps: LongestGaps, source: Source) -> list[str]:
+    """Warnings for samples that lie where there should be none: a clock that was not set, a year that was mistyped."""
+    cadence, warnings = source.layout.cadence, []
+    remedy = f'[sources.{source.name}] earliest = "2010-01-01", or any other day, leaves out what is older'
+    if old.rows:
+        warnings.append(f"{old.text(cadence)} older than {cadence.text(OLD)[:4]} ({remedy})")
+    if gaps.assets:
+        who = "1 asset has" if gaps.assets == 1 else f"{gaps.assets} assets have"
+        ends = [cadence.text(np.datetime64(end, "us")) for end in (gaps.before, gaps.after)]
+        warnings.append(
+            f"{who} a gap that is longer than the rest of the history: "
+            f"'{gaps.asset}' from {ends[0]} to {ends[1]} ({remedy})"
+        )
+    if ahead.rows:
+        warnings.append(f"{ahead.text(cadence)} more than a day ahead of the clock: left out")
+    return warnings
 
 
 def _alike(assets: Iterable[str]) -> list[str]:
@@ -322,11 +360,6 @@ def _keep_rejects(store: Store, source: str, rejects: Sequence[Reject]) -> tuple
 
 def _rejects_path(store: Store, source: str) -> Path:
     return local(store.path) / f"{source}.rejects.jsonl"
-
-
-def _until(rows: pa.Table, last: np.datetime64) -> pa.Table:
-    keep = pc.less_equal(rows[TIMESTAMP], arrow.to_numbers(np.array([last], "datetime64[us]"), pa.timestamp("us"))[0])
-    return rows if pc.all(keep).as_py() else rows.filter(keep)
 
 
 def current_time() -> np.datetime64:

@@ -29,6 +29,7 @@ from anomscan.store.compact import (
     write_apart,
 )
 from anomscan.store.findings import FailedAsset, Findings, RejectedRow
+from anomscan.store.gaps import LongestGaps
 from anomscan.store.manifest import LOCK, ROSTER, DataFile, Manifest, bucket_rows, load
 from anomscan.store.merge import merge
 from anomscan.store.parts import PartReader, PartWriter, bucket_spans, present, read_parts
@@ -65,6 +66,8 @@ class StoreWriter:
     ----------
     arrived_before
         When the last commit arrived, datetime64[us], UTC; None before the first.
+    gaps
+        What ``commit`` found of gaps that are longer than the rest of an asset's history.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class StoreWriter:
         self._late_us = 0 if late is None else int(late.astype("timedelta64[us]").astype(np.int64))
         self._arrived_at = int(arrived_at.astype("datetime64[us]").astype(np.int64))
         self.arrived_before: np.datetime64 | None = None
+        self.gaps = LongestGaps()
         self._resources = ExitStack()
         self._manifest = Manifest(layout)
         self._held: list[pa.Table] = []
@@ -204,7 +208,11 @@ class StoreWriter:
         places = {name: place for place, name in enumerate(roster.names)}
         for (first, stop), incoming in zip(spans, spill.blocks(spans), strict=True):
             known = roster.pick(incoming.names, places)
-            yield merge(incoming, read_parts(stored, first, stop), known, self._arrived_at, self._rules, findings)
+            fresh, entries = merge(
+                incoming, read_parts(stored, first, stop), known, self._arrived_at, self._rules, findings
+            )
+            self.gaps.add(fresh, roster.pick(fresh.names, places), self._layout.cadence.step_us)
+            yield fresh, entries
 
     def _neighbours(self) -> list[DataFile]:
         """The stored files that may hold a fetched sample or one a step away; an asset's last is in the roster."""
