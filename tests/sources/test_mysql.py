@@ -100,6 +100,29 @@ def test_rows_are_the_same_on_both_paths(make: Make, read: Any, caplog: pytest.L
     assert ("by the fast path" in caplog.text) == (fast == "auto")
 
 
+@pytest.mark.parametrize("fast", PATHS)
+def test_fetch_leaves_pandas_out(server: MariaDb, tmp_path: Path, fast: str) -> None:
+    (tmp_path / "anomscan.toml").write_text(
+        f"""
+        [sources.fleet]
+        kind = "sql"
+        url = "{server.url(user="reader:s3cret%40%2F%3A")}"
+        query = "{SIMPLE}"
+        cadence = "1D"
+        fast = "{fast}"
+        columns = {{ asset = "asset_id", timestamp = "date", values = ["prt7"], health = "health" }}
+        """
+    )
+    code = (
+        "import logging, sys\nlogging.basicConfig(filename='log', level='DEBUG')\n"
+        "from anomscan.cli.app import run\nassert run(['fetch']) == 0\n"
+        "print(sorted({'pandas', 'plotly', 'jinja2'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+    assert ("by the fast path" in (tmp_path / "log").read_text()) == (fast == "auto")
+
+
 @pytest.mark.parametrize("asset", [*AWKWARD, "' OR ''='", "\\' OR 1=1 -- ", "nobody"])
 @pytest.mark.parametrize("mode", ["", "NO_BACKSLASH_ESCAPES"])
 def test_an_asset_is_bound_and_never_spliced(server: MariaDb, make: Make, read: Any, asset: str, mode: str) -> None:

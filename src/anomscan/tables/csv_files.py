@@ -122,7 +122,7 @@ def _no_rows(batch: pa.RecordBatch) -> NDArray[np.int64]:
             alike = pc.equal(batch[name], arrow.to_texts([text])[0])
             if not pc.any(alike).as_py():
                 break
-            flags &= alike.to_numpy(zero_copy_only=False)
+            flags &= arrow.flags(alike)
         else:
             places.append(np.flatnonzero(flags))
     return np.unique(np.concatenate(places)) if places else np.zeros(0, np.int64)

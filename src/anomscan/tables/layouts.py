@@ -166,7 +166,7 @@ class Tags:
                 self._wanted[tag] = True
             elif tag is not None and len(self._others) < 20:
                 self._others[tag] = None
-        kept = np.flatnonzero(pc.is_in(tags, arrow.to_texts(list(self._wanted))).to_numpy(zero_copy_only=False))
+        kept = np.flatnonzero(arrow.flags(pc.is_in(tags, arrow.to_texts(list(self._wanted)))))
         places = _places(kept)
         tags, values = tags.take(places), values.take(places)
         nothing = pa.nulls(1, values.type)[0]
@@ -237,11 +237,10 @@ def _filled(column: pa.Array) -> NDArray[np.bool_]:
     """Which cells are not blank."""
     filled = pc.is_valid(column)
     if pa.types.is_string(column.type):
-        filled = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(column), arrow.to_texts([""])[0]), False)
+        filled = pc.not_equal(pc.utf8_trim_whitespace(column), arrow.to_texts([""])[0])
     elif pa.types.is_floating(column.type):
-        filled = pc.fill_null(pc.invert(pc.is_nan(column)), False)
-    flags: NDArray[np.bool_] = filled.to_numpy(zero_copy_only=False)
-    return flags
+        filled = pc.invert(pc.is_nan(column))
+    return arrow.flags(filled)
 
 
 def _alike(columns: Mapping[str, pa.Array]) -> list[pa.Array]:

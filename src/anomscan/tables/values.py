@@ -77,7 +77,7 @@ class Numbers:
             numbers = _without(numbers, pc.is_in(numbers, arrow.to_numbers(codes, pa.float64())))
         if pc.all(pc.is_finite(numbers)).as_py() is not False:  # None where all are missing
             return numbers
-        infinite = pc.fill_null(pc.is_inf(numbers), False).to_numpy(zero_copy_only=False)
+        infinite = arrow.flags(pc.is_inf(numbers))
         if infinite.any():
             row = int(np.argmax(infinite))
             raise InputError(
@@ -102,7 +102,7 @@ class Numbers:
             plain = pc.if_else(share, hundredths, plain)
         numbers = _each(plain, column, name, place)
         if not self._percent and pc.any(share).as_py():
-            row = int(np.argmax(pc.fill_null(share, False).to_numpy(zero_copy_only=False)))
+            row = int(np.argmax(arrow.flags(share)))
             self._percent = f"{place(row)}, column '{name}': {shown(column[row])} as {numbers[row]}"
         return numbers
 

@@ -27,6 +27,15 @@ def floats(column: pa.ChunkedArray) -> Floats:
     return parts[0] if len(parts) == 1 else np.concatenate(parts or [np.empty(0)])
 
 
+def flags(column: pa.Array) -> NDArray[np.bool_]:
+    """A column of booleans; False for null."""
+    data = column.buffers()[1]
+    if data is None or len(column) == 0:
+        return np.zeros(len(column), bool)
+    flags = _unpacked(data, column)
+    return flags & _valid(column) if column.null_count else flags
+
+
 def codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[str]]:
     """A text column, plain or dictionary-encoded, as codes (-1 for null) into a list of texts."""
     if not pa.types.is_dictionary(column.type):
@@ -75,8 +84,13 @@ def _values(chunk: pa.Array, dtype: str) -> NDArray[Any]:
 
 
 def _valid(chunk: pa.Array) -> NDArray[np.bool_]:
-    bits = np.frombuffer(chunk.buffers()[0], np.uint8)
-    return np.unpackbits(bits, bitorder="little")[chunk.offset : chunk.offset + len(chunk)].astype(bool)
+    return _unpacked(chunk.buffers()[0], chunk)
+
+
+def _unpacked(bits: pa.Buffer, chunk: pa.Array) -> NDArray[np.bool_]:
+    """The bit of each value of a chunk."""
+    unpacked = np.unpackbits(np.frombuffer(bits, np.uint8), bitorder="little")
+    return unpacked[chunk.offset : chunk.offset + len(chunk)].astype(bool)
 
 
 def _bits(valid: NDArray[np.bool_]) -> pa.Buffer | None:
