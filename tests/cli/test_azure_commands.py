@@ -86,7 +86,7 @@ def test_train_detect_report_as_the_notebook_did(pump, serve):
         code, out, err = pump("train", "--detector", "azure", "--asset", "pump", "--through", "2026-01-02T12:00:00Z")
         assert (code, out) == (0, "")
         assert "trained on 217 samples of asset 'pump', through 2026-01-02T12:00:00Z: model model-1, noted in" in err
-        assert "217 samples are few: the service advises 5,000 or more" in err
+        assert "few samples (217): the service advises 5,000 or more" in err
         for table in (("epoch", "loss", "validation loss"), ("20", "1", "1.5"), ("temperature", "0.0%", "500")):
             assert all(cell in err for cell in table)
 

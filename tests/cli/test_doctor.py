@@ -48,7 +48,7 @@ def test_a_row_that_cannot_be_used_is_told(place):
     place.write("anomscan.toml", SQL + 'url = "sqlite:///t.db"\n')
     code, out, _ = place("doctor")
     assert code == 2
-    assert f"1 rows of 1 assets for {YESTERDAY}" in out
+    assert f"1 row of 1 asset for {YESTERDAY}" in out
     assert "1 cannot be used, the first:" in out
 
 
@@ -59,7 +59,7 @@ def test_a_source_that_cannot_be_reached_is_5_and_the_others_are_looked_at(place
     place.scores([["a", YESTERDAY, 1]])
     code, out, err = place("doctor")
     assert code == 5
-    assert f"1 rows of 1 assets for {YESTERDAY}" in out
+    assert f"1 row of 1 asset for {YESTERDAY}" in out
     assert "FAIL source db: query:" in out
     assert "hunter2" not in out + err
 

@@ -338,6 +338,6 @@ def test_a_bad_row_of_a_file_is_4_the_first_time_alone(fetched):
     rows = (fetched.folder / "telemetry.csv").read_text().splitlines()
     fetched.write("telemetry.csv", "\n".join([*rows, "a,2016-05-01T00:00Z,1,Ok"]) + "\n")
     code, _, err = fetched("fetch")
-    assert (code, "1 rows rejected, 1 of them new" in err, "2016-05-01T00:00Z" in err) == (4, True, True)
+    assert (code, "1 row rejected, 1 of them new" in err, "2016-05-01T00:00Z" in err) == (4, True, True)
     code, _, err = fetched("fetch")
-    assert (code, "1 rows rejected again as before" in err) == (0, True)
+    assert (code, "1 row rejected again as before" in err) == (0, True)

@@ -197,7 +197,7 @@ def count(ready: tuple[Path, Any, int]) -> int:
 
 def finished(err: str) -> int:
     """How many assets a run says to have finished and kept."""
-    found = re.search(r"([\d,]+) of 300 assets are finished and kept in r.jsonl.parts: .* --resume", err)
+    found = re.search(r"([\d,]+) of 300 assets finished and kept in r.jsonl.parts: .* --resume", err)
     assert found, err
     return int(found[1].replace(",", ""))
 
@@ -223,7 +223,7 @@ def test_interrupted_it_says_what_is_kept_and_resume_does_the_rest(
     assert again == 0
     after = night.partitions()
     resumed = 300 - sum(assets for _, assets in after)
-    assert f"{resumed} of 300 assets were finished by the run before" in err
+    assert f"{resumed} of 300 assets finished by the run before" in err
     # One partition more, if the signal came just when that was on the disk.
     assert kept <= resumed <= kept + max(assets for _, assets in before)
     assert {name for name, _ in [*before, *after]} == {name for name, _ in before} | {name for name, _ in after}

@@ -17,6 +17,7 @@ LEAVES = [
     ("models", "list"),
     ("models", "show", "rcf"),
     ("models", "delete", "rcf"),
+    ("store", "drop", "--all"),
     ("doctor",),
     ("config", "show"),
     ("config", "check"),

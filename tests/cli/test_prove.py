@@ -130,7 +130,7 @@ def test_what_the_model_was_trained_on_is_counted(fleet):
         *("-o", "results.jsonl", "--prove"),
     )
     assert code == 0
-    assert "proved 4 verdicts of 1 assets" in err
+    assert "proved 4 verdicts of 1 asset" in err
     assert "2 of these are in_sample: " in err
 
 
@@ -172,11 +172,11 @@ def test_a_proof_that_is_cut_short_goes_on_with_resume(fetched, monkeypatch):
         patch.setattr("anomscan.jobs.proving.prove", unreachable)
         code, _, err = fetched("scan", "--all", "-o", "results.jsonl", "--prove")
     assert code == 5
-    assert "2 of 2 assets are finished and kept" in err
+    assert "2 of 2 assets finished and kept" in err
     assert [path.name for path in fetched.folder.glob("results.jsonl*")] == ["results.jsonl.parts"]
     code, _, err = fetched("scan", "--all", "-o", "results.jsonl", "--prove", "--resume")
     assert code == 0
-    assert "2 of 2 assets were finished by the run before" in err
+    assert "2 of 2 assets finished by the run before" in err
     assert proved(err)
 
 
@@ -215,7 +215,7 @@ def test_assets_that_failed_are_no_part_of_it(fetched):
     fetched.write("scores.csv", "\n".join(line for line in scores if not line.startswith("b,")) + "\n")
     code, _, err = fetched("scan", "--asset", "a", "--asset", "b", "--asset", "nobody", "-o", "-", "--prove")
     assert code == 4
-    assert "proved 61 verdicts of 1 assets, 2 of them anomalous" in err
+    assert "proved 61 verdicts of 1 asset, 2 of them anomalous" in err
 
 
 MVAD = """

@@ -60,11 +60,11 @@ def test_a_scan_after_it_is_one_that_never_had_the_samples(site: Any, rescore: t
         put(place.store, {s: c for s, c in given.items() if s[1] >= 145}, DAYS + 1)
     before = ours.scan()
     assert ours.scan() == before  # with the score cache
-    assert ours("store", "drop", "--asset", "a03") == (0, "fleet: 150 samples of 1 assets dropped\n")
+    assert ours("store", "drop", "--asset", "a03") == (0, "fleet: 150 samples of 1 asset dropped\n")
     assert ours("store", "drop", "--asset", "a05", "--from", "1970-03-12", "--to", "1970-03-21")[0] == 0
     assert ours("store", "drop", "--asset", "a07", "--asset", "a03", "--from", "1970-05-21") == (
         4,
-        "error: asset 'a03' is not in the store of source 'fleet'\nfleet: 10 samples of 1 assets dropped\n",
+        "error: asset 'a03' is not in the store of source 'fleet'\nfleet: 10 samples of 1 asset dropped\n",
     )
     after = ours.scan(*rescore)
     assert after == never.scan()
@@ -88,7 +88,7 @@ def test_it_names_what_it_needs(site: Any) -> None:
         assert (code, said) == (2, "error: store drop takes --asset or --all (name assets, or say --all)\n")
     assert place("store", "drop", "--all", "--from", "1970-02-01", "--to", "1970-01-01")[0] == 2
     assert place("store", "drop", "--all", "--from", "1990-01-01") == (0, "fleet: 0 samples of 0 assets dropped\n")
-    assert place("store", "drop", "--all") == (0, "fleet: 1800 samples of 12 assets dropped\n")
+    assert place("store", "drop", "--all") == (0, "fleet: 1,800 samples of 12 assets dropped\n")
     code, said = place("scan", "--all", "-o", "r.jsonl")
     assert code == 2, said
 

@@ -16,7 +16,7 @@ def test_an_impossible_value_is_exit_4_once_and_its_row_stays(place) -> None:
     code, _, err = place("fetch")
     assert code == 4
     assert "line 3, column 'prt7': 7.5 is not plausible (-0.1 to 1.5)" in " ".join(err.split())
-    assert "3 rows of 1 assets: 3 new" in err
+    assert "3 rows of 1 asset: 3 new" in err
     assert place("fetch")[0] == 0
     kept = (place.folder / "anomscan-data" / "fleet.rejects.jsonl").read_text()
     assert kept.count('"prt7": "7.5"') == kept.count("\n") == 1

@@ -163,8 +163,8 @@ def test_of_ten_thousand_assets_a_hundred_are_broken_in_ten_ways(
     assert out == ""
     errors = [line for line in err.splitlines() if line.startswith("error: ")]
     assert len(errors) == 21
-    assert errors[-1] == "error: ... and 80 more assets failed"
-    assert err.splitlines()[-1] == f"{ASSETS} assets: {ASSETS - 100} with findings, 100 failed"
+    assert errors[-1] == "error: ... and 80 more failed assets"
+    assert err.splitlines()[-1] == f"{ASSETS:,} assets: {ASSETS - 100:,} with findings, 100 failed"
 
     expected, found = (tmp_path / name / "r.jsonl" for name in ("good", "all"))
     lines = found.read_bytes().splitlines(keepends=True)
@@ -265,4 +265,4 @@ def test_notes_of_many_assets_are_counted(
     assert run(["-q", "scan", "--all", "-o", "r.jsonl"]) == 0
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
     assert warnings[:-1] == [f"warning: asset '{asset}': seen" for asset in sorted(good[:1500])[:20]]
-    assert warnings[-1] == "warning: ... and 1480 more such notes"
+    assert warnings[-1] == "warning: ... and 1,480 more such notes"

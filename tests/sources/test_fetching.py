@@ -67,7 +67,7 @@ def test_a_revised_value_is_counted(tmp_path: Path, store: Store, files: Files) 
     (tmp_path / "t.csv").write_text("a,t,v\nx,2017-01-01,1\nx,2017-01-02,2\nx,2017-01-03,3\n")
     report = fetch_into(store, source, Request(), now=NOW + np.timedelta64(1, "D"))
     assert (report.new, report.revised, report.unchanged) == (1, 1, 1)
-    assert report.summary == "3 rows of 1 assets: 1 new, 1 revised, 1 unchanged, 0 rejected"
+    assert report.summary == "3 rows of 1 asset: 1 new, 1 revised, 1 unchanged, 0 rejected"
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_an_asset_nobody_knows_fails_and_the_others_are_stored(store: Store, sou
     assert report.new == 1
     assert [failure.asset for failure in report.failures] == ["nobody"]
     assert report.failures[0].error.exit_code == 4
-    assert report.summary.endswith("1 assets failed")
+    assert report.summary.endswith("1 asset failed")
 
 
 def test_an_asset_that_is_stored_is_known(store: Store, source: Source) -> None:

@@ -114,7 +114,7 @@ def test_a_query_without_asset_says_what_it_could_not_ask_for(tmp_path):
     for number in range(NIGHTS):
         database.night(number)
         warnings += fetched(store, origin, number).warnings
-    assert sum("1 assets are new ('new')" in warning for warning in warnings) == 1
+    assert sum("1 new asset ('new')" in warning for warning in warnings) == 1
     known = content(store)
     assert {key: value for key, value in known.items() if key[0] != "new"} == {
         key: value for key, value in database.truth.items() if key[0] != "new"

@@ -158,7 +158,7 @@ class TestGrid:
         (failed,) = counts.failed
         assert failed.asset == "bad"
         assert failed.reason.startswith(
-            "40 of 60 samples are off its grid, the first: asset 'bad': 1970-01-01T00:03:20Z is not a whole number of"
+            "40 of 60 samples off its grid, the first: asset 'bad': 1970-01-01T00:03:20Z is not a whole number of"
         )
 
     def test_a_cadence_that_no_asset_keeps_is_refused(self, store: Store, night: Callable[..., CommitCounts]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from anomscan.backtest.cutoff_rules import CutoffRule, cutoff_rule
 from anomscan.errors import ConfigError
 from anomscan.telemetry.series import LongGaps
+from anomscan.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Rules:
         fewest = self.cutoff_rule.fewest(self.sigma)
         if self.baseline_width < fewest:
             raise ConfigError(
-                f"a window of {self.window} samples gives a mean of {self.baseline_width} scores, "
+                f"a window of {self.window} samples gives a mean of {counted(self.baseline_width, 'score')}, "
                 f"and no day can be {self.sigma:g} sigma from fewer than {fewest}",
                 hint="widen [scan] window or lower sigma",
             )

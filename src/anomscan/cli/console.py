@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
@@ -11,8 +12,12 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from anomscan.wording import counted
+
 #: Seconds between two lines of progress without a terminal.
 _LINE_S = 30.0
+#: Characters in a line where there is no terminal.
+_WIDTH = 200
 #: What commands a terminal, ends a line or turns text round: C0, C1, separators, bidi; and half surrogates.
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -101,25 +106,22 @@ class TerminalConsole:
 
         Parameters
         ----------
+        rows
+            A cell that is a tuple of words may be broken between them, any other is on one line.
         data
             Whether it is what was asked for (stdout), or a summary (stderr, and left out where silence is wanted).
         """
         if not data and (self.verbosity < 0 or self.json_lines):
             return
-        from rich import box
-        from rich.console import Console as Screen
-        from rich.table import Table
-        from rich.text import Text
+        from anomscan.cli.tables import draw
 
         stream = sys.stdout if data else sys.stderr
-        screen = Screen(file=stream, width=None if stream.isatty() else 200, highlight=False)
-        table = Table(title=seen(title) or None, title_justify="left", box=box.SIMPLE_HEAD)
-        for column in columns:
-            table.add_column(seen(column), overflow="fold")
-        for row in rows:
-            # Text, because an asset's id may look like markup
-            table.add_row(*(Text(seen(str(cell))) for cell in row))
-        screen.print(table)
+        shown = [
+            [tuple(map(seen, cell)) if isinstance(cell, tuple) else seen(str(cell)) for cell in row] for row in rows
+        ]
+        lines = [*([seen(title)] if title else []), *draw([seen(column) for column in columns], shown, _width(stream))]
+        stream.writelines(f"{line}\n" for line in [*lines, ""])
+        stream.flush()
 
     @contextmanager
     def progress(self, what: str, total: int | None, *, unit: str = "assets") -> Iterator[Advance]:
@@ -211,6 +213,17 @@ class TerminalConsole:
         print(line, file=sys.stderr, flush=True)
 
 
+def _width(stream: Any) -> int:
+    """How many characters a line of a stream takes: what COLUMNS says, else the terminal."""
+    told = os.environ.get("COLUMNS", "")
+    if told.isdecimal() and 0 < int(told) < 10_000:
+        return int(told)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _WIDTH
+    except (OSError, ValueError):
+        return _WIDTH
+
+
 class _LiveLine:
     """How far a run has got."""
 
@@ -237,7 +250,9 @@ class _LiveLine:
 
     def __str__(self) -> str:
         facts = self.facts
-        text = f"{self.assets:,} of {self._total:,} assets, {self._findings:,} anomalous, {self._failed:,} failed"
+        text = (
+            f"{self.assets:,} of {counted(self._total, 'asset')}, {self._findings:,} anomalous, {self._failed:,} failed"
+        )
         if facts["eta_s"] is None:
             return text
         return f"{text}, {facts['assets_per_s']:,.0f} per second, {timedelta(seconds=facts['eta_s'])} left"

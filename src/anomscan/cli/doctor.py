@@ -11,6 +11,7 @@ import typer
 from anomscan.cli.options import SourceOption
 from anomscan.cli.session import session_of
 from anomscan.errors import AnomscanError, ServiceError, StoreError
+from anomscan.wording import counted
 
 if TYPE_CHECKING:
     from anomscan.cli.console import TerminalConsole
@@ -73,7 +74,7 @@ def _store(settings: Settings) -> Iterator[CheckResult]:
         for name in store.sources():
             ends = store.last_timestamps(name)
             newest = f", the newest sample from {store.layout(name).cadence.text(max(ends.values()))}" if ends else ""
-            yield CheckResult(name, f"{len(ends)} assets{newest}")
+            yield CheckResult(name, f"{counted(len(ends), 'asset')}{newest}")
     except (StoreError, ServiceError) as error:
         yield CheckResult("path", str(error), error.exit_code)
 
@@ -82,6 +83,7 @@ def _detectors(settings: Settings, console: TerminalConsole) -> Iterator[CheckRe
     from anomscan.detectors.rcf.kernel import describe
     from anomscan.detectors.registry import kind_of, opened
     from anomscan.sources.checkup import CheckResult
+    from anomscan.telemetry.cadence import instant_text
 
     for name, chosen in settings.detectors.items():
         if (reason := kind_of(chosen).missing(chosen)) is not None:
@@ -93,5 +95,5 @@ def _detectors(settings: Settings, console: TerminalConsole) -> Iterator[CheckRe
         except AnomscanError as error:
             yield CheckResult(name, str(error), error.exit_code)
             continue
-        yield CheckResult(name, "ready" if known is None else f"ready, trained through {known}")
+        yield CheckResult(name, "ready" if known is None else f"ready, trained through {instant_text(known)}")
     yield CheckResult("kernel", describe())

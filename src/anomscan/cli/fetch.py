@@ -9,6 +9,7 @@ import typer
 from anomscan.cli.options import AssetOption, DaysOption, FromOption, SourceOption, ToOption
 from anomscan.cli.session import session_of
 from anomscan.errors import ConfigError, ExitCode
+from anomscan.wording import counted
 
 if TYPE_CHECKING:
     from anomscan.cli.console import TerminalConsole
@@ -79,15 +80,15 @@ def _show(console: TerminalConsole, name: str, report: FetchReport, cadence: Cad
     for asset, last in report.silent[:_SHOWN]:
         console.warn(f"asset '{asset}' is silent: its last sample is from {cadence.text(last)}")
     if len(report.silent) > _SHOWN:
-        console.warn(f"... and {len(report.silent) - _SHOWN} more assets are silent")
+        console.warn(f"... and {counted(len(report.silent) - _SHOWN, 'more silent asset')}")
     for failure in report.failures[:_SHOWN]:
         console.error(f"asset '{failure.asset}': {failure.error}")
     if len(report.failures) > _SHOWN:
-        console.error(f"... and {len(report.failures) - _SHOWN} more assets failed")
+        console.error(f"... and {counted(len(report.failures) - _SHOWN, 'more failed asset')}")
     if report.rejects:
         text = f"the first: {report.rejects[0].reason} (all in {report.rejects_file})"
         if report.new_rejects:
-            console.error(f"{len(report.rejects)} rows rejected, {report.new_rejects} of them new; {text}")
+            console.error(f"{counted(len(report.rejects), 'row')} rejected, {report.new_rejects:,} of them new; {text}")
         else:
-            console.info(f"{len(report.rejects)} rows rejected again as before; {text}")
+            console.info(f"{counted(len(report.rejects), 'row')} rejected again as before; {text}")
     console.info(f"{name}: {report.summary}")

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 from anomscan.cli.console import TerminalConsole
+from anomscan.wording import counted, listed
 
 if TYPE_CHECKING:
     from anomscan.jobs.tally import Tally
@@ -35,26 +36,26 @@ def show_tally(console: TerminalConsole, tally: Tally, *, window: int | None = N
     counts = [(verdict, count) for verdict, count in tally.verdicts.items() if count]
     console.table(tally.unit, ("verdict", tally.unit), [*counts, *([] if counts else [("none", 0)])], data=False)
     if tally.ranked:
-        rows = [(asset, days, spans) for days, asset, spans in tally.ranked]
+        rows = [(asset, days, tuple(spans.split())) for days, asset, spans in tally.ranked]
         console.table("findings", ("asset", f"anomalous {tally.unit}", "spans"), rows, data=False)
         if tally.findings > len(tally.ranked):
-            console.info(f"... and {tally.findings - len(tally.ranked):,} more assets with findings")
+            console.info(f"... and {counted(tally.findings - len(tally.ranked), 'more asset')} with findings")
     if tally.stages:
         spent = [(stage, f"{seconds:,.1f} s") for stage, seconds in tally.stages.items()]
         console.table("time by stage, all workers", ("stage", "time"), spent, data=False)
     for note in tally.notes:
         console.warn(note)
     if tally.unshown_notes:
-        console.warn(f"... and {tally.unshown_notes} more such notes")
+        console.warn(f"... and {counted(tally.unshown_notes, 'more such note')}")
     for asset, reason in tally.failures:
         named = reason if reason.startswith(f"asset '{asset}'") else f"asset '{asset}': {reason}"
         console.error(named, asset=asset)
     if tally.failed > len(tally.failures):
-        console.error(f"... and {tally.failed - len(tally.failures)} more assets failed")
+        console.error(f"... and {counted(tally.failed - len(tally.failures), 'more failed asset')}")
     if tally.judged_nothing:
         console.error(_judged_nothing(tally, window))
     console.info(
-        f"{tally.assets} assets: {tally.findings} with findings, {tally.failed} failed",
+        f"{counted(tally.assets, 'asset')}: {tally.findings:,} with findings, {tally.failed:,} failed",
         assets=tally.assets,
         with_findings=tally.findings,
         failed=tally.failed,
@@ -88,13 +89,13 @@ def _anomalies(console: TerminalConsole, results: Iterable[EncodedRecord], unit:
                 (
                     record.asset,
                     anomaly.timestamp,
-                    ", ".join(f"{variable} {value:.4g}" for variable, value in anomaly.values.items()),
+                    listed(f"{variable} {value:.4g}" for variable, value in anomaly.values.items()),
                     anomaly.health or "",
                     f"{anomaly.score:.4g}",
                     "" if severity is None else f"{severity:.3f}",
                     "" if math.isnan(anomaly.cutoff) else f"{anomaly.cutoff:.4g}",
                     "" if anomaly.sigma is None else f"{anomaly.sigma:.2f}",
-                    ", ".join(f"{variable} {share:.3g}" for variable, share in anomaly.contributions[:3]),
+                    listed(f"{variable} {share:.3g}" for variable, share in anomaly.contributions[:3]),
                 )
             )
     console.table(f"anomalous {unit}", columns, rows, data=True)

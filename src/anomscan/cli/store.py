@@ -9,6 +9,7 @@ import typer
 from anomscan.cli.options import AssetOption, FromOption, SourceOption, ToOption
 from anomscan.cli.session import session_of
 from anomscan.errors import ConfigError, ExitCode
+from anomscan.wording import counted
 
 store = typer.Typer(help="Take samples out of the store.", add_completion=False, rich_markup_mode=None)
 
@@ -53,5 +54,5 @@ def drop(
     dropped = drop_from(Store.open(settings.store.path), name, request, late=parse_duration(source_settings.late))
     for unknown in dropped.unknown:
         session.console.error(f"asset '{unknown}' is not in the store of source '{name}'")
-    session.console.info(f"{name}: {dropped.samples} samples of {dropped.assets} assets dropped")
+    session.console.info(f"{name}: {counted(dropped.samples, 'sample')} of {counted(dropped.assets, 'asset')} dropped")
     return ExitCode.ASSETS_FAILED if dropped.unknown else ExitCode.DONE

@@ -13,6 +13,7 @@ from anomscan.detectors.points import LARGEST
 from anomscan.detectors.stretches import Fleet, StretchPoints, known, last_run
 from anomscan.errors import InputError, NoExemplarsError
 from anomscan.telemetry.series import Floats, Series
+from anomscan.wording import counted
 
 _FAR_OUT = "far from all others"
 
@@ -148,11 +149,11 @@ def _nobody(left: Sequence[tuple[str, str]], criteria: Criteria) -> NoExemplarsE
     asset, reason = left[0]
     if setting.endswith("max_std") and 2 * sum(_FAR_OUT in reason for _, reason in left) > kinds[setting]:
         return NoExemplarsError(
-            f"none of {len(left)} assets is fit to train on; '{asset}': {reason}",
+            f"none of {counted(len(left), 'asset')} is fit to train on; '{asset}': {reason}",
             hint="does it stand for a missing value? name it in missing of the source, and fetch again with --from",
         )
     verb = "raise" if setting.endswith("max_std") else "lower"
     return NoExemplarsError(
-        f"none of {len(left)} assets is fit to train on; '{asset}': {reason}",
+        f"none of {counted(len(left), 'asset')} is fit to train on; '{asset}': {reason}",
         hint=f"{verb} {setting} (it excluded {kinds[setting]})",
     )

@@ -37,7 +37,7 @@ class Console(Protocol):
         """Show a problem that does not stop the work."""
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, data: bool) -> None:
-        """Draw a table: on stdout if it is the result, else on stderr."""
+        """Draw a table: on stdout if it is the result, else on stderr; only tuples of words are broken over lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

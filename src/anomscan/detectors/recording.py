@@ -23,6 +23,7 @@ from anomscan.detectors.points import Floats32
 from anomscan.errors import AnomscanError, ConfigError, InputError
 from anomscan.storage.durable import replace_file
 from anomscan.telemetry.series import Floats
+from anomscan.wording import counted
 
 
 class Scorer(Protocol):
@@ -174,7 +175,7 @@ class Replay:
             others = f" (it has some of {', '.join(sorted(self._others))})" if self._others else ""
             raise InputError(
                 f"{self._path} has no response of endpoint '{self._endpoint}' to request {request}, "
-                f"{len(points)} points of dimension {points.shape[1]}{others}",
+                f"{counted(len(points), 'point')} of dimension {points.shape[1]}{others}",
                 hint="the data or the settings differ from the recorded run: record again with --record",
             )
         return scores.copy()
@@ -205,7 +206,7 @@ def _read(path: Path) -> Iterator[tuple[int, str, Floats, str]]:
                         f"{path} line {line} is cut off or not a recorded request", hint="record again with --record"
                     ) from None
                 if table.shape != (count,) or not all(map(math.isfinite, table)):
-                    raise InputError(f"{path} line {line} does not hold {count} scores", hint="record again")
+                    raise InputError(f"{path} line {line} does not hold {counted(count, 'score')}", hint="record again")
                 yield line, str(request), table, str(endpoint)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}", hint="name a file that --record wrote") from None

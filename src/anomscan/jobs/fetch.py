@@ -25,6 +25,7 @@ from anomscan.tables.salvage import Reject
 from anomscan.tables.zones import wall_clock
 from anomscan.telemetry.cadence import first_instant, instant_text, last_instant
 from anomscan.telemetry.rows import ASSET
+from anomscan.wording import counted
 
 if TYPE_CHECKING:
     from anomscan.config import SourceSettings
@@ -88,16 +89,16 @@ class FetchReport:
     def summary(self) -> str:
         """One line for a person."""
         text = (
-            f"{self.rows} rows of {self.assets} assets: {self.new} new, {self.revised} revised, "
-            f"{self.unchanged} unchanged, {len(self.rejects)} rejected"
+            f"{counted(self.rows, 'row')} of {counted(self.assets, 'asset')}: {self.new:,} new, "
+            f"{self.revised:,} revised, {self.unchanged:,} unchanged, {len(self.rejects):,} rejected"
         )
         if self.current:
-            text += f", {self.current} of the current period left out"
+            text += f", {self.current:,} of the current period left out"
         if self.older:
-            text += f", {self.older} before earliest left out"
+            text += f", {self.older:,} before earliest left out"
         if self.silent:
-            text += f", {len(self.silent)} assets silent"
-        return f"{text}, {len(self.failures)} assets failed" if self.failures else text
+            text += f", {counted(len(self.silent), 'asset')} silent"
+        return f"{text}, {counted(len(self.failures), 'asset')} failed" if self.failures else text
 
 
 def request_of(

@@ -14,6 +14,7 @@ from anomscan.detectors.kind import Console
 from anomscan.errors import AssetError, ConfigError, InputError, StoreError
 from anomscan.jobs.outputs import check_names, local_path, refuse_inputs
 from anomscan.telemetry.cadence import last_instant
+from anomscan.wording import counted
 
 if TYPE_CHECKING:
     from anomscan.config import Settings
@@ -68,7 +69,7 @@ def write_pages(
     )
     for note in written.notes:
         console.info(note)
-    console.info(f"{written.charts} chart pages, {written.pngs} images")
+    console.info(f"{counted(written.charts, 'chart page')}, {counted(written.pngs, 'image')}")
     return written.index
 
 

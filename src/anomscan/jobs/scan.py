@@ -14,6 +14,7 @@ from anomscan.detectors.kind import Console
 from anomscan.errors import ConfigError, OutputError, ProofError
 from anomscan.jobs.outputs import check_names, local_path, refuse_inputs
 from anomscan.reports.output import is_remote, output_file
+from anomscan.wording import counted
 
 if TYPE_CHECKING:
     from anomscan.config import Settings
@@ -233,7 +234,7 @@ def _telling(console: ScanConsole, checkpoint: Checkpoint, assets: int, kept: Pa
     """Say what is kept of a run that is cut short."""
     resumed = checkpoint.tally().assets
     if resumed:
-        console.info(f"{resumed:,} of {assets:,} assets were finished by the run before")
+        console.info(f"{resumed:,} of {counted(assets, 'asset')} finished by the run before")
     try:
         yield
     except ProofError:
@@ -243,7 +244,7 @@ def _telling(console: ScanConsole, checkpoint: Checkpoint, assets: int, kept: Pa
         finished = checkpoint.tally().assets
         if kept is not None and finished:
             console.warn(
-                f"{finished:,} of {assets:,} assets are finished and kept in {kept}: "
+                f"{finished:,} of {counted(assets, 'asset')} finished and kept in {kept}: "
                 "the same command goes on with --resume"
             )
         raise
@@ -268,8 +269,8 @@ def _prove(console: ScanConsole, run: Run, checkpoint: Checkpoint) -> None:
     with console.progress("proving", len(claims), unit="verdicts") as advance:
         proof = prove(run.work, claims, advance)
     console.info(
-        f"proved {proof.verdicts:,} verdicts of {proof.assets:,} assets, {proof.anomalous:,} of them anomalous, "
-        f"from the rows before them alone (seed {seed})",
+        f"proved {counted(proof.verdicts, 'verdict')} of {counted(proof.assets, 'asset')}, "
+        f"{proof.anomalous:,} of them anomalous, from the rows before them alone (seed {seed})",
         **asdict(proof),
         seed=seed,
     )

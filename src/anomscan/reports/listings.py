@@ -11,6 +11,7 @@ from anomscan.errors import ConfigError
 from anomscan.reports.links import asset_link, check_asset_url
 from anomscan.reports.records import Record
 from anomscan.reports.summary import AssetFindings, Summary, in_span, worst_sigma
+from anomscan.wording import counted
 
 CSV_COLUMNS = ("asset", "start", "end", "anomalous_samples", "max_sigma", "max_score", "in_sample_samples", "detector")
 
@@ -110,7 +111,8 @@ def _csv_cell(cell: str | float | None) -> str:
 
 def _summary_lines(summary: Summary) -> Iterator[str]:
     failed = f", {len(summary.failed)} failed" if summary.failed else ""
-    yield f"{summary.assets} assets: {len(summary.findings)} with findings, {len(summary.quiet)} without{failed}"
+    assets = counted(summary.assets, "asset")
+    yield f"{assets}: {len(summary.findings)} with findings, {len(summary.quiet)} without{failed}"
     if summary.first is not None:
         yield f"reported: {summary.first} to {summary.last}"
     yield "verdicts: " + ", ".join(f"{verdict} {count}" for verdict, count in summary.verdicts.items())

@@ -15,6 +15,7 @@ from anomscan.sources.base import AssetFailure, Notice, Request, Source
 from anomscan.tables.salvage import Reject
 from anomscan.tables.zones import wall_clock
 from anomscan.telemetry.rows import ASSET, TIMESTAMP
+from anomscan.wording import counted
 
 _DAY = np.timedelta64(1, "D")
 #: A larger difference between clocks sometimes makes the wrong day the current one.
@@ -103,16 +104,16 @@ def _one_day(source: Source, now: np.datetime64) -> Iterator[CheckResult]:
             last = np.datetime64(pc.max(item[TIMESTAMP]).as_py(), "us")
             newest = last if newest is None else max(newest, last)
     seconds = time.monotonic() - began
-    said = f"{rows} rows of {len(assets)} assets for {yesterday}, in {seconds:.1f} s"
+    said = f"{counted(rows, 'row')} of {counted(len(assets), 'asset')} for {yesterday}, in {seconds:.1f} s"
     if newest is not None:
         said += f"; the newest is from {source.layout.cadence.text(newest)}"
     yield CheckResult("query", said)
     if rejects:
-        yield CheckResult("rows", f"{len(rejects)} cannot be used, the first: {rejects[0].reason}", ExitCode.INPUT)
+        yield CheckResult("rows", f"{len(rejects):,} cannot be used, the first: {rejects[0].reason}", ExitCode.INPUT)
     if failures:
         first = failures[0]
         code = worst(ExitCode.INPUT if isinstance(f.error, AssetError) else f.error.exit_code for f in failures)
-        yield CheckResult("assets", f"{len(failures)} failed, the first: '{first.asset}': {first.error}", code)
+        yield CheckResult("assets", f"{len(failures):,} failed, the first: '{first.asset}': {first.error}", code)
 
 
 def _clock(said: str, now: np.datetime64) -> CheckResult:

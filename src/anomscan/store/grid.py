@@ -9,6 +9,7 @@ from anomscan.store.block import Block, Micros
 from anomscan.store.findings import MANY, THIRD, Findings, instant
 from anomscan.store.roster import Roster
 from anomscan.telemetry.cadence import Cadence
+from anomscan.wording import counted
 
 #: Of several grids that would do, the one that begins at the roundest time: multiples of these, in microseconds.
 _ROUND = [
@@ -154,7 +155,9 @@ def _sort_out(
         if off_samples >= MANY and off_samples * THIRD > len(samples):
             keep[own] = False
             findings.regridded.discard(name)
-            findings.fail(name, f"{off_samples} of {len(samples)} samples are off its grid, the first: {told[0]}")
+            findings.fail(
+                name, f"{off_samples:,} of {counted(len(samples), 'sample')} off its grid, the first: {told[0]}"
+            )
         else:
             findings.reject(incoming, rows, told)
     findings.count_grid(len(incoming.names), np.array(off_counts), np.array(counts), first)

@@ -110,7 +110,7 @@ def test_a_small_training_set_is_warned_of():
     assert "a little higher" in warning
     assert "far too high" in plan(section({"order": "by-asset"})).warning()
     assert plan(section({"trees": 50, "sample_size": 8})).warning() is None
-    with pytest.raises(InputError, match="299 shingles are too few for 300 trees"):
+    with pytest.raises(InputError, match="too few shingles for 300 trees: 299"):
         plan(rows=299)
 
 

@@ -10,6 +10,7 @@ from anomscan.config import AzureDetector as Settings
 from anomscan.detectors.base import Detector
 from anomscan.detectors.kind import Console, Kind, TrainingRequest
 from anomscan.errors import AnomscanError, ConfigError
+from anomscan.wording import counted
 
 if TYPE_CHECKING:
     from anomscan.detectors.azure.client import Mvad
@@ -55,7 +56,7 @@ class AzureKind(Kind):
             console.warn(note)
         _show(console, done.curve, done.variables, data=False)
         console.info(
-            f"trained on {done.timestamps} samples of asset '{series.asset}', "
+            f"trained on {counted(done.timestamps, 'sample')} of asset '{series.asset}', "
             f"through {series.cadence.text(done.through)}: model {done.model_id}, noted in {settings.model}"
         )
         if settings.model_id is not None:
@@ -96,7 +97,7 @@ class AzureKind(Kind):
             facts += [
                 ("name", info.display_name or ""),
                 ("status", status_of(info)),
-                *([("errors", listed_errors(info.errors)[0])] if info.errors else []),
+                *([("errors", tuple(listed_errors(info.errors)[0].split()))] if info.errors else []),
                 ("sliding_window", info.sliding_window),
                 ("data_schema", getattr(info.data_schema, "value", info.data_schema)),
                 ("from", info.start_time),

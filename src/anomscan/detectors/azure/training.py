@@ -16,6 +16,7 @@ from anomscan.detectors.azure.data import Table, iso
 from anomscan.detectors.azure.faults import LOCALLY, listed
 from anomscan.errors import NoExemplarsError, ServiceError
 from anomscan.telemetry.series import Series
+from anomscan.wording import counted
 
 if TYPE_CHECKING:
     from azure.ai.anomalydetector.models import AnomalyDetectionModel, ModelInfo
@@ -83,7 +84,7 @@ def train(
     table = table.rows(max(stop - MOST_TIMESTAMPS, 0), stop)
     if len(table) <= settings.sliding_window:
         raise NoExemplarsError(
-            f"asset '{series.asset}' has {len(table)} samples to train on, "
+            f"asset '{series.asset}' has {counted(len(table), 'sample')} to train on, "
             f"the sliding window alone is {settings.sliding_window}",
             hint="fetch more history, or lower sliding_window (28 or more)",
         )
@@ -151,9 +152,9 @@ def _info(table: Table, settings: AzureSettings, source: str) -> ModelInfo:
 def _advice(table: Table, *, left: int) -> list[str]:
     notes = []
     if left:
-        notes.append(f"the first {left} samples are left out: the service learns from at most {MOST_TIMESTAMPS:,}")
+        notes.append(f"{counted(left, 'early sample')} left out: the service learns from at most {MOST_TIMESTAMPS:,}")
     if len(table) < ADVISED_TIMESTAMPS:
-        notes.append(f"{len(table)} samples are few: the service advises {ADVISED_TIMESTAMPS:,} or more")
+        notes.append(f"few samples ({len(table):,}): the service advises {ADVISED_TIMESTAMPS:,} or more")
     for column, variable in enumerate(table.variables):
         values = table.values[np.isfinite(table.values[:, column]), column]
         if len(values) == 0 or values.min() == values.max():

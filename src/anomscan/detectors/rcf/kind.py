@@ -12,6 +12,7 @@ from anomscan.detectors.kind import Console, Kind, TrainingRequest
 from anomscan.detectors.rcf.facts import load_trained
 from anomscan.errors import ConfigError, ModelError, OutputError
 from anomscan.store.store import Store
+from anomscan.wording import counted, listed
 
 
 class RcfKind(Kind):
@@ -46,8 +47,9 @@ class RcfKind(Kind):
             through=training.limit,
         )
         show_exemplars(console, exemplars, layout)
+        shingles, assets = counted(len(exemplars.points), "shingle"), counted(len(exemplars.assets), "asset")
         console.info(
-            f"trained {settings.trees} trees on {len(exemplars.points)} shingles of {len(exemplars.assets)} assets, "
+            f"trained {counted(settings.trees, 'tree')} on {shingles} of {assets}, "
             f"left out {len(exemplars.left)}, through {layout.cadence.text(exemplars.trained_through)}: "
             f"{settings.model}"
         )
@@ -73,8 +75,7 @@ class RcfKind(Kind):
             "dimension": forest.dimension,
             **forest.facts,
         }
-        rows = [(key, ", ".join(map(str, value)) if isinstance(value, list) else value) for key, value in facts.items()]
-        console.table("", ("fact", "value"), rows, data=True)
+        console.table("", ("fact", "value"), [(key, _cell(value)) for key, value in facts.items()], data=True)
 
     def delete(self, console: Console, name: str, settings: Settings, model_id: str | None) -> None:
         """Delete the model file."""
@@ -86,6 +87,12 @@ class RcfKind(Kind):
         except OSError as error:
             raise OutputError(f"{settings.model} cannot be deleted: {error.strerror}") from None
         console.info(f"deleted {settings.model}")
+
+
+def _cell(fact: object) -> object:
+    if isinstance(fact, dict):
+        return listed(f"{name} {value:.4g}" for name, value in fact.items())
+    return listed(map(str, fact)) if isinstance(fact, list) else fact
 
 
 def _refuse_id(name: str, model_id: str | None) -> None:

@@ -30,6 +30,7 @@ from anomscan.detectors.rcf.trees import Trees
 from anomscan.errors import ModelError
 from anomscan.storage.durable import replace_file
 from anomscan.storage.untrusted import parse_json, read_regular
+from anomscan.wording import counted
 
 VERSION = 1
 _MAGIC = b"ANOMRCF\n"
@@ -154,5 +155,5 @@ def _content(path: str | os.PathLike[str]) -> bytes:
     if content[: len(_MAGIC)] != _MAGIC[: len(content)]:
         raise ModelError(f"{path} is not a forest", hint=f"name the right file, or {_RETRAIN}")
     if len(content) < _PREFIX.size + _DIGEST_BYTES:
-        raise ModelError(f"model {path} is cut off after {len(content)} bytes", hint=_RETRAIN)
+        raise ModelError(f"model {path} is cut off after {counted(len(content), 'byte')}", hint=_RETRAIN)
     return content

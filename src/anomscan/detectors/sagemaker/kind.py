@@ -16,6 +16,7 @@ from anomscan.detectors.base import Detector
 from anomscan.detectors.exemplar_tables import show_exemplars
 from anomscan.detectors.kind import Console, Kind, TrainingRequest
 from anomscan.errors import ConfigError
+from anomscan.wording import counted
 
 if TYPE_CHECKING:
     from anomscan.detectors.exemplars import Exemplars
@@ -71,7 +72,7 @@ class SageMakerKind(Kind):
             plan = make_plan(name, settings, wish, (exemplars, layout, training.settings.scan.shingle))
             through_day = layout.cadence.text(exemplars.trained_through)
             console.info(
-                f"{len(exemplars.points):,} shingles of {len(exemplars.assets)} assets, "
+                f"{counted(len(exemplars.points), 'shingle')} of {counted(len(exemplars.assets), 'asset')}, "
                 f"left out {len(exemplars.left)}, through {through_day}"
             )
             trained_on = (

@@ -21,6 +21,7 @@ from anomscan.detectors.sagemaker.wire import rows
 from anomscan.errors import ConfigError, InputError
 from anomscan.telemetry.cadence import instant_text
 from anomscan.telemetry.rows import Layout
+from anomscan.wording import counted
 
 #: Most rows in one file of the training set.
 _SHARD_ROWS = 250_000
@@ -135,7 +136,7 @@ class Plan:
         if self.wish.deploys and self.settings.serverless:
             said.append(
                 f"a serverless endpoint '{self.endpoint}' of {training.serverless_memory_mb} MB and up to "
-                f"{training.serverless_concurrency} requests at a time, by request"
+                f"{counted(training.serverless_concurrency, 'request')} at a time, by request"
             )
         elif self.wish.deploys:
             said.append(
@@ -219,7 +220,7 @@ def _training_set(
     points = as_points(exemplars.points[np.arange(len(exemplars.points))])
     if len(points) < training.trees:
         raise InputError(
-            f"{len(points)} shingles are too few for {training.trees} trees", hint="find more exemplars; see [train]"
+            f"too few shingles for {training.trees} trees: {len(points):,}", hint="find more exemplars; see [train]"
         )
     if training.order == "shuffled":
         points = points[np.random.default_rng(0).permutation(len(points))]

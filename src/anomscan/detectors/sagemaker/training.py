@@ -13,6 +13,7 @@ from anomscan.detectors.sagemaker.waiting import Waiter
 from anomscan.errors import ConfigError, ServiceError
 from anomscan.retrying import Clock
 from anomscan.storage.aws import client, refusals
+from anomscan.wording import counted
 
 _FEATURE = "training with SageMaker"
 
@@ -134,7 +135,9 @@ class Account:
         for call in plan.uploads:
             self._do(call, f"s3://{call.parameters['Bucket']}/{call.parameters['Key']}")
         if plan.uploads:
-            self._say(f"{len(plan.uploads)} files put below {plan.artifact.removesuffix('output/model.tar.gz')}")
+            self._say(
+                f"{counted(len(plan.uploads), 'file')} put below {plan.artifact.removesuffix('output/model.tar.gz')}"
+            )
         if job is not None:
             self._do(job, f"training job '{plan.name}'")
             self._say(f"training job '{plan.name}' goes on in AWS even if this is interrupted")

@@ -24,6 +24,7 @@ from anomscan.tables.values import Numbers, Plausible
 from anomscan.tables.zones import wall_clock
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import ASSET, Layout
+from anomscan.wording import counted
 
 _DAY = np.timedelta64(1, "D")
 # The widest range of dates and times that all common databases accept.
@@ -110,7 +111,7 @@ class Sql:
             elif fresh:
                 shown = ", ".join(f"'{asset}'" for asset in fresh[:5])
                 yield Notice(
-                    f"{len(fresh)} assets are new ({shown}) and came without their earlier history, for the query has "
+                    f"{counted(len(fresh), 'new asset')} ({shown}) came without earlier history, for the query has "
                     "no :asset; anomscan fetch --from brings it"
                 )
             usable.finish()
