@@ -1,4 +1,4 @@
-"""Scores that were computed once are kept, for a frozen model gives the same ones again."""
+"""A cache of scores: a frozen model gives the same ones again."""
 
 from anomscan.detectors.score_cache.cache import ScoreCache
 from anomscan.detectors.score_cache.continued import continued

@@ -1,4 +1,4 @@
-"""The folder of kept scores: one for each model, a file for each partition of the fleet."""
+"""The folder of cached scores: one per model, with a file per partition of the fleet."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from anomscan.store.snapshot import FileId
 from anomscan.telemetry.series import LongGaps
 
 _SUFFIX = ".scores"
-#: Models whose scores are kept; those used longest ago go first.
+#: Most models whose scores are kept; the least recently used are removed.
 _MODELS = 4
 
 
 @dataclass(frozen=True)
 class ScoreCache:
-    """Where the scores of one frozen model are kept.
+    """Where the scores of one frozen model are cached.
 
     Parameters
     ----------
     folder
-        Of this model; it need not be there.
+        The model's; it need not exist.
     reads
-        Whether kept scores are used.
+        Whether cached scores are used.
     writes
-        Whether new scores are kept. A run over a part of the fleet, or over less than is known of it, reads alone.
+        Whether new scores are written. A run over part of the fleet, or over less than all that is known, only reads.
     gaps
         How long gaps are laid on the calendar; None where rows are taken as they stand.
     """
@@ -54,9 +54,9 @@ class ScoreCache:
         Parameters
         ----------
         root
-            The folder of all models' scores of a source.
+            The folder of a source, with the scores of all models.
         fingerprint
-            Of the model.
+            The model's.
         shingle
             How its points are made.
         reads, writes, gaps
@@ -66,7 +66,7 @@ class ScoreCache:
         return cls(root / hashlib.blake2b(key.encode(), digest_size=12).hexdigest(), reads, writes, gaps)
 
     def read(self, partition: Partition) -> ScoreColumns:
-        """What is kept of a partition's assets; the fleet may have been cut otherwise when they were kept."""
+        """The cached scores of a partition's assets, even if they were written under other partitions."""
         if not self.reads or not self.folder.is_dir():
             return ScoreColumns()
         own = file.read(self._path(partition))
@@ -83,7 +83,7 @@ class ScoreCache:
 
     @cached_property
     def _others(self) -> list[tuple[Path, Partition]]:
-        """The files that are there when this is first asked for, and of which partition each is."""
+        """The files that exist at the first use, each with its partition."""
         found = ((path, file.partition_of(path)) for path in sorted(self.folder.glob(f"*{_SUFFIX}")))
         return [(path, partition) for path, partition in found if partition is not None]
 
@@ -94,21 +94,21 @@ class ScoreCache:
         files: frozenset[FileId] | None,
         end: int | None = None,
     ) -> None:
-        """Keep a partition's scores; where they cannot be written, the next run scores anew.
+        """Write a partition's scores; if that fails, the next run computes them again.
 
         Parameters
         ----------
         known
-            By asset, in the order in which they were read.
+            By asset, in reading order.
         files
-            The store's files that hold all samples of the partition's assets; None if that is not known.
+            The store's files with all samples of the partition's assets; None if not known.
         end
-            The checksum at the end of the partition's file; None if there was none that could be continued.
+            The checksum at the end of the partition's file; None if the file cannot be appended to.
         """
         if not self.writes:
             return
         if len(known) != partition.assets:
-            files = None  # of an asset that broke before it was scored nothing is known
+            files = None  # nothing is known of an asset that failed before it was scored
         if files is not None and end is not None and all(each.filed for each in known.values()):
             file.append(self._path(partition), end, list(known.values()), files)
             return
@@ -116,7 +116,7 @@ class ScoreCache:
             file.write(self._path(partition), partition, known, files, self.gaps)
 
     def tidy(self, partitions: Iterable[Partition]) -> None:
-        """After a whole run: remove what it did not use, and the scores of models that were not used for long."""
+        """After a complete run, remove what it did not use, and the scores of models not used for long."""
         if not self.writes or not self.folder.is_dir():
             return
         used = {self._path(partition) for partition in partitions}

@@ -1,4 +1,4 @@
-"""What was kept and what has come since: a night does not read again what it read the night before."""
+"""Cached samples and those added since: a nightly run does not read again what it read the night before."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from anomscan.telemetry.series import LongGaps
 def continued(
     columns: ScoreColumns, snapshot: Snapshot, partition: Partition, gaps: LongGaps | None
 ) -> ScoreColumns | None:
-    """What was kept of a partition, and the samples of the files written since.
+    """A partition's cached columns, and the samples of files written since.
 
-    A file of the store never changes once it is written, so what its rows came to need not be asked again.
+    Files of the store never change once written, so the samples of known files need not be read again.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def continued(
 
     Returns
     -------
-    None where only the whole store can tell: a file has gone since, an old sample was revised or came late, not all
+    None where the whole store must be read: a file has gone since, an old sample was revised or came late, not all
     assets were kept, or long gaps were laid otherwise.
     """
     files, layout = snapshot.files, snapshot.layout

@@ -15,17 +15,17 @@ from anomscan.telemetry.shingles import runs, shingles_of
 
 
 class CachedDetector:
-    """Gives the scores of another detector, from memory where it can.
+    """Gives the scores of another detector, from the cache where they still hold.
 
-    A score follows from the L rows of its shingle alone. One that was kept is taken where just those values stand
-    there now, to the last bit; whatever else is new, revised or gone is scored again.
+    A score depends only on the L rows of its shingle. A cached score is used where those rows have the same values now,
+    bit for bit; all else, be it new or revised, is scored again.
 
     Parameters
     ----------
     inner
         The detector.
     kept
-        What was kept, by asset.
+        The cached scores, by asset.
     """
 
     def __init__(self, inner: FrozenDetector, kept: Mapping[str, CachedScores]) -> None:
@@ -38,7 +38,7 @@ class CachedDetector:
     def score(
         self, batch: Sequence[Series], shingle: int, rows: Sequence[slice] | None = None
     ) -> list[Scores | AnomscanError]:
-        """See :meth:`anomscan.detectors.base.Detector.score`; ``known`` has what there is to keep now."""
+        """See :meth:`anomscan.detectors.base.Detector.score`; ``known`` then has what to cache."""
         if rows is None:
             rows = [slice(0, len(series)) for series in batch]
         remembered = [self._remembered(series, shingle) for series in batch]
@@ -64,12 +64,12 @@ class CachedDetector:
         return results
 
     def contributions(self, series: Series, rows: NDArray[np.intp], shingle: int) -> Floats | None:
-        """Those of the other detector."""
+        """Those of the inner detector."""
         return self._inner.contributions(series, rows, shingle)
 
     def _remembered(self, series: Series, shingle: int) -> CachedScores:
-        """What is kept of a series, its rows as they are now; scores that do not hold any more are NaN."""
-        # What an attempt for many assets has scored before it broke is not to be scored again.
+        """The series as it is now with its cached scores; scores that no longer hold are NaN."""
+        # What an attempt for many assets scored before it failed is not scored again.
         kept = self.known.get(series.asset) or self._kept.get(series.asset)
         if kept is not None and kept.values is series.values:
             return kept
@@ -91,8 +91,8 @@ class CachedDetector:
         if count <= 0:
             return now
         values, then = series.values[here : here + count], kept.values[there : there + count]
-        # Bits, for an empty value is equal to an empty value. A shingle that begins before what is known of both has
-        # nothing to be compared with.
+        # Bits are compared, so that NaN equals NaN. A shingle that begins before the rows known of both cannot be
+        # compared.
         held = runs((values.view(np.int64) == then.view(np.int64)).all(axis=1), shingle)
         np.copyto(scores[here : here + count], kept.scores[there : there + count], where=held[:, None])
         return now
@@ -112,7 +112,7 @@ def _across_gaps(now: CachedScores, kept: CachedScores, series: Series, shingle:
 def _missing(
     batch: Sequence[Series], scores: Sequence[Floats], rows: Sequence[slice], shingle: int
 ) -> list[NDArray[np.intp]]:
-    """Where in each series a score is wanted and can be had, but is not there."""
+    """The places in each series where a score is wanted and possible, but not cached."""
     starts = [max(part.start, shingle - 1) for part in rows]
     wanted = [score[start : part.stop] for score, start, part in zip(scores, starts, rows, strict=True)]
     if not wanted:

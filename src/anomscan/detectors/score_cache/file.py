@@ -1,7 +1,7 @@
-"""The file of kept scores: those of some neighbours in the store's order, each beside the samples it follows from.
+"""The file of cached scores: those of neighbours in the store's order, each beside the samples it depends on.
 
-A file is made of frames. The first holds all rows there were when it was written; each one after it some rows more of
-the same assets, so that a night need not write again what other nights have written. A frame:
+A file is made of frames. The first holds all rows as of its writing; each later one holds more rows of the same assets,
+so that a nightly run need not write again what earlier ones wrote. A frame:
 
 =====================  ==================================================================================
 8 bytes                the magic ``ANOMKPT`` and the format's version
@@ -13,10 +13,10 @@ values                 float64, little-endian, (n, d) of each asset, one after a
 scores                 float64, little-endian, (n, 1 + c) of each asset
 health                 int16, little-endian, (n,) of each asset, into ``health``; -1 for none; int32 if there are more
                        names than an int16 can tell apart
-uint32                 CRC-32 of what precedes it in the file, other such numbers left out
+uint32                 CRC-32 of all that precedes it in the file except other checksums
 =====================  ==================================================================================
 
-A frame that is torn, damaged, or was added to another state of the file does not count, nor does what follows it.
+A frame that is torn, damaged, or was appended to another state of the file is ignored, and so is all that follows it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from anomscan.telemetry.series import LongGaps
 _MAGIC = b"ANOMKPT\x06"
 _PREFIX = struct.Struct("<8sQQ")
 _CHECKSUM = struct.Struct("<I")
-#: Frames of a file before it is written anew as one.
+#: Most frames of a file; then it is rewritten as one.
 _MOST_FRAMES = 32
 
 
@@ -57,14 +57,14 @@ def write(
     Parameters
     ----------
     files
-        The store's files that hold all their samples; None if that is not known.
+        The store's files with all their samples; None if not known.
     gaps
         How long gaps were shortened.
 
     Raises
     ------
     OutputError
-        If they cannot be written; an old file stays.
+        If they cannot be written; an old file is kept.
     """
     kept = list(known.values())
     facts = {
@@ -82,16 +82,16 @@ def write(
 
 
 def append(path: Path, end: int, kept: Sequence[CachedScores], files: Collection[FileId]) -> None:
-    """Add what is not in the file of the same assets; where that cannot be done wholly, it is as if nothing had been.
+    """Append the rows that the file lacks of the same assets; a partial write counts as none.
 
     Parameters
     ----------
     end
-        The checksum at its end when it was read. If another one has written it since, what is added will not count.
+        The checksum at its end when it was read. If another process has written it since, the frame is ignored.
     kept
-        In the order of the file.
+        In the file's order.
     files
-        The store's files that hold all their samples.
+        The store's files with all their samples.
     """
     frame = b"".join(bytes(part) for part in _frame({}, kept, [each.filed for each in kept], files, end))
     with suppress(OSError):
@@ -103,7 +103,7 @@ def append(path: Path, end: int, kept: Sequence[CachedScores], files: Collection
 
 
 def partition_of(path: Path) -> Partition | None:
-    """Whose scores a file says to hold; None if it is no such file."""
+    """The partition that a file names; None if it is not such a file."""
     try:
         with path.open("rb") as file:
             magic, _, length = _PREFIX.unpack(file.read(_PREFIX.size))
@@ -154,12 +154,12 @@ def _frame(
     files: Collection[FileId] | None,
     checksum: int,
 ) -> list[Any]:
-    """The rows of some assets from some place on, as the parts of a frame.
+    """Rows of some assets, each from its place in ``since`` on, as the parts of a frame.
 
     Parameters
     ----------
     checksum
-        Of what precedes it in the file.
+        Of all that precedes it in the file.
     """
     lists = {each.health_names for each in kept}
     names = sorted({name for known in lists for name in known})

@@ -1,4 +1,4 @@
-"""What is kept of some neighbours in the store's order: each score beside the samples it follows from."""
+"""Cached scores of assets that are neighbours in the store's order, each beside the samples it depends on."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class CachedScores:
     values
         (n, d) float64.
     scores
-        (n, 1 + c) float64: the score of the shingle that ends at each row, NaN where it was not scored, and what else
-        the detector gives of it.
+        (n, 1 + c) float64: the score of the shingle that ends at each row, NaN where not scored, and the detector's
+        other columns.
     health
         (n,) int32 into ``health_names``; -1 where there is none.
     health_names
-        The names that may occur.
+        The names that the codes mean.
     filed
-        So many rows at the beginning are the asset's in the file of its partition; 0 if the file has others, or none.
+        How many rows at the beginning are in the file of the asset's partition; 0 if the file has other rows or none.
     skips
         Where long gaps were shortened.
     """
@@ -55,7 +55,7 @@ class CachedScores:
     skips: Skips = ()
 
     def with_scores(self, places: NDArray[np.intp], scores: Floats) -> CachedScores:
-        """The same with some scores, at places in rising order; those of a file are copied, others filled in."""
+        """The same with scores at some places, in rising order; those of a file are copied, others changed in place."""
         changed = self.scores if self.scores.flags.writeable else self.scores.copy()
         changed[places] = scores
         filed = self.filed if places[0] >= self.filed else 0
@@ -66,7 +66,7 @@ class CachedScores:
         return _calendar(self.origin, step_us, len(self.scores), self.skips)
 
     def series(self, asset: str, layout: Layout, gaps: LongGaps) -> Series:
-        """The samples, laid on their calendar with long gaps as given; the values are the very array."""
+        """The samples on their calendar, with long gaps as given; the values are not copied."""
         return Series(
             asset,
             layout.cadence,
@@ -81,12 +81,12 @@ class CachedScores:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CachedRows:
-    """Some consecutive rows of each of some assets, one asset after another.
+    """Consecutive rows of some assets, one asset after another.
 
     Parameters
     ----------
     counts
-        (a,) int64: how many of each.
+        (a,) int64: the number of rows of each asset.
     values
         (n, d) float64.
     scores
@@ -104,11 +104,11 @@ class CachedRows:
     health_names: tuple[str, ...]
 
     def edges(self) -> list[int]:
-        """(a + 1) places: where each asset's begin, and where the last one's end."""
+        """(a + 1) places: where each asset's rows begin, and where the last one's end."""
         return [0, *np.cumsum(self.counts).tolist()]
 
     def in_terms_of(self, names: tuple[str, ...]) -> Self:
-        """The same, with health as codes into other names, which hold all that occur."""
+        """The same with health as codes into other names, which include all that occur."""
         if names == self.health_names:
             return self
         places = {name: place for place, name in enumerate(names)}
@@ -116,7 +116,7 @@ class CachedRows:
         return replace(self, health=table[self.health], health_names=names)
 
     def only(self, which: NDArray[np.bool_]) -> Self:
-        """Those of some of the assets."""
+        """The rows of some of the assets."""
         if which.all():
             return self
         rows = np.repeat(which, self.counts)
@@ -129,13 +129,13 @@ class CachedRows:
         )
 
     def of_more(self, assets: int) -> Self:
-        """The same of so many assets; of those at the end there are no rows."""
+        """The same for so many assets; the additional ones at the end have no rows."""
         return replace(self, counts=np.append(self.counts, np.zeros(assets - len(self.counts), np.int64)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoreColumns:
-    """What is kept of some assets.
+    """The cached scores of some assets.
 
     Parameters
     ----------
@@ -144,15 +144,15 @@ class ScoreColumns:
     origins
         (a,) int64: the instant of each one's first row, microseconds since 1970, UTC.
     pieces
-        Their rows: those of a later piece follow those of the earlier ones, and stand on the same calendar.
+        Their rows: those of a later piece follow those of earlier ones on the same calendar.
     partition
-        Whose scores these were when they were written, those of all its assets; None if they were gathered.
+        The partition whose file they are from, with all its assets; None if they come from several files.
     files
-        The store's files that held all their samples; None if that is not known.
+        The store's files that held all their samples; None if not known.
     end
-        The checksum at the end of its file; None if there is none that could be continued.
+        The checksum at the end of its file; None if there is no file that can be appended to.
     fresh
-        So many pieces at the end are not in the file.
+        How many pieces at the end are not in the file.
     gaps
         How long gaps were shortened; None if rows were taken as they stand, or that is not known.
     skips
@@ -171,7 +171,7 @@ class ScoreColumns:
 
     @property
     def counts(self) -> Counts:
-        """(a,) int64: how many rows there are of each."""
+        """(a,) int64: the number of rows of each asset."""
         return _sum(self.pieces)
 
     def kept(self) -> dict[str, CachedScores]:
@@ -199,7 +199,7 @@ class ScoreColumns:
         }
 
     def only(self, wanted: Callable[[str], bool]) -> ScoreColumns:
-        """What is kept of some of the assets."""
+        """The same for only some of the assets."""
         which = np.fromiter(map(wanted, self.assets), bool, len(self.assets))
         if which.all():
             return self
@@ -209,18 +209,18 @@ class ScoreColumns:
         return ScoreColumns(assets, self.origins[which], pieces, files=self.files, gaps=self.gaps, skips=skips)
 
     def grown(self, block: Block, step_us: int) -> ScoreColumns | None:
-        """It and what has come since, which is not scored yet.
+        """The same with rows added since, which are not scored yet.
 
         Parameters
         ----------
         block
-            The new rows, in order; a later sample each.
+            The new rows, in order; all later than those of their asset here.
         step_us
             From one row to the next, in microseconds.
 
         Returns
         -------
-        None where a row is not later than all that are kept of its asset, or so much later that the gap is a long one.
+        None if a row is not later than all cached ones of its asset, or so much later that the gap is a long one.
         """
         places = {asset: place for place, asset in enumerate(self.assets)}
         edges = block.edges()
@@ -255,7 +255,7 @@ class ScoreColumns:
 
 
 def together(tables: Sequence[ScoreColumns]) -> ScoreColumns:
-    """Join the scores of different assets; the result belongs to no file."""
+    """Join the scores of different assets; the result belongs to no single file."""
     tables = [columns for columns in tables if columns.assets]
     if not tables:
         return ScoreColumns()
@@ -272,7 +272,7 @@ def together(tables: Sequence[ScoreColumns]) -> ScoreColumns:
 
 
 def _sum(pieces: Sequence[CachedRows]) -> Counts:
-    """(a,) int64: how many rows of each asset there are in all."""
+    """(a,) int64: the number of rows of each asset in all pieces."""
     return np.asarray(np.sum([piece.counts for piece in pieces], axis=0), np.int64)
 
 
@@ -295,7 +295,7 @@ def _joined(pieces: Sequence[CachedRows]) -> CachedRows:
     if not later:
         return first
     if len(later) > 1:
-        # There are few rows in these, so that they may be put in order one by one.
+        # These have few rows, so sorting them is cheap.
         stacked = _stacked(later)
         order = np.concatenate([np.repeat(np.arange(len(rows.counts)), rows.counts) for rows in later]).argsort(
             kind="stable"
@@ -322,7 +322,7 @@ def _joined(pieces: Sequence[CachedRows]) -> CachedRows:
 
 
 def _alternating(one: NDArray[Any], other: NDArray[Any], counts: Counts) -> NDArray[Any]:
-    """Of each asset first its rows of the one array, then those of the other; (a, 2) how many there are."""
+    """For each asset its rows of the one array, then those of the other; ``counts`` is (a, 2)."""
     assets, shape = len(counts), one.shape[1:]
     if (counts == counts[0]).all():
         parts = one.reshape(assets, -1, *shape), other.reshape(assets, -1, *shape)
