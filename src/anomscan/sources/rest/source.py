@@ -215,6 +215,7 @@ class Rest:
             request,
             cadence=self._layout.cadence,
             timezone=self.timezone,
+            day_stamp=self._settings.day_stamp,
             time_format=self._settings.time_format,
             history_days=self._settings.history_days,
             now_s=self._clock.wall(),

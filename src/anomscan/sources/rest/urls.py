@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Literal
 from urllib.parse import parse_qsl, quote, urljoin, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
@@ -18,6 +20,10 @@ _KNOWN = ("asset", "days", "start", "end")
 _NAMES = ", ".join(f"{{{name}}}" for name in _KNOWN)
 _SCHEME_HOST = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 _DAY_S = 86_400
+#: 3 January of the year 1 and 29 December 9999: what any time zone makes of them is a date.
+_EARLIEST_US, _LATEST_US = -62_135_424_000_000_000, 253_402_041_600_000_000
+#: A pattern of times that says that they are of UTC.
+_IN_UTC = re.compile(r"(?<!%)Z$")
 
 
 def checked(url: str, key: str) -> str:
@@ -85,17 +91,22 @@ def filled(
     *,
     cadence: Cadence,
     timezone: str,
+    day_stamp: Literal["start", "end"],
     time_format: str | None,
     history_days: int,
     now_s: float,
 ) -> str:
     """The URL of one asset's telemetry.
 
-    ``{days}`` is how many whole days before now hold the start. ``{start}`` and ``{end}`` are one step wider than was
-    asked, for some services leave out a bound itself; the end is at most now.
+    Of daily values it asks for the days of the time zone, wherever in them (or at the midnight after them, if they are
+    stamped there) the samples are. ``{days}`` is how many whole days before now hold the start, be they of 24 hours or
+    of the zone's calendar. ``{start}`` and ``{end}`` are one step wider than was asked, for some services leave out a
+    bound itself; the end is at most now, or today.
 
     Parameters
     ----------
+    timezone
+        IANA name; where days begin.
     now_s
         Seconds since 1970, UTC.
 
@@ -110,31 +121,57 @@ def filled(
         quoted = quote(asset, safe="")
     except UnicodeEncodeError:
         raise AssetError("the id is not UTF-8 text, so it cannot stand in a URL") from None
-    now = np.datetime64(int(now_s * 1e6), "us")
-    start, end = request.start, request.end
-    first = now - np.timedelta64(history_days, "D") if start is None else start - cadence.step
-    last = now if end is None else min(end + cadence.step, now)
-    seconds = (now - (first if start is None else start)) / np.timedelta64(1, "s")
+    zone = ZoneInfo(timezone)
+    now = datetime.fromtimestamp(now_s, UTC)
+    step = timedelta(microseconds=cadence.step_us)
+    # Days are those that clocks in the zone show, and become instants by that clock.
+    clock = zone if cadence.whole_days else UTC
+    start = now - timedelta(days=history_days)
+    first = start
+    if request.start is not None:
+        start, first = _on(clock, request.start, timedelta(0)), _on(clock, request.start, -step)
+    last = now
+    if request.end is not None:
+        after = timedelta(days=1) if cadence.whole_days and day_stamp == "end" else timedelta(0)
+        last = min(_on(clock, request.end, step + after), now)
+    of_calendar = now.astimezone(zone).replace(tzinfo=None) - start.astimezone(zone).replace(tzinfo=None)
     values = {
         "asset": quoted,
-        "days": str(max(1, -int(-seconds // _DAY_S))),
-        "start": _moment(first, cadence, timezone, time_format),
-        "end": _moment(last, cadence, timezone, time_format),
+        "days": str(max(1, *(-int(-length.total_seconds() // _DAY_S) for length in (now - start, of_calendar)))),
+        "start": _written(first, min, cadence, zone, time_format),
+        "end": _written(last, max, cadence, zone, time_format),
     }
     return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], template)
 
 
-def _moment(moment: np.datetime64, cadence: Cadence, timezone: str, time_format: str | None) -> str:
-    """A UTC instant as a service wants it; of whole days the date, as rows have it."""
-    since = (moment - np.datetime64("1970-01-01", "us")) / np.timedelta64(1, "s")
+def _on(clock: tzinfo, moment: np.datetime64, further: timedelta) -> datetime:
+    """The instant at which a clock shows something, so much further on it; not quite at the ends of the calendar."""
+    micros = int(moment.astype("datetime64[us]").astype(np.int64)) + further // timedelta(microseconds=1)
+    shown = datetime(1970, 1, 1) + timedelta(microseconds=min(max(micros, _EARLIEST_US), _LATEST_US))
+    return shown.replace(tzinfo=clock, fold=int(further > timedelta(0))).astimezone(UTC)
+
+
+def _written(
+    moment: datetime,
+    wider: Callable[[datetime, datetime], datetime],
+    cadence: Cadence,
+    zone: ZoneInfo,
+    time_format: str | None,
+) -> str:
+    """A bound as a service wants it.
+
+    Parameters
+    ----------
+    wider
+        Which of the dates that it is in UTC and in the zone makes the stretch wider; a service may read it in either.
+    """
     if time_format in ("unix", "unix-ms"):
-        return str(int(since * (1000 if time_format == "unix-ms" else 1)))
-    day_zero, longest = datetime(1970, 1, 1, tzinfo=UTC), timedelta(days=2_932_896)
-    utc = day_zero + max(min(timedelta(seconds=float(since)), longest), -timedelta(days=719_162))
-    if time_format is None:
-        return quote(f"{utc:%Y-%m-%d}" if cadence.whole_days else f"{utc:%Y-%m-%dT%H:%M:%SZ}", safe="")
-    zone = UTC if cadence.whole_days else ZoneInfo(timezone)
-    return quote(utc.astimezone(zone).strftime(time_format), safe="")
+        return str(int(moment.timestamp() * (1000 if time_format == "unix-ms" else 1)))
+    pattern = time_format or ("%Y-%m-%d" if cadence.whole_days else "%Y-%m-%dT%H:%M:%SZ")
+    if not re.search("%[HIcXTRsMp]", pattern):
+        local, utc = (moment.astimezone(each).replace(tzinfo=None) for each in (zone, UTC))
+        return quote(wider(local, utc).strftime(pattern), safe="")
+    return quote(moment.astimezone(UTC if _IN_UTC.search(pattern) else zone).strftime(pattern), safe="")
 
 
 def with_parameter(url: str, name: str, value: str) -> str:
