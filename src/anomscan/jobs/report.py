@@ -12,7 +12,7 @@ import numpy as np
 
 from anomscan.detectors.kind import Console
 from anomscan.errors import AssetError, ConfigError, InputError, StoreError
-from anomscan.jobs.outputs import check_names, local_path, refuse_inputs
+from anomscan.jobs.outputs import local_path, refuse_inputs
 from anomscan.telemetry.cadence import last_instant
 from anomscan.wording import counted
 
@@ -55,7 +55,6 @@ def write_pages(
     """
     from anomscan.reports.html import write_report
 
-    check_names("-o", [folder])
     folder = local_path(folder)
     refuse_inputs("-o", [folder, folder / "index.html"], settings, reads)
     facts = _run_facts(results)
@@ -104,7 +103,6 @@ def write_list(
     if output is None:
         sys.stdout.writelines(lines)
         return
-    check_names("-o", [output])
     output = local_path(output)
     refuse_inputs("-o", [output], settings, reads)
     with replace_file(output) as file:

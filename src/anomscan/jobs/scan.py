@@ -153,7 +153,6 @@ def _place(job: Job, delivery: Delivery) -> Path | None:
     output = delivery.output
     place = None if output is None or output == "-" or is_remote(output) else Path(output)
     if place is not None:
-        check_names("-o", [place])
         place = local_path(place)
     if delivery.format == "table" and output not in (None, "-"):
         raise ConfigError("a table goes to the terminal, a file holds JSON lines", hint="leave out -o or --format")
