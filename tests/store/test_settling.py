@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.oracles.settling import Content, Row, Settled, settle
 
 from anomscan.errors import InputError
-from anomscan.store.rules import Duplicates, Rules
+from anomscan.store.rules import CommitRules, Duplicates
 from anomscan.store.store import Store
 from anomscan.store.writer import CommitCounts
 from anomscan.telemetry.cadence import Cadence
@@ -25,7 +25,7 @@ from anomscan.telemetry.rows import Layout
 STEP = 600
 LAYOUT = Layout(Cadence.parse("10min"), ("x",))
 DAY = np.datetime64("2020-01-01", "us")
-EXACT = Rules()
+EXACT = CommitRules()
 
 #: A few steps, and few seconds off, so that samples meet; wide ones, so that grids compete.
 seconds = st.builds(
@@ -41,7 +41,7 @@ nights = st.lists(
 
 
 def put(
-    store: Store, rows: Sequence[tuple[str, Row]], arrived: int, rules: Rules = EXACT, piece: int = 7
+    store: Store, rows: Sequence[tuple[str, Row]], arrived: int, rules: CommitRules = EXACT, piece: int = 7
 ) -> CommitCounts:
     table = pa.Table.from_arrays(
         [
@@ -86,7 +86,7 @@ def test_each_asset_is_settled_as_if_it_were_alone(
             due = {asset: settle(model.get(asset, {}), own, STEP, tolerance, how) for asset, own in came.items()}
             try:
                 counts = put(
-                    store, rows, night, Rules(how, tolerance * 1_000_000), data.draw(st.sampled_from([3, 100]))
+                    store, rows, night, CommitRules(how, tolerance * 1_000_000), data.draw(st.sampled_from([3, 100]))
                 )
             except InputError:
                 assert _cannot_be_right(due, model)
@@ -128,7 +128,7 @@ def night(store: Store) -> Callable[..., CommitCounts]:
     """Commit rows of one asset at whole seconds, one value each."""
 
     def run(times: Sequence[int], arrived: int, asset: str = "T", **rules: object) -> CommitCounts:
-        return put(store, [(asset, (t, 1.0, None)) for t in times], arrived, Rules(**rules))  # type: ignore[arg-type]
+        return put(store, [(asset, (t, 1.0, None)) for t in times], arrived, CommitRules(**rules))  # type: ignore[arg-type]
 
     return run
 
@@ -185,5 +185,5 @@ class TestNearest:
 
 
 def test_the_mean_of_large_values_is_finite(store: Store) -> None:
-    put(store, [("a", (0, 1.5e308, None)), ("a", (0, 1.7e308, "ok")), ("a", (600, None, None))], 0, Rules("mean"))
+    put(store, [("a", (0, 1.5e308, None)), ("a", (0, 1.7e308, "ok")), ("a", (600, None, None))], 0, CommitRules("mean"))
     assert held(store)["a"] == {0: (1.6e308, "ok"), 600: (None, None)}

@@ -20,7 +20,7 @@ from anomscan.jobs.outputs import check_names
 from anomscan.sources.base import AssetFailure, Notice, Request, Source
 from anomscan.storage.durable import replace_file
 from anomscan.storage.places import local
-from anomscan.store.rules import Rules
+from anomscan.store.rules import CommitRules
 from anomscan.tables.salvage import Reject
 from anomscan.tables.zones import wall_clock
 from anomscan.telemetry.cadence import first_instant, instant_text, last_instant
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _MOST_DAYS = 700_000
 _TICK = np.timedelta64(1, "us")
-_STRICT = Rules()
+_STRICT = CommitRules()
 #: What clocks may differ by without a warning; commits in one instant are microseconds apart.
 _CLOCK_PRECISION = np.timedelta64(1, "s")
 
@@ -147,11 +147,11 @@ def request_of(
     return Request(tuple(dict.fromkeys(assets)) if assets else None, first, last)
 
 
-def rules_of(settings: SourceSettings) -> Rules:
+def rules_of(settings: SourceSettings) -> CommitRules:
     """What becomes of a source's rows that do not fit."""
     # The files of a source whose newest file counts are read in the order of their age.
     how = "last" if settings.duplicates == "newest-file" else settings.duplicates
-    return Rules(how, settings.tolerance_us)
+    return CommitRules(how, settings.tolerance_us)
 
 
 def resumed(request: Request, store: Store, source: str, late: np.timedelta64) -> Request:
@@ -171,7 +171,7 @@ def fetch_into(
     *,
     now: np.datetime64 | None = None,
     late: np.timedelta64 | None = None,
-    rules: Rules = _STRICT,
+    rules: CommitRules = _STRICT,
     earliest: np.datetime64 | None = None,
     include_current: bool = False,
     on_rows: Callable[[int], None] | None = None,

@@ -10,11 +10,11 @@ from anomscan.store.duplicates import settled
 from anomscan.store.findings import Findings
 from anomscan.store.grid import on_grid
 from anomscan.store.roster import Roster
-from anomscan.store.rules import Rules
+from anomscan.store.rules import CommitRules
 
 
 def merge(
-    incoming: Block, stored: Block | None, known: Roster, arrived_at: int, rules: Rules, findings: Findings
+    incoming: Block, stored: Block | None, known: Roster, arrived_at: int, rules: CommitRules, findings: Findings
 ) -> tuple[Block, Roster]:
     """Find what a commit adds for some assets.
 
@@ -73,7 +73,7 @@ def merge(
 
 
 def _usable(
-    incoming: Block, stored: Block | None, known: Roster, rules: Rules, findings: Findings
+    incoming: Block, stored: Block | None, known: Roster, rules: CommitRules, findings: Findings
 ) -> tuple[Block, Block | None, Roster]:
     """One row on the grid for each sample, and what is known; of assets that got another grid that is nothing."""
     names = incoming.names

@@ -11,8 +11,8 @@ Duplicates = Literal["reject", "first", "last", "mean"]
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """See the module.
+class CommitRules:
+    """How rows that do not fit are treated; see the module.
 
     Parameters
     ----------

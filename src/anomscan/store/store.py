@@ -34,7 +34,7 @@ from anomscan.store.block import bucket_of
 from anomscan.store.manifest import LOCK, Manifest, load
 from anomscan.store.parts import PartReader, present, read_parts
 from anomscan.store.roster import Roster
-from anomscan.store.rules import Rules
+from anomscan.store.rules import CommitRules
 from anomscan.store.snapshot import Snapshot, known_samples, micros
 from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Series
@@ -44,7 +44,7 @@ if TYPE_CHECKING:  # not needed for reading
     from anomscan.store.writer import StoreWriter
 
 T = TypeVar("T")
-_STRICT = Rules()
+_STRICT = CommitRules()
 
 
 class Store:
@@ -168,7 +168,7 @@ class Store:
         *,
         arrived_at: np.datetime64,
         late: np.timedelta64 | None = None,
-        rules: Rules = _STRICT,
+        rules: CommitRules = _STRICT,
     ) -> StoreWriter:
         """A context manager that locks the source against other writers.
 

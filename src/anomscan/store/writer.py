@@ -34,7 +34,7 @@ from anomscan.store.manifest import LOCK, ROSTER, DataFile, Manifest, bucket_row
 from anomscan.store.merge import merge
 from anomscan.store.parts import PartReader, PartWriter, bucket_spans, present, read_parts
 from anomscan.store.roster import Roster
-from anomscan.store.rules import Rules
+from anomscan.store.rules import CommitRules
 from anomscan.store.spill import Spill
 from anomscan.telemetry.rows import ASSET, TIMESTAMP, Layout
 
@@ -71,7 +71,7 @@ class StoreWriter:
     """
 
     def __init__(
-        self, folder: Path, layout: Layout, arrived_at: np.datetime64, late: np.timedelta64 | None, rules: Rules
+        self, folder: Path, layout: Layout, arrived_at: np.datetime64, late: np.timedelta64 | None, rules: CommitRules
     ) -> None:
         self._folder, self._layout, self._rules = folder, layout, rules
         self._late_us = 0 if late is None else int(late.astype("timedelta64[us]").astype(np.int64))
