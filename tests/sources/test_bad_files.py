@@ -232,7 +232,7 @@ class TestOneFileAnAsset:
         (tmp_path / "asset=x").mkdir()
         (tmp_path / "asset=y").mkdir()
         (tmp_path / "asset=x" / "2016.csv").write_text("t,v\n2016-01-01,1\n")
-        (tmp_path / "asset=x" / "2017.csv").write_text("t,v\n2017-01-01\n")
+        (tmp_path / "asset=x" / "2017.csv").write_text("t,v\n2017-01-01")
         (tmp_path / "asset=y" / "2017.csv").write_text("t,v\n2017-01-01,1\n")
         tables, failures, _ = parts(files("*/*.csv", columns=self.COLUMNS).fetch(Request()))
         assert [row["asset"] for table in tables for row in table.to_pylist()] == ["y"]

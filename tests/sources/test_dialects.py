@@ -38,6 +38,9 @@ def found(files: Files, parts: Parts, content: str | bytes, name: str = "t.csv",
 TOLD = "; say so in the settings if it is right"
 
 
+SEMICOLONS = 'delimiter = ";", decimal = ","'
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -53,6 +56,22 @@ TOLD = "; say so in the settings if it is right"
         ("Plant 7\n\na,t,v\nx,2017-01-01,0.81\nx,2017-01-02,1234.5\n", "a header in line 3"),
         ("sep=;\na;t;v\nx;2017-01-01;0.81\nx;2017-01-02;1234.5\n", 'delimiter = ";", a header in line 2'),
         ("\n\na,t,v\nx,2017-01-01,0.81\nx,2017-01-02,1234.5", None),
+        ("a;t;v\n;;kWh\nx;2017-01-01;0,81\nx;2017-01-02;1234,5\n", f"{SEMICOLONS}, units_row = true"),
+        ("a;t;v\n-;yyyy-mm-dd;W/m2\nx;2017-01-01;0,81\nx;2017-01-02;1234,5\n", f"{SEMICOLONS}, units_row = true"),
+        ("a;t;v;\nx;2017-01-01;0,81\nx;2017-01-02;1234,5\n", SEMICOLONS),
+        ("a;t;v\nx;2017-01-01;0,81;\nx;2017-01-02;1234,5;;\n;;;;\n", SEMICOLONS),
+        ("a;t;v;note\nx;2017-01-01;0,81\nx;2017-01-02;1234,5\n", SEMICOLONS),
+        ("a;t;v\nx;2017-01-01;8,1E-01\nx;2017-01-02;12.345E-1\n", f'{SEMICOLONS}, thousands = "."'),
+        ("a;t;v\nx;2017-01-01;0,81\nx;2017-01-02;1 234,5\n", f'{SEMICOLONS}, thousands = " "'),
+        ("a;t;v\nx;2017-01-01;0,81\nx;2017-01-02;1\xa0234,5\n", f'{SEMICOLONS}, thousands = " "'),
+        ("a;t;v\nx;2017-01-01;0,81\nx;2017-01-02;1\u202f234,5\n", f'{SEMICOLONS}, thousands = " "'),
+        ("a;t;v\nx;2017-01-01;0.81\nx;2017-01-02;1'234.5\n", 'delimiter = ";", thousands = "\'"'),
+        ("a;t;v\nx;2017-01-01;0.81\nx;2017-01-02;1\u2019234.5\n", 'delimiter = ";", thousands = "\'"'),
+        ('a,t,v\nx,2017-01-01,0.81\nx,2017-01-02,"1,234.5"\n', 'thousands = ","'),
+        ('a,t,v\nx,2017-01-01,"0,81"\nx,2017-01-02,"1234,5"\n', 'decimal = ","'),
+        ('"a", "t", "v"\n"x", "2017-01-01", "0.81"\n\n"x", "2017-01-02", "1234.5"\n', ""),
+        ("a;t;v\rx;2017-01-01;0,81\rx;2017-01-02;1234,5\r", f"{SEMICOLONS}, lines that end with CR"),
+        ("a,t,v\nx,2017-01-01,0.81\nx,2017-01-02,1234.5\n\x1a\n", ""),
     ],
 )
 def test_what_is_not_said_is_found_out(files: Files, parts: Parts, content: str, told: str | None) -> None:
@@ -62,12 +81,70 @@ def test_what_is_not_said_is_found_out(files: Files, parts: Parts, content: str,
         assert said == (told + TOLD if told else "")
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"])
 def test_encodings(files: Files, parts: Parts, encoding: str) -> None:
     content = "note,a,t,v\nça,ç,2017-01-01,0.81\n".encode(encoding)
     rows, said = found(files, parts, content)
     assert rows == [("ç", datetime(2017, 1, 1), 0.81, None)]
     assert said == ("" if encoding == "utf-8-sig" else f'encoding = "{encoding}"{TOLD}')
+
+
+@pytest.mark.parametrize(
+    ("texts", "values"),
+    [
+        (["0,81", "12.345"], [0.81, 12345.0]),
+        (["0.81", "12,345"], [0.81, 12345.0]),
+        (["1.234.567", "890"], [1234567.0, 890.0]),
+        (["1 234 567", "-1 000"], [1234567.0, -1000.0]),
+        (["\N{MINUS SIGN}1.234,5", "0,5-"], [-1234.5, -0.5]),
+        (["1.234", "2.345"], [1.234, 2.345]),
+        (["1,234", "2,345"], [1.234, 2.345]),
+        (["-", "n/a"], [None, None]),
+    ],
+)
+def test_signs(files: Files, parts: Parts, texts: list[str], values: list[float | None]) -> None:
+    rows = [f"x;2017-01-{day:02};{text}\n" for day, text in enumerate(texts, 1)]
+    assert [row[2] for row in found(files, parts, "a;t;v\n" + "".join(rows))[0]] == values
+
+
+def test_numbers_that_may_be_thousands_are_told_or_refused(files: Files, parts: Parts) -> None:
+    _, said = found(files, parts, "a;t;v\nx;2017-01-01;1.234\n")
+    assert said == f'delimiter = ";", decimal = ".", so that 1.234 is less than a thousand{TOLD}'
+    with pytest.raises(InputError, match=r"'1,234' is not a number \(if it is one, set decimal or thousands\)"):
+        found(files, parts, 'a,t,v\nx,2017-01-01,"1,234"\n')
+    assert found(files, parts, 'a,t,v\nx,2017-01-01,"1,234"\n', decimal=",")[0][0][2] == 1.234
+    assert found(files, parts, 'a,t,v\nx,2017-01-01,"1,234"\n', thousands=",")[0][0][2] == 1234.0
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("Total 7", "line 4: the header has 3 fields, here are 1"),
+        ("Total;;1235,31", "line 4, column 't': no timestamp"),
+        ("x;2017-01-03", "line 4: the header has 3 fields, here are 2"),
+        ("x;2017-01-03;1;5", "line 4: the header has 3 fields, here are 4"),
+    ],
+)
+def test_a_row_that_is_none_costs_itself_alone(tmp_path: Path, files: Files, row: str, reason: str) -> None:
+    (tmp_path / "t.csv").write_text(f"a;t;v\nx;2017-01-01;0,81\n\n{row}\nx;2017-01-02;1234,5\n")
+    items = list(files("t.csv", columns=COLUMNS).fetch(Request()))
+    assert sum(len(item) for item in items if isinstance(item, pa.Table)) == 2
+    (reject,) = (item for item in items if isinstance(item, Reject))
+    assert reason in reject.reason
+    (tmp_path / "t.csv").write_text(f"a;t;v\n{row}\n")
+    with pytest.raises(InputError, match=reason.replace("line 4", "line 2")):
+        list(files("t.csv", columns=COLUMNS).fetch(Request()))
+
+
+def test_the_columns_are_told_whatever_the_delimiter(tmp_path: Path, files: Files) -> None:
+    (tmp_path / "t.csv").write_text("Plant 7\nA;T;V\nx;2017-01-01;0,81\n")
+    with pytest.raises(InputError, match=r"t\.csv has no column 'a' \(it has: A, T, V\)"):
+        list(files("t.csv", columns=COLUMNS).fetch(Request()))
+
+
+def test_blanks_are_a_delimiter_where_it_is_said(files: Files, parts: Parts) -> None:
+    content = "a  t          v\nx  2017-01-01    0.81\nx  2017-01-02 1234.5  \n"
+    assert found(files, parts, content, delimiter=" ") == (ROWS, "")
 
 
 def test_what_is_said_is_not_told(files: Files, parts: Parts) -> None:

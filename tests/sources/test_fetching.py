@@ -73,7 +73,7 @@ def test_a_revised_value_is_counted(tmp_path: Path, store: Store, files: Files) 
 @pytest.mark.parametrize(
     ("bad", "told"),
     [
-        ("x,2017-01-03\n", "line 3"),
+        ("x,2017-01-03", "line 3"),
         ("x,2017-01-01,2\n", "contradicting"),
     ],
 )
@@ -186,7 +186,7 @@ def test_an_asset_that_is_stored_is_known(store: Store, source: Source) -> None:
 def test_one_file_that_cannot_be_used_fails_its_asset_alone(tmp_path: Path, store: Store, files: Files) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "x.csv").write_text("t,v\n2017-01-01,1\n2017-01-02,1")
-    (tmp_path / "data" / "y.csv").write_text("t,v\n2017-01-01,1\n2017-01-02\n")
+    (tmp_path / "data" / "y.csv").write_text("t,v\n2017-01-01,1\n2017-01-02")
     source = files("data", columns=Columns(timestamp="t", values=("v",)))
     report = fetch_into(store, source, Request(assets=("x", "y")), now=NOW)
     assert list(contents(store)) == ["x"]

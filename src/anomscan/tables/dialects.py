@@ -1,4 +1,4 @@
-"""How a CSV is written: its delimiter, encoding, decimal sign, and the lines that are no rows."""
+"""How a table is written, and a CSV without what makes it hard to read."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -18,23 +17,20 @@ import pyarrow.compute as pc
 
 from anomscan.errors import InputError
 from anomscan.tables.opening import Stream, opened
+from anomscan.tables.values import Signs
 
 _BLOCK_BYTES = 1 << 20
-_HEAD_BYTES = 64 << 10
-#: So many lines may stand before the header.
-PREAMBLE = 50
-#: So many rows after it are looked at.
-ROWS = 200
-_DELIMITERS = (",", ";", "\t", "|")
-_BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
-_DECIMAL_COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+")
-_BRACKETED = re.compile(r"\[.*\]|\(.*\)")
+#: What else stands for a mark between thousands.
+_MARKS = {
+    " ": "[ \N{NO-BREAK SPACE}\N{THIN SPACE}\N{NARROW NO-BREAK SPACE}]",
+    "'": "['\N{RIGHT SINGLE QUOTATION MARK}]",
+}
+_SIGN = "[+\N{MINUS SIGN}-]?"
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a CSV is written; what is None is found out by :func:`sniffed`, or not there.
+    """How a table is written; what is None is found out by :mod:`anomscan.tables.sniffing`, or not there.
 
     Parameters
     ----------
@@ -44,10 +40,16 @@ class Dialect:
         Lines that are left out, counted from 1.
     units_row
         Whether the row after the header holds units.
-    header_line
-        The line of the header, counted from 1.
     sheet
         Of a workbook.
+    header_line, units_line
+        The lines of the header and of the row of units, counted from 1; 0 for none.
+    doubt
+        A number that may be meant otherwise, as 1.234.
+    old_line_ends
+        Whether lines end with CR, as they once did on the Macintosh.
+    spaced
+        Whether blanks stand between a delimiter and a quote.
     """
 
     delimiter: str | None = None
@@ -57,20 +59,30 @@ class Dialect:
     comment: str | None = None
     skip_rows: tuple[int, ...] = ()
     units_row: bool | None = None
-    header_line: int = 1
     sheet: str | None = None
+    header_line: int = 1
+    units_line: int = 0
+    doubt: str | None = None
+    old_line_ends: bool = False
+    spaced: bool = False
 
     @property
     def plain(self) -> bool:
         """Whether the bytes of the file need no change: UTF-8, with no lines to leave out."""
-        return self.encoding == "utf-8" and not self.skip_rows and self.comment is None and self.header_line == 1
+        lines = self.skip_rows or self.comment or self.header_line > 1 or self.units_line
+        return self.encoding == "utf-8" and not (lines or self.old_line_ends or self.spaced)
 
-    def numbers(self, texts: pa.Array) -> pa.Array:
-        """Text of numbers as programs write them; what is no number here stays none."""
+    @property
+    def signs(self) -> Signs | None:
+        """Makes plain numbers of text with the signs of this dialect; None where they are plain."""
+        return self._plain_numbers if self.decimal == "," or self.thousands else None
+
+    def _plain_numbers(self, texts: pa.Array) -> pa.Array:
         if self.thousands:
-            mark, sign = re.escape(self.thousands), re.escape(self.decimal or ".")
-            grouped = pc.match_substring_regex(texts, rf"^[+-]?\d{{1,3}}({mark}\d{{3}})+({sign}\d*)?$")
-            texts = pc.if_else(grouped, pc.replace_substring(texts, self.thousands, ""), texts)
+            mark, sign = _MARKS.get(self.thousands, re.escape(self.thousands)), re.escape(self.decimal or ".")
+            pattern = rf"^{_SIGN}\d{{1,3}}({mark}\d{{3}})+({sign}\d*)?([eE][+-]?\d+)?-?$"
+            grouped = pc.match_substring_regex(texts, pattern)
+            texts = pc.if_else(grouped, pc.replace_substring_regex(texts, mark, ""), texts)
         if self.decimal == ",":
             texts = pc.replace_substring(pc.replace_substring(texts, ".", ";"), ",", ".")
         return texts
@@ -88,78 +100,15 @@ class Dialect:
             found.append(f"a header in line {self.header_line}")
         if said.units_row is None and self.units_row:
             found.append("units_row = true")
+        if self.doubt is not None:
+            found.append(f'decimal = ".", so that {self.doubt} is less than a thousand')
+        if self.old_line_ends:
+            found.append("lines that end with CR")
         return ", ".join(found)
 
 
 #: Commas, UTF-8, and every line a row.
 USUAL = Dialect(",", ".", encoding="utf-8")
-
-
-def sniffed(path: Path, said: Dialect, wanted: Sequence[str], *, wide: bool = False) -> Dialect:
-    """The dialect of a file: as it was said, the rest found out from its first lines.
-
-    The header is the first line that has all wanted columns, by the usual delimiters in turn. In a ``wide`` table all
-    other columns are wanted, too.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read.
-    """
-    with opened(path) as raw:
-        head = raw.read(_HEAD_BYTES)
-    encoding = said.encoding or _encoding(head)
-    decimal = said.decimal or ("," if said.thousands == "." else ".")
-    found = replace(said, encoding=encoding, delimiter=said.delimiter or ",", decimal=decimal)
-    try:
-        # The head may end within a character.
-        text = codecs.getincrementaldecoder("utf-8-sig" if encoding == "utf-8" else encoding)().decode(head)
-    except UnicodeDecodeError:
-        return found
-    lines = [line.removesuffix("\r") for line in text.split("\n")]
-    for delimiter in _DELIMITERS if said.delimiter is None else (said.delimiter,):
-        for number, line in enumerate(lines[:PREAMBLE], 1):
-            header = _cells(line, delimiter)
-            if number not in said.skip_rows and set(wanted) <= set(header):
-                before = lines[: number - 1]
-                if said.comment is None and any(line.startswith("#") for line in before):
-                    found = replace(found, comment="#")
-                found = replace(found, delimiter=delimiter, header_line=number if any(before) else 1)
-                rows = (_cells(line, delimiter) for line in islice(lines, number, number + ROWS) if line)
-                places = list(range(len(header))) if wide else [header.index(name) for name in wanted]
-                return by_rows(found, said, rows, places)
-    return found
-
-
-def by_rows(found: Dialect, said: Dialect, rows: Iterator[list[str]], places: list[int]) -> Dialect:
-    """What the rows after the header tell; ``places`` are those of the wanted columns."""
-    first = next(rows, [])
-    if said.units_row is None:
-        units = any(first) and all(not cell or _BRACKETED.fullmatch(cell) for cell in first)
-        found = replace(found, units_row=units)
-    if said.decimal is None and said.thousands is None and found.delimiter != ",":
-        cells = (row[place] for row in (first, *rows) for place in places if place < len(row))
-        if commas := [cell for cell in cells if _DECIMAL_COMMA.fullmatch(cell)]:
-            found = replace(found, decimal=",", thousands="." if any("." in cell for cell in commas) else None)
-    return found
-
-
-def _encoding(head: bytes) -> str:
-    for bom, name in _BOMS.items():
-        if head.startswith(bom):
-            return name
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)
-    except UnicodeDecodeError:
-        return "utf-8" if _CONTROL.search(head) else "cp1252"
-    return "utf-8"
-
-
-def _cells(line: str, delimiter: str) -> list[str]:
-    try:
-        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])]
-    except csv.Error:
-        return []
 
 
 @contextmanager
@@ -176,7 +125,8 @@ def cleaned(path: Path, dialect: Dialect) -> Iterator[Stream]:
             yield raw
             return
         try:
-            lines = _Chunks(_lines(_decoded(raw, dialect), dialect))
+            blocks = _lines(_decoded(raw, dialect), dialect)
+            lines = _Chunks(_respelled(blocks, dialect) if dialect.spaced else blocks)
             with cast("io.BufferedReader", io.BufferedReader(lines, _BLOCK_BYTES)) as stream:
                 yield stream
         except UnicodeDecodeError as error:
@@ -185,16 +135,31 @@ def cleaned(path: Path, dialect: Dialect) -> Iterator[Stream]:
 
 def _decoded(raw: Stream, dialect: Dialect) -> Iterator[bytes]:
     blocks = iter(lambda: raw.read(_BLOCK_BYTES), b"")
-    if dialect.encoding in (None, "utf-8"):
-        yield from blocks
-    else:
-        yield from (text.encode() for text in codecs.iterdecode(blocks, str(dialect.encoding)))
+    if dialect.encoding not in (None, "utf-8"):
+        blocks = (text.encode() for text in codecs.iterdecode(blocks, str(dialect.encoding)))
+    return (block.replace(b"\r", b"\n") for block in blocks) if dialect.old_line_ends else blocks
+
+
+def _respelled(blocks: Iterator[bytes], dialect: Dialect) -> Iterator[bytes]:
+    """The rows without the blanks after delimiters, each in as many lines as before."""
+    delimiter = dialect.delimiter or ","
+    with io.TextIOWrapper(io.BufferedReader(_Chunks(blocks), _BLOCK_BYTES), "utf-8-sig", newline="") as text:
+        out = io.StringIO()
+        writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
+        for row in csv.reader(text, delimiter=delimiter, skipinitialspace=True):
+            writer.writerow(row)
+            if out.tell() > _BLOCK_BYTES:
+                yield out.getvalue().encode()
+                out.seek(0)
+                out.truncate()
+        yield out.getvalue().encode()
 
 
 def _lines(blocks: Iterator[bytes], dialect: Dialect) -> Iterator[bytes]:
     """The blocks, with the lines emptied that are no rows; a line within quotes is left as it is."""
     comment = dialect.comment.encode() if dialect.comment else None
-    last = max((dialect.header_line - 1, *dialect.skip_rows))
+    last = max((dialect.header_line - 1, dialect.units_line, *dialect.skip_rows))
+    out = {dialect.units_line, *dialect.skip_rows}
     number, quoted, rest = 0, False, b""
     for block in blocks:
         if comment is None and number >= last and not rest:
@@ -204,7 +169,7 @@ def _lines(blocks: Iterator[bytes], dialect: Dialect) -> Iterator[bytes]:
         kept = []
         for line in lines:
             number += 1
-            begins = number < dialect.header_line or number in dialect.skip_rows
+            begins = number < dialect.header_line or number in out
             if begins or (comment is not None and not quoted and line.startswith(comment)):
                 kept.append(b"")
             else:
@@ -216,7 +181,7 @@ def _lines(blocks: Iterator[bytes], dialect: Dialect) -> Iterator[bytes]:
             yield rest
             rest = b""
     number += 1
-    begins = number < dialect.header_line or number in dialect.skip_rows
+    begins = number < dialect.header_line or number in out
     if not begins and (comment is None or quoted or not rest.startswith(comment)):
         yield rest
 

@@ -14,7 +14,8 @@ from typing import Any
 from anomscan.config import Columns
 from anomscan.errors import InputError, MissingExtraError
 from anomscan.tables.columns import Piece, check_columns, from_objects, needed
-from anomscan.tables.dialects import PREAMBLE, ROWS, USUAL, Dialect, by_rows
+from anomscan.tables.dialects import USUAL, Dialect
+from anomscan.tables.sniffing import PREAMBLE, ROWS, Sought, with_signs
 from anomscan.telemetry import arrow
 
 _BATCH_ROWS = 16 << 10
@@ -25,8 +26,8 @@ _LAST_DAY = 2_958_466
 _Cells = list[Any]
 
 
-def sniffed(path: Path, said: Dialect, wanted: Sequence[str], *, wide: bool = False) -> Dialect:
-    """Where the table is: the first sheet, and in it the first row, that has all wanted columns; see ``dialects``.
+def sniffed(path: Path, said: Dialect, sought: Sought) -> Dialect:
+    """Where the table is: the first sheet, and in it the first row, that has all names that are sought.
 
     Raises
     ------
@@ -38,11 +39,10 @@ def sniffed(path: Path, said: Dialect, wanted: Sequence[str], *, wide: bool = Fa
             rows = islice(_rows(book, path, name), PREAMBLE + ROWS)
             for number, cells in rows:
                 header = _texts(cells)
-                if number <= PREAMBLE and number not in said.skip_rows and set(wanted) <= set(header):
+                if number <= PREAMBLE and number not in said.skip_rows and set(sought.names) <= set(header):
                     sheet = name if len(book.sheet_names) > 1 else None
                     found = replace(said, sheet=said.sheet or sheet, header_line=number)
-                    places = list(range(len(header))) if wide else [header.index(each) for each in wanted]
-                    return by_rows(found, said, (_texts(cells) for _, cells in rows), places)
+                    return with_signs(found, said, sought, header, [_words(cells) for _, cells in rows])
     return said
 
 
@@ -142,6 +142,11 @@ def _texts(cells: _Cells) -> list[str]:
     return [str(cell).strip() for cell in cells]
 
 
+def _words(cells: _Cells) -> list[str]:
+    """The text in cells, and a digit for what is no text."""
+    return [cell.strip() if isinstance(cell, str) else "0" for cell in cells]
+
+
 def _object(cell: Any) -> Any:
     """A cell as others give it: nothing for an empty one or an error, whole numbers without a fraction."""
     if isinstance(cell, str):
@@ -161,9 +166,9 @@ def _moment(cell: Any) -> Any:
 def _plain_signs(cells: _Cells, dialect: Dialect) -> _Cells:
     """Numbers that stand there as text without the signs of another country."""
     texts = [cell for cell in cells if isinstance(cell, str)]
-    if not texts or (dialect.decimal != "," and not dialect.thousands):
+    if not texts or dialect.signs is None:
         return cells
-    plain = iter(dialect.numbers(arrow.to_texts(texts)).to_pylist())
+    plain = iter(dialect.signs(arrow.to_texts(texts)).to_pylist())
     return [next(plain) if isinstance(cell, str) else cell for cell in cells]
 
 

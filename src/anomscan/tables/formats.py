@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +12,8 @@ from anomscan.errors import InputError
 from anomscan.tables.columns import Piece
 from anomscan.tables.dialects import Dialect
 from anomscan.tables.opening import PACKED, unpacked_name
+from anomscan.tables.salvage import Reject
+from anomscan.tables.sniffing import Sought
 
 #: Format -> the module that has ``columns_in``, and its function that reads; imported only when a file is read.
 _READERS = {
@@ -21,7 +23,7 @@ _READERS = {
     "excel": ("anomscan.tables.excel_files", "read_excel"),
 }
 #: Format -> the module that has ``sniffed``, where files are written in more than one way.
-_SNIFFERS = {"csv": "anomscan.tables.dialects", "excel": "anomscan.tables.excel_files"}
+_SNIFFERS = {"csv": "anomscan.tables.sniffing", "excel": "anomscan.tables.excel_files"}
 
 #: Extension -> format; those of ``_PACKABLE`` may be followed by one of ``PACKED``.
 EXTENSIONS = {
@@ -43,8 +45,10 @@ _PACKABLE = ("csv", "jsonl")
 class Reader(Protocol):
     """Reads a file of one format."""
 
-    def __call__(self, path: Path, columns: Columns, notices: list[str], dialect: Dialect = ...) -> Iterator[Piece]:
-        """Yield the rows of a file in bounded pieces; a file without a row is not refused.
+    def __call__(
+        self, path: Path, columns: Columns, notices: list[str], dialect: Dialect = ...
+    ) -> Iterator[Piece | Reject]:
+        """Yield the rows of a file in bounded pieces, and those that are none; a file without a row is not refused.
 
         Parameters
         ----------
@@ -71,8 +75,8 @@ def reader(kind: str) -> Reader:
     return found
 
 
-def sniffed(kind: str, path: Path, said: Dialect, wanted: Sequence[str], *, wide: bool) -> Dialect:
-    """How a file is written: as it was said, the rest found out, see :func:`anomscan.tables.dialects.sniffed`.
+def sniffed(kind: str, path: Path, said: Dialect, sought: Sought) -> Dialect:
+    """How a file is written: as it was said, the rest found out, see :func:`anomscan.tables.sniffing.sniffed`.
 
     Raises
     ------
@@ -81,7 +85,7 @@ def sniffed(kind: str, path: Path, said: Dialect, wanted: Sequence[str], *, wide
     """
     if kind not in _SNIFFERS:
         return said
-    found: Dialect = import_module(_SNIFFERS[kind]).sniffed(path, said, wanted, wide=wide)
+    found: Dialect = import_module(_SNIFFERS[kind]).sniffed(path, said, sought)
     return found
 
 

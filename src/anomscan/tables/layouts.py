@@ -15,6 +15,7 @@ from anomscan.config import Columns
 from anomscan.errors import InputError
 from anomscan.tables.columns import Piece, labels, needed, plain
 from anomscan.tables.moments import is_number
+from anomscan.tables.sniffing import Sought
 from anomscan.telemetry import arrow
 from anomscan.telemetry.rows import ASSET, TIMESTAMP, Layout, value_column
 
@@ -29,8 +30,8 @@ class TableLayout(Protocol):
         """Which column of :meth:`long` holds what."""
 
     @property
-    def header(self) -> list[str]:
-        """The names by which a header is known."""
+    def sought(self) -> Sought:
+        """What a table in this layout is known by."""
 
     def read(self, names: Callable[[], Sequence[str]]) -> Columns:
         """The columns to read; ``names`` tells which there are."""
@@ -68,7 +69,7 @@ class Long:
 
     def __init__(self, columns: Columns) -> None:
         self.columns = columns
-        self.header = needed(columns)
+        self.sought = Sought(needed(columns), columns.timestamp, columns.values)
 
     def read(self, names: Callable[[], Sequence[str]]) -> Columns:
         """The same."""
@@ -97,7 +98,7 @@ class Wide:
         taken = {columns.timestamp, self._value}
         self._asset = next(name for name in (ASSET, "asset_id", "id") if name not in taken)
         self.columns = columns.model_copy(update={"asset": self._asset})
-        self.header = [columns.timestamp]
+        self.sought = Sought([columns.timestamp], columns.timestamp, None)
 
     def read(self, names: Callable[[], Sequence[str]]) -> Columns:
         """All but those that are to be ignored."""
@@ -150,7 +151,7 @@ class Tags:
         self._wanted = dict.fromkeys(columns.values, False)  # whether it was met
         self._others: dict[str, None] = {}
         self._read = Columns(asset=columns.asset, timestamp=columns.timestamp, values=(self._value,), health=self._tag)
-        self.header = needed(self._read)
+        self.sought = Sought(needed(self._read), columns.timestamp, [self._value])
 
     def read(self, names: Callable[[], Sequence[str]]) -> Columns:
         """Asset, timestamp, the tag as a label, and the value."""

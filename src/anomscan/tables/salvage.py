@@ -97,13 +97,9 @@ class Salvage:
                     middle = (part.start + part.stop) // 2
                     waiting += [slice(middle, part.stop), slice(part.start, middle)]
                     continue
-                self._rejected += 1
-                held = content(part.start)
-                self._at_fault.add(asset_of(held))
-                hopeless = self._rejected >= _PATIENCE and len(self._at_fault) >= self._assets
-                if self._rejected > _MOST or (self._used == 0 and hopeless):
-                    raise self._first from None
-                yield Reject(error.message, held)
+                reject = Reject(error.message, content(part.start))
+                self.put_aside(reject, asset_of(reject.row))
+                yield reject
             else:
                 self._used += part.stop - part.start
                 rows, impossible = self._plausible.without(rows)
@@ -114,6 +110,21 @@ class Salvage:
                         raise InputError(reason)
                     yield Reject(reason, content(part.start + row))
                 yield rows
+
+    def put_aside(self, reject: Reject, asset: str | None) -> None:
+        """Count a row that was refused before.
+
+        Raises
+        ------
+        InputError
+            Where too many rows cannot be used: the first row's reason.
+        """
+        self._first = self._first or InputError(reject.reason)
+        self._rejected += 1
+        self._at_fault.add(asset)
+        hopeless = self._rejected >= _PATIENCE and len(self._at_fault) >= self._assets
+        if self._rejected > _MOST or (self._used == 0 and hopeless):
+            raise self._first from None
 
     def finish(self) -> None:
         """Refuse what has rows of which none can be used.
@@ -153,6 +164,17 @@ class Usable:
         self._numbers = numbers
         self._salvage = Salvage(1 if columns.asset is None else _ASSETS, plausible)
         self.finish = self._salvage.finish
+
+    def rejected(self, reject: Reject) -> Reject:
+        """A row that its reader refused.
+
+        Raises
+        ------
+        InputError
+            Where too many rows cannot be used.
+        """
+        self._salvage.put_aside(reject, None if self._columns.asset is None else reject.row.get(self._columns.asset))
+        return reject
 
     def rows(self, piece: Piece) -> Iterator[pa.Table | Reject]:
         """The rows of ``layout.schema`` that a piece has, and the rejects.

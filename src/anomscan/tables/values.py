@@ -109,13 +109,15 @@ class Numbers:
 
 def _each(texts: pa.Array, column: pa.Array, name: str, place: Place) -> pa.Array:
     """Text as float64, one by one, so that what is no number can be named."""
-    listed = pc.replace_substring(texts, "\N{MINUS SIGN}", "-").to_pylist()
+    # SAP writes the sign at the end.
+    ahead = pc.replace_substring_regex(texts, r"^(\d[\d.]*)-$", r"-\1")
+    listed = pc.replace_substring(ahead, "\N{MINUS SIGN}", "-").to_pylist()
     for row, text in enumerate(listed):
         if text is not None and not _NUMBER.fullmatch(text):
-            raise InputError(
-                f"{place(row)}, column '{name}': {shown(column[row])} is not a number",
-                hint="if it stands for a missing value, name it in missing",
-            )
+            hint = "if it stands for a missing value, name it in missing"
+            if re.search(r"\d[.,;' ]+\d", text):
+                hint = "if it is one, set decimal or thousands"
+            raise InputError(f"{place(row)}, column '{name}': {shown(column[row])} is not a number", hint=hint)
     return arrow.to_floats(np.array([np.nan if text is None else float(text) for text in listed]))
 
 

@@ -17,6 +17,7 @@ from anomscan.detectors.recorded.archive import LAYOUT, Archive, ContradictionEr
 from anomscan.errors import AnomscanError, AssetError, InputError
 from anomscan.tables.columns import Piece, to_rows
 from anomscan.tables.formats import format_of, reader
+from anomscan.tables.salvage import Reject
 from anomscan.tables.times import Times
 from anomscan.telemetry.rows import ASSET, TIMESTAMP
 from anomscan.telemetry.series import Floats, Series
@@ -105,6 +106,8 @@ def _tables(path: Path) -> Iterator[tuple[Piece, pa.Table]]:
     kind = "jsonl" if path.suffix == ".json" else format_of(path) or "csv"
     times = Times(LAYOUT.cadence, "UTC", None, mixed=True)
     for piece in reader(kind)(path, _COLUMNS, []):
+        if isinstance(piece, Reject):
+            raise InputError(piece.reason)
         yield piece, to_rows(piece, LAYOUT, _COLUMNS, times)
 
 

@@ -132,8 +132,7 @@ class Files:
         usable = Usable(self._layout, layout.columns, times, numbers, plausible, asset=files[0].asset)
         for file in files:
             notices: list[str] = []
-            wide = self._settings.layout == "wide"
-            dialect = sniffed(file.format, file.path, self._dialect, layout.header, wide=wide)
+            dialect = sniffed(file.format, file.path, self._dialect, layout.sought)
             told = dialect.found_beside(self._dialect)
             if told and told not in self._told and not request.since:
                 self._told.add(told)
@@ -141,6 +140,10 @@ class Files:
             columns = layout.read(partial(columns_in, file.format, file.path, dialect))
             count = 0
             for piece in reader(file.format)(file.path, columns, notices, dialect):
+                if isinstance(piece, Reject):
+                    count += 1
+                    yield usable.rejected(piece)
+                    continue
                 count += len(piece.rows)
                 for item in usable.rows(layout.long(piece)):
                     if isinstance(item, Reject):
