@@ -60,6 +60,8 @@ SEMICOLONS = 'delimiter = ";", decimal = ","'
         ("a;t;v\n-;yyyy-mm-dd;W/m2\nx;2017-01-01;0,81\nx;2017-01-02;1234,5\n", f"{SEMICOLONS}, units_row = true"),
         ("a;t;v;\nx;2017-01-01;0,81\nx;2017-01-02;1234,5\n", SEMICOLONS),
         ("a;t;v\nx;2017-01-01;0,81;\nx;2017-01-02;1234,5;;\n;;;;\n", SEMICOLONS),
+        ("a;t;v\r\nx;2017-01-01;0,81;;\r\nx;2017-01-02;1234,5\r\n", SEMICOLONS),
+        ("\na;t;v\nx;2017-01-01;0,81;\nx;2017-01-02;1234,5;\n", f"{SEMICOLONS}, a header in line 2"),
         ("a;t;v;note\nx;2017-01-01;0,81\nx;2017-01-02;1234,5\n", SEMICOLONS),
         ("a;t;v\nx;2017-01-01;8,1E-01\nx;2017-01-02;12.345E-1\n", f'{SEMICOLONS}, thousands = "."'),
         ("a;t;v\nx;2017-01-01;0,81\nx;2017-01-02;1 234,5\n", f'{SEMICOLONS}, thousands = " "'),

@@ -50,6 +50,8 @@ class Dialect:
         Whether lines end with CR, as they once did on the Macintosh.
     spaced
         Whether blanks stand between a delimiter and a quote.
+    trailing
+        Delimiters at the end of the rows that the header lacks.
     """
 
     delimiter: str | None = None
@@ -65,12 +67,13 @@ class Dialect:
     doubt: str | None = None
     old_line_ends: bool = False
     spaced: bool = False
+    trailing: int = 0
 
     @property
     def plain(self) -> bool:
         """Whether the bytes of the file need no change: UTF-8, with no lines to leave out."""
         lines = self.skip_rows or self.comment or self.header_line > 1 or self.units_line
-        return self.encoding == "utf-8" and not (lines or self.old_line_ends or self.spaced)
+        return self.encoding == "utf-8" and not (lines or self.old_line_ends or self.spaced or self.trailing)
 
     @property
     def signs(self) -> Signs | None:
@@ -156,9 +159,13 @@ def _respelled(blocks: Iterator[bytes], dialect: Dialect) -> Iterator[bytes]:
 
 
 def _lines(blocks: Iterator[bytes], dialect: Dialect) -> Iterator[bytes]:
-    """The blocks, with the lines emptied that are no rows; a line within quotes is left as it is."""
+    """The blocks, with the lines emptied that are no rows, and the header as wide as the rows.
+
+    A line within quotes is left as it is.
+    """
     comment = dialect.comment.encode() if dialect.comment else None
-    last = max((dialect.header_line - 1, dialect.units_line, *dialect.skip_rows))
+    trailing = (dialect.delimiter or ",").encode() * dialect.trailing
+    last = max((dialect.header_line - (not trailing), dialect.units_line, *dialect.skip_rows))
     out = {dialect.units_line, *dialect.skip_rows}
     number, quoted, rest = 0, False, b""
     for block in blocks:
@@ -172,6 +179,8 @@ def _lines(blocks: Iterator[bytes], dialect: Dialect) -> Iterator[bytes]:
             begins = number < dialect.header_line or number in out
             if begins or (comment is not None and not quoted and line.startswith(comment)):
                 kept.append(b"")
+            elif trailing and number == dialect.header_line:
+                kept.append(line.removesuffix(b"\r") + trailing)
             else:
                 kept.append(line)
                 quoted ^= line.count(b'"') % 2 == 1

@@ -90,13 +90,16 @@ def _beginning(found: Dialect, said: Dialect, sought: Sought, lines: list[str], 
     if said.comment is None and any(line.startswith("#") for line in before):
         found = replace(found, comment="#")
     spaced = delimiter == " " or any(f'{delimiter} "' in line for line in lines[number - 1 : number + ROWS])
-    found = replace(found, header_line=number if any(before) else 1, spaced=spaced)
     comment = found.comment
     rows = [
         (place, _cells(line, delimiter))
         for place, line in enumerate(lines[number : number + 2 * ROWS], number + 1)
         if line and place not in said.skip_rows and not (comment and line.startswith(comment))
     ][:ROWS]
+    # Fields that the first row has beyond the header, if it is the header that ends without the delimiters of the rows.
+    more = len(rows[0][1]) - len(header) if rows and not any(rows[0][1][len(header) :]) else 0
+    begins = number if any(before) or more > 0 else 1
+    found = replace(found, header_line=begins, spaced=spaced, trailing=max(0, more))
     found = with_signs(found, said, sought, header, [row for _, row in rows])
     return replace(found, units_line=rows[0][0] if found.units_row and rows else 0)
 
