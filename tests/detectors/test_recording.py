@@ -143,7 +143,7 @@ def test_a_recording_that_is_cut_off_is_one_line(tape, kept):
         ("{}", "line 1 is cut off or not a recorded request"),
         ("\xff\xfe", "line 1 is cut off or not a recorded request"),
         ('{"request": "x", "count": 2, "scores": [1.0], "endpoint": "e"}', "line 1 does not hold 2 scores"),
-        ('{"request": "x", "count": 1, "scores": [NaN], "endpoint": "e"}', "line 1 does not hold 1 scores"),
+        ('{"request": "x", "count": 1, "scores": [NaN], "endpoint": "e"}', "line 1 does not hold 1 score "),
         ('{"request": "x", "count": 1, "scores": [null], "endpoint": "e"}', "line 1"),
         (
             '{"request": "x", "count": 1, "scores": [1.0], "endpoint": "e"}\n'
