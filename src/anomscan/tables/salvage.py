@@ -15,12 +15,14 @@ from anomscan.tables.times import Times
 from anomscan.tables.values import Numbers, Plausible
 from anomscan.telemetry.rows import ASSET, Layout
 
-#: So many rows are tried before the format, rather than a row, is held to be wrong ...
+#: After so many rows without a good one the others wait: only if one of them is good too are all tried one by one.
 _PATIENCE = 50
-#: ... of so many assets, where a table holds several: a single one may have no good row at all.
-_ASSETS = 20
-#: More rejects than this are not a row's fault either.
+#: So many rows of a piece, and the first of so many of its assets, are tried to find a good one.
+_TRIED = 200
+#: More rejects than this are not a row's fault.
 _MOST = 200_000
+#: More rows than this do not wait: the format is wrong.
+_WAITING = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +44,22 @@ class Reject:
 class Salvage:
     """Converts pieces of rows; its patience is one fetch's.
 
-    A piece that cannot be converted is halved until the rows at fault stand alone.
+    A piece that cannot be converted is halved until the rows at fault stand alone. If the first rows are all at fault,
+    the format may be wrong, which would take long to find out row by row: the others are then put off until a few of
+    them, of as many assets as there are, have shown a good one.
 
     Parameters
     ----------
-    assets
-        Of how many assets rows must be at fault before the format is held to be wrong.
     plausible
         What puts impossible values aside: a reject tells of them, and the row goes on without them.
     """
 
-    def __init__(self, assets: int = 1, plausible: Plausible | None = None) -> None:
-        self._assets = assets
+    def __init__(self, plausible: Plausible | None = None) -> None:
         self._plausible = plausible or Plausible()
-        self._at_fault: set[str | None] = set()
         self._first: InputError | None = None
         self._used = 0
         self._rejected = 0
+        self._put_off: list[_Rows] = []
 
     def rows(
         self,
@@ -86,32 +87,52 @@ class Salvage:
         InputError
             Where the format must be wrong, or too many rows cannot be used: the first row's reason.
         """
-        waiting = [slice(0, count)] if count else []
-        while waiting:
+        given = _Rows([slice(0, count)] if count else [], convert, content, place, asset_of)
+        if not self._is_hopeless:
+            yield from self._one_by_one(given, patient=False)
+        if not given.waiting:
+            return
+        if given.has_good():
+            for rows in (*self._put_off, given):
+                yield from self._one_by_one(rows, patient=True)
+            self._put_off.clear()
+        else:
+            self._put_off.append(given)
+            if self._first is not None and sum(rows.count for rows in self._put_off) > _WAITING:
+                raise self._first
+
+    @property
+    def _is_hopeless(self) -> bool:
+        return self._used == 0 and self._rejected >= _PATIENCE
+
+    def _one_by_one(self, given: _Rows, *, patient: bool) -> Iterator[pa.Table | Reject]:
+        """Convert rows; without patience no more once it is hopeless."""
+        waiting = given.waiting
+        while waiting and (patient or not self._is_hopeless):
             part = waiting.pop()
             try:
-                rows = convert(part)
+                rows = given.convert(part)
             except InputError as error:
                 self._first = self._first or error
                 if part.stop - part.start > 1:
                     middle = (part.start + part.stop) // 2
                     waiting += [slice(middle, part.stop), slice(part.start, middle)]
                     continue
-                reject = Reject(error.message, content(part.start))
-                self.put_aside(reject, asset_of(reject.row))
+                reject = Reject(error.message, given.content(part.start))
+                self.put_aside(reject)
                 yield reject
             else:
                 self._used += part.stop - part.start
                 rows, impossible = self._plausible.without(rows)
                 for row, what in impossible.items():
-                    reason = f"{place(part.start + row)}, {what}"
+                    reason = f"{given.place(part.start + row)}, {what}"
                     self._rejected += 1
                     if self._rejected > _MOST:
                         raise InputError(reason)
-                    yield Reject(reason, content(part.start + row))
+                    yield Reject(reason, given.content(part.start + row))
                 yield rows
 
-    def put_aside(self, reject: Reject, asset: str | None) -> None:
+    def put_aside(self, reject: Reject) -> None:
         """Count a row that was refused before.
 
         Raises
@@ -121,10 +142,19 @@ class Salvage:
         """
         self._first = self._first or InputError(reject.reason)
         self._rejected += 1
-        self._at_fault.add(asset)
-        hopeless = self._rejected >= _PATIENCE and len(self._at_fault) >= self._assets
-        if self._rejected > _MOST or (self._used == 0 and hopeless):
+        if self._rejected > _MOST:
             raise self._first from None
+
+    def refuse_waiting(self) -> None:
+        """Refuse rows that are put off, where they cannot wait for more.
+
+        Raises
+        ------
+        InputError
+            The first row's reason.
+        """
+        if self._put_off and self._first is not None:
+            raise self._first
 
     def finish(self) -> None:
         """Refuse what has rows of which none can be used.
@@ -136,6 +166,35 @@ class Salvage:
         """
         if self._used == 0 and self._first is not None:
             raise self._first
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Some rows of a piece that wait to be converted, the last of ``waiting`` first; see ``Salvage.rows``."""
+
+    waiting: list[slice]
+    convert: Callable[[slice], pa.Table]
+    content: Callable[[int], Mapping[str, str | None]]
+    place: Place
+    asset_of: Callable[[Mapping[str, str | None]], str | None]
+
+    @property
+    def count(self) -> int:
+        return sum(part.stop - part.start for part in self.waiting)
+
+    def has_good(self) -> bool:
+        """Whether one of some rows is good: of rows all over, and of as many assets as they have."""
+        rows = [row for part in self.waiting for row in range(part.start, part.stop)]
+        some = rows[:: max(len(rows) // (10 * _TRIED), 1)]
+        firsts = {self.asset_of(self.content(row)): row for row in reversed(some)}
+        return any(map(self._is_good, (*list(firsts.values())[:_TRIED], *some[:: max(len(some) // _TRIED, 1)])))
+
+    def _is_good(self, row: int) -> bool:
+        try:
+            self.convert(slice(row, row + 1))
+        except InputError:
+            return False
+        return True
 
 
 class Usable:
@@ -162,7 +221,7 @@ class Usable:
         self._times = times
         self._asset = asset
         self._numbers = numbers
-        self._salvage = Salvage(1 if columns.asset is None else _ASSETS, plausible)
+        self._salvage = Salvage(plausible)
         self.finish = self._salvage.finish
 
     def rejected(self, reject: Reject) -> Reject:
@@ -173,7 +232,7 @@ class Usable:
         InputError
             Where too many rows cannot be used.
         """
-        self._salvage.put_aside(reject, None if self._columns.asset is None else reject.row.get(self._columns.asset))
+        self._salvage.put_aside(reject)
         return reject
 
     def rows(self, piece: Piece) -> Iterator[pa.Table | Reject]:

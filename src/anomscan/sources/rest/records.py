@@ -120,7 +120,7 @@ class Records:
                 rejects.append(Reject(f"asset '{self._asset}', {item.reason}", item.row))
             else:
                 tables.append(item)
-        self._salvage.finish()
+        self._salvage.refuse_waiting()
         return Taken(
             pa.concat_tables(tables), tuple(each.row for each in rejects), tuple(each.reason for each in rejects)
         )
@@ -149,8 +149,9 @@ class Records:
         Raises
         ------
         InputError
-            If no record has a column.
+            If no record has a column, or none can be used.
         """
+        self._salvage.finish()
         if self._keys:
             check_columns(self._wanted, list(self._keys), self._thing)
         rows = pa.concat_tables([pa.Table.from_batches([], self._layout.schema), *(page.rows for page in pages)])
