@@ -390,7 +390,7 @@ class Careless:
     def __init__(self, snapshot):
         self.cut, self._snapshot = snapshot.cut, snapshot
 
-    def read(self, partition, *, as_of=None):
+    def whole(self, partition, *, as_of=None):
         return self._snapshot.read(partition)
 
 

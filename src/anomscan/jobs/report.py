@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from anomscan.detectors.kind import Console
 from anomscan.errors import AssetError, ConfigError, InputError, StoreError
 from anomscan.jobs.outputs import local_path, refuse_inputs
+from anomscan.storage.untrusted import parse_json, read_regular
 from anomscan.telemetry.cadence import last_instant
 from anomscan.wording import counted
 
@@ -139,10 +140,16 @@ def _run_facts(results: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        facts = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        raise InputError(f"{path} cannot be read", hint="delete it to go on without it") from None
-    return facts if isinstance(facts, dict) else {}
+        facts = parse_json(read_regular(path))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{path} cannot be read: {why}", hint="delete it to go on without it") from None
+    if not isinstance(facts, dict):
+        raise InputError(f"{path} does not hold the facts of a run", hint="delete it to go on without it")
+    for name in ("source", "data_hash", "data_arrived", "started", "as_of"):
+        if not isinstance(facts.get(name), (str, NoneType)):
+            raise InputError(f"{path}: '{name}' is not text", hint="delete it to go on without it")
+    return facts
 
 
 def _series_of(console: Console, settings: Settings, facts: dict[str, Any]) -> Callable[[str], Series | None]:

@@ -158,7 +158,7 @@ class Work:
         StoreError
             If it is damaged.
         """
-        series = self.snapshot.read(partition, as_of=self.known.as_of)
+        series = self.snapshot.whole(partition, as_of=self.known.as_of)
         if self.known.through is not None:
             series = [known for each in series if len(known := each.through(self.known.through))]
         return series

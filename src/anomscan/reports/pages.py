@@ -137,7 +137,8 @@ def _timelines(summary: Summary) -> Callable[[AssetFindings], list[tuple[int, in
 
 def _rule(scan: Any, command: str) -> str | None:
     """The cut-off in words, if the facts of the run contain it."""
-    if not isinstance(scan, Mapping) or not {"window", "shingle", "sigma"} <= scan.keys():
+    numbers = [scan.get(name) for name in ("window", "shingle", "sigma")] if isinstance(scan, Mapping) else [None]
+    if not all(isinstance(number, (int, float)) for number in numbers):
         return None
     over = "the whole stretch" if command == "detect" else f"the last {scan['window']} samples"
     newest = ", the newest left out" if command == "scan" and scan.get("baseline") == "exclude-newest" else ""

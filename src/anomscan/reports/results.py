@@ -17,6 +17,7 @@ from anomscan.backtest.fleet import Failure
 from anomscan.backtest.verdicts import Verdict
 from anomscan.reports.records import Record, record_line
 from anomscan.storage.durable import replace_file
+from anomscan.storage.untrusted import parse_json, read_regular
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -124,7 +125,7 @@ def write_results(
 def is_result_of(path: Path, run: str) -> bool:
     """Whether a file holds the records of a run, as the fact ``run`` names it, and as they were written."""
     try:
-        facts = json.loads(run_path(path).read_bytes())
+        facts = parse_json(read_regular(run_path(path)))
         if facts["run"] != run or not scores_path(path).is_file():
             return False
         with path.open("rb") as file:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from anomscan.errors import InputError
+from anomscan.storage.untrusted import check_regular
 from anomscan.telemetry.series import Floats, Instants
 
 _SCHEMA = pa.schema(
@@ -23,6 +24,8 @@ _SCHEMA = pa.schema(
         ("verdict", pa.string()),
     ]
 )
+#: What a file of another form leads to.
+_UNUSABLE = (pa.ArrowException, OSError, KeyError, ValueError, TypeError)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,17 +78,18 @@ class ScoreFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
+            check_regular(path)
+            columns = pq.read_schema(path).names
+            if missing := [name for name in _SCHEMA.names if name not in columns]:
+                raise InputError(
+                    f"{path} has no column '{missing[0]}'", hint="name the file that scan wrote beside its results"
+                )
             self._file = pq.ParquetFile(path, read_dictionary=["asset", "verdict"])
-        except (pa.ArrowException, OSError) as error:
+            further = [name for name in columns if name not in _SCHEMA.names]
+            self._schema = pa.unify_schemas([_SCHEMA, pa.schema([(name, pa.float64()) for name in further])])
+            self._place = columns.index("asset")
+        except _UNUSABLE as error:
             raise self._unusable(error) from None
-        missing = [name for name in _SCHEMA.names if name not in self._file.schema_arrow.names]
-        if missing:
-            raise InputError(
-                f"{path} has no column '{missing[0]}'", hint="name the file that scan wrote beside its results"
-            )
-        further = [name for name in self._file.schema_arrow.names if name not in _SCHEMA.names]
-        self._schema = pa.unify_schemas([_SCHEMA, pa.schema([(name, pa.float64()) for name in further])])
-        self._place = self._file.schema_arrow.names.index("asset")
         self._held: tuple[int, pa.Table, dict[str, list[slice]]] | None = None
 
     def of(self, asset: str) -> ScoreTable | None:
@@ -98,7 +102,7 @@ class ScoreFile:
         """
         try:
             table = pa.concat_tables(self._pieces(asset), promote_options="permissive").cast(self._schema)
-        except (pa.ArrowException, OSError) as error:
+        except _UNUSABLE as error:
             raise self._unusable(error) from None
         if table.num_rows == 0:
             return None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomscan.errors import AnomscanError, ServiceError, StoreError
+from anomscan.storage.untrusted import check_regular, read_regular
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -163,12 +164,24 @@ def files_in(folder: Place) -> list[str]:
     return [entry.name for entry in folder.glob("*.parquet")]
 
 
+def content_of(place: Place) -> bytes:
+    """All of a file.
+
+    Raises
+    ------
+    OSError, ServiceError
+        As for ``ObjectPlace.read_bytes``; a local file must be one, not a pipe.
+    """
+    return read_regular(place) if isinstance(place, Path) else place.read_bytes()
+
+
 def opened(place: Place) -> pa.NativeFile:
     """A file, open; an open local file can be read even after it has been removed."""
     if isinstance(place, ObjectPlace):
         return place.open()
     import pyarrow as pa
 
+    check_regular(place)
     return pa.OSFile(str(place))
 
 

@@ -10,6 +10,13 @@ import stat
 from pathlib import Path
 from typing import IO, Any
 
+#: Lists within lists, or objects, that whoever reads a document need be ready for.
+DEEPEST = 64
+
+
+class DoubledKeyError(ValueError):
+    """A key stands twice in an object of JSON."""
+
 
 def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
     """Open a file for reading; a pipe, a device or a socket is refused at once, instead of waited for.
@@ -53,7 +60,7 @@ def _check(mode: int, path: str | os.PathLike[str]) -> None:
 
 
 def parse_json(text: bytes | str) -> Any:
-    """JSON as it is defined: UTF-8, numbers finite, no key twice in an object, every text whole characters.
+    """JSON as it is meant: UTF-8, numbers finite, no key twice in an object, every text of whole characters.
 
     >>> parse_json(b'{"a": [1, 2.5, null]}')
     {'a': [1, 2.5, None]}
@@ -67,20 +74,29 @@ def parse_json(text: bytes | str) -> Any:
         # json.loads would guess other encodings, and let halves of characters pass.
         text = text.decode("utf-8-sig")
     try:
-        content = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite)
+        content = json.loads(text, object_pairs_hook=unique, parse_constant=_no_number, parse_float=_finite)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    if _depth(content) > DEEPEST:
+        raise ValueError("it is nested too deeply")
     if "\\" in text and not _is_text(content):
         raise ValueError("it contains half a character (a lone surrogate)")
     return content
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, in which no key stands twice: which of its values is meant nobody can say.
+
+    Raises
+    ------
+    DoubledKeyError
+        If one does.
+    """
     content = dict(pairs)
     if len(content) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"the key {twice[:40]!r} stands twice in an object")
+        raise DoubledKeyError(f"the key {twice[:40]!r} stands twice in an object")
     return content
 
 
@@ -93,6 +109,14 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{text[:40]} is too large a number")
     return number
+
+
+def _depth(content: Any) -> int:
+    depth, level = 0, [content]
+    while level := [each for each in level if isinstance(each, (dict, list))]:
+        depth += 1
+        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
+    return depth
 
 
 def _is_text(content: Any) -> bool:

@@ -66,7 +66,7 @@ def drop(folder: Path, assets: Collection[str] | None, first: int, last: int, at
         if before is None or before.roster is None:
             return Dropped(0, 0, tuple(sorted(assets or ())))
         clean(folder, before)
-        roster = Roster.load(folder / before.roster)
+        roster = Roster.listed(folder, before)
         wanted = None if assets is None else frozenset(assets)
         unknown = () if wanted is None else tuple(sorted(wanted.difference(roster.names)))
         if not before.files or (wanted is not None and len(unknown) == len(wanted)):

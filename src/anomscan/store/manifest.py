@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from anomscan.errors import ConfigError, StoreError
 from anomscan.storage.durable import replace_file
-from anomscan.storage.places import Place, files_in
+from anomscan.storage.places import Place, content_of, files_in
+from anomscan.storage.untrusted import parse_json
 from anomscan.store.block import BUCKETS
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
@@ -28,6 +29,8 @@ ROSTER = "roster"
 DROPPED = "dropped"
 _DATA = re.compile(r"(batch|bucket|recent)-\d[0-9-]*\.parquet")
 _EARLIEST, _LATEST = np.array(["0001-01-01", "9999-12-31"], "datetime64[us]").astype(np.int64).tolist()
+#: More rows, or more commits, than any store has.
+_MOST = 1 << 53
 REFETCH = "delete that folder and fetch again, or restore it from a copy"
 
 
@@ -191,9 +194,9 @@ def load(folder: Place) -> Manifest | None:
 def _document(path: Place) -> Any:
     """The content of a manifest; on object storage one that is replaced while it is read is cut off, and read again."""
     before = None
-    while (text := path.read_bytes()) != before:
+    while (text := content_of(path)) != before:
         try:
-            return json.loads(text)
+            return parse_json(text)
         except ValueError:
             before = text
     raise ValueError("not JSON")
@@ -202,35 +205,46 @@ def _document(path: Place) -> Any:
 def _parse(document: Mapping[str, Any]) -> Manifest:
     if document["format"] not in (1, 2, FORMAT):
         raise ValueError("format")
-    layout = Layout(Cadence.parse(document["cadence"]), tuple(map(_text, document["variables"])))
+    variables = _list(document["variables"])
+    layout = Layout(Cadence.parse(_text(document["cadence"])), tuple(map(_text, variables)))
+    files = tuple(map(_data_file, _list(document["files"])))
+    dropped = tuple(_data_file(entry, DROPPED) for entry in _list(document.get("dropped", [])))
+    for names in (layout.variables, [file.name for file in (*files, *dropped)]):
+        if len(set(names)) < len(names):
+            raise ValueError("names")
+    if not variables or sum(sum(file.rows) for file in (*files, *dropped)) > _MOST:
+        raise ValueError("variables or rows")
     return Manifest(
         layout,
         _count(document["sequence"]),
         _text(document["revision"]),
         None if document["roster"] is None else _file_name(document["roster"], within=ROSTER),
-        tuple(map(_data_file, document["files"])),
+        files,
         None if document.get("arrived") is None else _instant(document["arrived"]),
-        tuple(_data_file(entry, DROPPED) for entry in document.get("dropped", ())),
+        dropped,
     )
 
 
 def _data_file(entry: Mapping[str, Any], within: str | None = None) -> DataFile:
-    first, rows = _count(entry["first_bucket"]), tuple(map(_count, entry["rows"]))
-    if first + len(rows) > BUCKETS:
+    first, rows = _count(entry["first_bucket"]), tuple(map(_count, _list(entry["rows"])))
+    if first + len(rows) > BUCKETS or not sum(rows):
         raise ValueError("buckets")
-    until = None if within is None else int(entry["until"])
-    return DataFile(_file_name(entry["name"], within), first, rows, int(entry["earliest"]), int(entry["latest"]), until)
+    earliest, latest = entry["earliest"], entry["latest"]
+    if type(earliest) is not int or type(latest) is not int or not -(2**63) <= earliest <= latest < 2**63:
+        raise ValueError("times")
+    until = None if within is None else _instant(entry["until"])
+    return DataFile(_file_name(entry["name"], within), first, rows, earliest, latest, until)
 
 
 def _instant(value: Any) -> int:
     """Microseconds since 1970, of the years that a clock can say."""
-    if not isinstance(value, int) or not _EARLIEST <= value <= _LATEST:
+    if type(value) is not int or not _EARLIEST <= value <= _LATEST:
         raise ValueError("instant")
     return value
 
 
 def _count(value: Any) -> int:
-    if not isinstance(value, int) or value < 0:
+    if type(value) is not int or not 0 <= value <= _MOST:
         raise ValueError("count")
     return value
 
@@ -238,6 +252,12 @@ def _count(value: Any) -> int:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("text")
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("list")
     return value
 
 

@@ -152,7 +152,7 @@ class PartReader:
             tables = [self._group(group) for group, *_ in self._groups(begin, end, (asset, asset))]
             if not tables:
                 return None
-            block = from_table(pa.concat_tables(tables), self._layout, asset=asset)
+            block = self._block(pa.concat_tables(tables), asset)
         return block if len(block) else None
 
     def between(self, low: Key, high: Key) -> Block | None:
@@ -195,16 +195,16 @@ class PartReader:
                 whole.append(self._group(group))
                 continue
             if whole:
-                yield from_table(pa.concat_tables(whole), self._layout)
+                yield self._block(pa.concat_tables(whole))
                 whole = []
             if self._held is not None and self._held[0] == group:
                 block = self._held[1]
             else:
-                block = from_table(self._group(group), self._layout)
+                block = self._block(self._group(group))
             self._held = (group, block) if stop > end else None
             yield block.take(slice(max(begin - start, 0), min(end, stop) - start)).trimmed()
         if whole:
-            yield from_table(pa.concat_tables(whole), self._layout)
+            yield self._block(pa.concat_tables(whole))
 
     def _groups(self, begin: int, end: int, ids: tuple[str, str] | None) -> Iterator[tuple[int, int, int]]:
         """(number, first row, stop) of the row groups around some rows that may hold an id between the two."""
@@ -213,6 +213,24 @@ class PartReader:
             for group, (start, stop) in enumerate(pairwise(self._edges)):
                 if start < end and begin < stop and (ids is None or _may_hold(file, group, *ids)):
                     yield group, start, stop
+
+    def _block(self, table: pa.Table, asset: str | None = None) -> Block:
+        """Rows as the manifest has announced them: in the store's order, and none beyond the file's times.
+
+        Raises
+        ------
+        ValueError
+            They are not.
+        """
+        block = from_table(table, self._layout, asset=asset)
+        if len(block):
+            back = block.timestamps[1:] < block.timestamps[:-1]
+            back &= block.assets[1:] == block.assets[:-1]
+            if back.any() or (block.assets[1:] < block.assets[:-1]).any():
+                raise ValueError("its rows are out of order")
+            if block.timestamps.min() < self._part.earliest or block.timestamps.max() > self._part.latest:
+                raise ValueError("a timestamp lies outside the times that the manifest says")
+        return block
 
     def _group(self, group: int) -> pa.Table:
         return self._open().read_row_group(group, use_threads=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import BinaryIO
 
 import numpy as np
@@ -12,11 +13,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from anomscan.storage.places import Place, opened
-from anomscan.store.block import Block, Micros
+from anomscan.store.block import BUCKETS, Block, Micros, bucket_of
+from anomscan.store.manifest import Manifest
 from anomscan.store.parts import reading
 from anomscan.telemetry import arrow
 
 _NUMBERS = ("samples", "last", "smallest_step", "first_arrival")
+_SCHEMA = pa.schema([("asset", pa.string()), *((name, pa.int64()) for name in _NUMBERS)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,8 +53,13 @@ class Roster:
         return cls(names, zeros, zeros, zeros, zeros)
 
     @classmethod
-    def load(cls, path: Place) -> Roster:
-        """Read a roster.
+    def listed(cls, folder: Place, manifest: Manifest) -> Roster:
+        """The roster that a manifest lists; a blank one before the first commit. Errors are those of :meth:`load`."""
+        return cls.load(folder / manifest.roster, manifest) if manifest.roster else cls.blank([])
+
+    @classmethod
+    def load(cls, path: Place, manifest: Manifest) -> Roster:
+        """Read a roster and see that it is one of the rows that a manifest counts.
 
         Raises
         ------
@@ -63,9 +71,39 @@ class Roster:
             It is on object storage that cannot be reached, or refuses us.
         """
         with reading(path), opened(path) as file:
-            table = pq.ParquetFile(file, page_checksum_verification=True).read(use_threads=False)
+            parquet = pq.ParquetFile(file, page_checksum_verification=True)
+            if not parquet.schema_arrow.equals(_SCHEMA):
+                raise ValueError("it has other columns than a roster")
+            table = parquet.read(use_threads=False)
+            if any(column.null_count for column in table.columns):
+                raise ValueError("it has empty entries")
             columns = [arrow.numbers(table.column(name), "int64") for name in _NUMBERS]
-            return cls(table.column("asset").to_pylist(), *columns)
+            roster = cls(table.column("asset").to_pylist(), *columns)
+            roster._check(manifest)
+            return roster
+
+    def _check(self, manifest: Manifest) -> None:
+        """See that the entries are sound, and those of the rows that the manifest counts.
+
+        Raises
+        ------
+        ValueError
+            They are not.
+        """
+        if any(first >= second for first, second in pairwise(self.names)):
+            raise ValueError("its assets are not in order")
+        if len(self.names) and (self.samples.min() < 1 or self.smallest_step.min() < 0):
+            raise ValueError("it counts less than nothing")
+        buckets = np.fromiter(map(bucket_of, self.names), np.int64, len(self.names))
+        samples = np.bincount(buckets, self.samples, minlength=BUCKETS)
+        rows = manifest.bucket_rows()
+        latest = max((file.latest for file in manifest.files), default=None)
+        if (
+            (samples > rows).any()
+            or ((samples > 0) != (rows > 0)).any()
+            or max(self.last.tolist(), default=None) != latest
+        ):
+            raise ValueError("it does not fit the rows in the store")
 
     def save(self, out: BinaryIO) -> None:
         """Write it."""
@@ -73,7 +111,7 @@ class Roster:
             arrow.to_texts(self.names),
             *(arrow.to_numbers(getattr(self, name), pa.int64()) for name in _NUMBERS),
         ]
-        table = pa.Table.from_arrays(columns, names=["asset", *_NUMBERS])
+        table = pa.Table.from_arrays(columns, schema=_SCHEMA)
         pq.write_table(table, out, compression="zstd", use_dictionary=False, write_page_checksum=True)
 
     @classmethod

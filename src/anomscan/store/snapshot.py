@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from anomscan.errors import AnomscanError
+from anomscan.errors import AnomscanError, StoreError
 from anomscan.storage.places import Place
 from anomscan.store.block import BUCKETS, Block, concat, empty
-from anomscan.store.manifest import Manifest, load
+from anomscan.store.manifest import REFETCH, Manifest, load
 from anomscan.store.partitions import Cut, Partition
 from anomscan.store.parts import PartReader, same_rows
 from anomscan.store.roster import Roster
@@ -93,6 +93,23 @@ class Snapshot:
         """
         return list(self.block(partition, as_of=as_of).series(self._manifest.layout))
 
+    def whole(self, partition: Partition, *, as_of: np.datetime64 | None = None) -> list[Series]:
+        """As ``read``, of a partition that this snapshot was cut into as of the same instant: all its assets are there.
+
+        Raises
+        ------
+        StoreError
+            As for ``block``; the roster lists other assets than the files hold.
+        """
+        found = self.read(partition, as_of=as_of)
+        if as_of is None and len(found) != partition.assets:
+            raise StoreError(
+                f"{self.folder} is damaged: its roster lists {partition.assets} assets from '{partition.low[1]}' to "
+                f"'{partition.high[1]}', its files hold {len(found)}",
+                hint=REFETCH,
+            )
+        return found
+
     def block(
         self, partition: Partition, *, as_of: np.datetime64 | None = None, leave_out: Collection[str] = ()
     ) -> Block:
@@ -145,7 +162,7 @@ class Snapshot:
             As for ``read``.
         """
         for partition in self.cut(as_of=as_of).partitions(most_rows):
-            yield self.read(partition, as_of=as_of)
+            yield self.whole(partition, as_of=as_of)
 
     def __getstate__(self) -> dict[str, Any]:
         return {

@@ -297,7 +297,7 @@ class Store:
                 manifest = newer
 
     def _roster(self, source: str, manifest: Manifest) -> Roster:
-        return Roster.load(self._folder(source) / manifest.roster) if manifest.roster else Roster.blank([])
+        return Roster.listed(self._folder(source), manifest)
 
     def _parts(self, source: str, manifest: Manifest) -> list[PartReader]:
         """The files of the source, those of dropped rows among them."""

@@ -154,7 +154,7 @@ class StoreWriter:
         older = PartWriter(folder, f"{name}.parquet", self._layout)
         newest = PartWriter(folder, f"{name}-1.parquet", self._layout)
         with present(folder), older, newest:
-            roster = Roster.load(folder / before.roster) if before.roster else Roster.blank([])
+            roster = Roster.listed(folder, before)
             for fresh, newer in self._settled(roster, findings):
                 entries.append(newer)
                 if len(fresh):

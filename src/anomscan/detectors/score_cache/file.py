@@ -32,15 +32,20 @@ from typing import Any
 
 import numpy as np
 
-from anomscan.detectors.score_cache.table import CachedRows, CachedScores, ScoreColumns
+from anomscan.detectors.score_cache.table import CachedRows, CachedScores, Counts, ScoreColumns, Skips
 from anomscan.storage.durable import replace_file
-from anomscan.store.partitions import Partition
+from anomscan.storage.untrusted import open_regular, parse_json, read_regular
+from anomscan.store.partitions import Partition, key_of
 from anomscan.store.snapshot import FileId
 from anomscan.telemetry.series import LongGaps
 
 _MAGIC = b"ANOMKPT\x06"
 _PREFIX = struct.Struct("<8sQQ")
 _CHECKSUM = struct.Struct("<I")
+#: What a file of another form leads to.
+_WRONG = (ValueError, KeyError, TypeError, IndexError, OverflowError, MemoryError, struct.error)
+#: Instants that leave room to reckon with, in microseconds; the seconds of ten thousand years.
+_FAR, _MOST_LEFT_OUT = 1 << 60, 1 << 39
 #: Most frames of a file; then it is rewritten as one.
 _MOST_FRAMES = 32
 
@@ -105,21 +110,24 @@ def append(path: Path, end: int, kept: Sequence[CachedScores], files: Collection
 def partition_of(path: Path) -> Partition | None:
     """The partition that a file names; None if it is not such a file."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             magic, _, length = _PREFIX.unpack(file.read(_PREFIX.size))
-            if magic != _MAGIC:
+            if magic != _MAGIC or length > os.fstat(file.fileno()).st_size:
                 return None
-            return _partition(json.loads(file.read(length)))
-    except (OSError, ValueError, KeyError, TypeError, IndexError, struct.error, MemoryError, OverflowError):
+            return _partition(parse_json(file.read(length)))
+    except (OSError, *_WRONG):
         return None
 
 
 def read(path: Path) -> ScoreColumns:
-    """The scores that a file holds, as far as it is sound; none if it is missing or of another version."""
+    """The scores that a file holds, as far as it is sound; none if it is missing or of another form or version."""
     try:
-        content = memoryview(path.read_bytes())
-    except OSError:
+        return _columns(memoryview(read_regular(path)))
+    except (OSError, *_WRONG):
         return ScoreColumns()
+
+
+def _columns(content: memoryview) -> ScoreColumns:
     headers, pieces, start, checksum = [], [], 0, 0
     while len(content) - start > _PREFIX.size:
         magic, length, of_header = _PREFIX.unpack_from(content, start)
@@ -129,22 +137,46 @@ def read(path: Path) -> ScoreColumns:
         checksum_then = zlib.crc32(body, checksum)
         if _CHECKSUM.pack(checksum_then) != found[: _CHECKSUM.size]:
             break
-        headers.append(json.loads(bytes(body[_PREFIX.size : _PREFIX.size + of_header])))
+        headers.append(parse_json(bytes(body[_PREFIX.size : _PREFIX.size + of_header])))
         pieces.append(_rows(body, _PREFIX.size + of_header, headers[-1], headers[0]))
         start, checksum = start + length, checksum_then
     if not headers:
         return ScoreColumns()
     first, files = headers[0], headers[-1]["files"]
+    partition, assets, origins = _partition(first), _texts(first["assets"]), _integers(first["origins"])
+    if len(origins) != len(assets) or len(set(assets)) < len(assets):
+        raise ValueError("assets")
+    if not all(partition.holds(key_of(asset)) for asset in assets):
+        raise ValueError("partition")
+    if len(origins) and (origins.min() < -_FAR or origins.max() > _FAR):
+        raise ValueError("origins")
+    counts = dict(zip(assets, np.sum([piece.counts for piece in pieces], axis=0).tolist(), strict=True))
     return ScoreColumns(
-        first["assets"],
-        np.array(first["origins"], np.int64),
+        assets,
+        origins,
         tuple(pieces),
-        _partition(first),
-        None if files is None else frozenset((name, size, written) for name, size, written in files),
+        partition,
+        None if files is None else frozenset((str(name), int(size), int(written)) for name, size, written in files),
         checksum if start == len(content) and len(headers) < _MOST_FRAMES else None,
-        gaps=None if first["gaps"] is None else LongGaps(*first["gaps"]),
-        skips={asset: tuple((row, left_out) for row, left_out in skips) for asset, skips in first["skips"].items()},
+        gaps=None if first["gaps"] is None else _gaps(first["gaps"]),
+        skips={asset: _skips(skips, counts[asset]) for asset, skips in dict(first["skips"]).items()},
     )
+
+
+def _gaps(numbers: Any) -> LongGaps:
+    kept, unit = _integers(numbers).tolist()
+    if kept < 0 or unit < 1:
+        raise ValueError("gaps")
+    return LongGaps(kept, unit)
+
+
+def _skips(skips: Any, count: int) -> Skips:
+    rows, left_out = _integers([number for pair in skips for number in (pair[0], pair[1])]).reshape(-1, 2).T
+    if (np.diff(rows, prepend=0) < 1).any() or rows.max(initial=0) >= count or left_out.min(initial=1) < 1:
+        raise ValueError("skips")
+    if sum(left_out.tolist()) > _MOST_LEFT_OUT:
+        raise ValueError("skips")
+    return tuple(zip(rows.tolist(), left_out.tolist(), strict=True))
 
 
 def _frame(
@@ -190,18 +222,37 @@ def _frame(
 
 
 def _rows(body: memoryview, start: int, header: Mapping[str, Any], first: Mapping[str, Any]) -> CachedRows:
-    d, c = first["variables"], 1 + first["columns"]
-    counts = np.array(header["rows"], np.int64)
-    rows = int(counts.sum())
+    d, c = _integers([first["variables"], first["columns"]]).tolist()
+    counts, names = _integers(header["rows"]), _texts(header["health"])
+    rows, kind = sum(counts.tolist()), np.dtype(_health_kind(names))
+    if len(counts) != len(first["assets"]) or min(d - 1, c, *counts.tolist(), 0) < 0 or names != sorted(set(names)):
+        raise ValueError("counts")
+    if start + rows * (8 * (d + 1 + c) + kind.itemsize) != len(body):
+        raise ValueError("length")
     values = np.frombuffer(body, "<f8", rows * d, start).reshape(rows, d)
-    scores = np.frombuffer(body, "<f8", rows * c, start + 8 * rows * d).reshape(rows, c)
-    health = np.frombuffer(body, _health_kind(header["health"]), rows, start + 8 * rows * (d + c))
-    return CachedRows(counts, values, scores, health, tuple(header["health"]))
+    scores = np.frombuffer(body, "<f8", rows * (1 + c), start + 8 * rows * d).reshape(rows, 1 + c)
+    health = np.frombuffer(body, kind, rows, start + 8 * rows * (d + 1 + c))
+    if rows and not -1 <= health.min() <= health.max() < len(names):
+        raise ValueError("health")
+    return CachedRows(counts, values, scores, health, tuple(names))
 
 
 def _partition(header: Mapping[str, Any]) -> Partition:
-    low, high, assets = header["partition"]
-    return Partition((int(low[0]), str(low[1])), (int(high[0]), str(high[1])), int(assets))
+    (low, first), (high, last), assets = header["partition"]
+    buckets = _integers([low, high, assets]).tolist()
+    return Partition((buckets[0], *_texts([first])), (buckets[1], *_texts([last])), buckets[2])
+
+
+def _texts(values: Any) -> list[str]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError("texts")
+    return values
+
+
+def _integers(values: Any) -> Counts:
+    if not isinstance(values, list) or not all(type(value) is int for value in values):
+        raise TypeError("integers")
+    return np.array(values, np.int64)
 
 
 def _health_kind(names: Collection[str]) -> str:
