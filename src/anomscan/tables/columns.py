@@ -18,7 +18,7 @@ from anomscan.config import Columns
 from anomscan.errors import InputError
 from anomscan.tables.moments import Place, shown
 from anomscan.tables.times import Times
-from anomscan.tables.values import Numbers, Signs
+from anomscan.tables.values import EXACT, Numbers, Signs
 from anomscan.telemetry import arrow
 from anomscan.telemetry.rows import Layout
 
@@ -174,7 +174,9 @@ def _number_objects(values: Sequence[object]) -> pa.Array:
     """Objects as float64, or as text where some are not numbers (the text is looked at later)."""
     if set(map(type, values)) <= {float, int, type(None)}:
         try:
-            return arrow.to_floats(np.array(values, np.float64))
+            numbers = np.array(values, np.float64)
+            if not (np.abs(numbers) >= EXACT).any():
+                return arrow.to_floats(numbers)
         except OverflowError:  # an integer beyond float64 is named as text
             pass
     return arrow.to_texts([None if value is None else str(value) for value in values])

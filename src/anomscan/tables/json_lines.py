@@ -10,6 +10,7 @@ from typing import Any
 
 from anomscan.config import Columns
 from anomscan.errors import InputError
+from anomscan.storage.untrusted import unique
 from anomscan.tables.columns import Piece, check_columns, from_objects, needed
 from anomscan.tables.dialects import USUAL, Dialect
 from anomscan.tables.opening import opened
@@ -83,7 +84,7 @@ def _line_place(path: Path, numbers: list[int], row: int) -> str:
 def _json_object(line: bytes, path: Path, number: int) -> dict[str, Any]:
     try:
         text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        row = json.loads(text)
+        row = json.loads(text, object_pairs_hook=unique)
         if "\\ud" in text or "\\uD" in text:
             json.dumps(row, ensure_ascii=False).encode()  # half a surrogate pair is an escape, but no text
     except UnicodeError:

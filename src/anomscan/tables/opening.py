@@ -9,11 +9,20 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import IO, Any, cast
 
 from anomscan.errors import InputError
+from anomscan.storage.untrusted import open_regular
 
 Stream = io.BufferedReader | gzip.GzipFile
+
+#: The most bytes of a line.
+LONGEST_LINE = 16 << 20
+
+#: Beyond so many bytes a file may not be more than so many times as large as it is packed.
+_SURELY, _WELL_PACKED = 1 << 30, 500
+
+_BLOCK_BYTES = 1 << 18
 
 #: How the names of packed files end.
 PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
@@ -35,13 +44,14 @@ def opened(path: Path) -> Iterator[Stream]:
     Raises
     ------
     InputError
-        If it cannot be read, then or while it is.
+        If it cannot be read, then or while it is; it is not a file but a pipe or a device; a line is longer than
+        ``LONGEST_LINE``, or it unpacks to what no table packs so well.
     """
     packing = path.suffix.lower() if path.suffix.lower() in PACKED else ""
     name = {".gz": "gzip"}.get(packing, packing[1:])
     try:
-        with path.open("rb") as raw, _unpacked(path, raw, packing) as stream:
-            yield stream
+        with open_regular(path) as raw, _unpacked(path, raw, packing) as stream:
+            yield io.BufferedReader(_Bounded(path, stream, os.fstat(raw.fileno()).st_size), _BLOCK_BYTES)
     except EOFError:
         raise InputError(f"{path} is cut off: its {name} stream has no end") from None
     except (gzip.BadGzipFile, zlib.error) as error:
@@ -52,12 +62,12 @@ def opened(path: Path) -> Iterator[Stream]:
         raise InputError(f"{path} cannot be read: {os.strerror(error.errno) if error.errno else error}") from None
     except Exception as error:
         # The other packers have errors of their own, which are not imported for files that need none of them.
-        if packing and type(error).__name__ in ("BadZipFile", "LZMAError"):
+        if packing and type(error).__name__ in ("BadZipFile", "LZMAError", "NotImplementedError"):
             raise InputError(f"{path} is not whole {name}: {error}") from None
         raise
 
 
-def _unpacked(path: Path, raw: io.BufferedReader, packing: str) -> Any:
+def _unpacked(path: Path, raw: IO[bytes], packing: str) -> Any:
     """A context manager: a binary stream of the kind that ``packing`` asks for."""
     if packing == ".gz":
         return gzip.open(raw)
@@ -76,7 +86,35 @@ def _unpacked(path: Path, raw: io.BufferedReader, packing: str) -> Any:
     return _only_member(path, raw) if packing == ".zip" else nullcontext(raw)
 
 
-def _only_member(path: Path, raw: BinaryIO) -> Any:
+class _Bounded(io.RawIOBase):
+    """A stream that ends in an error where it cannot be a table: nobody would wait for its end, or has room for it."""
+
+    def __init__(self, path: Path, stream: Any, size: int) -> None:
+        self._path, self._stream = path, stream
+        self._most = max(_SURELY, _WELL_PACKED * size)
+        self._read = self._line = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count: int = self._stream.readinto(buffer) or 0
+        self._read += count
+        block = bytes(memoryview(buffer)[:count])
+        end = max(block.rfind(b"\n"), block.rfind(b"\r"))
+        self._line = self._line + count if end < 0 else count - end - 1
+        if self._line > LONGEST_LINE:
+            raise InputError(
+                f"{self._path} has a line of more than {LONGEST_LINE >> 20} MB", hint="is it a table, as text?"
+            )
+        if self._read > self._most:
+            raise InputError(
+                f"{self._path} unpacks to more than {_WELL_PACKED:,} times its size", hint="if it is a table, unpack it"
+            )
+        return count
+
+
+def _only_member(path: Path, raw: IO[bytes]) -> Any:
     import zipfile
 
     archive = zipfile.ZipFile(raw)

@@ -19,6 +19,10 @@ MISSING = ("", "-", "n/a", "na", "nan", "-nan", "none", "null", r"\n", "#n/a")
 _CASES = tuple(dict.fromkeys(case for word in MISSING for case in (word, word.upper(), word.title(), "NaN")))
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.ASCII | re.IGNORECASE)
 _PERCENT = r"\s*%$"
+_INTEGER = re.compile(r"[+-]?\d{1,400}", re.ASCII)
+
+#: From here on not every integer is a float64.
+EXACT = 2.0**53
 
 Signs = Callable[[pa.Array], pa.Array]
 
@@ -37,6 +41,7 @@ class Numbers:
         self._words = arrow.to_texts([*_CASES, *words])
         self._codes = np.array([float(word) for word in words if _NUMBER.fullmatch(word)], np.float64)
         self._percent = ""  # where a per cent sign was first seen
+        self.rounded: list[str] = []  # at most one sentence: which integer a value does not keep
 
     def told(self) -> list[str]:
         """What the user should hear of how values were read."""
@@ -72,6 +77,8 @@ class Numbers:
             numbers = column.cast(pa.float64(), safe=False)
         else:
             raise InputError(f"{place(0)}: column '{name}' holds {kind}, not numbers")
+        if not self.rounded:
+            self.rounded += _inexact(column, numbers, name, place)
         if len(self._codes):
             codes = self._codes.astype(np.float32).astype(np.float64) if pa.types.is_float32(kind) else self._codes
             numbers = _without(numbers, pc.is_in(numbers, arrow.to_numbers(codes, pa.float64())))
@@ -105,6 +112,19 @@ class Numbers:
             row = int(np.argmax(arrow.flags(share)))
             self._percent = f"{place(row)}, column '{name}': {shown(column[row])} as {numbers[row]}"
         return numbers
+
+
+def _inexact(column: pa.Array, numbers: pa.Array, name: str, place: Place) -> list[str]:
+    """The first integer of a column that a float64 does not keep, as a sentence; nothing if there is none."""
+    ends = pc.min_max(numbers)
+    if not max(-(ends["min"].as_py() or 0), ends["max"].as_py() or 0) >= EXACT:
+        return []
+    for row in np.flatnonzero(np.abs(arrow.floats(pa.chunked_array([numbers]))) >= EXACT).tolist():
+        written, kept = str(column[row].as_py()).strip(), numbers[row].as_py()
+        if _INTEGER.fullmatch(written) and int(written) != kept:
+            shorter = f"{written[:40]}, an integer of {len(written)} digits, is kept as {kept!r}"
+            return [f"{place(row)}, column '{name}': {shorter}: values are 64-bit floats"]
+    return []
 
 
 def _each(texts: pa.Array, column: pa.Array, name: str, place: Place) -> pa.Array:

@@ -58,6 +58,7 @@ class Files:
             sheet=settings.sheet,
         )
         self._told: set[str] = set()
+        self._rounded = False
         self._times()  # so that a wrong timestamp_format is refused before a file is opened
 
     @property
@@ -86,6 +87,7 @@ class Files:
             No such file; a file that is empty, broken, or lacks a column; a value or timestamp that cannot be read.
         """
         self._told.clear()
+        self._rounded = False
         try:
             files = _find(self._settings)
         except OSError as error:
@@ -157,6 +159,9 @@ class Files:
         usable.finish()
         if not request.since:
             yield from self._tell(numbers.told())
+        if numbers.rounded and not self._rounded:  # of many files, the first is enough
+            self._rounded = True
+            yield from map(Notice, numbers.rounded)
         if total == 0:
             raise InputError(
                 f"{files[0].path} has no rows" if len(files) == 1 else f"no file of {self._settings.path} has rows"

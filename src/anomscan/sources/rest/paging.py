@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -15,6 +14,7 @@ from anomscan.retrying import TransientError
 from anomscan.sources.rest.http import Answer
 from anomscan.sources.rest.paths import kind_of, look_up
 from anomscan.sources.rest.urls import followed, shown_url, with_parameter
+from anomscan.storage.untrusted import DoubledKeyError, unique
 
 _MOST_PAGES = 100_000
 #: Calls to make if a response is not JSON: it may be a proxy's page or a truncated body, and pass.
@@ -53,11 +53,14 @@ def parsed(answer: Answer) -> Any:
     body = answer.body or b""
     if not body.strip():
         return None
-    with suppress(ValueError, RecursionError):
-        return json.loads(body)
-    start = body[:200].lstrip().lower()
-    what = "HTML" if start.startswith(b"<") else "what is not JSON, or cut off"
-    raise TransientError(f"{shown_url(answer.url)} answered with {what} instead of JSON", most_tries=_TRIES_FOR_JSON)
+    try:
+        return json.loads(body, object_pairs_hook=unique)
+    except DoubledKeyError as error:
+        what = f"JSON in which {error}"
+    except (ValueError, RecursionError):
+        start = body[:200].lstrip().lower()
+        what = f"{'HTML' if start.startswith(b'<') else 'what is not JSON, or cut off'} instead of JSON"
+    raise TransientError(f"{shown_url(answer.url)} answered with {what}", most_tries=_TRIES_FOR_JSON)
 
 
 class Paging:

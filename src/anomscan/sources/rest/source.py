@@ -142,6 +142,7 @@ class Rest:
                 )
             if not request.since:
                 yield from map(Notice, run.numbers.told())
+            yield from map(Notice, run.numbers.rounded)
             if run.beside is not None and not run.within:
                 asset, *ends = run.beside
                 first, last = map(self._layout.cadence.text, ends)

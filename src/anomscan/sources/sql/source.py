@@ -115,7 +115,8 @@ class Sql:
                     "no :asset; anomscan fetch --from brings it"
                 )
             usable.finish()
-            yield from map(Notice, database.notices if request.since else [*database.notices, *numbers.told()])
+            told = [] if request.since else numbers.told()
+            yield from map(Notice, [*database.notices, *told, *numbers.rounded])
 
     def describe(self) -> Iterator[tuple[str, str]]:
         """A description of the server; see :mod:`anomscan.sources.checkup`.
