@@ -92,7 +92,7 @@ def check(store: Store, state: dict[tuple[str, int], list[tuple[int, Any]]], as_
 
 def check_roster(store: Store, known: dict[tuple[str, int], list[tuple[int, Any]]]) -> None:
     manifest = store._manifest("fleet")
-    roster = Roster.load(store.path / "fleet" / str(manifest.roster))
+    roster = Roster.listed(store.path / "fleet", manifest)
     entries = {}
     for asset in sorted({asset for asset, _ in known}):
         days = sorted(number for name, number in known if name == asset)

@@ -1,4 +1,7 @@
-"""The kernel under the sanitizers of the compiler: it reads and writes nothing but its arrays."""
+"""The kernel under the sanitizers of the compiler: it reads and writes nothing but its arrays.
+
+``ANOMSCAN_MUTATIONS`` says how many changed models it is given, ``ANOMSCAN_SEED`` which ones.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,15 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
 SANITIZED = "gcc -g -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 WORK = """
+import random
 import sys
 from pathlib import Path
 import numpy as np
 import build_kernel
+import mutations
+from anomscan.detectors.points import LARGEST
 from anomscan.detectors.rcf import Forest, kernel
+from anomscan.errors import ModelError
 library = Path(sys.argv[1])
 build_kernel.FLAGS[0] = "-O1"  # quicker to compile
 failure = build_kernel.compile_kernel(sys.argv[2].split(), library)
@@ -34,6 +41,25 @@ for dimension in (1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 30):
     for number in (1, 2, 63, 64, 65, 150):
         forest.score(points[:number])
         forest.attribution(points[:number])
+seed, count = sys.argv[3], int(sys.argv[4])
+points = np.random.default_rng(0).normal(size=(60, 5))
+Forest.fit(points, trees=3, sample_size=16, seed=0).with_facts(shingle=5).save(library.with_name("whole"))
+whole, changed = library.with_name("whole").read_bytes(), library.with_name("changed")
+extremes = [LARGEST, -LARGEST, 1e-45, -0.0, 0.0, 1e30, 1.0]
+sound = 0
+for number in range(count):
+    rng = random.Random(f"{seed} {number}")
+    changed.write_bytes(mutations.forest(rng, whole))
+    try:
+        forest = Forest.load(changed)
+    except ModelError:
+        continue
+    sound += 1
+    queries = np.array([[rng.choice([rng.gauss(0, 2), *extremes]) for _ in range(forest.dimension)] for _ in range(9)])
+    queries[:4] = forest.nodes.low[[rng.randrange(len(forest.nodes.low)) for _ in range(4)]]
+    assert np.isfinite(forest.score(queries)).all(), number
+    assert np.isfinite(forest.attribution(queries)).all(), number
+assert 0 < sound < count
 print(kernel.kernel_name())
 """
 
@@ -52,9 +78,10 @@ def test_it_stays_within_its_arrays(tmp_path):
         "LD_PRELOAD": " ".join(runtimes),
         "ASAN_OPTIONS": "detect_leaks=0",
         "ANOMSCAN_KERNEL": "native",
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src"), str(ROOT / "tests")]),
     }
-    command = [sys.executable, "-c", WORK, str(tmp_path / "_kernel.so"), SANITIZED]
+    amount = [os.environ.get("ANOMSCAN_SEED", "1"), os.environ.get("ANOMSCAN_MUTATIONS", "200")]
+    command = [sys.executable, "-c", WORK, str(tmp_path / "_kernel.so"), SANITIZED, *amount]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[:2000]
     assert done.stdout == "native\n"
