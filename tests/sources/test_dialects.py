@@ -138,6 +138,13 @@ def test_a_row_that_is_none_costs_itself_alone(tmp_path: Path, files: Files, row
         list(files("t.csv", columns=COLUMNS).fetch(Request()))
 
 
+@pytest.mark.parametrize("broken", ['"x", "2017-01-02", "1', '"x", "2017-01-02", "1\n"x", "2017-01-03", "2"'])
+def test_a_quote_after_a_blank_that_never_ends_swallows_nothing(tmp_path: Path, files: Files, broken: str) -> None:
+    (tmp_path / "t.csv").write_text(f'"a", "t", "v"\n"x", "2017-01-01", "1"\n{broken}\n"x", "2017-01-04", "1"\n')
+    with pytest.raises(InputError, match=r"t\.csv line 3: "):
+        list(files("t.csv", columns=COLUMNS).fetch(Request()))
+
+
 def test_the_columns_are_told_whatever_the_delimiter(tmp_path: Path, files: Files) -> None:
     (tmp_path / "t.csv").write_text("Plant 7\nA;T;V\nx;2017-01-01;0,81\n")
     with pytest.raises(InputError, match=r"t\.csv has no column 'a' \(it has: A, T, V\)"):

@@ -129,7 +129,7 @@ def cleaned(path: Path, dialect: Dialect) -> Iterator[Stream]:
             return
         try:
             blocks = _lines(_decoded(raw, dialect), dialect)
-            lines = _Chunks(_respelled(blocks, dialect) if dialect.spaced else blocks)
+            lines = _Chunks(_respelled(path, blocks, dialect) if dialect.spaced else blocks)
             with cast("io.BufferedReader", io.BufferedReader(lines, _BLOCK_BYTES)) as stream:
                 yield stream
         except UnicodeDecodeError as error:
@@ -143,18 +143,27 @@ def _decoded(raw: Stream, dialect: Dialect) -> Iterator[bytes]:
     return (block.replace(b"\r", b"\n") for block in blocks) if dialect.old_line_ends else blocks
 
 
-def _respelled(blocks: Iterator[bytes], dialect: Dialect) -> Iterator[bytes]:
+def _respelled(path: Path, blocks: Iterator[bytes], dialect: Dialect) -> Iterator[bytes]:
     """The rows without the blanks after delimiters, each in as many lines as before."""
     delimiter = dialect.delimiter or ","
     with io.TextIOWrapper(io.BufferedReader(_Chunks(blocks), _BLOCK_BYTES), "utf-8-sig", newline="") as text:
         out = io.StringIO()
         writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
-        for row in csv.reader(text, delimiter=delimiter, skipinitialspace=True):
-            writer.writerow(row)
-            if out.tell() > _BLOCK_BYTES:
-                yield out.getvalue().encode()
-                out.seek(0)
-                out.truncate()
+        # Strictly: a quote that does not end would swallow rows here, and be closed for those who read on.
+        reader = csv.reader(text, delimiter=delimiter, skipinitialspace=True, strict=True)
+        line = 1
+        try:
+            for row in reader:
+                writer.writerow(row)
+                line = reader.line_num + 1
+                if out.tell() > _BLOCK_BYTES:
+                    yield out.getvalue().encode()
+                    out.seek(0)
+                    out.truncate()
+        except csv.Error as error:
+            raise InputError(
+                f"{path} line {line}: {error}", hint="a quoted field does not end there, or is broken"
+            ) from None
         yield out.getvalue().encode()
 
 

@@ -29,6 +29,8 @@ _UNSIGNED = re.compile(r"[+\-\N{MINUS SIGN}]?\s*(.*?)([eE][+-]?\d+)?\s*%?\s*-?")
 _GROUPED = re.compile(
     r"\d{1,3}(?:([.,' \N{RIGHT SINGLE QUOTATION MARK}\xa0\u2009\u202f])\d{3})(?:\1\d{3})*(?:([.,])\d*)?"
 )
+#: What numbers between commas have in them only if they have other signs than usual.
+_MARKED = re.compile(r"\d[,' \u2019\xa0\u2009\u202f]\d")
 _SIMPLE = re.compile(r"\d*([.,])\d*")
 _USUAL_MARKS = {"\u2019": "'", "\xa0": " ", "\u2009": " ", "\u202f": " "}
 
@@ -142,6 +144,9 @@ def _bare(cell: str) -> str:
 
 def _signs(cells: Iterable[str], said: Dialect, delimiter: str) -> tuple[str, str | None, str | None]:
     """The decimal sign, the mark between groups of three digits, and a number that may be meant otherwise."""
+    cells = list(cells)
+    if delimiter == "," and said.decimal != "," and said.thousands is None and not _MARKED.search("\n".join(cells)):
+        return ".", None, None
     decimals: Counter[str] = Counter()
     marks: Counter[str] = Counter()
     either: list[tuple[str, str]] = []  # with one mark before three digits, as 1.234
