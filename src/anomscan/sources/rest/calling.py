@@ -88,6 +88,7 @@ class Calls(Generic[_Records]):
                 body = parsed(answer)
                 found = self._find(body, shown_url(url), run.secret)
                 run.records_seen |= found is not None
+                run.empty_seen |= found is None
                 count = 0 if found is None else len(found)
                 return Page(take(found), count, paging.next(body, answer)), len(answer.body)
 
@@ -125,6 +126,8 @@ class RestFetch:
         self.parsing = Lock()
         #: Whether any answer had an array of records.
         self.records_seen = False
+        #: Whether any answer said that there are none.
+        self.empty_seen = False
         #: An asset whose rows are all of another time than was asked for, its first and its last.
         self.beside: tuple[str, np.datetime64, np.datetime64] | None = None
         #: Whether any row was of the time asked for.

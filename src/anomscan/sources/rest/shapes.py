@@ -89,22 +89,28 @@ class Shapes:
         if value is None or value == {}:
             return None
         thing = f"the answer of {place}"
+        if isinstance(value, list) and len(value) == 1 and self._is_series(value[0]):
+            value = value[0]  # the only one of the series that there may be
         if isinstance(value, list):
-            arrays = sum(type(each) is list for each in value)
-            if arrays > sum(type(each) is dict for each in value):
-                beside = parent_of(body, self._path) if self._path else None
-                return self._of_arrays(
-                    value, self._given(body, thing) or (_names_in(*beside) if beside else None), thing
-                )
-            return self._of_objects(value)
+            if sum(type(each) is list for each in value) <= sum(type(each) is dict for each in value):
+                return self._of_objects(value)
+            beside = parent_of(body, self._path) if self._path else None
+            return self._of_arrays(value, self._given(body, thing) or (_names_in(*beside) if beside else None), thing)
         if isinstance(value, dict):
             found, times = look_up(value, self._columns.timestamp)
-            if found and (times is None or isinstance(times, list)):
-                return None if times is None else self._of_columns(value, len(times), thing)
-            for key, rows in value.items():
-                if _plain(key) in _ROWS and (rows is None or _are_arrays(rows)) and (names := _names_in(value, key)):
-                    return None if rows is None else self._of_arrays(rows, self._given(body, thing) or names, thing)
+            if found and times is None:
+                return None
+            if isinstance(times, list):
+                return self._of_columns(value, len(times), thing)
+            if not found and (key := _rows_in(value)) is not None:
+                names = self._given(body, thing) or _names_in(value, key)
+                return None if value[key] is None else self._of_arrays(value[key], names, thing)
         raise no_records(value, place, secret, path=self._path)
+
+    def _is_series(self, value: Any) -> bool:
+        """Whether a record is none but an object that holds many: columns, or rows."""
+        found, times = look_up(value, self._columns.timestamp)
+        return isinstance(times, list) or (isinstance(value, dict) and not found and _rows_in(value) is not None)
 
     def _of_objects(self, records: list[Any]) -> Columnar:
         misshapen = _unlike(records, dict, "an object")
@@ -183,6 +189,13 @@ class Shapes:
                 f"{thing} has no list of names at '{self._fields}'", hint=f"see sources.{self._name}.fields"
             )
         return names
+
+
+def _rows_in(held: Mapping[str, Any]) -> str | None:
+    """The only key of an object at which there are rows as arrays; or, if there are names for them, none or null."""
+    keys = [key for key in held if _plain(key) in _ROWS and (held[key] is None or _are_arrays(held[key]))]
+    found = [key for key in keys if held[key]] or [key for key in keys if _names_in(held, key)]
+    return found[0] if len(found) == 1 else None
 
 
 def _names_in(parent: Mapping[str, Any], rows: str) -> list[str] | None:

@@ -135,7 +135,7 @@ class Rest:
                 run.done([listing])
                 assets = listing.result()
             yield from self._all(assets, request, run)
-            if self._settings.records is not None and not run.records_seen:
+            if run.empty_seen and self._settings.records is not None and not run.records_seen:
                 yield Notice(
                     f"no answer of source '{self._name}' has records at '{self._settings.records}': none are new, or "
                     f"sources.{self._name}.records is wrong"
