@@ -21,7 +21,7 @@ A message is one line that names the thing; ``hint`` is the way out.
 from __future__ import annotations
 
 import copyreg
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -74,6 +74,8 @@ class AnomscanError(Exception):
     """
 
     exit_code = ExitCode.INPUT
+    #: Errors that were found at once, to be told on a line each; none where it is one.
+    parts: tuple[AnomscanError, ...] = ()
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -95,6 +97,15 @@ class InputError(AnomscanError):
 
 class ConfigError(InputError):
     """A setting or flag that is wrong, missing or contradicts another."""
+
+
+def together(errors: Sequence[ConfigError]) -> ConfigError:
+    """Several errors, at least one, as one that tells them all."""
+    if len(errors) == 1:
+        return errors[0]
+    whole = ConfigError("; ".join(map(str, errors)))
+    whole.parts = tuple(errors)
+    return whole
 
 
 class MissingExtraError(InputError):

@@ -89,7 +89,8 @@ def run(arguments: list[str]) -> int:
         console.error(" ".join(error.format_message().replace("Value error, ", "").split()))
         return ExitCode.INPUT
     except AnomscanError as error:
-        console.error(str(error))
+        for each in error.parts or (error,):
+            console.error(str(each))
         return error.exit_code
     except _Interrupted as error:
         console.error("interrupted")

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from anomscan.config.environment import PREFIX, export, notebook_names, set_from, settings_in
-from anomscan.config.problems import first_problem
+from anomscan.config.lines import key_lines
+from anomscan.config.problems import problems
 from anomscan.config.settings import Settings
 from anomscan.config.tree import leaves, put
 from anomscan.errors import ConfigError
@@ -75,9 +76,11 @@ def load(
     if own:
         export(base / ".env")
     merged: dict[str, Any] = {}
+    text = ""
     origins: dict[tuple[str, ...], str] = {}
     if path is not None:
-        merged = _read_toml(path)
+        text = _read_text(path)
+        merged = _parsed(path, text)
         origins = {key: str(path) for key, _ in leaves(merged)}
     for variable, value, place in settings_in(environ, base / ".env"):
         key = set_from(merged, variable, value)
@@ -94,7 +97,7 @@ def load(
         merged.setdefault("detectors", {})
         if isinstance(merged["detectors"], dict):
             merged["detectors"]["rcf"] = {"kind": "rcf"}
-    return Loaded(_validate(merged, base, str(path) if path else "the settings", origins), origins, path)
+    return Loaded(_validate(merged, base, str(path) if path else "the settings", origins, text), origins, path)
 
 
 def _find(file: Path | None, environ: Mapping[str, str], cwd: Path) -> Path | None:
@@ -120,14 +123,21 @@ def _working_folder() -> Path:
         ) from None
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _read_text(path: Path) -> str:
     try:
         content = path.read_bytes()
         # As Windows' editors save it: with a byte order mark, or in UTF-16.
         text = content.decode("utf-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig")
-        return tomllib.loads(text.replace("\r\n", "\n"))
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not UTF-8 text", hint="save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    return text.replace("\r\n", "\n")
+
+
+def _parsed(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         has_backslash = line and "\\" in text.splitlines()[int(line[1]) - 1]
@@ -135,15 +145,15 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not valid TOML: {error}", hint=hint) from None
     except RecursionError:
         raise ConfigError(f"{path} is not valid TOML: it is nested too deeply") from None
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _validate(tree: dict[str, Any], base: Path, place: str, origins: Mapping[tuple[str, ...], str]) -> Settings:
+def _validate(
+    tree: dict[str, Any], base: Path, place: str, origins: Mapping[tuple[str, ...], str], text: str
+) -> Settings:
     try:
         settings = Settings.model_validate(tree)
     except ValidationError as error:
-        raise first_problem(error, tree, place, origins) from None
+        raise problems(error, tree, place, origins, key_lines(text)) from None
     return _absolute(settings, base)
 
 

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, as one line that names the key."""
+"""What pydantic finds wrong, a line each that names the key."""
 
 from __future__ import annotations
 
@@ -7,34 +7,71 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
+from anomscan.config.lines import Path
 from anomscan.config.sections import DetectorSettings, SourceSettings
 from anomscan.config.settings import Settings, nearest
-from anomscan.errors import ConfigError
+from anomscan.errors import ConfigError, together
 
 
-def first_problem(
-    error: ValidationError, tree: Mapping[str, Any], place: str, origins: Mapping[tuple[str, ...], str]
+def problems(
+    error: ValidationError,
+    tree: Mapping[str, Any],
+    place: str,
+    origins: Mapping[tuple[str, ...], str],
+    lines: Mapping[Path, int],
 ) -> ConfigError:
-    """One line for the first thing pydantic found wrong, and where it came from: ``origins``, else ``place``."""
-    problem = min(error.errors(include_url=False, include_input=False), key=lambda p: p["type"] != "extra_forbidden")
-    # The location contains names of a union's branches; the user's keys are those that exist in the tree.
-    key: list[str] = []
+    """Everything that pydantic found wrong.
+
+    Parameters
+    ----------
+    place
+        What the settings are from: the file, if there is one.
+    origins
+        Where a key is from that is not there.
+    lines
+        On which line of the file each key is.
+    """
+    found: dict[Path, tuple[int, ConfigError]] = {}
+    for problem in error.errors(include_url=False, include_input=False):
+        key = _key(problem["loc"], tree, is_missing=problem["type"] == "missing")
+        origin = next((origin for given, origin in origins.items() if given[: len(key)] == key[: len(given)]), place)
+        line = _line(key, lines) if origin == place else 0
+        where = "the command line" if origin == "flag" else f"{origin} line {line}" if line else origin
+        # Of the kinds that a value may have, the first that it has not is told.
+        found.setdefault(key, (line, _told(problem, key, where, tree)))
+    return together([each for _, each in sorted(found.values(), key=lambda entry: entry[0])])
+
+
+def _key(location: tuple[int | str, ...], tree: Mapping[str, Any], *, is_missing: bool) -> Path:
+    """The user's own key: a location holds names of a union's branches, too, which do not exist in the tree."""
+    key: list[str | int] = []
     node: Any = tree
-    for part in problem["loc"]:
-        if isinstance(node, Mapping) and part in node:
+    for place, part in enumerate(location):
+        in_list = isinstance(node, list) and isinstance(part, int) and part < len(node)
+        if in_list or (isinstance(node, Mapping) and part in node):
             node = node[part]
-        elif part != problem["loc"][-1]:
+        elif not is_missing or place < len(location) - 1:
             continue
-        key.append(str(part))
-    dotted = ".".join(key)
-    place = next((origin for given, origin in origins.items() if list(given[: len(key)]) == key), place)
-    if place == "flag":
-        place = "the command line"
+        key.append(part)
+    return tuple(key)
+
+
+def _line(key: Path, lines: Mapping[Path, int]) -> int:
+    """The line of a key, or of the innermost table around one that is missing; 0 where there is none."""
+    return next((lines[key[:n]] for n in range(len(key), 0, -1) if key[:n] in lines), 0)
+
+
+def _told(problem: ErrorDetails, key: Path, place: str, tree: Mapping[str, Any]) -> ConfigError:
+    dotted = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key).removeprefix(".")
     kind = problem["type"]
+    if kind == "refused":
+        where = f"{place}: '{dotted}'" if dotted else place
+        return ConfigError(f"{where}: {problem['ctx']['said']}", hint=problem["ctx"]["hint"])
     if kind == "extra_forbidden":
         known = _keys_beside(problem["loc"], tree)
-        hint = nearest(key[-1], known, "keys")
+        hint = nearest(str(key[-1]), known, "keys")
         return ConfigError(f"{place}: unknown {'section' if len(key) == 1 else 'key'} '{dotted}'", hint=hint)
     if kind == "missing":
         return ConfigError(f"{place}: '{dotted}' is missing")

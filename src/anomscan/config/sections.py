@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Callable
 from datetime import date
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from anomscan.errors import ConfigError
 from anomscan.storage.places import is_url
@@ -15,12 +18,27 @@ from anomscan.store.rules import Duplicates
 from anomscan.telemetry.cadence import Cadence, first_instant, last_instant, parse_duration
 from anomscan.telemetry.patterns import check_pattern, check_zone
 
+_Checked = TypeVar("_Checked")
+
 _REFERENCES = ("env:", "file:", "aws-secretsmanager://")
 
 
 def is_reference(text: str) -> bool:
     """Whether a setting refers to a secret elsewhere; :mod:`anomscan.tables.secrets` reads it."""
     return text.startswith(_REFERENCES)
+
+
+def _told(check: Callable[..., _Checked]) -> Callable[..., _Checked]:
+    """Let what a check refuses stand beside the other errors of the settings."""
+
+    @wraps(check)
+    def checked(*given: Any) -> _Checked:
+        try:
+            return check(*given)
+        except ConfigError as error:
+            raise PydanticCustomError("refused", "{said}", {"said": error.message, "hint": error.hint}) from None
+
+    return checked
 
 
 class Section(BaseModel):
@@ -44,6 +62,7 @@ class StoreSettings(Section):
 
     @field_validator("path", mode="plain")
     @classmethod
+    @_told
     def _url_stays_a_url(cls, path: object) -> Path | str:
         if isinstance(path, str) and is_url(path):
             from anomscan.storage.object_storage import check_url
@@ -72,6 +91,7 @@ class Columns(Section):
 
     @field_validator("values")
     @classmethod
+    @_told
     def _values_differ(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         twice = [name for place, name in enumerate(names) if name in names[:place]]
         if twice:
@@ -95,11 +115,13 @@ class _SourceSettings(Section):
 
     @field_validator("align_tolerance")
     @classmethod
+    @_told
     def _tolerance_is_a_duration(cls, text: str) -> str:
         parse_duration(text)
         return text
 
     @model_validator(mode="after")
+    @_told
     def _tolerance_fits(self) -> Self:
         if self.align == "nearest" and 2 * self.tolerance_us >= Cadence.parse(self.cadence).step_us:
             raise ConfigError(
@@ -125,6 +147,7 @@ class _SourceSettings(Section):
 
     @field_validator("earliest", mode="before")
     @classmethod
+    @_told
     def _earliest_is_an_instant(cls, given: object) -> object:
         # TOML has dates of its own.
         text = given.isoformat() if isinstance(given, date) else given
@@ -134,6 +157,7 @@ class _SourceSettings(Section):
 
     @field_validator("missing", mode="before")
     @classmethod
+    @_told
     def _numbers_as_text(cls, given: object) -> object:
         if not isinstance(given, (list, tuple)):
             return given
@@ -141,18 +165,21 @@ class _SourceSettings(Section):
 
     @field_validator("late")
     @classmethod
+    @_told
     def _late_is_a_duration(cls, text: str) -> str:
         parse_duration(text)
         return text
 
     @field_validator("cadence")
     @classmethod
+    @_told
     def _cadence_is_known(cls, text: str) -> str:
         Cadence.parse(text)
         return text
 
     @field_validator("timestamp_format")
     @classmethod
+    @_told
     def _pattern_is_one(cls, pattern: str | None) -> str | None:
         if pattern is not None:
             check_pattern(pattern)
@@ -160,6 +187,7 @@ class _SourceSettings(Section):
 
     @field_validator("timezone")
     @classmethod
+    @_told
     def _zone_is_known(cls, name: str | None) -> str | None:
         from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -171,6 +199,7 @@ class _SourceSettings(Section):
         return name
 
     @model_validator(mode="after")
+    @_told
     def _columns_fit_the_layout(self) -> Self:
         columns = self.columns
         if self.layout != "tags" and (columns.tag is not None or columns.value is not None):
@@ -193,12 +222,14 @@ class _SourceSettings(Section):
         return self
 
     @model_validator(mode="after")
+    @_told
     def _pattern_fits_the_zone(self) -> Self:
         if self.timestamp_format is not None:
             check_zone(self.timestamp_format, self.timezone)
         return self
 
     @model_validator(mode="after")
+    @_told
     def _limits_are_of_variables(self) -> Self:
         for name, (low, high) in (self.plausible or {}).items():
             if name not in self.columns.values:
@@ -229,6 +260,7 @@ class FilesSource(_SourceSettings):
 
     @field_validator("encoding")
     @classmethod
+    @_told
     def _encoding_is_known(cls, name: str | None) -> str | None:
         if name is None:
             return None
@@ -239,6 +271,7 @@ class FilesSource(_SourceSettings):
             raise ConfigError(f"encoding '{name}' is not known", hint="write it as utf-8, cp1252 or latin-1") from None
 
     @model_validator(mode="after")
+    @_told
     def _signs_differ(self) -> FilesSource:
         signs = [sign for sign in (self.delimiter, self.decimal, self.thousands) if sign is not None]
         if len(set(signs)) < len(signs):
@@ -262,6 +295,7 @@ class SqlSource(_SourceSettings):
 
     @field_validator("secret")
     @classmethod
+    @_told
     def _secret_stands_elsewhere(cls, reference: str | None) -> str | None:
         if reference is not None and not is_reference(reference):
             # It may be the secret itself, so it is not repeated.
@@ -300,6 +334,7 @@ class RestSource(_SourceSettings):
     ca: Path | None = None
 
     @model_validator(mode="after")
+    @_told
     def _fields_have_the_columns(self) -> RestSource:
         if isinstance(self.fields, tuple):
             wanted = [self.columns.asset, self.columns.timestamp, *self.columns.values, self.columns.health]
@@ -383,6 +418,7 @@ class SageMakerDetector(DetectorSection):
 
     @field_validator("trained_through")
     @classmethod
+    @_told
     def _trained_through_is_an_instant(cls, text: str | None) -> str | None:
         if text is not None:
             last_instant(text)
@@ -426,6 +462,7 @@ class AzureDetector(DetectorSection):
 
     @field_validator("key", "model_id", "storage_connection_string", mode="before")
     @classmethod
+    @_told
     def _empty_is_none(cls, text: object) -> object:
         return None if text == "" else text
 
