@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from anomscan.detectors.exemplars import Criteria, choose
-from anomscan.errors import InputError, NoExemplarsError
+from anomscan.errors import NoExemplarsError
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.series import Series
 from anomscan.telemetry.shingles import shingles
@@ -93,10 +93,23 @@ def test_a_shingle_longer_than_the_stretch_leaves_no_points():
     assert len(choose(lambda: [[series("a", CALM)]], FIVE, shingle=6, through=None).points) == 0
 
 
-def test_a_value_beyond_what_a_forest_takes_is_named_though_no_tree_may_see_it():
+def test_an_asset_with_a_value_beyond_what_a_forest_takes_is_left_out():
     huge = Criteria(samples=5, min_std=0.0, max_std=1e39)
-    with pytest.raises(InputError, match=r"asset 'b' has a value of 3e\+38.*at most 1.7e\+38"):
-        choose(lambda: [[series("a", CALM), series("b", [3e38, *CALM[:4]])]], huge, shingle=2, through=None)
+    fleet = [
+        series("a", CALM),
+        series("b", [3e38, *CALM[:4]]),
+        series("c", [*CALM[:4], 1e300]),
+        series("d", [1e300, *CALM]),
+    ]
+    found = choose(lambda: [fleet], huge, shingle=2, through=None)
+    assert found.assets == ["a", "d"]
+    beyond = "beyond the 1.7e+38 that a forest takes"
+    assert found.left == [
+        ("b", f"x is 3e+38 on 2016-01-01, {beyond}"),
+        ("c", f"x is 1e+300 on 2016-01-05, {beyond}"),
+    ]
+    with pytest.raises(NoExemplarsError, match=r"x is 1e\+300 on 2016-01-05.*\(name it in missing of the source"):
+        choose(lambda: [fleet[2:3]], huge, shingle=2, through=None)
 
 
 @pytest.mark.parametrize("value", [0.83, 0.7, 1.81, 0.576, -0.087, 0.1, 1e9 / 3, 5e-324])

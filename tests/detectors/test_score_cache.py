@@ -160,29 +160,22 @@ class Fleet:
                     new[asset, day] = rows[day] = self.sample()
         return new
 
-    def broken(self, days: int | None) -> set[str]:
-        """The assets of which a score is needed that cannot be had."""
-        beyond = struct.pack("d", BEYOND)
-        return {asset for asset, _, values, needed in self.shingles(days) if needed and beyond in values}
-
     def shingles(self, days: int | None) -> Iterator[tuple[str, int, bytes, bool]]:
-        """Each whole shingle on the calendar: asset, day, its values, and whether its score is needed."""
+        """Each shingle that can be scored: asset, day, its values, and whether its score is needed."""
         for asset, rows in self.rows.items():
             first, last = min(rows), max(rows)
             since = first if days is None else last - days + 1 - (WINDOW - 1)
             for day in range(first + SHINGLE - 1, last + 1):
                 parts = [rows.get(day - back, ([None], None))[0] for back in reversed(range(SHINGLE))]
-                if all(value is not None for part in parts for value in part):
+                if all(value is not None and value != BEYOND for part in parts for value in part):
                     flat = [value for part in parts for value in part if value is not None]
                     yield asset, day, struct.pack(f"{len(flat)}d", *flat), day >= since
 
-    def wanted(self, known: Known, days: int | None, *, forget: bool = False) -> tuple[int, Known]:
+    def wanted(self, known: Known, days: int | None) -> tuple[int, Known]:
         """How many shingles have to be scored, and what is known when they are."""
-        broken, after, count = self.broken(days), {}, 0
+        after, count = {}, 0
         for asset, day, values, needed in self.shingles(days):
             held = known.get((asset, day)) == values
-            if asset in broken:
-                needed, held = False, held and not forget
             count += needed and not held
             if needed or held:
                 after[asset, day] = values
@@ -198,7 +191,6 @@ def test_any_history_gives_the_same_bytes_and_scores_only_what_is_new(
     bench = bench_of(tmp_path, monkeypatch, variables=variables, gaps=gaps)
     fleet = Fleet(rng, len(variables))
     known: Known = {}
-    forgetful: Known = {}
     partitions = set()
     for night in range(10):
         rows = fleet.mend() if night % 5 == 4 else {}
@@ -216,17 +208,14 @@ def test_any_history_gives_the_same_bytes_and_scores_only_what_is_new(
         days = 1 if night == 0 or rng.random() < 0.5 else None
         arguments = ["--all", *(["--days", "1"] if days else [])]
         arguments += rng.choice([[], [], ["--window", "20"], ["--sigma", "2"], ["--workers", "1"]])
-        # Without gaps in the shingles other days are whole, and others broken.
-        code = None if gaps == "ignore" else 4 if fleet.broken(days) else 0
-        found = bench.scan(*arguments, code=code)
+        found = bench.scan(*arguments)
         points = bench.points
-        # Of an asset that fails, what was known before may be kept or not.
-        (least, known), (most, forgetful) = fleet.wanted(known, days), fleet.wanted(forgetful, days, forget=True)
+        count, known = fleet.wanted(known, days)
         if gaps == "calendar":
-            assert least <= points <= most
-        assert bench.bare(*arguments, code=code) == found
+            assert points == count
+        assert bench.bare(*arguments) == found
         assert bench.points >= points
-        assert bench.scan(*arguments, code=code) == found
+        assert bench.scan(*arguments) == found
         assert bench.points == 0
         partitions.add(tuple(path.name for path in bench.files))
     assert len(partitions) > 2  # the fleet was cut in several ways

@@ -14,6 +14,7 @@ from anomscan.backtest.failures import Failure, surviving
 from anomscan.backtest.rules import Rules
 from anomscan.backtest.verdicts import Judged, judge, judge_given, judge_stretch, judged_from, milder
 from anomscan.detectors.base import Detector, Scores
+from anomscan.detectors.points import beyond
 from anomscan.errors import AnomscanError, AssetError, ConfigError
 from anomscan.telemetry.series import Floats, Series
 from anomscan.telemetry.shingles import complete
@@ -146,7 +147,8 @@ class Backtest:
                 name: np.where(np.isfinite(score), found.columns[name][rows], np.nan)
                 for name in self.detector.capabilities.columns
             },
-            notes=found.notes,
+            # No detector scores what no measurement gives; to look for it costs time, so only where a score is missing.
+            notes=(*found.notes, *(beyond(series, rows) if np.isnan(score).any() else ())),
             **too_mild,
         )
 

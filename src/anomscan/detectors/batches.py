@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from anomscan.detectors.base import Scores
 from anomscan.detectors.points import LARGEST
-from anomscan.errors import AnomscanError, AssetError
 from anomscan.telemetry.series import Floats, Series
 from anomscan.telemetry.shingles import complete, shingles, shingles_at
 
@@ -24,17 +23,17 @@ class Points:
     series
         Where they come from.
     rows
-        (m,) intp: the samples whose shingle is scored, in order of time; none where ``error`` is set.
+        (m,) intp: the samples whose shingle is scored, in order of time.
     points
-        (m, L * d) float64, all finite and in the range of a float32: those shingles.
-    error
-        Why this series cannot be scored, None where it can.
+        (m, L * d) float64, all finite and within ``LARGEST``: those shingles. Others have no score.
+    scored
+        (k,) bool: which of the samples that were asked for are ``rows``.
     """
 
     series: Series
     rows: NDArray[np.intp]
     points: Floats
-    error: AssetError | None = None
+    scored: NDArray[np.bool_]
 
     @classmethod
     def of(cls, series: Series, shingle: int, rows: NDArray[np.intp] | None = None) -> Points:
@@ -44,15 +43,11 @@ class Points:
             rows, points = np.flatnonzero(whole), shingles(series.values, shingle)[whole[shingle - 1 :]]
         else:
             points = shingles_at(series.values, rows, shingle)
-        if (np.abs(points) > LARGEST).any():
-            error = AssetError(f"asset '{series.asset}' has a value beyond {LARGEST:.3g}")
-            return cls(series, rows[:0], points[:0], error)
-        return cls(series, rows, points)
+        scored = np.asarray((np.abs(points) <= LARGEST).all(axis=1))
+        return cls(series, rows, points, scored) if scored.all() else cls(series, rows[scored], points[scored], scored)
 
-    def placed(self, scores: Floats) -> Scores | AnomscanError:
+    def placed(self, scores: Floats) -> Scores:
         """The (m,) scores of the points, each at the last sample of its shingle; NaN elsewhere."""
-        if self.error is not None:
-            return self.error
         score = np.full(len(self.series), np.nan)
         score[self.rows] = scores
         return Scores(self.series.timestamps, score)

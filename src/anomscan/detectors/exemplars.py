@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomscan.detectors.points import LARGEST
+from anomscan.detectors.points import LARGEST, beyond
 from anomscan.detectors.stretches import Fleet, StretchPoints, known, last_run
-from anomscan.errors import InputError, NoExemplarsError
+from anomscan.errors import NoExemplarsError
 from anomscan.telemetry.series import Floats, Series
 from anomscan.wording import counted
 
@@ -70,8 +70,6 @@ def choose(fleet: Fleet, criteria: Criteria, *, shingle: int, through: np.dateti
     ------
     NoExemplarsError
         If none is fit; the hint says which limit stood most in the way.
-    InputError
-        If an exemplar has a value that a forest does not take.
     """
     taken: list[str] = []
     spreads = array("d")
@@ -83,13 +81,15 @@ def choose(fleet: Fleet, criteria: Criteria, *, shingle: int, through: np.dateti
             if rows:
                 last = series.timestamps[rows - 1] if last is None else max(last, series.timestamps[rows - 1])
             stretch = last_run(series, rows, criteria.samples)
+            if stretch is not None and np.abs(stretch).max() > LARGEST:
+                left.append((series.asset, beyond(series, slice(rows))[-1]))
+                continue
             std = None if stretch is None else _spread(stretch)
             reason = _reason(series, rows, stretch, std, criteria)
             if reason or stretch is None or std is None:
                 # Thousands may be left out for the same reason, which need not be stored as often.
                 left.append((series.asset, sys.intern(reason)))
             else:
-                _check_range(series.asset, stretch)
                 taken.append(series.asset)
                 spreads.extend(std.tolist())
     left.sort()
@@ -105,15 +105,6 @@ def choose(fleet: Fleet, criteria: Criteria, *, shingle: int, through: np.dateti
 def _spread(stretch: Floats) -> Floats:
     """(d,) float64: the std (ddof = 1) of each variable; 0 if all its values are equal, whatever the rounding."""
     return np.where(stretch.max(axis=0) == stretch.min(axis=0), 0.0, stretch.std(axis=0, ddof=1))
-
-
-def _check_range(asset: str, stretch: Floats) -> None:
-    highest = float(np.abs(stretch).max())
-    if highest > LARGEST:
-        raise InputError(
-            f"asset '{asset}' has a value of {highest:.3g}: a forest takes finite numbers of at most {LARGEST:.1e}",
-            hint="name it in missing of the source, or set plausible, and fetch again with --from",
-        )
 
 
 def _reason(series: Series, rows: int, stretch: Floats | None, std: Floats | None, criteria: Criteria) -> str:
@@ -147,6 +138,11 @@ def _nobody(left: Sequence[tuple[str, str]], criteria: Criteria) -> NoExemplarsE
     }
     setting = max(kinds, key=lambda kind: kinds[kind])
     asset, reason = left[0]
+    if not kinds[setting]:
+        mended = "name it in missing of the source, or set plausible, and fetch again with --from"
+        return NoExemplarsError(
+            f"none of {counted(len(left), 'asset')} is fit to train on; '{asset}': {reason}", hint=mended
+        )
     if setting.endswith("max_std") and 2 * sum(_FAR_OUT in reason for _, reason in left) > kinds[setting]:
         return NoExemplarsError(
             f"none of {counted(len(left), 'asset')} is fit to train on; '{asset}': {reason}",

@@ -6,11 +6,30 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from anomscan.errors import InputError, ModelError
+from anomscan.telemetry.series import Series
 
 Floats32 = NDArray[np.float32]
 
 #: Half of the largest float32: the difference of two values within it cannot overflow.
 LARGEST = float(np.finfo(np.float32).max) / 2
+
+
+def beyond(series: Series, rows: slice) -> list[str]:
+    """The values of some rows of a series that lie beyond ``LARGEST``, in words; infinite ones are missing values.
+
+    >>> from anomscan.telemetry.cadence import Cadence
+    >>> at = np.array(["2017-01-01", "2017-01-02"], "datetime64[us]")
+    >>> beyond(Series("A1", Cadence.parse("1D"), ("prt7",), at, np.array([[0.9], [1e39]])), slice(None))
+    ['prt7 is 1e+39 on 2017-01-02, beyond the 1.7e+38 that a forest takes']
+    """
+    values = series.values[rows]
+    wild = (np.abs(values) > LARGEST) & np.isfinite(values)
+    days = series.timestamps[rows]
+    return [
+        f"{series.variables[place]} is {values[row, place]:.3g} on {series.cadence.text(days[row])}, "
+        f"beyond the {LARGEST:.1e} that a forest takes"
+        for row, place in np.argwhere(wild).tolist()
+    ]
 
 
 def as_points(points: ArrayLike, dimension: int | None = None) -> Floats32:

@@ -160,7 +160,8 @@ def _lines(timestamps: Instants, columns: Sequence[Floats], step: np.timedelta64
 
 def _compact(y: Floats) -> NDArray[np.float32] | Floats:
     """The same curve in half the bytes, if nobody could see the difference."""
-    narrow = y.astype(np.float32)
+    with np.errstate(over="ignore"):  # what becomes infinite is seen below
+        narrow = y.astype(np.float32)
     finite = np.isfinite(y)
     if not finite.any():
         return narrow

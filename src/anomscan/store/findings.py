@@ -21,6 +21,9 @@ MANY, THIRD = 10, 3
 #: More rejects than this are not a row's fault.
 MOST_REJECTS = 200_000
 
+#: The shortest and the longest month, in microseconds.
+_MONTH_US = 28 * 86_400_000_000, 31 * 86_400_000_000
+
 _NONE = np.empty(0, np.int64)
 _CADENCE_HINT = "declare the cadence of the data, or correct the timestamps"
 
@@ -140,6 +143,12 @@ class Findings:
             raise InputError(f"{self.rejects[0].reason}{more}; nothing was stored", hint="correct the source")
         if self._steps >= STEPS and self._smallest > cadence.step_us:
             smallest = _step_text(self._smallest)
+            if cadence.step_us < _MONTH_US[0] <= self._smallest <= _MONTH_US[1]:
+                raise InputError(
+                    f"the cadence is declared as {cadence.name}, but all samples are {smallest} or more apart, as they "
+                    "are where the day is read as the month; nothing was stored",
+                    hint="write the dates as 2017-01-31, or set timestamp_format with %d and %m in their order",
+                )
             raise InputError(
                 f"the cadence is declared as {cadence.name}, but no two samples are that far apart: "
                 f"the smallest step is {smallest}; nothing was stored",

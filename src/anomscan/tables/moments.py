@@ -33,6 +33,8 @@ _FINER = r"\.\d{6}\d{0,2}[1-9]"
 #: Directives of a pattern that are plain numbers, how many digits each has in full, and what sets it off in ISO 8601.
 _FIELDS = {"Y": (4, ""), "m": (2, "-"), "d": (2, "-"), "H": (2, "T"), "M": (2, ":"), "S": (2, ":"), "f": (6, ".")}
 
+#: A date with the day where the month belongs.
+_DAY_FIRST = re.compile(r"\d{4}-(1[3-9]|2\d|3[01])-(0[1-9]|1[0-2])(?!\d)")
 #: Where row i stands, for errors.
 Place = Callable[[int], str]
 #: Wall-clock time, UTC (None where there is no offset), and which have an offset. All (n,), without zone.
@@ -83,7 +85,10 @@ def _parsed(texts: pa.Array, shown: pa.Array, where: Place) -> Moments:
     try:
         moments = np.array(listed).astype("datetime64[us]")
     except ValueError:  # it does not say which
-        refuse(np.array([not _is_moment(text) for text in listed]), shown, where, "is not a timestamp")
+        wrong = [not _is_moment(text) for text in listed]
+        found = _DAY_FIRST.match(listed[wrong.index(True)])
+        hint = 'month and day look swapped: timestamp_format = "%Y-%d-%m"' if found else None
+        refuse(np.array(wrong), shown, where, "is not a timestamp", hint=hint)
         raise
     refuse(match(texts, _FINER), shown, where, "is finer than a microsecond")
     return moments
@@ -161,7 +166,9 @@ def _one_by_one(texts: pa.Array, pattern: str, where: Place) -> tuple[Moments, M
         try:
             moments.append(_by_pattern(text, pattern))
         except ValueError:
-            raise InputError(f"{where(code)}: {shown(text)} does not fit timestamp_format '{pattern}'") from None
+            raise InputError(
+                f"{where(code)}: {shown(text)} does not fit timestamp_format '{pattern}'", hint=_swapped(text, pattern)
+            ) from None
     finer = np.array([moment is None for moment in moments])
     refuse(finer, texts, where, "is finer than a microsecond")
     read = [moment for moment in moments if moment is not None]
@@ -169,6 +176,18 @@ def _one_by_one(texts: pa.Array, pattern: str, where: Place) -> tuple[Moments, M
     if "%z" not in pattern:
         return wall, None
     return wall, wall - np.array([moment.utcoffset() for moment in read], "timedelta64[us]")
+
+
+def _swapped(text: str, pattern: str) -> str | None:
+    """The hint where text fits a pattern with day and month in the other order."""
+    other = re.sub("%[dm]", lambda found: "%m" if found[0] == "%d" else "%d", pattern)
+    if other == pattern:
+        return None
+    try:
+        _by_pattern(text, other)
+    except ValueError:
+        return None
+    return f'month and day look swapped: timestamp_format = "{other}"'
 
 
 def _padded(texts: pa.Array, pattern: str) -> Moments | None:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from anomscan.config import SageMakerDetector as Settings
 from anomscan.detectors.base import Scores
 from anomscan.detectors.sagemaker import wire
+from anomscan.detectors.sagemaker.faults import meaning
 from anomscan.detectors.sagemaker.runtime import Runtime, connect
 from anomscan.errors import AnomscanError, AssetError, ConfigError, MissingExtraError, ModelError, ServiceError
 from anomscan.telemetry.shingles import shingles
@@ -225,12 +227,23 @@ def test_botocore_retries_by_itself_first(loopback, forest, fleet, fault):
     assert passing.waits == []
 
 
-def test_a_value_too_large_for_the_model_fails_its_asset(make, series):
+def test_a_value_too_large_for_the_model_costs_its_shingles_alone(make, series):
     bad = series("bad")
     bad.values[4] = 1e39
-    found = make().score([bad, series("good")], SHINGLE)
-    assert isinstance(found[0], AssetError)
-    assert isinstance(found[1], Scores)
+    found, good = make().score([bad, series("good")], SHINGLE)
+    assert np.flatnonzero(np.isnan(found.score)).tolist() == [0, 1, 4, 5, 6]
+    assert np.flatnonzero(np.isnan(good.score)).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("status", "hinted"), [(400, "dimension is"), (415, "anomscan sends text/csv"), (404, "name an endpoint of")]
+)
+def test_only_what_a_dimension_can_cause_is_hinted_to_be_one(status, hinted):
+    response = {"Error": {"Code": "ModelError"}, "OriginalStatusCode": status, "OriginalMessage": "no"}
+    error = meaning(ClientError(response, "InvokeEndpoint"), "forest", 3)
+    assert isinstance(error, ModelError)
+    assert error.hint.startswith(hinted)
+    assert ("dimension" in str(error)) == (status == 400)
 
 
 def test_what_it_was_trained_through(make):

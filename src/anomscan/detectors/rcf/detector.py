@@ -94,14 +94,19 @@ class RcfDetector:
                 edges = np.cumsum([0, *map(len, rows)]).tolist()
                 return [lines[start:stop] for start, stop in pairwise(edges)]
         gathered = [Points.of(series, shingle, part) for series, part in zip(batch, rows, strict=True)]
-        return [one.error or self._lines(score) for one, score in self._gathered(batch, gathered, shingle)]
+        results: list[Floats | AnomscanError] = []
+        for one, score in self._gathered(batch, gathered, shingle):
+            every = np.full(len(one.scored), np.nan)
+            every[one.scored] = score
+            results.append(self._lines(every))
+        return results
 
     def _lines(self, scores: Floats) -> Floats:
         """(m, 1 + c) float64: (m,) scores, with severity filled in, if the model is calibrated."""
         return scores[:, None] if self._severity is None else np.stack([scores, self._severity(scores)], axis=1)
 
-    def _with_severity(self, scores: Scores | AnomscanError) -> Scores | AnomscanError:
-        if self._severity is None or isinstance(scores, AnomscanError):
+    def _with_severity(self, scores: Scores) -> Scores:
+        if self._severity is None:
             return scores
         return replace(scores, columns={"severity": self._severity(scores.score)})
 

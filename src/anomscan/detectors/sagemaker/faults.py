@@ -115,6 +115,14 @@ _BUSY = frozenset({"RequestTimeout", "RequestTimeoutException", "PriorRequestNot
 _CREDENTIALS = frozenset({"RequestExpired", "RequestTimeTooSkewed", "AuthFailure", "OptInRequired"})
 
 
+#: What a container answers to points that its model does not take, and to requests in a format it does not know.
+_BAD_POINTS, _FORMAT = (400, 422), (406, 415)
+_FORMAT_HINT = (
+    "anomscan sends text/csv and asks for the detector's accept: name an endpoint of SageMaker's Random Cut Forest, "
+    "or set accept"
+)
+
+
 def _of_the_model(response: Mapping[str, Any], endpoint: str, dimension: int) -> FaultError | AnomscanError:
     """An error from the model's container; worth a retry unless it blames the request."""
     status = int(response.get("OriginalStatusCode") or _SERVER)
@@ -123,6 +131,11 @@ def _of_the_model(response: Mapping[str, Any], endpoint: str, dimension: int) ->
     if status >= _SERVER or status == _TOO_LARGE:
         return FaultError(Cure.HALVE, f"had its model answer {status}")
     said = str(response.get("OriginalMessage", ""))[:_SHOWN]
+    if status not in _BAD_POINTS:
+        return ModelError(
+            f"the model of endpoint '{endpoint}' refuses our requests ({status}{f': {said}' if said else ''})",
+            hint=_FORMAT_HINT if status in _FORMAT else "name an endpoint of SageMaker's Random Cut Forest",
+        )
     return ModelError(
         f"the model of endpoint '{endpoint}' refuses points of dimension {dimension} "
         f"({status}{f': {said}' if said else ''})",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from functools import partial
 from urllib.parse import urlsplit
 
+import numpy as np
 import pyarrow as pa
 
 from anomscan.config import RestSource
@@ -123,6 +125,7 @@ class Rest:
             raise ServiceError(without(key, error.message), hint=hint) from None
 
     def _items(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice | Reject]:
+        self._check_end(request)
         run = RestFetch(self._name, self._settings, self._clock)
         try:
             if key_of(self._name, self._settings) and _in_the_clear(self._template):
@@ -233,6 +236,17 @@ class Rest:
         wanted = asked(rows, request)
         run.saw(asset, rows, wanted)
         return wanted, rejects
+
+    def _check_end(self, request: Request) -> None:
+        """Refuse a request that ends before it begins, for want of a start."""
+        days = self._settings.history_days
+        earliest = np.datetime64(int(self._clock.wall()), "s") - np.timedelta64(days, "D")
+        begins = re.search(r"\{(days|start)\}", self._template) is not None
+        if begins and request.start is None and request.end is not None and request.end < earliest:
+            raise ConfigError(
+                f"source '{self._name}' is asked for the last {days} days, which begin after the end that is given",
+                hint=f"give --from, too, or raise sources.{self._name}.history_days",
+            )
 
     def _listed(self, run: RestFetch) -> tuple[str, ...]:
         """The ids that the service lists."""
