@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import json
@@ -99,7 +100,7 @@ def _change(rng: random.Random, holder: list[Any]) -> bool:
     elif what == 5:
         return True
     else:
-        parent[key] = rng.choice(_VALUES)
+        parent[key] = copy.deepcopy(rng.choice(_VALUES))
     return False
 
 

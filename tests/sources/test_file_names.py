@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from anomscan.config import Columns
 from anomscan.errors import InputError
-from anomscan.sources.base import Request, Source
+from anomscan.sources.base import AssetFailure, Request, Source
 
 Files = Callable[..., Source]
 NAMELESS = Columns(asset=None, timestamp="t", values=("v",))
@@ -87,3 +91,40 @@ def test_duckdb_reads_a_partitioned_folder(tmp_path: Path) -> None:
         f"SELECT asset_id, t, v FROM read_parquet('{tmp_path}/*/*.parquet', hive_partitioning = true) ORDER BY 1"
     )
     assert [row[0] for row in found.fetchall()] == ["alpha", "beta"]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such names")
+def test_a_name_that_is_no_text_costs_its_file_alone(tmp_path: Path, files: Files) -> None:
+    strange = os.fsdecode(b"b\xff.csv")
+    laid(tmp_path, "d/a.csv", f"d/{strange}", "d/c.csv")
+    for path in ("d", "d/*.csv"):
+        *rows, failure = files(path, columns=NAMELESS).fetch(Request())
+        assert [table["asset"][0].as_py() for table in rows] == ["a", "c"]
+        assert isinstance(failure, AssetFailure)
+        assert failure.asset == r"b\xff.csv"
+        assert str(failure.error) == (
+            r"the file name 'b\xff.csv' is not UTF-8 text, so it cannot give an asset id (rename the file)"
+        )
+    with pytest.raises(InputError, match=r"the file name 'b.xff\.csv' is not UTF-8 text"):
+        list(files(f"d/{strange}", columns=NAMELESS).fetch(Request()))
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such names")
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_where_a_column_says_the_asset_a_name_need_be_no_text(
+    tmp_path: Path, files: Files, read: Any, ending: str
+) -> None:
+    path = tmp_path / os.fsdecode(b"b\xff." + ending.encode())
+    rows = pa.table({"a": ["x"], "t": ["2017-01-01"], "v": [1.0]})
+    if ending == "parquet":
+        with path.open("wb") as file:
+            pq.write_table(rows, file)
+    else:
+        path.write_text("a,t,v\nx,2017-01-01,1\n" if ending == "csv" else '{"a": "x", "t": "2017-01-01", "v": 1}\n')
+    assert [row[0] for row in read(files(path.name, columns=Columns(asset="a", timestamp="t", values=("v",))))] == ["x"]
+
+
+def test_a_pipe_is_no_source(tmp_path: Path, files: Files) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(InputError, match=r"pipe\.csv is a pipe, a device or a socket, not a file"):
+        list(files("pipe.csv", columns=NAMELESS).fetch(Request()))

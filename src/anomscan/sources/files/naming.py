@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -73,6 +74,24 @@ def _by_key(path: Path, keys: dict[str, str]) -> str:
     return next(iter(named.values()))
 
 
+def is_text(path: Path, base: Path) -> bool:
+    """Whether the name of a file in a folder is UTF-8 text, as an id is."""
+    try:
+        str(path.relative_to(base)).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def escaped(path: Path) -> str:
+    r"""A name for a file whose own is not text.
+
+    >>> escaped(Path("site\udcff.csv"))
+    'site\\xff.csv'
+    """
+    return os.fsencode(path.name).decode("utf-8", "backslashreplace")
+
+
 def _stem(path: Path) -> str:
     """The name without its extension, and without what says how it is packed.
 
@@ -82,7 +101,14 @@ def _stem(path: Path) -> str:
     name = unpacked_name(path)
     stem = Path(name).stem or name
     try:
-        "/".join((*path.parts[:-1], stem)).encode()
+        stem.encode()
     except UnicodeEncodeError:
-        raise InputError(f"the path {path!r} is not UTF-8 text, so it cannot give an asset id") from None
+        raise nameless(path) from None
     return stem
+
+
+def nameless(path: Path) -> InputError:
+    """What is wrong with a file whose name is not text."""
+    return InputError(
+        f"the file name '{escaped(path)}' is not UTF-8 text, so it cannot give an asset id", hint="rename the file"
+    )

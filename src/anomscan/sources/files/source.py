@@ -12,7 +12,7 @@ import pyarrow as pa
 from anomscan.config import FilesSource
 from anomscan.errors import InputError
 from anomscan.sources.base import AssetFailure, Notice, Request
-from anomscan.sources.files.naming import asset_ids
+from anomscan.sources.files.naming import asset_ids, escaped, is_text, nameless
 from anomscan.sources.requests import asked
 from anomscan.tables.dialects import Dialect
 from anomscan.tables.formats import EXTENSIONS, columns_in, format_of, known_format, reader, sniffed
@@ -89,7 +89,7 @@ class Files:
         self._told.clear()
         self._rounded = False
         try:
-            files = _find(self._settings)
+            files, strange = _find(self._settings)
         except OSError as error:
             raise InputError(f"{self._settings.path} cannot be read: {error.strerror}") from None
         if self._settings.columns.asset is not None or self._settings.layout == "wide":
@@ -99,6 +99,8 @@ class Files:
                 yield from self._rows(files, request, self._times())
         else:
             yield from self._asset_by_asset(files, request)
+            if request.assets is None:
+                yield from (AssetFailure(escaped(one), nameless(one)) for one in strange)
 
     def _asset_by_asset(
         self, files: list[_File], request: Request
@@ -217,6 +219,10 @@ def _matching(settings: FilesSource) -> tuple[Path, list[Path]]:
             )
     elif path.is_file():
         base, found = path.parent, [path]
+    elif path.exists():
+        raise InputError(
+            f"{path} is a pipe, a device or a socket, not a file", hint="name a file, a folder or a pattern"
+        )
     else:
         base, pattern = _split(path)
         found = sorted(one for one in base.glob(pattern) if one.is_file() and not one.name.startswith(_HIDDEN))
@@ -225,16 +231,18 @@ def _matching(settings: FilesSource) -> tuple[Path, list[Path]]:
     return base, found
 
 
-def _find(settings: FilesSource) -> list[_File]:
-    """The files of a source, each with its format and its asset."""
+def _find(settings: FilesSource) -> tuple[list[_File], list[Path]]:
+    """The files of a source, each with its format and its asset; and those whose names cannot say one."""
     base, found = _matching(settings)
     _refuse_lakes(settings.path, found)
     if settings.duplicates == "newest-file":
         found.sort(key=lambda one: (one.stat().st_mtime_ns, one))
     by_file = settings.columns.asset is None and settings.layout != "wide"
-    ids = asset_ids(found, base) if by_file else [None] * len(found)
-    formats = [settings.format or known_format(one) for one in found]
-    return [_File(*each) for each in zip(found, formats, ids, strict=True)]
+    named = [one for one in found if is_text(one, base)] if by_file and found != [settings.path] else found
+    ids = asset_ids(named, base) if by_file else [None] * len(named)
+    formats = [settings.format or known_format(one) for one in named]
+    files = [_File(*each) for each in zip(named, formats, ids, strict=True)]
+    return files, [one for one in found if one not in set(named)]
 
 
 def _split(pattern: Path) -> tuple[Path, str]:
