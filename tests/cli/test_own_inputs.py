@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from anomscan.reports.links import chart_stem
+
 WRITERS = {
     "scan": ["scan", "--all"],
     "detect": ["detect", "--asset", "a"],
@@ -212,3 +214,31 @@ def test_other_names_that_are_too_long(fetched):
     assert "bytes" in refused(fetched, "train", "--detector", "rcf")
     fetched.write("anomscan.toml", settings.replace("sources.fleet", f"sources.{'x' * 250}").replace('"fleet"', '"x"'))
     assert "bytes" in refused(fetched, "fetch", "--source", "x" * 250)
+
+
+PLANTED = [
+    "r.jsonl.run.json",
+    "r.jsonl.scores.parquet",
+    "pages/plotly.min.js",
+    "pages/charts/{page}",
+    "anomscan-data/fleet/batch-000002.parquet",
+    "anomscan-data/fleet/roster/roster-000002.parquet",
+]
+
+
+def test_a_planted_link_has_nothing_overwritten(fetched):
+    """A name that we choose and others can guess is not followed elsewhere."""
+    (fetched.folder / "pages" / "charts").mkdir(parents=True)
+    page = f"{chart_stem('a')}.html"
+    for number, name in enumerate(PLANTED):
+        fetched.write(f"precious-{number}", "plotly.js v")
+        link = fetched.folder / name.format(page=page)
+        link.unlink(missing_ok=True)
+        link.symlink_to(fetched.folder / f"precious-{number}")
+    fetched.write("telemetry.csv", (fetched.folder / "telemetry.csv").read_text() + "c,2016-01-01,0.5,Ok\n")
+    fetched.good("fetch")
+    assert fetched("scan", "--all", "-o", "r.jsonl")[0] == 4
+    fetched.good("report", "r.jsonl", "-o", "pages")
+    for number, name in enumerate(PLANTED):
+        assert (fetched.folder / f"precious-{number}").read_text() == "plotly.js v"
+        assert not (fetched.folder / name.format(page=page)).is_symlink()

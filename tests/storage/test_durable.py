@@ -171,3 +171,17 @@ def test_standard_output_can_be_named(tmp_path: Path) -> None:
     write = "from anomscan.storage.durable import replace_file\nwith replace_file('/dev/stdout') as f: f.write(b'x')"
     done = subprocess.run([sys.executable, "-c", write], stdout=subprocess.PIPE, check=True, cwd=tmp_path)
     assert done.stdout == b"x"
+
+
+def test_a_link_that_is_not_to_be_followed_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("x")
+    (tmp_path / "precious").chmod(0o600)
+    for target in ("precious", "absent"):
+        (tmp_path / "out").unlink(missing_ok=True)
+        (tmp_path / "out").symlink_to(tmp_path / target)
+        with replace_file(tmp_path / "out", follow=False) as file:
+            file.write(b"new")
+        assert not (tmp_path / "out").is_symlink()
+        assert (tmp_path / "out").read_bytes() == b"new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "precious"]
+    assert (tmp_path / "precious").read_text() == "x"

@@ -353,7 +353,7 @@ def _keep_rejects(store: Store, source: str, rejects: Sequence[Reject]) -> tuple
             known = len(kept)
         # Without the reason, because it names the place, which differs in the next response.
         kept.setdefault(encoded.partition(b'}, "reason": "')[0], encoded)
-    with replace_file(path) as file:
+    with replace_file(path, follow=False) as file:
         for encoded in kept.values():
             file.write(encoded + b"\n")
     return path, len(kept) - known

@@ -166,7 +166,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _write(path: Path, pieces: Iterable[bytes]) -> None:
-    with replace_file(path, sweep=False) as file:
+    with replace_file(path, follow=False, sweep=False) as file:
         for piece in pieces:
             file.write(piece)
 

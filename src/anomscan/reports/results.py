@@ -109,9 +109,9 @@ def write_results(
             records.writelines(each.line + b"\n" for each in results)
         return
     with (
-        replace_file(path) as records,
-        replace_file(scores_path(path)) as scores,
-        replace_file(run_path(path)) as run,
+        replace_file(path, follow=False) as records,
+        replace_file(scores_path(path), follow=False) as scores,
+        replace_file(run_path(path), follow=False) as run,
     ):
         digest = hashlib.sha256()
         write_scores(scores, written(results, records.write, digest.update), columns)

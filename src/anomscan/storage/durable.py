@@ -23,17 +23,20 @@ _UNFINISHED = re.compile(r"\.anomscan-[0-9a-f]{8}-[0-9a-f]{16}\.tmp")
 
 
 @contextmanager
-def replace_file(path: str | os.PathLike[str], *, sweep: bool = True) -> Iterator[BinaryIO]:
+def replace_file(path: str | os.PathLike[str], *, follow: bool = True, sweep: bool = True) -> Iterator[BinaryIO]:
     """Write a file that replaces ``path`` at the end of the block, if the block succeeds.
 
     The bytes go to a temporary file in the same folder (made if it is missing), which is flushed to the disk and then
-    renamed: a reader sees the old file or the new one, also after ``kill -9`` or a power cut. A link is followed, the
-    permissions of an old file are kept, and what is not a regular file (``/dev/null``, a pipe) is written straight to.
+    renamed: a reader sees the old file or the new one, also after ``kill -9`` or a power cut. The permissions of an old
+    file are kept, and what is not a regular file (``/dev/null``, a pipe) is written straight to.
 
     Parameters
     ----------
     path
         The file.
+    follow
+        Whether a link to a file is followed, as one that a user names is, or replaced: it may have been laid there to
+        have another file overwritten.
     sweep
         Whether to look for what killed writers of it left, and remove that; who writes many files into one folder calls
         :func:`remove_unfinished` once instead.
@@ -52,14 +55,14 @@ def replace_file(path: str | os.PathLike[str], *, sweep: bool = True) -> Iterato
     >>> target.read_bytes()
     b'whole'
     """
-    with output_errors(Path(path)):
-        special = not stat.S_ISREG(file_mode(Path(path)))
-    # The name that the system gives to what is behind /dev/stdout is no path.
-    target = Path(path) if special else Path(os.path.realpath(path))
+    target = Path(path)
+    with output_errors(target):
+        special = not stat.S_ISREG(file_mode(target))
     if special:
         with _special(target) as file:
             yield file
         return
+    target = Path(os.path.realpath(path)) if follow else Path(os.path.realpath(target.parent), target.name)
     with output_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         if sweep:
@@ -71,8 +74,9 @@ def replace_file(path: str | os.PathLike[str], *, sweep: bool = True) -> Iterato
         yield file
         file.flush()
         with output_errors(target):
-            if target.exists():
-                os.fchmod(descriptor, target.stat().st_mode & 0o7777)
+            with suppress(FileNotFoundError):
+                if stat.S_ISREG(mode := target.lstat().st_mode):
+                    os.fchmod(descriptor, mode & 0o7777)
             os.fsync(descriptor)
             unfinished.replace(target)
             raw.close()

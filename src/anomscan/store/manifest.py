@@ -139,7 +139,7 @@ class Manifest:
         }
         if self.dropped:
             document["dropped"] = [_entry(file) | {"until": file.until} for file in self.dropped]
-        with replace_file(folder / MANIFEST) as out:
+        with replace_file(folder / MANIFEST, follow=False) as out:
             out.write(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
 
 

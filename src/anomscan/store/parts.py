@@ -70,7 +70,7 @@ class PartWriter:
         if len(block) == 0:
             return
         if self._writer is None:
-            out = self._stack.enter_context(replace_file(self._folder / self._name))
+            out = self._stack.enter_context(replace_file(self._folder / self._name, follow=False))
             self._writer = _parquet_writer(out, block, self._layout)
             self._stack.push(self._finish)
         rows = block.bucket_rows()

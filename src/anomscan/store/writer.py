@@ -242,7 +242,7 @@ def swap(folder: Path, before: Manifest, after: Manifest, roster: Roster) -> Man
     """Commit: put a manifest whose files are written, and the roster that goes with it, in place."""
     sequence = before.sequence + 1
     name = f"{ROSTER}/roster-{sequence:06d}.parquet"
-    with replace_file(folder / name) as out:
+    with replace_file(folder / name, follow=False) as out:
         roster.save(out)
     after = replace(after, sequence=sequence, roster=name)
     after.save(folder)

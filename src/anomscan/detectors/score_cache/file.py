@@ -81,7 +81,7 @@ def write(
         "gaps": gaps,
         "skips": {asset: each.skips for asset, each in known.items() if each.skips},
     }
-    with replace_file(path) as file:
+    with replace_file(path, follow=False) as file:
         for part in _frame(facts, kept, [0] * len(kept), files, 0):
             file.write(part)
 
