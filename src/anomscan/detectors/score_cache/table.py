@@ -11,13 +11,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from anomscan.store.block import Block
+from anomscan.store.block import Block, Codes
 from anomscan.store.partitions import Partition
 from anomscan.store.snapshot import FileId
 from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Floats, Instants, LongGaps, Series
 
-Codes = NDArray[np.int32]
 Counts = NDArray[np.int64]
 #: Rows, and how many places of the calendar were left out before each.
 Skips = tuple[tuple[int, int], ...]
