@@ -107,6 +107,8 @@ def test_a_sheet_may_be_named(tmp_path: Path, files: Files, parts: Parts) -> Non
     source = files("t.xlsx", columns=COLUMNS, sheet="2", skip_rows=[1])
     assert [row[2] for row in rows_of(source)] == [2.0]
     assert parts(source.fetch(Request()))[2] == []
+    (told,) = (item.text for item in parts(files("t.xlsx", columns=COLUMNS).fetch(Request()))[2])
+    assert "sheet = \"1\", not sheet '2', which has the columns, too;" in told
     with pytest.raises(InputError, match=r"t\.xlsx has no sheet '3' \(it has: 1, 2\)"):
         rows_of(files("t.xlsx", columns=COLUMNS, sheet="3"))
 

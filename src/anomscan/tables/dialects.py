@@ -42,6 +42,8 @@ class Dialect:
         Whether the row after the header holds units.
     sheet
         Of a workbook.
+    other_sheets
+        Those that have the columns, too, and are not read.
     header_line, units_line
         The lines of the header and of the row of units, counted from 1; 0 for none.
     doubt
@@ -68,6 +70,7 @@ class Dialect:
     old_line_ends: bool = False
     spaced: bool = False
     trailing: int = 0
+    other_sheets: tuple[str, ...] = ()
 
     @property
     def plain(self) -> bool:
@@ -103,6 +106,8 @@ class Dialect:
             found.append(f"a header in line {self.header_line}")
         if said.units_row is None and self.units_row:
             found.append("units_row = true")
+        if self.other_sheets:
+            found.append(f"not sheet {', '.join(map(repr, self.other_sheets))}, which has the columns, too")
         if self.doubt is not None:
             found.append(f'decimal = ".", so that {self.doubt} is less than a thousand')
         if self.old_line_ends:

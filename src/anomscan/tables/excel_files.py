@@ -35,15 +35,27 @@ def sniffed(path: Path, said: Dialect, sought: Sought) -> Dialect:
         The workbook cannot be read, or has no such sheet.
     """
     with _opened(path) as book:
+        found: Dialect | None = None
+        others = []
         for name in book.sheet_names if said.sheet is None else [said.sheet]:
             rows = islice(_rows(book, path, name), PREAMBLE + ROWS)
-            for number, cells in rows:
-                header = _texts(cells)
-                if number <= PREAMBLE and number not in said.skip_rows and set(sought.names) <= set(header):
-                    sheet = name if len(book.sheet_names) > 1 else None
-                    found = replace(said, sheet=said.sheet or sheet, header_line=number)
-                    return with_signs(found, said, sought, header, [_words(cells) for _, cells in rows])
-    return said
+            number, header = _header_in(rows, said, sought)
+            if header is not None and found is not None:
+                others.append(name)
+            elif header is not None:
+                sheet = name if len(book.sheet_names) > 1 else None
+                found = replace(said, sheet=said.sheet or sheet, header_line=number)
+                found = with_signs(found, said, sought, header, [_words(cells) for _, cells in rows])
+        return said if found is None else replace(found, other_sheets=tuple(others))
+
+
+def _header_in(rows: Iterator[tuple[int, _Cells]], said: Dialect, sought: Sought) -> tuple[int, list[str] | None]:
+    """The first row that has all names, and its number; None where there is none."""
+    for number, cells in rows:
+        header = _texts(cells)
+        if number <= PREAMBLE and number not in said.skip_rows and set(sought.names) <= set(header):
+            return number, header
+    return 0, None
 
 
 def columns_in(path: Path, dialect: Dialect = USUAL) -> list[str]:
