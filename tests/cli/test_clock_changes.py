@@ -78,6 +78,22 @@ def test_the_change_is_named_and_nothing_stored(
     assert len(store.read("fleet", "a")) == len(walls(start, hours, skip=day))
 
 
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Asia/Kolkata"])
+def test_the_beginning_of_the_calendar_is_in_no_doubt(place: Any, zone: str) -> None:
+    configure(place, "6h", zone)
+    telemetry(place, {"a": ["0001-01-01T00:00Z", "0001-01-01T06:00Z"]})
+    place.good("fetch")
+    assert len(Store.open(place.folder / "anomscan-data").read("fleet", "a")) == 2
+
+
+def test_seconds_of_jitter_hide_nothing(place: Any) -> None:
+    configure(place, "6h", BERLIN[0])
+    stamps = [f"{each}:{row * 7 % 20:02}" for row, each in enumerate(walls(BERLIN[1], 6))]
+    telemetry(place, {"a": stamps})
+    code, _, err = place("fetch")
+    assert (code, "set forward on 2024-03-31" in err) == (2, True)
+
+
 def test_the_night_of_the_change(place: Any) -> None:
     configure(place, "6h", BERLIN[0])
     stamps = walls("2024-03-01", 6, days=40)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -12,12 +13,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from anomscan.errors import InputError
-from anomscan.tables.zones import Moments, local
+from anomscan.tables.zones import Moments
 from anomscan.telemetry import arrow
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import ASSET, TIMESTAMP
 
-_HALF_HOUR_US = 1_800_000_000
+_HOUR_US = 3_600_000_000
+_DAY = np.timedelta64(1, "D")
+_MINUTE_US = 60_000_000
 _MINUTE = np.timedelta64(1, "m")
 #: So much of an asset's samples must keep the clock: a few may be off for another reason.
 _MOST = 0.9
@@ -31,7 +34,7 @@ class ClockChanges:
     timezone
         IANA name; whose clocks may be followed.
     cadence
-        The step between samples. If it divides half an hour, it divides every change, and there is no doubt.
+        The step between samples. If it divides every change of clocks, there is no doubt.
     ends
         Gives the last sample of each asset whose history is known.
     """
@@ -41,7 +44,8 @@ class ClockChanges:
         self._zone = ZoneInfo(timezone)
         self._cadence = cadence
         self._step = cadence.step
-        self._doubtful = not cadence.whole_days and timezone != "UTC" and _HALF_HOUR_US % cadence.step_us != 0
+        self._at = functools.lru_cache(1 << 16)(self._offset)
+        self._doubtful = not cadence.whole_days and timezone != "UTC" and not self._divides_changes()
         self._ends = dict(ends()) if self._doubtful else {}
         # By asset: how many samples stand at which place of a step, by UTC and by the clock of the zone.
         self._by_utc: dict[str, Counter[int]] = {}
@@ -58,15 +62,17 @@ class ClockChanges:
         codes = np.concatenate([codes, np.array([code for code, _ in known], codes.dtype)])
         moments = np.concatenate([moments, np.array([end for _, end in known], "datetime64[us]")])
         unique, places = np.unique(moments, return_inverse=True)
-        ahead = _ahead(unique, self._zone)
+        ahead = self._ahead(unique)
         changes = np.flatnonzero((ahead[1:] - ahead[:-1]) % self._step)
         if len(changes) and self._change is None:
             self._change = (unique[changes[0]], unique[changes[0] + 1])
         for tally, shown in ((self._by_utc, unique), (self._by_clock, unique + ahead)):
-            residues = shown.view(np.int64) % self._cadence.step_us
-            pairs = np.stack([codes.astype(np.int64), residues[places]])
-            found, counts = np.unique(pairs, axis=1, return_counts=True)
-            for code, residue, count in zip(*found.tolist(), counts.tolist(), strict=True):
+            whole_minutes = (shown.view(np.int64) + _MINUTE_US // 2) // _MINUTE_US * _MINUTE_US  # for jitter
+            residues = whole_minutes % self._cadence.step_us
+            keys = codes.astype(np.int64) * self._cadence.step_us + residues[places]
+            found, counts = np.unique(keys, return_counts=True)
+            for key, count in zip(found.tolist(), counts.tolist(), strict=True):
+                code, residue = divmod(key, self._cadence.step_us)
                 tally.setdefault(names[code], Counter())[residue] += count
 
     def refuse(self) -> None:
@@ -86,7 +92,7 @@ class ClockChanges:
         if 2 * sum(follows.values()) <= len(follows) or self._change is None:
             return
         asset = min(each for each, does in follows.items() if does)
-        at, hours = _found(self._change, self._zone)
+        at, hours = self._found(*self._change)
         raise InputError(
             f"asset '{asset}': its samples keep the local time of {self._name}, whose clocks were set "
             f"{'forward' if hours > 0 else 'back'} on {at:%Y-%m-%d} (daylight saving time): a cadence of "
@@ -95,17 +101,36 @@ class ClockChanges:
             'timezone = "UTC", where they have no offset, to take the local time as it stands',
         )
 
+    def _divides_changes(self) -> bool:
+        """Whether the step divides all that clocks in the zone have been changed by, of late."""
+        if _HOUR_US % self._cadence.step_us != 0:
+            return False
+        seasons = np.arange("1990-01", "2038-01", 3, dtype="datetime64[M]").astype("datetime64[us]")
+        ahead = self._ahead(seasons)
+        return not ((ahead - ahead[:1]) % self._step).any()
 
-def _found(between: tuple[np.datetime64, np.datetime64], zone: ZoneInfo) -> tuple[date, float]:
-    """The day on which clocks were changed between two instants, and by how many hours."""
-    before, after = between
-    ahead = _ahead(np.array(between), zone)
-    while after - before > _MINUTE:
-        middle = before + (after - before) // 2
-        before, after = (middle, after) if _ahead(np.array([middle]), zone)[0] == ahead[0] else (before, middle)
-    day: date = local(np.array([after]), zone)[0].astype("datetime64[D]").item()
-    return day, float((ahead[1] - ahead[0]) / np.timedelta64(1, "h"))
+    def _ahead(self, utc: Moments) -> NDArray[np.timedelta64]:
+        """(n,) what the clock is ahead of UTC by."""
+        days, places = np.unique(utc.astype("datetime64[D]"), return_inverse=True)
+        starts = days.astype("datetime64[us]")
+        known = np.array([self._at(day) for day in starts.tolist()], "timedelta64[us]")
+        ends = np.array([self._at(day) for day in (starts + _DAY).tolist()], "timedelta64[us]")
+        ahead: NDArray[np.timedelta64] = known[places]
+        changing = (known != ends)[places]  # on that day
+        ahead[changing] = [self._at(moment) for moment in utc[changing].tolist()]
+        return ahead
 
+    def _offset(self, utc: datetime) -> timedelta:
+        try:
+            return utc.replace(tzinfo=UTC).astimezone(self._zone).utcoffset() or timedelta(0)
+        except (OverflowError, AttributeError):  # the ends of the calendar, and beyond them, where NumPy gives numbers
+            return timedelta(0)
 
-def _ahead(utc: Moments, zone: ZoneInfo) -> NDArray[np.timedelta64]:
-    return local(utc, zone) - utc
+    def _found(self, before: np.datetime64, after: np.datetime64) -> tuple[date, float]:
+        """The day on which clocks were changed between two instants, and by how many hours."""
+        ahead = self._ahead(np.array([before, after]))
+        while after - before > _MINUTE:
+            middle = before + (after - before) // 2
+            before, after = (middle, after) if self._ahead(np.array([middle]))[0] == ahead[0] else (before, middle)
+        day: date = (after + ahead[1]).astype("datetime64[D]").item()
+        return day, float((ahead[1] - ahead[0]) / np.timedelta64(1, "h"))
