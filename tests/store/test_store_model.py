@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomscan.errors import AssetError
+from anomscan.errors import AssetError, InputError
 from anomscan.store.store import Store
 from anomscan.store.writer import CommitCounts
 from anomscan.telemetry.cadence import Cadence
@@ -147,7 +148,8 @@ def test_what_was_known_then_stays_so(history: list[tuple[int, dict[Key, Content
         store = Store.create(Path(folder) / "store")
         views: dict[int, dict[str, list[tuple[int, int, Content]]]] = {}
         for clock, rows, compact in history:
-            put(store, clock, rows, 5)
+            with suppress(InputError):  # by chance no two samples are a step apart
+                put(store, clock, rows, 5)
             if not store.sources():
                 continue
             if compact:
