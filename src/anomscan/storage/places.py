@@ -109,7 +109,7 @@ class ObjectPlace:
 
 
 #: A folder or file of a store.
-AnyPlace = Path | ObjectPlace
+Place = Path | ObjectPlace
 
 
 def is_url(text: str) -> bool:
@@ -121,7 +121,7 @@ def is_url(text: str) -> bool:
     return _URL.match(text) is not None
 
 
-def place_of(path: str | PathLike[str] | ObjectPlace) -> AnyPlace:
+def place_of(path: str | PathLike[str] | ObjectPlace) -> Place:
     """The place of a path or URL.
 
     Raises
@@ -137,7 +137,7 @@ def place_of(path: str | PathLike[str] | ObjectPlace) -> AnyPlace:
     return ObjectPlace(url, *connect(url))
 
 
-def folders_in(place: AnyPlace) -> list[str]:
+def folders_in(place: Place) -> list[str]:
     """The names of the folders in a folder; none if that does not exist.
 
     Raises
@@ -157,14 +157,14 @@ def folders_in(place: AnyPlace) -> list[str]:
         raise StoreError(f"{place} cannot be read: {error.strerror}") from None
 
 
-def files_in(folder: AnyPlace) -> list[str]:
+def files_in(folder: Place) -> list[str]:
     """The names of the Parquet files in a folder; none if that does not exist."""
     if isinstance(folder, ObjectPlace):
         return folder.names(folders=False)
     return [entry.name for entry in folder.glob("*.parquet")]
 
 
-def content_of(place: AnyPlace) -> bytes:
+def content_of(place: Place) -> bytes:
     """All of a file.
 
     Raises
@@ -175,7 +175,7 @@ def content_of(place: AnyPlace) -> bytes:
     return read_regular(place) if isinstance(place, Path) else place.read_bytes()
 
 
-def opened(place: AnyPlace) -> pa.NativeFile:
+def opened(place: Place) -> pa.NativeFile:
     """A file, open; an open local file can be read even after it has been removed."""
     if isinstance(place, ObjectPlace):
         return place.open()
@@ -185,7 +185,7 @@ def opened(place: AnyPlace) -> pa.NativeFile:
     return pa.OSFile(str(place))
 
 
-def local(place: AnyPlace) -> Path:
+def local(place: Place) -> Path:
     """A place that can be written to.
 
     Raises

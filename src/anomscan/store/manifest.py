@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from anomscan.errors import ConfigError, StoreError
 from anomscan.storage.durable import replace_file
-from anomscan.storage.places import AnyPlace, content_of, files_in
+from anomscan.storage.places import Place, content_of, files_in
 from anomscan.storage.untrusted import parse_json
 from anomscan.store.block import BUCKETS
 from anomscan.telemetry.cadence import Cadence
@@ -158,7 +158,7 @@ def bucket_rows(files: Iterable[DataFile]) -> NDArray[np.int64]:
     return sum((file.bucket_rows() for file in files), np.zeros(BUCKETS, np.int64))
 
 
-def load(folder: AnyPlace) -> Manifest | None:
+def load(folder: Place) -> Manifest | None:
     """The manifest of a source's folder; None if nothing was ever stored.
 
     Raises
@@ -191,7 +191,7 @@ def load(folder: AnyPlace) -> Manifest | None:
         raise StoreError(f"{path} is damaged", hint=REFETCH) from None
 
 
-def _document(path: AnyPlace) -> Any:
+def _document(path: Place) -> Any:
     """The content of a manifest; on object storage one that is replaced while it is read is cut off, and read again."""
     before = None
     while (text := content_of(path)) != before:

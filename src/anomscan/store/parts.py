@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from anomscan.errors import StoreError
 from anomscan.storage.durable import replace_file
-from anomscan.storage.places import AnyPlace, ObjectPlace, opened
+from anomscan.storage.places import ObjectPlace, Place, opened
 from anomscan.store.block import BUCKETS, Block, concat, file_schema, from_table, to_table
 from anomscan.store.manifest import REFETCH, SUPERSEDED, DataFile, Manifest, load
 from anomscan.store.partitions import Key, key_of
@@ -103,7 +103,7 @@ class PartWriter:
 class PartReader:
     """Reads one file; opened when first needed, and the last row group kept for the buckets that share it."""
 
-    def __init__(self, folder: AnyPlace, part: DataFile, layout: Layout) -> None:
+    def __init__(self, folder: Place, part: DataFile, layout: Layout) -> None:
         self._folder, self._path, self._part, self._layout = folder, folder / part.name, part, layout
         self._source: pa.NativeFile | None = None
         self._file: pq.ParquetFile | None = None
@@ -313,7 +313,7 @@ def bucket_spans(rows: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
 
 
 @contextmanager
-def present(folder: AnyPlace) -> Iterator[None]:
+def present(folder: Place) -> Iterator[None]:
     """For callers that have the newest manifest: a missing file means damage."""
     try:
         yield
@@ -321,7 +321,7 @@ def present(folder: AnyPlace) -> Iterator[None]:
         raise StoreError(f"{folder} lacks a file that its manifest lists: {error}", hint=REFETCH) from None
 
 
-def same_rows(folder: AnyPlace, manifest: Manifest, error: FileNotFoundError) -> Manifest:
+def same_rows(folder: Place, manifest: Manifest, error: FileNotFoundError) -> Manifest:
     """For readers whose files were removed meanwhile: a newer manifest of the same rows.
 
     Raises
@@ -354,7 +354,7 @@ def _pieces(start: int, stop: int) -> Iterator[tuple[int, int]]:
     yield from pairwise(start + (stop - start) * piece // count for piece in range(count + 1))
 
 
-def _parquet(path: AnyPlace, source: pa.NativeFile, metadata: pq.FileMetaData | None = None) -> pq.ParquetFile:
+def _parquet(path: Place, source: pa.NativeFile, metadata: pq.FileMetaData | None = None) -> pq.ParquetFile:
     return pq.ParquetFile(
         source,
         metadata=metadata,
@@ -373,7 +373,7 @@ def _may_hold(file: pq.ParquetFile, group: int, first: str, last: str) -> bool:
 
 
 @contextmanager
-def reading(path: AnyPlace) -> Iterator[None]:
+def reading(path: Place) -> Iterator[None]:
     """Name the file that is damaged or cannot be read; the caller deals with missing files."""
     try:
         yield

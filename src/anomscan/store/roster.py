@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from anomscan.storage.places import AnyPlace, opened
+from anomscan.storage.places import Place, opened
 from anomscan.store.block import BUCKETS, Block, Micros, bucket_of
 from anomscan.store.manifest import Manifest
 from anomscan.store.parts import reading
@@ -53,12 +53,12 @@ class Roster:
         return cls(names, zeros, zeros, zeros, zeros)
 
     @classmethod
-    def listed(cls, folder: AnyPlace, manifest: Manifest) -> Roster:
+    def listed(cls, folder: Place, manifest: Manifest) -> Roster:
         """The roster that a manifest lists; a blank one before the first commit. Errors are those of :meth:`load`."""
         return cls.load(folder / manifest.roster, manifest) if manifest.roster else cls.blank([])
 
     @classmethod
-    def load(cls, path: AnyPlace, manifest: Manifest) -> Roster:
+    def load(cls, path: Place, manifest: Manifest) -> Roster:
         """Read a roster and see that it is one of the rows that a manifest counts.
 
         Raises

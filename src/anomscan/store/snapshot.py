@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from anomscan.errors import AnomscanError, StoreError
-from anomscan.storage.places import AnyPlace
+from anomscan.storage.places import Place
 from anomscan.store.block import BUCKETS, Block, concat, empty
 from anomscan.store.manifest import REFETCH, Manifest, load
 from anomscan.store.partitions import Cut, Partition
@@ -49,7 +49,7 @@ class Snapshot:
         Which files make it up; None where they do not lie in a folder, or have gone.
     """
 
-    def __init__(self, folder: AnyPlace, manifest: Manifest, roster: Roster, parts: list[PartReader]) -> None:
+    def __init__(self, folder: Place, manifest: Manifest, roster: Roster, parts: list[PartReader]) -> None:
         self.folder, self._manifest, self._roster = folder, manifest, roster
         self._parts: list[PartReader] | None = parts
         self.files = _ids(folder, manifest)
@@ -201,7 +201,7 @@ class Snapshot:
         return parts
 
 
-def _ids(folder: AnyPlace, manifest: Manifest) -> frozenset[FileId] | None:
+def _ids(folder: Place, manifest: Manifest) -> frozenset[FileId] | None:
     if not isinstance(folder, Path):
         return None
     try:

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from anomscan.errors import AssetError, ConfigError, StoreError
-from anomscan.storage.places import AnyPlace, ObjectPlace, folders_in, local, place_of
+from anomscan.storage.places import ObjectPlace, Place, folders_in, local, place_of
 from anomscan.store.block import bucket_of
 from anomscan.store.manifest import LOCK, Manifest, load
 from anomscan.store.parts import PartReader, present, read_parts
@@ -264,7 +264,7 @@ class Store:
             if any(file.is_batch for file in manifest.files):
                 compact(folder, manifest)
 
-    def _folder(self, source: str) -> AnyPlace:
+    def _folder(self, source: str) -> Place:
         if not _NAME.fullmatch(source):
             raise ConfigError(
                 f"'{source}' cannot be a source's name in the store", hint="use letters, digits, '.', '_' and '-'"
