@@ -151,7 +151,7 @@ def rules_of(settings: SourceSettings) -> CommitRules:
     """What becomes of a source's rows that do not fit."""
     # The files of a source whose newest file counts are read in the order of their age.
     how = "last" if settings.duplicates == "newest-file" else settings.duplicates
-    return CommitRules(how, settings.tolerance_us)
+    return CommitRules(how, settings.tolerance_us, settings.columns.health is not None)
 
 
 def resumed(request: Request, store: Store, source: str, late: np.timedelta64) -> Request:
@@ -258,6 +258,11 @@ def fetch_into(
         changes.refuse()
         tally = writer.commit(keep_rejects)
         warnings += _clock_behind(now, writer.arrived_before, source.name, local(store.path) / source.name)
+        if writer.added:
+            warnings.append(
+                f"source '{source.name}' now has {', '.join(writer.added)}: samples that this fetch did not bring have "
+                "no value of it (fetch --from brings older ones; models of other variables must be trained again)"
+            )
     for failed in tally.failed:
         missing.discard(failed.asset)
         failures.append(AssetFailure(failed.asset, AssetError(failed.reason, hint=failed.hint)))

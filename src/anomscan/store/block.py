@@ -132,11 +132,19 @@ class Block:
         same[1:] = (self.assets[1:] == self.assets[:-1]) & (self.timestamps[1:] == self.timestamps[:-1])
         return same
 
-    def agrees(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """(m,) bool: whether rows have the values and the health of the rows before them."""
+    def agrees(
+        self, rows: NDArray[np.int64], *, has_health: bool = True, added: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.bool_]:
+        """(m,) bool: whether rows have the values of the rows before them, and the health unless it does not count.
+
+        Of the variables under the mask ``added``, (d,) bool, the rows before may have no value.
+        """
         ours, theirs = self.values[rows], self.values[rows - 1]
         equal = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
-        return np.asarray(equal.all(axis=1) & (self.health[rows] == self.health[rows - 1]))
+        if added is not None:
+            equal |= np.isnan(theirs) & added
+        same = equal.all(axis=1)
+        return np.asarray(same & (self.health[rows] == self.health[rows - 1]) if has_health else same)
 
     def latest(self, as_of: int | None = None) -> Block:
         """One row per sample, in order: the revision that arrived last, or last up to ``as_of`` (microseconds)."""

@@ -14,7 +14,13 @@ from anomscan.store.rules import CommitRules
 
 
 def merge(
-    incoming: Block, stored: Block | None, known: Roster, arrived_at: int, rules: CommitRules, findings: Findings
+    incoming: Block,
+    stored: Block | None,
+    known: Roster,
+    arrived_at: int,
+    rules: CommitRules,
+    findings: Findings,
+    added: NDArray[np.bool_] | None = None,
 ) -> tuple[Block, Roster]:
     """Find what a commit adds for some assets.
 
@@ -33,6 +39,9 @@ def merge(
         What becomes of rows that do not fit.
     findings
         Where counts, rejects and errors are noted.
+    added
+        (d,) bool: the variables that came later than some of ``stored``. A row that brings no more than a value of them
+        is new, not a revision.
 
     Returns
     -------
@@ -60,12 +69,13 @@ def merge(
     # In the store's order the row before a fetched one is the revision that was known when it arrived, if there is one.
     repeats = both.repeats()
     candidates = np.flatnonzero(fetched & repeats)
-    agrees = both.agrees(candidates)
+    agrees = both.agrees(candidates, has_health=rules.has_health)
+    completes = ~agrees & both.agrees(candidates, has_health=rules.has_health, added=added)
     fresh = fetched.copy()
     fresh[candidates[agrees]] = False
     findings.unchanged += int(agrees.sum())
-    findings.revised += len(candidates) - int(agrees.sum())
-    findings.new += int(fetched.sum()) - len(candidates)
+    findings.revised += len(candidates) - int(agrees.sum()) - int(completes.sum())
+    findings.new += int(fetched.sum()) - len(candidates) + int(completes.sum())
 
     entries = _entries(both, fetched, repeats, incoming.names, known, arrived_at)
     findings.count_steps(entries)

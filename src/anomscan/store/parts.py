@@ -109,6 +109,19 @@ class PartReader:
         self._file: pq.ParquetFile | None = None
         self._edges: list[int] = []
         self._held: tuple[int, Block] | None = None
+        self._absent: tuple[str, ...] = ()
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """The variables that came after the file was written: it has no value of them.
+
+        Raises
+        ------
+        StoreError, FileNotFoundError, ServiceError
+            As for ``read``.
+        """
+        self.open()
+        return self._absent
 
     @property
     def name(self) -> str:
@@ -233,7 +246,10 @@ class PartReader:
         return block
 
     def _group(self, group: int) -> pa.Table:
-        return self._open().read_row_group(group, use_threads=False)
+        table = self._open().read_row_group(group, use_threads=False)
+        for variable in self._absent:
+            table = table.append_column(value_column(variable), pa.nulls(len(table), pa.float64()))
+        return table
 
     def open(self) -> None:
         """Open it now: an open local file can be read even after it has been removed.
@@ -257,11 +273,22 @@ class PartReader:
             data = self._file.metadata
             if data.num_rows != sum(self._part.rows):
                 raise pa.ArrowInvalid("another number of rows than the manifest says")
-            if not self._file.schema_arrow.equals(file_schema(self._layout)):
-                raise pa.ArrowInvalid("other columns than the manifest says")
+            self._absent = _absent(self._file.schema_arrow, self._layout)
             groups = (data.row_group(group).num_rows for group in range(data.num_row_groups))
             self._edges = list(accumulate(groups, initial=0))
         return self._file
+
+
+def _absent(has: pa.Schema, layout: Layout) -> tuple[str, ...]:
+    """The variables of a layout that a file has no column of; all other columns must be there."""
+    due = file_schema(layout)
+    if has.equals(due):
+        return ()
+    absent = tuple(variable for variable in layout.variables if value_column(variable) not in has.names)
+    own = [field for field in due if field.name not in map(value_column, absent)]
+    if {field.name: field.type for field in own} != dict(zip(has.names, has.types, strict=True)):
+        raise pa.ArrowInvalid("other columns than the manifest says")
+    return absent
 
 
 def _parquet_writer(out: BinaryIO, sample: Block, layout: Layout) -> pq.ParquetWriter:

@@ -21,7 +21,10 @@ class CommitRules:
     tolerance_us
         How far from the grid of its asset a timestamp may lie and is moved there, microseconds, less than half a step;
         0: it must lie on it.
+    has_health
+        Whether the source tells health. Where it does not, or not any more, a sample keeps what is stored.
     """
 
     duplicates: Duplicates = "reject"
     tolerance_us: int = 0
+    has_health: bool = True

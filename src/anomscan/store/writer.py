@@ -66,6 +66,8 @@ class StoreWriter:
     ----------
     arrived_before
         When the last commit arrived, datetime64[us], UTC; None before the first.
+    added
+        Variables that nothing is stored of; rows that are stored have no value of them.
     gaps
         What ``commit`` found of gaps that are longer than the rest of an asset's history.
     """
@@ -78,6 +80,7 @@ class StoreWriter:
         self._arrived_at = int(arrived_at.astype("datetime64[us]").astype(np.int64))
         self.arrived_before: np.datetime64 | None = None
         self.gaps = LongestGaps()
+        self.added: tuple[str, ...] = ()
         self._resources = ExitStack()
         self._manifest = Manifest(layout)
         self._held: list[pa.Table] = []
@@ -90,8 +93,10 @@ class StoreWriter:
             stack.enter_context(lock.hold(self._folder / LOCK, f"source '{self._folder.name}' of the store"))
             manifest = load(self._folder)
             if manifest is not None and not manifest.is_blank:
-                _same_layout(self._folder.name, manifest.layout, self._layout)
-                self._manifest = manifest
+                _check_layout(self._folder.name, manifest.layout, self._layout)
+                stored = set(manifest.layout.variables)
+                self.added = tuple(variable for variable in self._layout.variables if variable not in stored)
+                self._manifest = replace(manifest, layout=self._layout) if self.added else manifest
             clean(self._folder, manifest)
             last = last_arrival(self._folder, self._manifest)
             self.arrived_before = None if last is None else np.datetime64(last, "us")
@@ -202,6 +207,8 @@ class StoreWriter:
         """The rows to store and the new entries of the roster, some buckets at a time."""
         spill, files = self._spill, self._neighbours()
         stored = [PartReader(self._folder, file, self._layout) for file in files]
+        later = {variable for part in stored for variable in part.absent}
+        added = np.array([variable in later for variable in self._layout.variables])
         rows = np.where(spill.bucket_rows > 0, spill.bucket_rows + bucket_rows(files), 0)
         spans = list(bucket_spans(rows.tolist(), SPILL_ROWS))
 
@@ -209,7 +216,7 @@ class StoreWriter:
         for (first, stop), incoming in zip(spans, spill.blocks(spans), strict=True):
             known = roster.pick(incoming.names, places)
             fresh, entries = merge(
-                incoming, read_parts(stored, first, stop), known, self._arrived_at, self._rules, findings
+                incoming, read_parts(stored, first, stop), known, self._arrived_at, self._rules, findings, added
             )
             self.gaps.add(fresh, roster.pick(fresh.names, places), self._layout.cadence.step_us)
             yield fresh, entries
@@ -252,14 +259,18 @@ def swap(folder: Path, before: Manifest, after: Manifest, roster: Roster) -> Man
     return after
 
 
-def _same_layout(source: str, stored: Layout, wanted: Layout) -> None:
+def _check_layout(source: str, stored: Layout, wanted: Layout) -> None:
+    """Refuse another cadence, and variables without all that are stored."""
     differences = []
     if stored.cadence.step_us != wanted.cadence.step_us:
         differences.append(f"cadence {stored.cadence.name}, not {wanted.cadence.name}")
-    if stored.variables != wanted.variables:
+    kept = tuple(variable for variable in wanted.variables if variable in stored.variables)
+    hint = "give the source another name, or use another store path"
+    if kept != stored.variables:
+        hint += "; variables can be added, but none can be left out or change places"
         differences.append(f"variables {', '.join(stored.variables)}, not {', '.join(wanted.variables)}")
     if differences:
         raise StoreError(
             f"source '{source}' is stored with {' and '.join(differences)}",
-            hint="give the source another name, or use another store path",
+            hint=hint,
         )
