@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from anomscan.config import Columns, FilesSource, SqlSource
-from anomscan.errors import ConfigError, InputError
+from anomscan.errors import InputError
 from anomscan.sources.base import Notice, Request, Source
 from anomscan.tables.salvage import Reject
 
@@ -184,5 +184,5 @@ def test_a_tag_that_no_row_has_is_told(tmp_path: Path, files: Files) -> None:
 )
 def test_columns_that_do_not_fit(kind: Any, keys: dict[str, Any], complaint: str) -> None:
     also = {"kind": "files", "path": "t.csv"} if kind is FilesSource else {"kind": "sql", "query": "SELECT 1"}
-    with pytest.raises(ConfigError, match=complaint):
+    with pytest.raises(ValueError, match=complaint):
         kind(cadence="1D", **also, **keys)

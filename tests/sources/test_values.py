@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from anomscan.config import Columns, FilesSource
-from anomscan.errors import ConfigError, InputError
+from anomscan.errors import InputError
 from anomscan.sources.base import Notice, Request, Source
 from anomscan.tables.salvage import Reject
 from anomscan.tables.values import MISSING
@@ -144,7 +144,7 @@ def test_lines_are_named_however_many_values_are_impossible(tmp_path: Path, file
     ],
 )
 def test_settings_that_cannot_be(keys: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(ConfigError, match=complaint):
+    with pytest.raises(ValueError, match=complaint):
         FilesSource(kind="files", path=Path("t.csv"), cadence="1D", columns=COLUMNS, **keys)
 
 
