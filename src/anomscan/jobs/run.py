@@ -23,7 +23,7 @@ from anomscan.jobs.job import Job, rules_of
 from anomscan.jobs.tally import Tally
 from anomscan.jobs.work import Work
 from anomscan.store.partitions import Cut, Partition
-from anomscan.store.snapshot import Snapshot
+from anomscan.store.snapshot import MOST_VALUES, Snapshot
 from anomscan.telemetry.cadence import instant_text
 
 #: The most samples of a partition; how many partitions a small fleet is cut into; the fewest samples of one.
@@ -106,7 +106,8 @@ class Run:
         if self.work.backtest.detector.capabilities.remote:
             return self.cut.partitions(MOST_ROWS)  # fewer and larger calls
         # Half as much again, so that buckets that are a little larger than others are not cut.
-        rows = min(max(self.cut.rows * 3 // (2 * PARTITIONS), LEAST_ROWS), MOST_ROWS)
+        most = min(MOST_ROWS, max(MOST_VALUES // len(self.work.snapshot.layout.variables), 1))
+        rows = min(max(self.cut.rows * 3 // (2 * PARTITIONS), LEAST_ROWS), most)
         partitions = self.cut.partitions(rows)
         if not self._is_nightly:
             return partitions

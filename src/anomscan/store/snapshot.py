@@ -23,6 +23,10 @@ from anomscan.telemetry.series import Series
 FileId = tuple[str, int, int]
 
 
+#: The most values of the rows that are read at a time.
+MOST_VALUES = 1 << 22
+
+
 class AwayError(Exception):
     """The store, in the state that is asked for, cannot be seen by this process."""
 
@@ -152,7 +156,7 @@ class Snapshot:
         Parameters
         ----------
         most_rows
-            How many rows a partition has at most, unless one asset has more.
+            How many rows a partition has at most, unless one asset has more; fewer where there are many variables.
         as_of
             What was known then.
 
@@ -161,6 +165,7 @@ class Snapshot:
         StoreError, ServiceError
             As for ``read``.
         """
+        most_rows = min(most_rows, max(MOST_VALUES // len(self.layout.variables), 1))
         for partition in self.cut(as_of=as_of).partitions(most_rows):
             yield self.whole(partition, as_of=as_of)
 

@@ -11,6 +11,7 @@ from anomscan.detectors.exemplars import Criteria, Exemplars, choose
 from anomscan.detectors.rcf.forest import Forest
 from anomscan.detectors.rcf.severity import Severity
 from anomscan.detectors.stretches import Fleet
+from anomscan.memory import require
 from anomscan.telemetry.cadence import instant_text
 from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Floats
@@ -41,12 +42,15 @@ def train(
     ------
     NoExemplarsError
         If no asset is fit.
+    InputError
+        If the forest takes more memory than there is.
     OutputError
         If the model cannot be written; the old one stays.
     """
     limits = Criteria(criteria.samples, criteria.min_std, criteria.max_std)
     exemplars = choose(fleet, limits, shingle=shingle, through=through)
     n = len(exemplars.points)
+    _check_room(n, shingle * len(layout.variables), settings)
     spread = np.arange(0, n, max(-(-n // _CALIBRATION), 1)) if len(layout.variables) > 1 else np.empty(0, np.int64)
     calibration: list[Floats] = []
 
@@ -75,3 +79,21 @@ def train(
     settings.model.parent.mkdir(parents=True, exist_ok=True)
     forest.save(settings.model)
     return exemplars
+
+
+def _check_room(n: int, dimension: int, settings: RcfSettings) -> None:
+    """See that there is room for the points that are drawn and, twice while it grows, for the boxes of a forest.
+
+    Raises
+    ------
+    InputError
+        If there is not.
+    """
+    size = min(settings.sample_size, n)
+    points = min(settings.trees * size, n) + min(_CALIBRATION, n)
+    boxes = settings.trees * (2 * size - 1) * 2
+    require(
+        (points * 12 + boxes * 2 * 4) * dimension,
+        f"a forest of {settings.trees} trees of {size} points with {dimension:,} numbers each",
+        "lower trees or sample_size, or take fewer variables",
+    )
