@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from anomscan.errors import OutputError
+from anomscan.storage import lock
 from anomscan.storage.scratch import remove_abandoned, scratch_folder
 
 HOLD = """
@@ -116,3 +117,14 @@ def test_no_such_place(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot be written"), scratch_folder(tmp_path / "file"):
         pass
     remove_abandoned(tmp_path / "absent")
+
+
+def test_a_lock_that_another_run_looks_at_is_waited_for(tmp_path, monkeypatch):
+    """Between making a lock and taking it, another run may hold it, as if it were abandoned, and remove it."""
+    monkeypatch.setattr("anomscan.storage.scratch.secrets.token_hex", lambda count: "0" * 12)
+    other = ExitStack()
+    other.enter_context(lock.hold(tmp_path / f"anomscan-{'0' * 12}.lock", "it", remove=True))
+    monkeypatch.setattr("anomscan.storage.lock.time.sleep", lambda seconds: other.close())
+    with scratch_folder(tmp_path) as scratch:
+        assert scratch.path.is_dir()
+    assert list(tmp_path.iterdir()) == []

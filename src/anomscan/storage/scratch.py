@@ -18,6 +18,7 @@ from anomscan.storage.durable import output_errors
 
 #: Beside each folder lies the lock of its run, called like it with this at the end.
 _LOCK = ".lock"
+_PATIENCE_S = 30.0
 _NAME = re.compile(r"anomscan-(ray-)?[0-9a-f]{12}")
 
 
@@ -66,7 +67,8 @@ def scratch_folder(
             parent.mkdir(parents=True, exist_ok=True)
     remove_abandoned(place)
     folder = place / f"anomscan-{kind}{secrets.token_hex(6)}"
-    with lock.hold(folder.with_suffix(_LOCK), str(folder), remove=True):
+    # Another run that clears the place up holds a new lock for a moment, and may remove it.
+    with lock.hold(folder.with_suffix(_LOCK), str(folder), timeout_s=_PATIENCE_S, remove=True):
         with output_errors(folder):
             folder.mkdir(0o700)
         scratch = ScratchFolder(folder)
