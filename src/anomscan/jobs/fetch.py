@@ -95,7 +95,7 @@ class FetchReport:
         if self.current:
             text += f", {self.current:,} of the current period left out"
         if self.older:
-            text += f", {self.older:,} before earliest left out"
+            text += f", {self.older} before earliest left out"
         if self.silent:
             text += f", {counted(len(self.silent), 'asset')} silent"
         return f"{text}, {counted(len(self.failures), 'asset')} failed" if self.failures else text
@@ -311,7 +311,7 @@ def _odd_times(old: OddTimes, ahead: OddTimes, gaps: LongestGaps, source: Source
     if old.rows:
         warnings.append(f"{old.text(cadence)} older than {cadence.text(OLD)[:4]} ({remedy})")
     if gaps.assets:
-        who = "1 asset has" if gaps.assets == 1 else f"{gaps.assets} assets have"
+        who = "1 asset has" if gaps.assets == 1 else f"{gaps.assets:,} assets have"
         ends = [cadence.text(np.datetime64(end, "us")) for end in (gaps.before, gaps.after)]
         warnings.append(
             f"{who} a gap that is longer than the rest of the history: "

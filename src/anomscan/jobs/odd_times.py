@@ -52,8 +52,8 @@ class OddTimes:
         >>> OddTimes(3, {"a", "b"}, ("a", OLD)).text(Cadence.parse("1D"))
         "3 samples of 2 assets (such as asset 'a', 1990-01-01)"
         """
-        samples = "1 sample" if self.rows == 1 else f"{self.rows} samples"
-        assets = "1 asset" if len(self.assets) == 1 else f"{len(self.assets)} assets"
+        samples = "1 sample" if self.rows == 1 else f"{self.rows:,} samples"
+        assets = "1 asset" if len(self.assets) == 1 else f"{len(self.assets):,} assets"
         if self.example is None:
             return f"{samples} of {assets}"
         asset, timestamp = self.example
