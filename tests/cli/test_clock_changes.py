@@ -86,6 +86,27 @@ def test_the_beginning_of_the_calendar_is_in_no_doubt(place: Any, zone: str) -> 
     assert len(Store.open(place.folder / "anomscan-data").read("fleet", "a")) == 2
 
 
+@pytest.mark.parametrize(("zone", "start", "day", "how"), CHANGES[:4])
+@pytest.mark.parametrize("offset", [True, False])
+def test_without_a_zone_the_change_is_known_all_the_same(
+    place: Any, zone: str, start: str, day: str, how: str, offset: bool
+) -> None:
+    configure(place, "6h", "UTC")
+    moments = [datetime.fromisoformat(each).replace(tzinfo=ZoneInfo(zone)) for each in walls(start, 6)]
+    telemetry(place, {"a": [(each if offset else each.astimezone(UTC)).isoformat() for each in moments]})
+    code, _, err = place("fetch")
+    assert (code, f"whose clocks were set {how} on {day}" in err) == (2, True)
+    assert "keep a local time like that of " in err
+
+
+def test_one_odd_sample_is_no_change_of_clocks(place: Any) -> None:
+    configure(place, "6h", BERLIN[0])
+    telemetry(place, {"a": [*in_utc("2024-03-20", 6, days=10), "2024-03-31T05:00Z"]})
+    code, _, err = place("fetch")
+    assert (code, "2024-03-31T05:00:00Z is not" in err) == (4, True)
+    assert len(Store.open(place.folder / "anomscan-data").read("fleet", "a")) == 40
+
+
 def test_seconds_of_jitter_hide_nothing(place: Any) -> None:
     configure(place, "6h", BERLIN[0])
     stamps = [f"{each}:{row * 7 % 20:02}" for row, each in enumerate(walls(BERLIN[1], 6))]

@@ -24,6 +24,21 @@ _MINUTE_US = 60_000_000
 _MINUTE = np.timedelta64(1, "m")
 #: So much of an asset's samples must keep the clock: a few may be off for another reason.
 _MOST = 0.9
+#: So many samples must tell the clock from UTC: one may be odd.
+_LEAST = 2
+
+
+#: Of the zones of which clocks are changed alike, one each: what samples may follow in a source that names no zone.
+_KNOWN = ("Europe/Berlin", "America/New_York", "Australia/Sydney")
+
+
+def clock_changes(
+    timezone: str, cadence: Cadence, ends: Callable[[], Mapping[str, np.datetime64]]
+) -> list[ClockChanges]:
+    """For the zone of a source; where that is UTC, for some that the samples may be of all the same."""
+    if timezone != "UTC":
+        return [ClockChanges(timezone, cadence, ends)]
+    return [ClockChanges(zone, cadence, ends, guessed=True) for zone in _KNOWN]
 
 
 class ClockChanges:
@@ -35,12 +50,17 @@ class ClockChanges:
         IANA name; whose clocks may be followed.
     cadence
         The step between samples. If it divides every change of clocks, there is no doubt.
+    guessed
+        Whether nobody has said that the zone is the samples' one.
     ends
         Gives the last sample of each asset whose history is known.
     """
 
-    def __init__(self, timezone: str, cadence: Cadence, ends: Callable[[], Mapping[str, np.datetime64]]) -> None:
+    def __init__(
+        self, timezone: str, cadence: Cadence, ends: Callable[[], Mapping[str, np.datetime64]], *, guessed: bool = False
+    ) -> None:
         self._name = timezone
+        self._guessed = guessed
         self._zone = ZoneInfo(timezone)
         self._cadence = cadence
         self._step = cadence.step
@@ -58,7 +78,8 @@ class ClockChanges:
             return
         codes, names = arrow.codes(rows[ASSET])
         moments = arrow.numbers(rows[TIMESTAMP], "int64").view("datetime64[us]")
-        known = [(code, self._ends.pop(name)) for code, name in enumerate(names) if name in self._ends]
+        # The end of a history stands for samples like it.
+        known = [(code, self._ends.pop(name)) for code, name in enumerate(names) if name in self._ends] * _LEAST
         codes = np.concatenate([codes, np.array([code for code, _ in known], codes.dtype)])
         moments = np.concatenate([moments, np.array([end for _, end in known], "datetime64[us]")])
         unique, places = np.unique(moments, return_inverse=True)
@@ -88,16 +109,19 @@ class ClockChanges:
             by_clock = self._by_clock[asset]
             utc, clock = max(by_utc.values()), max(by_clock.values())
             if utc != clock:
-                follows[asset] = clock > utc and clock >= _MOST * by_clock.total()
+                follows[asset] = clock - utc >= _LEAST and clock >= _MOST * by_clock.total()
         if 2 * sum(follows.values()) <= len(follows) or self._change is None:
             return
         asset = min(each for each, does in follows.items() if does)
         at, hours = self._found(*self._change)
         raise InputError(
-            f"asset '{asset}': its samples keep the local time of {self._name}, whose clocks were set "
+            f"asset '{asset}': its samples keep {'a' if self._guessed else 'the'} local time "
+            f"{'like that of' if self._guessed else 'of'} {self._name}, whose clocks were set "
             f"{'forward' if hours > 0 else 'back'} on {at:%Y-%m-%d} (daylight saving time): a cadence of "
             f"{self._cadence.name} has steps of one length; nothing was stored",
-            hint="have them written in steps of UTC, or as daily values; or set "
+            hint="have them written in steps of UTC, or as daily values"
+            if self._guessed
+            else "have them written in steps of UTC, or as daily values; or set "
             'timezone = "UTC", where they have no offset, to take the local time as it stands',
         )
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from anomscan.errors import AssetError, ConfigError
-from anomscan.jobs.clock_changes import ClockChanges
+from anomscan.jobs.clock_changes import clock_changes
 from anomscan.jobs.odd_times import AHEAD, OLD, OddTimes, divided
 from anomscan.jobs.outputs import check_names
 from anomscan.sources.base import AssetFailure, Notice, Request, Source
@@ -226,7 +226,7 @@ def fetch_into(
     early, old, ahead = OddTimes(), OddTimes(), OddTimes()
     latest = clock + AHEAD
     with store.writer(source.name, source.layout, arrived_at=now, late=late, rules=rules) as writer:
-        changes = ClockChanges(source.timezone, cadence, partial(store.last_timestamps, source.name))
+        changes = clock_changes(source.timezone, cadence, partial(store.last_timestamps, source.name))
         for item in source.fetch(request):
             if isinstance(item, AssetFailure):
                 missing.discard(item.asset)
@@ -251,11 +251,13 @@ def fetch_into(
             if len(later):
                 ahead.add(divided(later, latest + _TICK)[1])
             if len(complete):
-                changes.see(complete)
+                for each in changes:
+                    each.see(complete)
                 writer.append(complete)
                 if earliest is None:
                     old.add(divided(complete, OLD)[0])
-        changes.refuse()
+        for each in changes:
+            each.refuse()
         tally = writer.commit(keep_rejects)
         warnings += _clock_behind(now, writer.arrived_before, source.name, local(store.path) / source.name)
         if writer.added:
