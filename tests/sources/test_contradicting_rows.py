@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from anomscan.config import Columns, FilesSource, RestSource, SourceSettings, SqlSource
-from anomscan.errors import ConfigError, InputError
+from anomscan.errors import InputError
 from anomscan.jobs.fetch import FetchReport, fetch_into, rules_of
 from anomscan.sources.base import Request
 from anomscan.sources.registry import build
@@ -131,7 +132,7 @@ def test_the_newest_file_wins(tmp_path: Path, store: Store) -> None:
 
 def test_a_tolerance_of_half_a_step_is_refused() -> None:
     keys = {"kind": "files", "path": "t.csv", "cadence": "1min", "columns": COLUMNS}
-    with pytest.raises(ConfigError, match="align_tolerance 30s is not less than half of the cadence 1min"):
+    with pytest.raises(ValidationError, match="align_tolerance 30s is not less than half of the cadence 1min"):
         FilesSource(**keys, align="nearest")
     assert FilesSource(**keys, align="nearest", align_tolerance="29s").tolerance_us == 29_000_000
     assert FilesSource(**keys).tolerance_us == 0
