@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from anomscan.cli.session import session_of
-from anomscan.errors import ExitCode
+from anomscan.errors import AnomscanError, ExitCode
 
 config = typer.Typer(help="Show or check the settings.", add_completion=False, rich_markup_mode=None)
 
@@ -26,15 +26,32 @@ def show(context: typer.Context) -> int:
 
 @config.command("check")
 def check(context: typer.Context) -> int:
-    """Check the settings, including the scan's rules and the address of an asset's page."""
+    """Check the settings, including the scan's rules, the address of an asset's page, and the columns of files."""
     session = session_of(context)
     loaded = session.load()
 
+    from anomscan.config import FilesSource
     from anomscan.jobs.job import rules_of
     from anomscan.reports.links import check_asset_url
 
     rules_of(loaded.settings.scan)
     if loaded.settings.report.asset_url is not None:
         check_asset_url(loaded.settings.report.asset_url)
+    failed = False
+    for name, settings in loaded.settings.sources.items():
+        if not isinstance(settings, FilesSource):
+            session.console.info(f"source '{name}': its columns were not looked at; anomscan doctor asks the source")
+            continue
+
+        from anomscan.sources.files.source import Files
+
+        try:
+            if not Files(name, settings).check_columns():
+                session.console.info(f"source '{name}': there is no {settings.path} yet, so no columns were looked at")
+        except AnomscanError as error:
+            failed = True
+            session.console.error(f"source '{name}': {error}")
+    if failed:
+        return ExitCode.INPUT
     session.console.info(f"{loaded.file or 'the defaults'}: good")
     return ExitCode.DONE

@@ -102,6 +102,26 @@ class Files:
             if request.assets is None:
                 yield from (AssetFailure(escaped(one), nameless(one)) for one in strange)
 
+    def check_columns(self) -> bool:
+        """Look whether the first file has the columns that the settings name; False where there is no file yet.
+
+        Raises
+        ------
+        AnomscanError
+            It cannot be read, or a column is missing: the nearest that it has are named.
+        """
+        path = self._settings.path
+        if not path.exists():
+            base, pattern = _split(path)
+            if not any(base.glob(pattern)):
+                return False
+        for item in self.fetch(Request()):
+            if isinstance(item, AssetFailure):
+                raise item.error
+            if not isinstance(item, Notice):
+                break
+        return True
+
     def _asset_by_asset(
         self, files: list[_File], request: Request
     ) -> Iterator[pa.Table | AssetFailure | Notice | Reject]:
