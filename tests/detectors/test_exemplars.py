@@ -128,3 +128,10 @@ def test_a_number_that_stands_for_a_missing_value_is_named():
     with pytest.raises(NoExemplarsError, match="-9999 is far from all others") as caught:
         choose(lambda: [fleet], Criteria(samples=29), shingle=7, through=None)
     assert "raise" not in str(caught.value)
+
+
+def test_values_near_the_largest_float_are_wild_without_a_warning():
+    fleet = [series("calm", CALM), series("huge", [1e308, -1e308] * 4)]
+    found = choose(lambda: [fleet], FIVE, shingle=2, through=None)
+    assert found.assets == ["calm"]
+    assert "beyond the 1.7e+38 that a forest takes" in dict(found.left)["huge"]

@@ -104,7 +104,9 @@ def choose(fleet: Fleet, criteria: Criteria, *, shingle: int, through: np.dateti
 
 def _spread(stretch: Floats) -> Floats:
     """(d,) float64: the std (ddof = 1) of each variable; 0 if all its values are equal, whatever the rounding."""
-    return np.where(stretch.max(axis=0) == stretch.min(axis=0), 0.0, stretch.std(axis=0, ddof=1))
+    with np.errstate(over="ignore", invalid="ignore"):  # of values near the largest float it is infinite
+        std = stretch.std(axis=0, ddof=1)
+    return np.where(stretch.max(axis=0) == stretch.min(axis=0), 0.0, std)
 
 
 def _reason(series: Series, rows: int, stretch: Floats | None, std: Floats | None, criteria: Criteria) -> str:
