@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from anomscan.config import (
     AzureDetector,
+    ControlChartDetector,
     FilesSource,
     RcfDetector,
     RecordedDetector,
@@ -47,13 +48,14 @@ def test_the_example_loads_and_names_every_key():
         return set(model.model_fields)
 
     assert set(example) == keys(Settings)
-    for section in ("defaults", "store", "train", "scan", "report"):
+    for section in ("defaults", "store", "assets", "incidents", "train", "scan", "report"):
         assert set(example[section]) == keys(type(getattr(settings, section)))
     for section, name, model in [
         ("sources", "fleet", FilesSource),
         ("sources", "database", SqlSource),
         ("sources", "inverters", RestSource),
         ("detectors", "rcf", RcfDetector),
+        ("detectors", "chart", ControlChartDetector),
         ("detectors", "replay", RecordedDetector),
         ("detectors", "endpoint", SageMakerDetector),
         ("detectors", "azure", AzureDetector),
@@ -182,8 +184,14 @@ def test_the_variable_names_the_file(toml, tmp_path):
         ("[scan]\nwindw = 3\n", r"unknown key 'scan.windw'.*did you mean 'window'"),
         ("[scam]\nwindow = 3\n", r"unknown section 'scam'.*did you mean 'scan'"),
         ('[detectors.a]\nkind = "rcf"\ntreees = 3\n', r"unknown key 'detectors.a.treees'.*did you mean 'trees'"),
-        ('[detectors.a]\nkind = "rfc"\n', r"'detectors.a' needs a kind: one of 'rcf', 'recorded', 'sagemaker'"),
-        ("[detectors.a]\ntrees = 3\n", r"'detectors.a' needs a kind: one of 'rcf', 'recorded', 'sagemaker'"),
+        (
+            '[detectors.a]\nkind = "rfc"\n',
+            r"'detectors.a' needs a kind: one of 'rcf', 'control-chart', 'recorded'",
+        ),
+        (
+            "[detectors.a]\ntrees = 3\n",
+            r"'detectors.a' needs a kind: one of 'rcf', 'control-chart', 'recorded'",
+        ),
         ('[detectors.a]\nkind = "recorded"\n', r"'detectors.a.path' is missing"),
         (
             '[detectors.a]\nkind = "sagemaker"\nendpoint = "e"\ntrained_through = "yesterday"\n',

@@ -82,7 +82,7 @@ def test_detect_takes_the_providers_verdict_and_asks_for_the_stretch_alone():
     assert provider.asked == [slice(80, 100)]
     assert found.anomalous.tolist() == [80]
     assert found.too_mild.tolist() == [90]
-    assert found.counts == {"ok": 18, "anomalous": 1, "warming-up": 0, "skipped": 1, "no-data": 0}
+    assert found.counts == {"ok": 18, "anomalous": 1, "warming-up": 0, "skipped": 1, "no-data": 0, "silent": 0}
     assert found.notes == ("hello",)
     assert found.contributions is not None
     assert found.contributions.shape == (1, 2)

@@ -16,6 +16,7 @@ from anomscan.backtest.fleet import Backtest
 from anomscan.backtest.rules import Rules
 from anomscan.backtest.verdicts import Verdict
 from anomscan.detectors.base import Capabilities, Scores
+from anomscan.incidents.explained import Explained
 from anomscan.reports.findings import record_of
 from anomscan.reports.records import SCAN_SCHEMA
 from anomscan.reports.results import EncodedRecord
@@ -62,7 +63,7 @@ def scanned(series, rules, stretch=None, *, whole=False):
 
 
 def record(result, rules):
-    return record_of(result, schema=SCAN_SCHEMA, detector="by-time", shingle=rules.shingle)
+    return record_of(Explained(result), schema=SCAN_SCHEMA, detector="by-time", shingle=rules.shingle)
 
 
 def listed(result, rules):
@@ -195,7 +196,7 @@ def test_a_stretch_within_a_long_gap_has_its_days():
     result = scanned(series, rules, Stretch(START + 3_000 * day, START + 3_009 * day))
     said = record(result, rules)
     assert (said.from_, said.to) == ("2024-03-19", "2024-03-28")
-    assert said.verdicts == {"ok": 0, "anomalous": 0, "warming-up": 0, "skipped": 0, "no-data": 10}
+    assert said.verdicts == {"ok": 0, "anomalous": 0, "warming-up": 0, "skipped": 0, "no-data": 10, "silent": 0}
     assert len(listed(result, rules)) == 0
     nothing = record(scanned(series, rules, Stretch(START + 6_000 * day)), rules)
     assert (nothing.from_, nothing.to, sum(nothing.verdicts.values())) == (None, None, 0)

@@ -95,9 +95,9 @@ def test_train_detect_report_as_the_notebook_did(pump, serve):
         assert sent.body["startTime"] == "2026-01-02T02:00:00Z"
         assert sent.headers["ocp-apim-subscription-key"] == KEY
     (record,) = records((pump.folder / "out.jsonl").read_text())
-    assert record["schema"] == "anomscan.detect/1"
+    assert record["schema"] == "anomscan.detect/2"
     assert list(record["anomalies"][0]) == [
-        *("timestamp", "values", "health", "score", "cutoff", "sigma", "in_sample", "contributions")
+        *("timestamp", "values", "expected", "band", "health", "score", "cutoff", "sigma", "in_sample", "contributions")
     ]
     (anomaly,) = record["anomalies"]  # the other's severity is a third
     assert anomaly["timestamp"] == "2026-01-02T17:40:00Z"
@@ -167,8 +167,8 @@ def test_scan_gives_the_records_of_any_detector(pump, serve):
     assert fan["spans"] == []
     # the other one is called anomalous by the service, but lies within 4 std of a window that holds the first
     assert strange["spans"] == [["2026-01-02T17:40:00Z"] * 2]
-    assert strange["schema"] == "anomscan.scan/1"
-    assert strange["verdicts"] == {"ok": 240, "anomalous": 1, "warming-up": 59, "skipped": 0, "no-data": 0}
+    assert strange["schema"] == "anomscan.scan/2"
+    assert strange["verdicts"] == {"ok": 240, "anomalous": 1, "warming-up": 59, "skipped": 0, "no-data": 0, "silent": 0}
 
 
 def test_models_are_listed_shown_and_deleted(pump, serve):

@@ -37,6 +37,7 @@ def test_one_asset_is_one_line_on_stdout_and_nothing_else(fetched):
         "detector",
         "from",
         "to",
+        "incidents",
         "spans",
         "anomalies",
         "verdicts",
@@ -45,11 +46,13 @@ def test_one_asset_is_one_line_on_stdout_and_nothing_else(fetched):
     assert (record["from"], record["to"]) == (day(0), day(119))
     assert record["spans"] == [[day(98), day(100)], [day(102), day(104)]]
     assert [anomaly["timestamp"] for anomaly in record["anomalies"]] == [day(100), day(104)]
-    assert record["verdicts"] == {"ok": 59, "anomalous": 2, "warming-up": 59, "skipped": 0, "no-data": 0}
+    assert record["verdicts"] == {"ok": 59, "anomalous": 2, "warming-up": 59, "skipped": 0, "no-data": 0, "silent": 0}
     first = record["anomalies"][0]
     assert list(first) == [
         "timestamp",
         "values",
+        "expected",
+        "band",
         "health",
         "score",
         "cutoff",
@@ -95,7 +98,7 @@ def test_the_days_reported_are_chosen_and_windows_keep_their_history(fetched):
     record = json.loads(fetched.good("scan", "--asset", "a", "--days", 20, "-o", "-"))
     assert (record["from"], record["to"]) == (day(100), day(119))
     assert record["spans"][0] == [day(98), day(100)]
-    assert record["verdicts"] == {"ok": 18, "anomalous": 2, "warming-up": 0, "skipped": 0, "no-data": 0}
+    assert record["verdicts"] == {"ok": 18, "anomalous": 2, "warming-up": 0, "skipped": 0, "no-data": 0, "silent": 0}
     record = json.loads(fetched.good("scan", "--asset", "a", "--from", day(101), "--to", day(110), "-o", "-"))
     assert [anomaly["timestamp"] for anomaly in record["anomalies"]] == [day(104)]
     code, out, err = fetched("scan", "--asset", "a", "--from", "2031-01-01", "-o", "-")
@@ -138,7 +141,7 @@ def test_a_forest_is_trained_and_marks_what_it_has_seen(fetched):
 
 def test_detect_takes_one_cut_off_and_is_a_table_or_a_record(fetched):
     record = json.loads(fetched.good("detect", "--asset", "a", "-o", "-"))
-    assert record["schema"] == "anomscan.detect/1"
+    assert record["schema"] == "anomscan.detect/2"
     assert len({anomaly["cutoff"] for anomaly in record["anomalies"]}) == 1
     assert [anomaly["timestamp"] for anomaly in record["anomalies"]] == [day(100), day(104)]
     assert record["verdicts"]["warming-up"] == 2
@@ -220,4 +223,4 @@ def test_samples_of_hours_are_not_called_days(place):
     assert code == 0
     assert "anomalous samples" in out
     assert "anomalous samples" in err
-    assert "day" not in out + err
+    assert "day" not in out + err.replace("baseline_days", "")

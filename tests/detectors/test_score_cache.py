@@ -8,7 +8,7 @@ import random
 import shutil
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -160,21 +160,27 @@ class Fleet:
                     new[asset, day] = rows[day] = self.sample()
         return new
 
-    def shingles(self, days: int | None) -> Iterator[tuple[str, int, bytes, bool]]:
-        """Each shingle that can be scored: asset, day, its values, and whether its score is needed."""
+    def shingles(self, days: int | None, flagged: Collection[str]) -> Iterator[tuple[str, int, bytes, bool]]:
+        """Each shingle that can be scored: asset, day, its values, and whether its score is needed.
+
+        Assets that are flagged are judged from their beginning, so that it is known since when.
+        """
+        end = max(max(rows) for rows in self.rows.values())
         for asset, rows in self.rows.items():
             first, last = min(rows), max(rows)
-            since = first if days is None else last - days + 1 - (WINDOW - 1)
+            since = first if days is None or asset in flagged else end - days + 1 - (WINDOW - 1)
+            if days is not None and last <= end - days:
+                since = last + 1
             for day in range(first + SHINGLE - 1, last + 1):
                 parts = [rows.get(day - back, ([None], None))[0] for back in reversed(range(SHINGLE))]
                 if all(value is not None and value != BEYOND for part in parts for value in part):
                     flat = [value for part in parts for value in part if value is not None]
                     yield asset, day, struct.pack(f"{len(flat)}d", *flat), day >= since
 
-    def wanted(self, known: Known, days: int | None) -> tuple[int, Known]:
+    def wanted(self, known: Known, days: int | None, flagged: Collection[str] = ()) -> tuple[int, Known]:
         """How many shingles have to be scored, and what is known when they are."""
         after, count = {}, 0
-        for asset, day, values, needed in self.shingles(days):
+        for asset, day, values, needed in self.shingles(days, flagged):
             held = known.get((asset, day)) == values
             count += needed and not held
             if needed or held:
@@ -210,7 +216,9 @@ def test_any_history_gives_the_same_bytes_and_scores_only_what_is_new(
         arguments += rng.choice([[], [], ["--window", "20"], ["--sigma", "2"], ["--workers", "1"]])
         found = bench.scan(*arguments)
         points = bench.points
-        count, known = fleet.wanted(known, days)
+        records = map(json.loads, found[0].splitlines())
+        flagged = [record["asset"] for record in records if record["anomalies"]]
+        count, known = fleet.wanted(known, days, flagged)
         if gaps == "calendar":
             assert points == count
         assert bench.bare(*arguments) == found

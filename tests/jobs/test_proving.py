@@ -18,6 +18,7 @@ from anomscan.detectors.rcf.detector import RcfDetector
 from anomscan.detectors.score_cache import ScoreCache
 from anomscan.detectors.score_cache import file as kept_file
 from anomscan.errors import AssetError, ProofError
+from anomscan.incidents.joining import Joining
 from anomscan.jobs.job import Known
 from anomscan.jobs.proving import Proof, known, prove, refuse_unknown
 from anomscan.jobs.sampling import SAMPLE, draw
@@ -30,6 +31,7 @@ from anomscan.telemetry.series import Series
 from anomscan.telemetry.shingles import shingles
 
 SHINGLE = 3
+JOINING = Joining(shingle=3, close_after=7, silent_after=3)
 RULES = Rules(window=40, shingle=SHINGLE)
 START = np.datetime64("2017-01-01", "us")
 ALL, NO_BOUND = Stretch(), Known()
@@ -194,7 +196,7 @@ def work(store):
     """Make what does the partitions of a run."""
 
     def make(detector, *, rules=RULES, stretch=ALL, known=NO_BOUND, cache=None):
-        return Work(store.snapshot("fleet"), known, Backtest(detector, rules, stretch), SCAN_SCHEMA, cache)
+        return Work(store.snapshot("fleet"), known, Backtest(detector, rules, stretch), SCAN_SCHEMA, cache, JOINING)
 
     return make
 

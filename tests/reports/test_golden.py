@@ -35,7 +35,7 @@ def _read(path):
     text = path.read_text("utf-8").replace(__version__, "VERSION")
     text = re.sub(r"\b[0-9a-f]{32,64}\b", "HASH", text)
     text = re.sub(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\+00:00|\.\d{6}Z)", "TIME", text)
-    return re.sub(r"\b(read|scan|record)(\": |</dt><dd>)[0-9][0-9.e-]*", r"\1\2SECONDS", text)
+    return re.sub(r"\b(read|scan|explain|record)(\": |</dt><dd>)[0-9][0-9.e-]*", r"\1\2SECONDS", text)
 
 
 def test_the_facts_of_a_run(folder):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomscan.errors import InputError
+from anomscan.incidents.incident import KINDS, Common, Incident, Peak
 from anomscan.reports.records import DETECT_SCHEMA, SCAN_SCHEMA, VERDICTS, Anomaly, Record, read_records, record_line
 
 EMPTY = Record(SCAN_SCHEMA, "a", "rcf", None, None, [], [], dict.fromkeys(VERDICTS, 0), None)
@@ -34,6 +35,26 @@ anomalies = st.builds(
     sigma=st.none() | number,
     in_sample=st.booleans(),
     contributions=st.lists(st.tuples(text, number), max_size=3),
+    expected=st.dictionaries(text, number, max_size=3),
+    band=st.dictionaries(text, st.tuples(number, number), max_size=3),
+)
+numbers = st.dictionaries(text, number, max_size=3)
+incidents = st.builds(
+    Incident,
+    id=st.none() | text,
+    kind=st.sampled_from(KINDS),
+    since=dates | instants,
+    first_flagged=dates | instants,
+    last=dates | instants,
+    open=st.booleans(),
+    days=st.integers(0, 10**6),
+    peak=st.none() | st.builds(Peak, timestamp=dates, score=number, sigma=st.none() | number),
+    observed=numbers,
+    expected=numbers,
+    deviation=numbers,
+    loss=numbers,
+    variables=st.lists(st.tuples(text, number), max_size=3).map(tuple),
+    common=st.none() | st.builds(Common, asset=text, since=dates),
 )
 records = st.builds(
     Record,
@@ -46,6 +67,7 @@ records = st.builds(
     anomalies=st.lists(anomalies, max_size=3),
     verdicts=st.fixed_dictionaries({verdict: st.integers(0, 10**9) for verdict in VERDICTS}),
     error=st.none() | text,
+    incidents=st.lists(incidents, max_size=3),
 )
 
 
@@ -59,17 +81,19 @@ def test_a_record_reads_back_as_it_was(record: Record) -> None:
 
 def test_keys_stand_in_their_order() -> None:
     content = json.loads(record_line(FULL))
-    assert list(content) == ["schema", "asset", "detector", "from", "to", "spans", "anomalies", "verdicts", "error"]
+    assert list(content) == [
+        *("schema", "asset", "detector", "from", "to", "incidents", "spans", "anomalies", "verdicts", "error")
+    ]
     assert list(content["anomalies"][0]) == (
-        ["timestamp", "values", "health", "score", "cutoff", "sigma", "in_sample", "contributions"]
+        ["timestamp", "values", "expected", "band", "health", "score", "cutoff", "sigma", "in_sample", "contributions"]
     )
     assert list(content["verdicts"]) == list(VERDICTS)
     assert list(content["anomalies"][0]["contributions"][0]) == ["variable", "contribution"]
 
 
-def test_verdicts_are_written_in_their_order_and_all_five() -> None:
+def test_verdicts_are_written_in_their_order_and_all_of_them() -> None:
     line = record_line(replace(EMPTY, verdicts={"no-data": 1, "ok": 2}))
-    assert '"verdicts": {"ok": 2, "anomalous": 0, "warming-up": 0, "skipped": 0, "no-data": 1}' in line
+    assert '"verdicts": {"ok": 2, "anomalous": 0, "warming-up": 0, "skipped": 0, "no-data": 1, "silent": 0}' in line
 
 
 def test_nan_is_null_and_reads_back_as_nan() -> None:
@@ -100,7 +124,7 @@ def without(key: str) -> str:
         ('{"schema": "anomscan.scan/1", "ass', "not a JSON record"),
         ("[1]", "not a JSON object"),
         ("[" * 100_000, "not a JSON record"),
-        (changed(schema="anomscan.scan/2"), "newer anomscan"),
+        (changed(schema="anomscan.scan/3"), "newer anomscan"),
         (changed(schema="other/1"), "schema 'other/1' is not"),
         (without("verdicts"), "the key 'verdicts' is missing"),
         (without("error"), "the key 'error' is missing"),

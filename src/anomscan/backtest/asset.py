@@ -15,6 +15,8 @@ from anomscan.telemetry.cadence import days_before
 from anomscan.telemetry.series import Floats, Instants, Series
 
 _ANOMALOUS = np.int8(Verdict.ANOMALOUS)
+#: A cut-off so many times the smallest one is inflated.
+INFLATED = 2.0
 _TEXTS = tuple(verdict.text for verdict in Verdict)
 
 
@@ -27,7 +29,7 @@ class Stretch:
     start, end
         datetime64[us], both inclusive; None for no bound.
     days
-        Only so many days up to the asset's last sample.
+        Only so many days up to the run's end, or to the asset's last sample where there is none.
     timezone
         IANA name; by whose clocks these days are told.
 
@@ -50,24 +52,30 @@ class Stretch:
         if self.days is not None and self.start is not None:
             raise ConfigError("--days and --from exclude each other", hint="give one of them")
 
-    def rows(self, series: Series) -> slice:
-        """The rows of a series within the stretch."""
+    def rows(self, series: Series, run_end: np.datetime64 | None = None) -> slice:
+        """The rows of a series within the stretch.
+
+        Parameters
+        ----------
+        run_end
+            datetime64[us]: up to which samples are expected; None for the series' own last sample.
+        """
         if len(series) == 0 or (self.start is None and self.end is None and self.days is None):
             return slice(0, len(series))
-        start, end = self._bounds(series)
+        start, end = self._bounds(series, run_end)
         low, high = int(series.timestamps.searchsorted(start)), int(series.timestamps.searchsorted(end, "right"))
         return slice(low, max(low, high))
 
-    def ends(self, series: Series) -> tuple[np.datetime64, np.datetime64] | None:
+    def ends(self, series: Series, run_end: np.datetime64 | None = None) -> tuple[np.datetime64, np.datetime64] | None:
         """The first and the last day within the stretch of a series on its calendar, whether or not they have a row."""
         if len(series) == 0:
             return None
         origin, step = series.timestamps[0], series.cadence.step
-        start, end = self._bounds(series)
+        start, end = self._bounds(series, run_end)
         first, last = origin - (origin - start) // step * step, origin + (end - origin) // step * step
         return None if first > last else (first, last)
 
-    def _bounds(self, series: Series) -> tuple[np.datetime64, np.datetime64]:
+    def _bounds(self, series: Series, run_end: np.datetime64 | None) -> tuple[np.datetime64, np.datetime64]:
         """The stretch as far as it lies within a series, both ends inclusive; the end is first where it does not."""
         start, end = series.timestamps[0], series.timestamps[-1]
         if self.end is not None:
@@ -75,9 +83,49 @@ class Stretch:
         if self.start is not None:
             start = max(start, self.start)
         if self.days is not None:
-            # N days end at the last sample: the instant N days before it is just outside.
-            start = max(start, days_before(end, self.days, self.timezone) + np.timedelta64(1, "us"))
+            # N days end at the run's end: the instant N days before it is just outside.
+            last = series.timestamps[-1] if run_end is None else run_end
+            start = max(start, self._before_days(last) + np.timedelta64(1, "us"))
         return start, end
+
+    def after(self, series: Series, run_end: np.datetime64 | None) -> tuple[np.datetime64, int]:
+        """The expected samples within the stretch after the last one of a series: the first of them, and how many."""
+        last, step = series.timestamps[-1], series.cadence.step
+        if run_end is None or run_end <= last:
+            return last, 0
+        end = run_end if self.end is None else min(self.end, run_end)
+        begin = last + step
+        start = self.start
+        if self.days is not None:
+            start = self._before_days(run_end) + np.timedelta64(1, "us")
+        if start is not None and start > begin:
+            begin += -((begin - start) // step) * step  # whole steps on, to the first one no earlier
+        return begin, max(int((end - begin) // step) + 1, 0)
+
+    def _before_days(self, last: np.datetime64) -> np.datetime64:
+        """The instant just before the last N days: N days end with the last sample, a day before the first is out."""
+        end = last if self.end is None else min(self.end, last)
+        return days_before(end, self.days or 0, self.timezone)
+
+
+@dataclass(frozen=True, slots=True)
+class Afterwards:
+    """The time after an asset's last sample.
+
+    Parameters
+    ----------
+    first, count
+        Of the samples that were expected in it, of those that are reported: the first, and how many.
+    silent
+        Whether the asset is silent: they are ``silent`` then, else ``no-data``.
+    ends
+        Up to when samples are expected of it.
+    """
+
+    first: np.datetime64
+    count: int
+    silent: bool
+    ends: np.datetime64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +160,8 @@ class AssetScan:
         The rows reported that would be anomalous but for their severity.
     notes
         What the detector had to say beside its scores.
+    afterwards
+        The time after the last sample; None where nothing more was expected.
     """
 
     series: Series
@@ -127,11 +177,23 @@ class AssetScan:
     columns: Mapping[str, Floats] = field(default_factory=dict)
     too_mild: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
     notes: tuple[str, ...] = ()
+    afterwards: Afterwards | None = None
 
     @property
     def asset(self) -> str:
         """The asset's id."""
         return self.series.asset
+
+    @property
+    def inflated(self) -> NDArray[np.bool_]:
+        """(m,) bool: days whose cut-off is more than twice the smallest that the reported days had had by then.
+
+        What is in their windows, as a rule an outage, has lifted it: the asset was hardly watched.
+        """
+        cutoff = self.judged.cutoff
+        with np.errstate(invalid="ignore"):
+            inflated: NDArray[np.bool_] = cutoff > INFLATED * np.fmin.accumulate(cutoff)
+        return inflated
 
     @property
     def severity(self) -> Floats | None:
@@ -143,6 +205,8 @@ class AssetScan:
         """How many reported days have each verdict."""
         counts = np.bincount(self.judged.verdict, minlength=len(_TEXTS))
         counts[int(Verdict.NO_DATA)] += self.unlisted
+        if self.afterwards is not None:
+            counts[Verdict.SILENT if self.afterwards.silent else Verdict.NO_DATA] += self.afterwards.count
         return dict(zip(_TEXTS, counts.tolist(), strict=True))
 
     def in_sample(self, row: int) -> bool:

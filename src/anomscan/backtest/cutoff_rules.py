@@ -8,6 +8,7 @@ from typing import Protocol
 
 from anomscan.backtest.cutoff import Cutoffs
 from anomscan.backtest.mean_std import cutoff_of_all, cutoffs, fewest_scores
+from anomscan.backtest.sequential import Statistic, mean_and_std, median_and_mad, median_mad_of_all
 from anomscan.errors import ConfigError
 from anomscan.telemetry.series import Floats
 
@@ -28,20 +29,27 @@ class CutoffRule:
     Parameters
     ----------
     sliding
-        For ``scan``: a cut-off a day.
+        For ``scan``: a cut-off a day; None to have them made one after another by ``statistic``.
     of_all
         For ``detect``: (n,) scores, NaN where there is none, and k; one cut-off for all of them.
     fewest
         The fewest scores with which a score can lie above the cut-off of so many sigma.
+    statistic
+        Centre and scale of the scores of a window, from which cut-offs are made one after another; None for a rule that
+        knows no clean baseline.
     """
 
-    sliding: Sliding
+    sliding: Sliding | None
     of_all: Callable[[Floats, float], Cutoffs]
     fewest: Callable[[float], int]
+    statistic: Statistic | None = None
 
 
 #: By their name in ``[scan] cutoff``.
-CUTOFF_RULES = {"mean-std": CutoffRule(cutoffs, cutoff_of_all, fewest_scores)}
+CUTOFF_RULES = {
+    "mean-std": CutoffRule(cutoffs, cutoff_of_all, fewest_scores, mean_and_std),
+    "median-mad": CutoffRule(None, median_mad_of_all, fewest_scores, median_and_mad),
+}
 
 
 def cutoff_rule(name: str) -> CutoffRule:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anomscan.backtest.asset import AssetScan, Stretch, anomalous_rows
+from anomscan.backtest.asset import Afterwards, AssetScan, Stretch, anomalous_rows
 from anomscan.backtest.failures import Failure, surviving
 from anomscan.backtest.rules import Rules
-from anomscan.backtest.verdicts import Judged, judge, judge_given, judge_stretch, judged_from, milder
+from anomscan.backtest.verdicts import (
+    Judged,
+    judge,
+    judge_by_threshold,
+    judge_given,
+    judge_stretch,
+    judged_from,
+    milder,
+)
 from anomscan.detectors.base import Detector, Scores
 from anomscan.detectors.points import beyond
 from anomscan.errors import AnomscanError, AssetError, ConfigError
@@ -25,6 +33,29 @@ __all__ = ["Backtest", "Failure"]
 LARGEST = 1e140
 #: Scores judged together: as many as keep the running sums in the processor's cache.
 BLOCK = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """Until when samples are expected of each asset.
+
+    Parameters
+    ----------
+    run_end
+        datetime64[us]: of all of them.
+    silent_after
+        An asset whose last sample lies more than so many steps before is silent.
+    retired
+        Asset -> its own end, where that is known.
+    """
+
+    run_end: np.datetime64
+    silent_after: int
+    retired: Mapping[str, np.datetime64] = field(default_factory=dict)
+
+    def until(self, asset: str) -> np.datetime64:
+        """Up to when samples are expected of an asset."""
+        return min(self.run_end, self.retired.get(asset, self.run_end))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +75,8 @@ class Backtest:
         cut-off over all scores; rather than day by day (``scan``).
     min_severity
         An anomaly's severity lies above it; None for no such bound.
+    expectations
+        Until when samples are expected; None where a series ends with its last sample.
     """
 
     detector: Detector
@@ -51,6 +84,7 @@ class Backtest:
     stretch: Stretch
     whole: bool = False
     min_severity: float | None = None
+    expectations: Expectations | None = None
 
     def scan(self, batch: Sequence[Series]) -> list[AssetScan | Failure]:
         """Scan the assets of one chunk, in order.
@@ -65,6 +99,10 @@ class Backtest:
         scored = surviving(self._scored, surviving(self._laid, batch))
         return [result for block in _blocks(scored) for result in surviving(self._judged, block)]
 
+    @property
+    def _run_end(self) -> np.datetime64 | None:
+        return None if self.expectations is None else self.expectations.run_end
+
     def _laid(self, batch: Sequence[Series]) -> list[_Laid]:
         cases: list[_Laid] = []
         gaps = self.rules.long_gaps
@@ -73,7 +111,7 @@ class Backtest:
             if cases and laid.timestamps is cases[-1].series.timestamps:
                 cases.append(replace(cases[-1], series=laid))
                 continue
-            rows = self.stretch.rows(laid)
+            rows = self.stretch.rows(laid, self._run_end)
             since = 0 if self.whole else judged_from(rows.start, self.rules)
             cases.append(_Laid(laid, rows, since, *self._reported(laid, rows)))
         return cases
@@ -81,7 +119,7 @@ class Backtest:
     def _reported(self, laid: Series, rows: slice) -> tuple[tuple[np.datetime64, np.datetime64] | None, int]:
         """The first and the last reported day, and how many days there are between them without a row."""
         if laid.laid is not None:
-            ends = self.stretch.ends(laid)
+            ends = self.stretch.ends(laid, self._run_end)
             days = 0 if ends is None else int((ends[1] - ends[0]) // laid.cadence.step) + 1
             return ends, days - (rows.stop - rows.start)
         if rows.start == rows.stop:
@@ -91,8 +129,16 @@ class Backtest:
     def _scored(self, cases: Sequence[_Laid]) -> list[_Scored | Failure]:
         series, shingle = [case.series for case in cases], self.rules.shingle
         # The rows whose scores decide what is reported: those rows and, in a scan, the windows before them.
-        before = 0 if self.whole else self.rules.window - 1
-        needed = [slice(max(case.rows.start - before, 0), case.rows.stop) for case in cases]
+        if self.rules.threshold is None and self.rules.sequential and not self.whole:
+            needed = [slice(0, case.rows.stop) for case in cases]
+        else:
+            before = 0 if self.whole else self.rules.window - 1
+            needed = [
+                slice(max(case.rows.start - before, 0), case.rows.stop)
+                if case.rows.start < case.rows.stop
+                else case.rows
+                for case in cases
+            ]
         given = self.detector.score(series, shingle, needed)
         return [self._counted(case, found) for case, found in zip(cases, given, strict=True)]
 
@@ -109,7 +155,12 @@ class Backtest:
         return _Scored(series, case.rows, case.since, case.ends, case.unlisted, found)
 
     def _judged(self, cases: Sequence[_Scored]) -> list[AssetScan]:
-        judged = [_judge_whole(case, self.rules) for case in cases] if self.whole else _judge(cases, self.rules)
+        if self.rules.threshold is not None:
+            judged = [_judge_by_threshold(case, self.rules, self.rules.threshold) for case in cases]
+        elif self.whole:
+            judged = [_judge_whole(case, self.rules) for case in cases]
+        else:
+            judged = _judge(cases, self.rules)
         return [self._result(case, *verdicts) for case, verdicts in zip(cases, judged, strict=True)]
 
     def _result(self, case: _Scored, score: Floats, judged: Judged) -> AssetScan:
@@ -140,7 +191,7 @@ class Backtest:
             score=score,
             judged=judged,
             anomalous=flagged,
-            full=min((self.rules.shingle if self.whole else self.rules.window) - 1, len(series)),
+            full=self._full(case),
             trained_through=self.detector.trained_through,
             contributions=contributions,
             columns={
@@ -149,8 +200,24 @@ class Backtest:
             },
             # No detector scores what no measurement gives; to look for it costs time, so only where a score is missing.
             notes=(*found.notes, *(beyond(series, rows) if np.isnan(score).any() else ())),
+            afterwards=self._afterwards(series),
             **too_mild,
         )
+
+    def _afterwards(self, series: Series) -> Afterwards | None:
+        """What there is to say of the time after the last sample."""
+        if self.expectations is None or not len(series):
+            return None
+        ends = self.expectations.until(series.asset)
+        first, count = self.stretch.after(series, ends)
+        silent = ends - series.timestamps[-1] > self.expectations.silent_after * series.cadence.step
+        return Afterwards(first, count, bool(silent), ends) if count or silent else None
+
+    def _full(self, case: _Scored) -> int:
+        """The row of the first day that is judged."""
+        if self.rules.threshold is not None:
+            return _first_score(case.found.score)
+        return min((self.rules.shingle if self.whole else self.rules.window) - 1, len(case.series))
 
 
 @dataclass(slots=True)
@@ -204,6 +271,20 @@ def _judge_whole(case: _Scored, rules: Rules) -> tuple[Floats, Judged]:
     return score[case.rows], judged.at(case.rows)
 
 
+def _judge_by_threshold(case: _Scored, rules: Rules, threshold: float) -> tuple[Floats, Judged]:
+    """Judge an asset by a threshold: the scores of the reported rows, and their verdicts."""
+    rows, score = case.rows, case.found.score[case.rows]
+    _check([case], score[None])
+    warming_up = np.arange(rows.start, rows.stop) < _first_score(case.found.score)
+    return score, judge_by_threshold(score, case.series.health_in(rules.skip_health, rows), threshold, warming_up)
+
+
+def _first_score(score: Floats) -> int:
+    """The row of the first score, or how many rows there are."""
+    finite = np.isfinite(score)
+    return int(finite.argmax()) if finite.any() else len(score)
+
+
 def _judge(cases: Sequence[_Scored], rules: Rules) -> list[tuple[Floats, Judged]]:
     """Judge assets of unequal length as one block, each from the latest row that leaves its verdicts the same.
 
@@ -216,7 +297,10 @@ def _judge(cases: Sequence[_Scored], rules: Rules) -> list[tuple[Floats, Judged]
         first, stop = case.rows.start - case.since, case.rows.stop - case.since
         scores[line, :stop] = case.found.score[case.since : case.rows.stop]
         if not set(rules.skip_health).isdisjoint(case.series.health_names):
-            skipped[line, first:stop] = case.series.health_in(rules.skip_health, case.rows)
+            if rules.sequential:
+                skipped[line, :stop] = case.series.health_in(rules.skip_health, slice(case.since, case.rows.stop))
+            else:
+                skipped[line, first:stop] = case.series.health_in(rules.skip_health, case.rows)
     _keep_whole(cases, scores, rules.shingle)
     _check(cases, scores)
     judged = judge(scores, skipped, rules)

@@ -33,6 +33,12 @@ class Rules:
         The name of the cut-off rule.
     min_scores
         The share, 0 to 1, of the places whose scores enter a cut-off that must hold one.
+    clean
+        Whether the scores of anomalous days leave the windows of later days.
+    forget_after
+        With ``clean``: after so many anomalous days in a row they are normal.
+    threshold
+        Scores above it are anomalous, whatever the window; None if the window decides. See ``Capabilities.threshold``.
 
     Raises
     ------
@@ -48,11 +54,20 @@ class Rules:
     skip_health: tuple[str, ...] = ("Unknown",)
     cutoff: str = "mean-std"
     min_scores: float = 0.5
+    clean: bool = False
+    forget_after: int | None = None
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
+        if self.threshold is not None:
+            return
         if self.window < self.shingle:
             raise ConfigError(
                 f"a window of {self.window} samples contains no shingle of {self.shingle}", hint="widen [scan] window"
+            )
+        if self.sequential and self.cutoff_rule.statistic is None:
+            raise ConfigError(
+                f"cut-off rule '{self.cutoff}' knows no clean baseline", hint='set [scan] baseline_days = "all"'
             )
         fewest = self.cutoff_rule.fewest(self.sigma)
         if self.baseline_width < fewest:
@@ -86,6 +101,11 @@ class Rules:
         multiples of the baseline's width, on which the windows' sums are aligned: they stay the same to the bit.
         """
         return LongGaps(self.window, self.baseline_width) if self.calendar else None
+
+    @property
+    def sequential(self) -> bool:
+        """Whether each cut-off is made after the verdicts before it, from the first sample on."""
+        return self.clean or self.cutoff_rule.sliding is None
 
     @property
     def cutoff_rule(self) -> CutoffRule:

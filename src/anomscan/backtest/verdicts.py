@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anomscan.backtest.cutoff import exceeds
+from anomscan.backtest.cutoff import Cutoffs, exceeds
 from anomscan.backtest.rules import Rules
+from anomscan.backtest.sequential import mean_and_std, sequential
 from anomscan.telemetry.series import Floats
 
 
@@ -21,6 +22,7 @@ class Verdict(IntEnum):
     WARMING_UP = 2
     SKIPPED = 3
     NO_DATA = 4
+    SILENT = 5
 
     @property
     def text(self) -> str:
@@ -73,16 +75,36 @@ def judge(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Judged:
     -------
     Arrays of shape (a, n); the entries at t depend on the columns up to t alone.
     """
-    found = rules.cutoff_rule.sliding(
+    found = _sliding(scores, skipped, rules)
+    return _decide(scores, skipped, rules.window - 1, found.cutoff, found.sigma)
+
+
+def _sliding(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Cutoffs:
+    rule = rules.cutoff_rule
+    # Before the first complete shingle there is no score, and no window reaches back that far.
+    lead = rules.shingle - 1
+    if rule.sliding is not None and (rule.statistic is None or not rules.clean):
+        return rule.sliding(
+            scores,
+            lead=lead,
+            width=rules.baseline_width,
+            k=rules.sigma,
+            fewest=rules.fewest_scores,
+            include_newest=rules.include_newest,
+        )
+    return sequential(
         scores,
-        # Before the first complete shingle there is no score, and no window reaches back that far.
-        lead=rules.shingle - 1,
+        skipped,
+        rule.statistic or mean_and_std,
         width=rules.baseline_width,
         k=rules.sigma,
         fewest=rules.fewest_scores,
+        fewest_kept=rule.fewest(rules.sigma),
         include_newest=rules.include_newest,
+        lead=lead,
+        clean=rules.clean,
+        forget_after=rules.forget_after,
     )
-    return _decide(scores, skipped, rules.window - 1, found.cutoff, found.sigma)
 
 
 def judged_from(row: int, rules: Rules) -> int:
@@ -91,6 +113,8 @@ def judged_from(row: int, rules: Rules) -> int:
     >>> judged_from(365, Rules()), judged_from(725, Rules()), judged_from(1095, Rules())
     (0, 360, 720)
     """
+    if rules.sequential:
+        return 0
     return max(row - (rules.window - 1), 0) // rules.baseline_width * rules.baseline_width
 
 
@@ -130,6 +154,30 @@ def judge_given(scores: Floats, given: NDArray[np.bool_], skipped: NDArray[np.bo
     """
     none = np.full(len(scores), np.nan)
     return _ordered(given.astype(np.int8), scores, skipped, rules.shingle - 1, none, none)
+
+
+def judge_by_threshold(
+    scores: Floats, skipped: NDArray[np.bool_], threshold: float, warming_up: NDArray[np.bool_]
+) -> Judged:
+    """Judge each day by a threshold of the detector's own scale.
+
+    Parameters
+    ----------
+    scores, skipped
+        (n,) as for :func:`judge`.
+    warming_up
+        (n,) bool: the days before the detector's first score.
+
+    Returns
+    -------
+    Arrays of shape (n,); the cut-off is the threshold, and there is no sigma.
+    """
+    verdict = (scores > threshold).astype(np.int8)
+    verdict[~np.isfinite(scores)] = _NO_DATA
+    verdict[skipped] = _SKIPPED
+    verdict[warming_up] = _WARMING_UP
+    cutoff = np.where(warming_up, np.nan, threshold)
+    return Judged(verdict, cutoff, np.full(len(scores), np.nan))
 
 
 def milder(judged: Judged, severity: Floats, least: float) -> tuple[Judged, NDArray[np.bool_]]:

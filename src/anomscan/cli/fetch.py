@@ -70,6 +70,10 @@ def fetch(
             include_current=include_current,
             on_rows=advance,
         )
+    if settings.assets.path is not None:
+        from anomscan.jobs.fetch import keep_assets
+
+        keep_assets(store, name, settings.assets)
     _show(session.console, name, report, origin.layout.cadence)
     return ExitCode.ASSETS_FAILED if report.failures or report.new_rejects else ExitCode.DONE
 

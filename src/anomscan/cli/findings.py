@@ -40,9 +40,19 @@ def show_tally(console: TerminalConsole, tally: Tally, *, window: int | None = N
         console.table("findings", ("asset", f"anomalous {tally.unit}", "spans"), rows, data=False)
         if tally.findings > len(tally.ranked):
             console.info(f"... and {counted(tally.findings - len(tally.ranked), 'more asset')} with findings")
+    if tally.open:
+        worst = [(asset, words.removeprefix(f"{asset} ")) for _, asset, words in tally.open]
+        console.table("open incidents, the worst first", ("asset", "what"), worst, data=False)
+        if tally.unshown_open:
+            console.info(f"... and {counted(tally.unshown_open, 'more open incident')}")
     if tally.stages:
         spent = [(stage, f"{seconds:,.1f} s") for stage, seconds in tally.stages.items()]
         console.table("time by stage, all workers", ("stage", "time"), spent, data=False)
+    if tally.hardly_watched:
+        console.info(
+            f"what had happened before more than doubled the cut-off of {counted(tally.hardly_watched, 'asset')}: "
+            'hardly watched since ([scan] baseline_days = "clean" leaves that out)'
+        )
     for note in tally.notes:
         console.warn(note)
     if tally.unshown_notes:

@@ -69,7 +69,13 @@ def scan(
         bool, typer.Option("--prove", help="Recompute some verdicts from only what was known on their days.")
     ] = False,
     fail_on: Annotated[
-        Literal["any"] | None, typer.Option("--fail-on", help="Exit with 3 if any day is anomalous.")
+        str | None,
+        typer.Option(
+            "--fail-on",
+            metavar="LIST",
+            help="Exit with 3 on any of: any (an anomalous day), incident (an open one), new, silent, stale, sigma:5, "
+            "severity:0.9.",
+        ),
     ] = None,
     record: RecordOption = None,
     replay: ReplayOption = None,
@@ -79,6 +85,9 @@ def scan(
     Each day's score is compared with mean + 4 std of its window; anomalous days are merged into spans. --from, --to and
     --days choose the days reported; earlier history still fills the windows.
     """
+    from anomscan.jobs.fail_on import FailOn
+
+    conditions = FailOn.parse(fail_on)
     if bool(asset) == all_assets:
         raise ConfigError("which assets? give either --asset ID (may be repeated) or --all")
     session = session_of(context)
@@ -134,7 +143,7 @@ def scan(
     show = partial(show_records, console, format_)
     tally = deliver(settings, job, _engine(engine, workers, address), console, delivery, show)
     show_tally(console, tally, window=settings.scan.window)
-    return tally.code(fail_on_findings=fail_on is not None)
+    return tally.code(fails=conditions.met(tally))
 
 
 def _engine(name: Literal["threads", "ray"], workers: int | None, address: str | None) -> Engine:

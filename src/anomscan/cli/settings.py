@@ -33,8 +33,11 @@ def check(context: typer.Context) -> int:
     from anomscan.config import FilesSource
     from anomscan.jobs.job import rules_of
     from anomscan.reports.links import check_asset_url
+    from anomscan.telemetry.cadence import Cadence
 
-    rules_of(loaded.settings.scan)
+    cadences = {source.cadence for source in loaded.settings.sources.values()} or {"1D"}
+    for cadence in sorted(cadences):
+        rules_of(loaded.settings.scan, Cadence.parse(cadence))
     if loaded.settings.report.asset_url is not None:
         check_asset_url(loaded.settings.report.asset_url)
     failed = False

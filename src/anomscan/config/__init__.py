@@ -8,8 +8,11 @@ without one, in the working directory) is read as if it were the environment, wh
 from anomscan.config.files import files_named
 from anomscan.config.loading import DEFAULT_FILE, Loaded, load
 from anomscan.config.sections import (
+    AssetColumns,
+    AssetsSettings,
     AzureDetector,
     Columns,
+    ControlChartDetector,
     DetectorSettings,
     FilesSource,
     RcfDetector,
@@ -28,8 +31,11 @@ from anomscan.config.showing import explain
 
 __all__ = [
     "DEFAULT_FILE",
+    "AssetColumns",
+    "AssetsSettings",
     "AzureDetector",
     "Columns",
+    "ControlChartDetector",
     "DetectorSettings",
     "FilesSource",
     "Loaded",

@@ -110,6 +110,7 @@ class _SourceSettings(Section):
     plausible: dict[str, tuple[float, float]] | None = None
     late: str = "3d"
     earliest: str | None = None
+    silent_after: str | None = None
     align: Literal["exact", "nearest"] = "exact"
     align_tolerance: str = "30s"
 
@@ -163,11 +164,12 @@ class _SourceSettings(Section):
             return given
         return tuple(str(each) if type(each) in (int, float) else each for each in given)
 
-    @field_validator("late")
+    @field_validator("late", "silent_after")
     @classmethod
     @_told
-    def _late_is_a_duration(cls, text: str) -> str:
-        parse_duration(text)
+    def _is_a_duration(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_duration(text)
         return text
 
     @field_validator("cadence")
@@ -362,6 +364,9 @@ class DetectorSection(Section):
 class RcfDetector(DetectorSection):
     """``[detectors.NAME]`` with ``kind = "rcf"``: the forest in this process."""
 
+    view: Literal["own", "peers"] = "own"
+    peers: Literal["difference", "ratio"] = "difference"
+
     kind: Literal["rcf"] = "rcf"
     trees: int = Field(300, ge=1, le=1000)
     sample_size: int = Field(365, ge=1, le=2048)
@@ -375,6 +380,17 @@ class RecordedDetector(DetectorSection):
 
     kind: Literal["recorded"]
     path: Path
+
+
+class ControlChartDetector(DetectorSection):
+    """``[detectors.NAME]`` with ``kind = "control-chart"``: statistical process control; see docs/control-chart.md."""
+
+    kind: Literal["control-chart"]
+    view: Literal["own", "peers", "auto"] = "auto"
+    peers: Literal["difference", "ratio"] = "difference"
+    budget: str = "1/20y"
+    min_history: int = Field(60, ge=10, le=2_016)
+    forget_after: str = "90d"
 
 
 class SageMakerTraining(Section):
@@ -468,7 +484,8 @@ class AzureDetector(DetectorSection):
 
 
 DetectorSettings = Annotated[
-    RcfDetector | RecordedDetector | SageMakerDetector | AzureDetector, Field(discriminator="kind")
+    RcfDetector | ControlChartDetector | RecordedDetector | SageMakerDetector | AzureDetector,
+    Field(discriminator="kind"),
 ]
 
 
@@ -491,6 +508,41 @@ class ScanSettings(Section):
     gaps: Literal["calendar", "ignore"] = "calendar"
     skip_health: tuple[str, ...] = ("Unknown",)
     min_scores: float = Field(0.5, ge=0.0, le=1.0)
+    baseline_days: Literal["all", "clean"] = "all"
+    forget_after: str = "90d"
+
+    @field_validator("forget_after")
+    @classmethod
+    @_told
+    def _forget_after_is_a_duration(cls, text: str) -> str:
+        parse_duration(text)
+        return text
+
+
+class IncidentsSettings(Section):
+    """``[incidents]``: what is one incident."""
+
+    close_after: int = Field(7, ge=1, le=100_000)
+
+
+class AssetColumns(Section):
+    """Which column of the list of assets holds what; all but ``asset`` may be left out."""
+
+    asset: str = "asset"
+    cohort: str | None = None
+    name: str | None = None
+    capacity: str | None = None
+    url: str | None = None
+    tags: str | None = None
+    commissioned: str | None = None
+    retired: str | None = None
+
+
+class AssetsSettings(Section):
+    """``[assets]``: a CSV file that says who the assets are."""
+
+    path: Path | None = None
+    columns: AssetColumns = AssetColumns()
 
 
 class ReportSettings(Section):

@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from pydantic import Field
 
 from anomscan.config.sections import (
+    AssetsSettings,
     Defaults,
     DetectorSettings,
     FilesSource,
+    IncidentsSettings,
     RcfDetector,
     ReportSettings,
     RestSource,
@@ -35,6 +37,8 @@ class Settings(Section):
     store: StoreSettings = StoreSettings()
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
     detectors: dict[str, DetectorSettings] = Field(default_factory=_detectors)
+    incidents: IncidentsSettings = IncidentsSettings()
+    assets: AssetsSettings = AssetsSettings()
     train: TrainSettings = TrainSettings()
     scan: ScanSettings = ScanSettings()
     report: ReportSettings = ReportSettings()

@@ -33,6 +33,10 @@ class Capabilities:
         Most samples a call, None where there is no limit.
     frozen
         Whether a shingle's score follows from the shingle alone: it is a :class:`FrozenDetector`.
+    threshold
+        The score above which a sample is anomalous, where the detector's scale has one. Such a detector scores single
+        samples by all that came before, and has no score while that is too little. None if the scores of a window
+        decide.
     """
 
     multivariate: bool = True
@@ -42,6 +46,7 @@ class Capabilities:
     verdict: bool = False
     max_samples: int | None = None
     frozen: bool = False
+    threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

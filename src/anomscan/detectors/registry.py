@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 #: The module with the ``KIND`` of each kind; imported only when it is needed.
 _MODULES = {
     "rcf": "anomscan.detectors.rcf.kind",
+    "control-chart": "anomscan.detectors.control_chart.kind",
     "sagemaker": "anomscan.detectors.sagemaker.kind",
     "azure": "anomscan.detectors.azure.kind",
     "recorded": "anomscan.detectors.recorded.kind",

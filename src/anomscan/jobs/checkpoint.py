@@ -42,7 +42,7 @@ from anomscan.store.partitions import Key, Partition
 _BEGIN = b'{"schema": "anomscan.checkpoint/'
 _MANIFEST = "checkpoint.json"
 #: How partitions are called, and all files beside the manifest.
-_PARTITION = r"nowhere|\d\d-\d\d-[0-9a-f]{16}"
+_PARTITION = r"nowhere|cohorts|\d\d-\d\d-[0-9a-f]{16}"
 _OURS = rf"(?P<name>{_PARTITION}|merged-\d+)\.(?:jsonl|parquet)(?P<unfinished>{UNFINISHED})?|{_MANIFEST}{UNFINISHED}"
 #: How many files of each kind are open at a time. Memory holds a row group of each.
 FAN_IN = 64

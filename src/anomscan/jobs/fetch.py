@@ -28,7 +28,7 @@ from anomscan.telemetry.rows import ASSET
 from anomscan.wording import counted
 
 if TYPE_CHECKING:
-    from anomscan.config import SourceSettings
+    from anomscan.config import AssetsSettings, SourceSettings
     from anomscan.store.findings import RejectedRow
     from anomscan.store.gaps import LongestGaps
     from anomscan.store.store import Store
@@ -322,6 +322,25 @@ def _odd_times(old: OddTimes, ahead: OddTimes, gaps: LongestGaps, source: Source
     if ahead.rows:
         warnings.append(f"{ahead.text(cadence)} more than a day ahead of the clock: left out")
     return warnings
+
+
+def keep_assets(store: Store, source: str, settings: AssetsSettings) -> bool:
+    """Keep in the store who the assets are, as ``[assets]`` says; whether that is new.
+
+    Raises
+    ------
+    InputError
+        If the list cannot be read.
+    OutputError
+        If it cannot be kept.
+    """
+    from anomscan.store.asset_list import keep_asset_list
+    from anomscan.tables.asset_list import read_asset_list
+
+    if settings.path is None:
+        return False
+    assets = read_asset_list(settings.path, settings.columns)
+    return keep_asset_list(local(store.path) / source, assets, current_time())
 
 
 def _alike(assets: Iterable[str]) -> list[str]:

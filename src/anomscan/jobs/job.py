@@ -12,7 +12,7 @@ import numpy as np
 from anomscan.backtest.asset import Stretch
 from anomscan.backtest.rules import Rules
 from anomscan.config import ScanSettings, Settings
-from anomscan.telemetry.cadence import first_instant, last_instant
+from anomscan.telemetry.cadence import Cadence, first_instant, last_instant, parse_duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,8 +127,16 @@ class Known:
     through: np.datetime64 | None = None
 
 
-def rules_of(scan: ScanSettings) -> Rules:
-    """The rules that a section of the settings describes."""
+def rules_of(scan: ScanSettings, cadence: Cadence, threshold: float | None = None) -> Rules:
+    """The rules that a section of the settings describes.
+
+    Parameters
+    ----------
+    threshold
+        The detector's own, see ``Capabilities.threshold``: then samples are scored singly, and there is no window.
+    """
+    if threshold is not None:
+        return Rules(shingle=1, calendar=scan.gaps == "calendar", skip_health=scan.skip_health, threshold=threshold)
     return Rules(
         window=scan.window,
         shingle=scan.shingle,
@@ -137,5 +145,7 @@ def rules_of(scan: ScanSettings) -> Rules:
         calendar=scan.gaps == "calendar",
         skip_health=scan.skip_health,
         cutoff=scan.cutoff,
+        clean=scan.baseline_days == "clean",
+        forget_after=max(int(parse_duration(scan.forget_after).astype(np.int64) // cadence.step_us), 1),
         min_scores=scan.min_scores,
     )

@@ -22,8 +22,9 @@ from anomscan.telemetry.series import Series
 #: How far a service's numbers may differ, relative to the larger: it calculates in single precision, and asked about
 #: fewer rows perhaps in another order. Numbers of this process must be the same to the last bit.
 _REMOTE = 1e-6
-#: Numbers that magnify the last digits of scores: if those may differ, these are not compared.
-_DERIVED = ("sigma", "contributions")
+#: Numbers that magnify the last digits of scores, or follow from the verdicts of other days, for which a service is not
+#: asked again: of a remote detector these are not compared.
+_DERIVED = ("sigma", "contributions", "expected", "band")
 
 
 @dataclass(slots=True)
@@ -68,13 +69,16 @@ def prove(work: Work, claims: Sequence[Claim], advance: Callable[[int], None]) -
     """
     trained = work.backtest.detector.trained_through
     proof = Proof()
+    works: dict[np.datetime64, Work] = {}
     for asset, said in groupby(claims, lambda claim: claim.asset):
         key = key_of(asset)
         (series,) = work.read(Partition(key, key, 1))
         refuse_unknown(series, work.known)
         proof.assets += 1
         for claim in said:
-            _check(work, claim, series)
+            if work.cohorts is not None and claim.at not in works:
+                works[claim.at] = work.known_by(claim.at)
+            _check(works.get(claim.at, work), claim, series)
             advance(1)
             proof.verdicts += 1
             proof.anomalous += claim.verdict is Verdict.ANOMALOUS
@@ -134,7 +138,9 @@ def _recomputed(work: Work, said: Claim, series: Series) -> Claim:
     if isinstance(result, Failure):
         when = series.cadence.text(said.at)
         raise ProofError(f"asset '{said.asset}', {when}: this verdict cannot be recomputed: {result.error.message}")
-    return Claim.of(work.finished([result]).results[0], 0)
+    return Claim.of(
+        work.finished(work.explained(replace(work.backtest, stretch=Stretch(said.at, said.at)), [result])).results[0], 0
+    )
 
 
 def _differences(work: Work, one: Claim, other: Claim) -> list[str]:

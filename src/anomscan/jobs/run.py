@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,16 @@ from anomscan.config import Settings
 from anomscan.detectors.base import Detector, is_frozen
 from anomscan.detectors.score_cache import ScoreCache
 from anomscan.errors import AssetError, StoreError
+from anomscan.incidents.explained import Explained
+from anomscan.incidents.joining import Joining
 from anomscan.jobs.checkpoint import Checkpoint
+from anomscan.jobs.cohort_records import cohort_results
 from anomscan.jobs.engines import Engine, Lost
+from anomscan.jobs.expecting import expectations, silent_after
 from anomscan.jobs.finished import Finished
 from anomscan.jobs.job import Job, rules_of
 from anomscan.jobs.tally import Tally
+from anomscan.jobs.views import in_view
 from anomscan.jobs.work import Work
 from anomscan.store.partitions import Cut, Partition
 from anomscan.store.snapshot import MOST_VALUES, Snapshot
@@ -34,6 +39,8 @@ NIGHTLY = 4
 
 #: The partition that stands for assets that are not in the store.
 _NOWHERE = "nowhere"
+#: The partition that stands for the cohorts.
+_COHORTS = "cohorts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,8 @@ class Run:
         The assets that are in the store.
     missing
         The assets asked for that are not.
+    of_cohorts
+        The results of the cohorts, where the detector compares with peers.
     facts
         All that decides the results, beside the data and the model.
     """
@@ -58,6 +67,7 @@ class Run:
     work: Work
     cut: Cut
     missing: Sequence[str]
+    of_cohorts: Sequence[Explained]
     facts: dict[str, Any]
 
     @classmethod
@@ -72,14 +82,25 @@ class Run:
             If the store is damaged, or everything in it was dropped.
         """
         least = job.severity_above(settings)
-        backtest = Backtest(detector, rules_of(settings.scan), job.stretch(settings), job.whole, least)
         known = job.known(settings)
+        _, chosen = settings.detector(job.detector)
+        detector, cohorts = in_view(detector, chosen, settings, snapshot, known)
+        rules = rules_of(settings.scan, snapshot.layout.cadence, detector.capabilities.threshold)
+        backtest = Backtest(detector, rules, job.stretch(settings), job.whole, least)
+        joining = Joining(rules.shingle, settings.incidents.close_after, silent_after(settings, job, snapshot))
+        backtest = replace(backtest, expectations=expectations(settings, job, snapshot, joining.silent_after))
         cut = snapshot.cut(assets=job.assets, as_of=known.as_of)
         if len(cut) == 0 and job.assets is None and known.as_of is None:
             raise StoreError("all samples of the source were dropped from the store", hint="run anomscan fetch")
         missing = sorted(set(job.assets) - set(cut.assets)) if job.assets is not None else []
-        work = Work(snapshot, known, backtest, job.schema, _cache(job, snapshot, backtest))
-        return cls(job, work, cut, missing, job.facts(settings))
+        of_cohorts = (
+            []
+            if cohorts is None
+            else cohort_results(backtest, joining, cohorts, snapshot.layout, settings.scan, chosen, job.assets)
+        )
+        common = {each.asset: each.incidents for each in of_cohorts}
+        work = Work(snapshot, known, backtest, job.schema, _cache(job, snapshot, backtest), joining, cohorts, common)
+        return cls(job, work, cut, missing, of_cohorts, job.facts(settings))
 
     @property
     def assets(self) -> int:
@@ -139,6 +160,8 @@ class Run:
             checkpoint.add(name, finished, partition)
             watch(finished.tally)
 
+        if self.of_cohorts and _COHORTS not in checkpoint.tallies:
+            keep(_COHORTS, self.work.finished(self.of_cohorts), None)
         if self.missing and _NOWHERE not in checkpoint.tallies:
             keep(_NOWHERE, self._nowhere(self.missing), None)
         waiting = [left for partition in self.partitions() for left in self._left(partition, checkpoint)]
@@ -171,7 +194,7 @@ class Run:
         results = [
             Failure(asset, AssetError(f"source '{source}' has no asset '{asset}' in the store")) for asset in assets
         ]
-        return self.work.finished(results)
+        return self.work.finished([Explained(each) for each in results])
 
     def report(self, tally: Tally, started: datetime) -> dict[str, Any]:
         """The facts of the run when it is done."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +13,13 @@ from numpy.typing import NDArray
 from anomscan.backtest.verdicts import Verdict
 from anomscan.reports.records import read_records
 from anomscan.reports.results import EncodedRecord
+from anomscan.telemetry.cohorts import PREFIX
 
 #: Days of a sample.
 SAMPLE = 100
+
+#: Days of a sample where each takes going through the fleet.
+DAYS = 12
 
 #: Which part of a sample are anomalous days, an asset's first and its last judged day, and all others.
 _SHARES = (0.5, 0.125, 0.125, 0.25)
@@ -53,7 +57,7 @@ class Claim:
         if verdict is Verdict.ANOMALOUS:
             (record,) = read_records([result.line.decode()])
             anomaly = record.anomalies[int((days["verdict"][:place] == Verdict.ANOMALOUS).sum())]
-            names = ("values", "health", "sigma", "in_sample", "contributions")
+            names = ("values", "health", "sigma", "in_sample", "contributions", "expected", "band")
             parts |= {name: getattr(anomaly, name) for name in names}
         return cls(result.asset, np.datetime64(int(day["timestamp"]), "us"), verdict, parts)
 
@@ -81,6 +85,8 @@ def draw(results: Iterable[EncodedRecord], most: int, seed: int) -> list[Claim]:
     parts: list[list[tuple[float, Claim]]] = [[] for _ in _SHARES]
     bounds = np.ones(len(parts))
     for result in results:
+        if result.asset.startswith(PREFIX):
+            continue  # a cohort has no rows of its own
         kinds = _kinds(result.judged["verdict"])
         # Each day draws a number; those with the smallest are the sample.
         numbers = random.random(len(kinds))
@@ -95,6 +101,13 @@ def draw(results: Iterable[EncodedRecord], most: int, seed: int) -> list[Claim]:
     chosen = [entry for part, size in zip(parts, sizes, strict=True) for entry in part[:size]]
     chosen += sorted((entry for part, size in zip(parts, sizes, strict=True) for entry in part[size:]), key=_number)
     return sorted((claim for _, claim in chosen[:most]), key=lambda claim: (claim.asset, claim.at))
+
+
+def of_few_days(claims: Sequence[Claim]) -> list[Claim]:
+    """The claims on a few of their days, far apart: the peers of each day are made anew from the whole fleet."""
+    days = sorted({claim.at for claim in claims})
+    kept = {days[place * (len(days) - 1) // max(DAYS - 1, 1)] for place in range(DAYS)} if days else set()
+    return [claim for claim in claims if claim.at in kept]
 
 
 def _kinds(verdicts: NDArray[np.int8]) -> NDArray[np.intp]:

@@ -99,6 +99,7 @@ def deliver(
     """
     from anomscan.detectors.registry import opened
     from anomscan.jobs.checkpoint import Checkpoint
+    from anomscan.jobs.expecting import stale
     from anomscan.jobs.run import Run
     from anomscan.reports.results import write_results
     from anomscan.store.store import Store
@@ -124,6 +125,9 @@ def deliver(
                 checkpoint.remove()  # its run was killed at the very end
             console.info(f"{place} is the result of this very run: nothing is left to do")
             return done
+        old = None if job.whole else stale(settings, job, run.work.snapshot)
+        if old is not None:
+            console.info(old)
         columns = detector.capabilities.columns
         with Checkpoint(kept, run.key, columns, resume=delivery.resume) as checkpoint:
             with _telling(console, checkpoint, run.assets, kept):
@@ -132,6 +136,7 @@ def deliver(
                 if delivery.prove:
                     _prove(console, run, checkpoint)
                 tally = checkpoint.tally()
+                tally.stale = old is not None
                 if path is not None:
                     write_results(path, checkpoint.results(), run.report(tally, started), columns=columns)
                 else:
@@ -258,10 +263,12 @@ def _prove(console: ScanConsole, run: Run, checkpoint: Checkpoint) -> None:
         If one does not stand up.
     """
     from anomscan.jobs.proving import prove
-    from anomscan.jobs.sampling import SAMPLE, draw
+    from anomscan.jobs.sampling import SAMPLE, draw, of_few_days
 
     seed = int(run.key[:8], 16)
     claims = draw(checkpoint.results(), SAMPLE, seed)
+    if run.work.cohorts is not None:
+        claims = of_few_days(claims)
     if not claims:
         console.warn("--prove: no day was judged, so nothing is proved")
         return

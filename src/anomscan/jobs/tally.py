@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from anomscan.errors import ExitCode, worst
+from anomscan.incidents.words import told
 from anomscan.reports.records import Record
+from anomscan.telemetry.cohorts import PREFIX
 
 #: Assets that are named before the rest becomes a count.
 NAMED = 20
@@ -33,6 +35,19 @@ class Tally:
         (asset, reason), the first ``NAMED`` by asset.
     notes
         What else a person should know, the first ``NAMED``; ``unshown_notes`` counts the others.
+    incidents
+        How many there are, those that are over among them.
+    open_incidents, new_incidents
+        Those that are open, and those first flagged on a reported day.
+    most
+        The largest sigma and severity of an anomalous day, where there is one.
+    stale
+        Whether the source has had no sample for so long that something must be wrong with it.
+    hardly_watched
+        Assets with days on which their cut-off was inflated by what their windows held.
+    open
+        (less the largest score, asset, in words) of the open incidents, the worst ``NAMED``; ``unshown_open`` counts
+        the others.
     stages
         Seconds that workers spent on each stage of the work, summed over the workers.
     """
@@ -46,10 +61,28 @@ class Tally:
     failures: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     unshown_notes: int = 0
+    incidents: int = 0
+    open_incidents: int = 0
+    new_incidents: int = 0
+    most: dict[str, float] = field(default_factory=dict)
+    stale: bool = False
+    hardly_watched: int = 0
+    open: list[tuple[float, str, str]] = field(default_factory=list)
+    unshown_open: int = 0
     stages: dict[str, float] = field(default_factory=dict)
 
     def add(self, record: Record, notes: Iterable[str] = ()) -> None:
-        """Count one asset."""
+        """Count one asset; a cohort's record is not one."""
+        self.open += [
+            (-abs(each.peak.score if each.peak else 0.0), record.asset, told(record.asset, each))
+            for each in record.incidents
+            if each.open
+        ]
+        self.incidents += len(record.incidents)
+        self.open_incidents += sum(each.open for each in record.incidents)
+        self.new_incidents += sum(each.first_flagged >= (record.from_ or "") for each in record.incidents)
+        if record.asset.startswith(PREFIX):
+            return
         self.assets += 1
         for verdict, count in record.verdicts.items():
             self.verdicts[verdict] += count
@@ -61,6 +94,9 @@ class Tally:
             self.failures.append((record.asset, record.error))
         elif record.has_findings:
             self.findings += 1
+            sigmas = [anomaly.sigma for anomaly in record.anomalies if anomaly.sigma is not None]
+            if sigmas:
+                self.most["sigma"] = max(self.most.get("sigma", sigmas[0]), *sigmas)
             spans = ", ".join(start if start == end else f"{start}..{end}" for start, end in record.spans)
             self.ranked.append((record.verdicts["anomalous"], record.asset, spans))
 
@@ -74,6 +110,15 @@ class Tally:
         for stage, spent in other.stages.items():
             self.stages[stage] = self.stages.get(stage, 0.0) + spent
         self.unshown_notes += other.unshown_notes
+        self.incidents += other.incidents
+        self.open_incidents += other.open_incidents
+        self.new_incidents += other.new_incidents
+        self.stale |= other.stale
+        for name, number in other.most.items():
+            self.most[name] = max(self.most.get(name, number), number)
+        self.hardly_watched += other.hardly_watched
+        self.unshown_open += other.unshown_open
+        self.open += other.open
         self.ranked += other.ranked
         self.failures += other.failures
         self.notes += other.notes
@@ -85,6 +130,8 @@ class Tally:
         self.failures = sorted(self.failures)[:NAMED]
         self.unshown_notes += max(len(self.notes) - NAMED, 0)
         self.notes = sorted(self.notes)[:NAMED]
+        self.unshown_open += max(len(self.open) - NAMED, 0)
+        self.open = sorted(self.open)[:NAMED]
 
     @property
     def judged_nothing(self) -> bool:
@@ -92,9 +139,9 @@ class Tally:
         unjudged = self.verdicts["warming-up"] + self.verdicts["no-data"]
         return self.assets > self.failed and self.verdicts.total() == unjudged
 
-    def code(self, *, fail_on_findings: bool = False) -> ExitCode:
+    def code(self, *, fails: bool = False) -> ExitCode:
         """The exit code these results call for."""
         codes = [ExitCode.ASSETS_FAILED] if self.failed or self.judged_nothing else []
-        if fail_on_findings and self.findings:
+        if fails:
             codes.append(ExitCode.FINDINGS)
         return worst(codes)

@@ -8,12 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from anomscan.backtest.asset import AssetScan
 from anomscan.backtest.failures import Failure, surviving
 from anomscan.backtest.fleet import Backtest
 from anomscan.detectors.base import is_frozen
+from anomscan.detectors.cohorts import cohorts_of
+from anomscan.detectors.control_chart.detector import ControlChart
+from anomscan.detectors.peers import PeerView
 from anomscan.detectors.score_cache import CachedDetector, CachedScores, ScoreCache, continued
 from anomscan.errors import AssetError
+from anomscan.incidents.explained import Explained, explained
+from anomscan.incidents.incident import Incident
+from anomscan.incidents.joining import Joining
 from anomscan.jobs.finished import Finished
 from anomscan.jobs.job import Known
 from anomscan.jobs.tally import Tally
@@ -22,6 +30,7 @@ from anomscan.reports.records import Record
 from anomscan.reports.results import EncodedRecord
 from anomscan.store.partitions import Partition, key_of
 from anomscan.store.snapshot import FileId, Snapshot
+from anomscan.telemetry.cohorts import Cohorts
 from anomscan.telemetry.series import Series
 
 
@@ -66,6 +75,12 @@ class Work:
         Of the records.
     cache
         Where scores are kept; None for nowhere.
+    joining
+        What makes one incident of several days.
+    cohorts
+        The peers of the assets; None where they play no part.
+    common
+        By the name of a cohort's record, its incidents.
     """
 
     snapshot: Snapshot
@@ -73,6 +88,9 @@ class Work:
     backtest: Backtest
     schema: str
     cache: ScoreCache | None
+    joining: Joining
+    cohorts: Cohorts | None = None
+    common: Mapping[str, Sequence[Incident]] = field(default_factory=dict)
 
     def __call__(self, partition: Partition, loaded: Sequence[PartitionData] | None = None) -> Finished:
         """Process a partition, which is read here unless it was loaded elsewhere.
@@ -90,11 +108,12 @@ class Work:
             if is_frozen(detector) and not self.backtest.whole:
                 kept = {asset: each for piece in pieces for asset, each in piece.kept.items()}
                 detector = CachedDetector(detector, kept)
-            results = replace(self.backtest, detector=detector).scan(
-                [series for piece in pieces for series in piece.series]
-            )
+            backtest = replace(self.backtest, detector=detector)
+            results = backtest.scan([series for piece in pieces for series in piece.series])
+        with clock.of("explain"):
+            explained = self.explained(backtest, results)
         with clock.of("record"):
-            finished = self.finished(results)
+            finished = self.finished(explained)
             if isinstance(detector, CachedDetector) and self.cache is not None and self.cache.writes:
                 news = [(piece, known) for piece in pieces if (known := self._news(piece, detector))]
                 if loaded is not None:
@@ -163,27 +182,50 @@ class Work:
             series = [known for each in series if len(known := each.through(self.known.through))]
         return series
 
+    def known_by(self, at: np.datetime64) -> Work:
+        """The same work with the peers of an earlier time: their medians made anew, from rows up to then alone."""
+        detector = self.backtest.detector
+        if self.cohorts is None or not isinstance(detector, ControlChart | PeerView):
+            return self
+        cohorts = cohorts_of(self.snapshot, self.cohorts.members, as_of=self.known.as_of, through=at)
+        return replace(self, backtest=replace(self.backtest, detector=detector.with_cohorts(cohorts)), cohorts=cohorts)
+
     def failed(self, asset: str, reason: str) -> Finished:
         """The result of an asset that could not be scanned."""
-        return self.finished([Failure(asset, AssetError(reason))])
+        return self.finished([Explained(Failure(asset, AssetError(reason)))])
 
-    def finished(self, results: Sequence[AssetScan | Failure]) -> Finished:
+    def explained(self, backtest: Backtest, results: Sequence[AssetScan | Failure]) -> list[Explained]:
+        """Results with what was expected, where a day is anomalous, and what is wrong with the assets.
+
+        An asset with an anomalous day is judged as a whole, however few of its days are reported: what is wrong with it
+        may have begun before them.
+        """
+        return explained(backtest, results, self.joining, self.cohorts, self.common)
+
+    def finished(self, results: Sequence[Explained]) -> Finished:
         """Results in the form in which they are kept; one that cannot be encoded is a failure, too."""
         packed, tally = [], Tally()
         for told in surviving(self._told, results):
-            ((record, result, notes),) = self._told([told]) if isinstance(told, Failure) else (told,)
+            ((record, result, notes),) = self._told([Explained(told)]) if isinstance(told, Failure) else (told,)
             packed.append(result)
             tally.add(record, notes)
+        if self.backtest.rules.threshold is None and not self.backtest.whole:
+            scans = [each.result for each in results if isinstance(each.result, AssetScan)]
+            tally.hardly_watched = sum(bool(scan.inflated.any()) for scan in scans)
+        worst = [severity for result in packed for severity in result.severities if severity is not None]
+        if worst:
+            tally.most["severity"] = max(worst)
         tally.shorten()
         return Finished(packed, tally)
 
-    def _told(self, results: Sequence[AssetScan | Failure]) -> list[tuple[Record, EncodedRecord, list[str]]]:
+    def _told(self, results: Sequence[Explained]) -> list[tuple[Record, EncodedRecord, list[str]]]:
         told = []
-        for result in results:
+        for each in results:
             record = record_of(
-                result, schema=self.schema, detector=self.backtest.detector.name, shingle=self.backtest.rules.shingle
+                each, schema=self.schema, detector=self.backtest.detector.name, shingle=self.backtest.rules.shingle
             )
-            told.append((record, EncodedRecord.of(record, result), notes_of(result, self.backtest.min_severity)))
+            notes = notes_of(each.result, self.backtest.min_severity)
+            told.append((record, EncodedRecord.of(record, each.result), notes))
         return told
 
 

@@ -8,6 +8,8 @@ import numpy as np
 
 from anomscan.backtest.asset import AssetScan
 from anomscan.backtest.fleet import Failure
+from anomscan.explain.expected import Expected
+from anomscan.incidents.explained import Explained
 from anomscan.reports.records import VERDICTS, Anomaly, Record
 from anomscan.telemetry.series import Floats
 
@@ -15,13 +17,13 @@ from anomscan.telemetry.series import Floats
 _BOUNDS = (0.5, 0.3, 0.2, 0.1, 0.0)
 
 
-def record_of(result: AssetScan | Failure, *, schema: str, detector: str, shingle: int) -> Record:
+def record_of(explained: Explained, *, schema: str, detector: str, shingle: int) -> Record:
     """One asset's result as its record.
 
     Parameters
     ----------
-    result
-        A scan, or the failure that stands for it.
+    explained
+        A scan, or the failure that stands for it, and what is wrong.
     schema
         ``SCAN_SCHEMA`` or ``DETECT_SCHEMA``.
     detector
@@ -29,12 +31,17 @@ def record_of(result: AssetScan | Failure, *, schema: str, detector: str, shingl
     shingle
         L, to which anomalous days are widened.
     """
+    result = explained.result
     if isinstance(result, Failure):
         none = dict.fromkeys(VERDICTS, 0)
         return Record(schema, result.asset, detector, None, None, [], [], none, str(result.error))
     series = result.series
     text = series.cadence.text
     first, last = (None, None) if result.ends is None else map(text, result.ends)
+    after = result.afterwards
+    if after is not None and after.count:
+        first = first or text(after.first)
+        last = text(after.first + (after.count - 1) * series.cadence.step)
     return Record(
         schema=schema,
         asset=series.asset,
@@ -42,9 +49,10 @@ def record_of(result: AssetScan | Failure, *, schema: str, detector: str, shingl
         from_=first,
         to=last,
         spans=[(text(start), text(end)) for start, end in result.spans(shingle)],
-        anomalies=[_anomaly(result, place, row) for place, row in enumerate(result.anomalous)],
+        anomalies=[_anomaly(result, explained.expected, place, row) for place, row in enumerate(result.anomalous)],
         verdicts=result.counts,
         error=None,
+        incidents=list(explained.incidents),
     )
 
 
@@ -77,7 +85,7 @@ def _too_mild(result: AssetScan, severity: Floats, least: float) -> str:
     return text if lower is None else f"{text}; --min-severity {lower:g} would keep {int((known > lower).sum())}"
 
 
-def _anomaly(result: AssetScan, place: int, row: np.intp) -> Anomaly:
+def _anomaly(result: AssetScan, due: Expected | None, place: int, row: np.intp) -> Anomaly:
     series, judged = result.series, result.judged
     contributions: list[tuple[str, float]] = []
     if result.contributions is not None:
@@ -98,4 +106,11 @@ def _anomaly(result: AssetScan, place: int, row: np.intp) -> Anomaly:
         sigma=sigma if math.isfinite(sigma) else None,
         in_sample=result.in_sample(int(row)),
         contributions=contributions,
+        expected={} if due is None else dict(zip(series.variables, map(float, due.expected[row]), strict=True)),
+        band={}
+        if due is None
+        else {
+            variable: (float(low), float(high))
+            for variable, low, high in zip(series.variables, due.low[row], due.high[row], strict=True)
+        },
     )

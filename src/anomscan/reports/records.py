@@ -11,17 +11,20 @@ import json
 import math
 import re
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from anomscan.errors import InputError
+from anomscan.incidents.incident import Common, Incident, Peak
 
-SCAN_SCHEMA = "anomscan.scan/1"
-DETECT_SCHEMA = "anomscan.detect/1"
-VERDICTS = ("ok", "anomalous", "warming-up", "skipped", "no-data")
+SCAN_SCHEMA = "anomscan.scan/2"
+DETECT_SCHEMA = "anomscan.detect/2"
+#: Schemas without incidents, which are still read.
+FIRST_SCHEMAS = ("anomscan.scan/1", "anomscan.detect/1")
+VERDICTS = ("ok", "anomalous", "warming-up", "skipped", "no-data", "silent")
 
 # Compiled when first used, because writing records does not need them.
 _TIMESTAMP = r"(?a)\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,6})?Z)?"
@@ -51,6 +54,8 @@ class Anomaly:
         Whether the model was trained on data up to this sample or later.
     contributions
         What each variable contributed to the score; empty if the detector cannot say.
+    expected, band
+        By variable: the expected value, and the lower and upper end of what was normal; NaN where that is not known.
     """
 
     timestamp: str
@@ -61,6 +66,8 @@ class Anomaly:
     sigma: float | None
     in_sample: bool
     contributions: list[tuple[str, float]]
+    expected: dict[str, float] = field(default_factory=dict)
+    band: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,8 @@ class Record:
         How many reported samples had each of ``VERDICTS``.
     error
         Why the asset failed, one line; None if it did not.
+    incidents
+        What went wrong, by their first days.
     """
 
     schema: str
@@ -94,6 +103,7 @@ class Record:
     anomalies: list[Anomaly]
     verdicts: dict[str, int]
     error: str | None
+    incidents: list[Incident] = field(default_factory=list)
 
     @property
     def has_findings(self) -> bool:
@@ -111,7 +121,7 @@ def record_line(record: Record) -> str:
     ValueError
         If a number is infinite: JSON has no such number.
     """
-    if record.has_findings or record.error is not None:
+    if record.has_findings or record.incidents or record.error is not None:
         return _line(record)
     counts = tuple(record.verdicts.get(verdict, 0) for verdict in VERDICTS)
     before, after = _around(record.schema, record.detector, record.from_, record.to, counts)
@@ -126,6 +136,7 @@ def _line(record: Record) -> str:
             "detector": record.detector,
             "from": record.from_,
             "to": record.to,
+            "incidents": [_incident_fields(incident) for incident in record.incidents],
             "spans": record.spans,
             "anomalies": [_anomaly_fields(anomaly) for anomaly in record.anomalies],
             "verdicts": {verdict: record.verdicts.get(verdict, 0) for verdict in VERDICTS},
@@ -190,7 +201,9 @@ def some(records: Iterable[Record]) -> Iterator[Record]:
 def _anomaly_fields(anomaly: Anomaly) -> dict[str, Any]:
     return {
         "timestamp": anomaly.timestamp,
-        "values": {variable: _null(value) for variable, value in anomaly.values.items()},
+        "values": _nulls(anomaly.values),
+        "expected": _nulls(anomaly.expected),
+        "band": {variable: [_null(low), _null(high)] for variable, (low, high) in anomaly.band.items()},
         "health": anomaly.health,
         "score": _null(anomaly.score),
         "cutoff": _null(anomaly.cutoff),
@@ -201,6 +214,32 @@ def _anomaly_fields(anomaly: Anomaly) -> dict[str, Any]:
             for variable, contribution in anomaly.contributions
         ],
     }
+
+
+def _incident_fields(incident: Incident) -> dict[str, Any]:
+    peak, common = incident.peak, incident.common
+    return {
+        "id": incident.id,
+        "kind": incident.kind,
+        "since": incident.since,
+        "first_flagged": incident.first_flagged,
+        "last": incident.last,
+        "open": incident.open,
+        "days": incident.days,
+        "peak": None
+        if peak is None
+        else {"timestamp": peak.timestamp, "score": _null(peak.score), "sigma": _null(peak.sigma)},
+        "observed": _nulls(incident.observed),
+        "expected": _nulls(incident.expected),
+        "deviation": _nulls(incident.deviation),
+        "loss": _nulls(incident.loss),
+        "variables": [{"variable": name, "share": _null(share)} for name, share in incident.variables],
+        "common": None if common is None else {"asset": common.asset, "since": common.since},
+    }
+
+
+def _nulls(numbers: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: _null(number) for name, number in numbers.items()}
 
 
 def _null(number: float | None) -> float | None:
@@ -223,9 +262,12 @@ def _file_lines(path: Path, name: str) -> Iterator[str]:
 
 def _record(fields: _Fields) -> Record:
     schema = fields.get("schema", str)
-    if schema not in (SCAN_SCHEMA, DETECT_SCHEMA):
+    first = schema in FIRST_SCHEMAS
+    if not first and schema not in (SCAN_SCHEMA, DETECT_SCHEMA):
         raise fields.wrong_schema(schema)
     verdicts = fields.inner("verdicts")
+    if first:
+        verdicts.content.setdefault("silent", 0)
     return Record(
         schema=schema,
         asset=fields.get("asset", str),
@@ -233,10 +275,50 @@ def _record(fields: _Fields) -> Record:
         from_=_optional_timestamp(fields, "from"),
         to=_optional_timestamp(fields, "to"),
         spans=[_span(fields, span) for span in fields.get("spans", list)],
-        anomalies=[_anomaly(anomaly) for anomaly in fields.inners("anomalies")],
+        anomalies=[_anomaly(anomaly, first) for anomaly in fields.inners("anomalies")],
         verdicts={verdict: verdicts.get(verdict, int) for verdict in VERDICTS},
         error=fields.get("error", str, None),
+        incidents=[] if first else [_incident(incident) for incident in fields.inners("incidents")],
     )
+
+
+def _incident(fields: _Fields) -> Incident:
+    peak = None if fields.get("peak", dict, None) is None else fields.inner("peak")
+    common = None if fields.get("common", dict, None) is None else fields.inner("common")
+    since, first_flagged, last = (fields.timestamp(fields.get(key, str)) for key in ("since", "first_flagged", "last"))
+    observed, expected, deviation, loss = (
+        fields.inner(key).numbers() for key in ("observed", "expected", "deviation", "loss")
+    )
+    return Incident(
+        id=fields.get("id", str, None),
+        kind=fields.get("kind", str),
+        since=since,
+        first_flagged=first_flagged,
+        last=last,
+        open=fields.get("open", bool),
+        days=fields.get("days", int),
+        peak=None
+        if peak is None
+        else Peak(
+            peak.timestamp(peak.get("timestamp", str)),
+            peak.number("score"),
+            None if peak.get("sigma", float, None) is None else peak.number("sigma"),
+        ),
+        observed=observed,
+        expected=expected,
+        deviation=deviation,
+        loss=loss,
+        variables=tuple((each.get("variable", str), each.number("share")) for each in fields.inners("variables")),
+        common=None if common is None else Common(common.get("asset", str), common.timestamp(common.get("since", str))),
+    )
+
+
+def _band(fields: _Fields, variable: str) -> tuple[float, float]:
+    ends = fields.get(variable, list)
+    if len(ends) != 2:
+        raise fields.error(f"the band of '{variable}' is not [low, high]")
+    pair = _Fields({"low": ends[0], "high": ends[1]}, fields.place)
+    return pair.number("low"), pair.number("high")
 
 
 def _span(fields: _Fields, span: Any) -> tuple[str, str]:
@@ -250,11 +332,12 @@ def _optional_timestamp(fields: _Fields, key: str) -> str | None:
     return None if value is None else fields.timestamp(value)
 
 
-def _anomaly(fields: _Fields) -> Anomaly:
+def _anomaly(fields: _Fields, first: bool) -> Anomaly:
     values = fields.inner("values")
+    band = _Fields({}, fields.place) if first else fields.inner("band")
     return Anomaly(
         timestamp=fields.timestamp(fields.get("timestamp", str)),
-        values={variable: values.number(variable) for variable in values.content},
+        values=values.numbers(),
         health=fields.get("health", str, None),
         score=fields.number("score"),
         cutoff=fields.number("cutoff"),
@@ -263,6 +346,8 @@ def _anomaly(fields: _Fields) -> Anomaly:
         contributions=[
             (each.get("variable", str), each.number("contribution")) for each in fields.inners("contributions")
         ],
+        expected={} if first else fields.inner("expected").numbers(),
+        band={variable: _band(band, variable) for variable in band.content},
     )
 
 
@@ -318,6 +403,10 @@ class _Fields:
             raise self.error(f"'{key}' is too large")
         return float(value)
 
+    def numbers(self) -> dict[str, float]:
+        """All of its values, which are numbers or null."""
+        return {key: self.number(key) for key in self.content}
+
     def timestamp(self, value: Any) -> str:
         """A date, or a UTC instant with Z."""
         if not (isinstance(value, str) and re.fullmatch(_TIMESTAMP, value)):
@@ -342,7 +431,7 @@ class _Fields:
 
     def wrong_schema(self, schema: str) -> InputError:
         family, _, number = schema.rpartition("/")
-        if family in ("anomscan.scan", "anomscan.detect") and number.isdecimal() and int(number) > 1:
+        if family in ("anomscan.scan", "anomscan.detect") and number.isdecimal() and int(number) > 2:
             return InputError(
                 f"{self.place}: schema '{schema}' was written by a newer anomscan", hint="upgrade anomscan to read it"
             )

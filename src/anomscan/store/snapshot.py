@@ -74,6 +74,15 @@ class Snapshot:
         """Cadence and variables."""
         return self._manifest.layout
 
+    def span(self) -> tuple[int, int] | None:
+        """The outermost timestamps of all rows, microseconds since 1970, UTC; None if there is none."""
+        files = self._manifest.files
+        return (min(file.earliest for file in files), max(file.latest for file in files)) if files else None
+
+    def newest(self) -> int | None:
+        """The newest timestamp of any asset, microseconds since 1970, UTC; None if there is none."""
+        return int(self._roster.last.max()) if len(self._roster.names) else None
+
     def cut(self, *, assets: Collection[str] | None = None, as_of: np.datetime64 | None = None) -> Cut:
         """The existing assets, all or some, to be divided into partitions.
 

@@ -62,6 +62,22 @@ class RcfDetector:
         """
         return cls(name, load_trained(path), path)
 
+    def check_view(self, view: str, peers: str) -> None:
+        """Refuse a model that has learnt another view than the settings say.
+
+        Raises
+        ------
+        ModelError
+            Saying both.
+        """
+        wanted = "own" if view == "own" else f"{peers} to peers"
+        learnt = str(self._forest.facts.get("view", "own"))
+        if learnt != wanted:
+            raise ModelError(
+                f"model {self._path} was trained on view '{learnt}', the settings say '{wanted}'",
+                hint=f"run anomscan train --detector {self.name}, or name another model",
+            )
+
     def score(
         self, batch: Sequence[Series], shingle: int, rows: Sequence[slice] | None = None
     ) -> list[Scores | AnomscanError]:

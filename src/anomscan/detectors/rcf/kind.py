@@ -7,10 +7,14 @@ from contextlib import contextmanager
 
 from anomscan.config import RcfDetector as Settings
 from anomscan.detectors.base import Detector
+from anomscan.detectors.cohorts import cohorts_of
 from anomscan.detectors.exemplar_tables import show_exemplars
 from anomscan.detectors.kind import Console, Kind, TrainingRequest
+from anomscan.detectors.peers import fleet_against_peers
 from anomscan.detectors.rcf.facts import load_trained
+from anomscan.detectors.stretches import Fleet
 from anomscan.errors import ConfigError, ModelError, OutputError
+from anomscan.store.asset_list import members_of, read_asset_list
 from anomscan.store.store import Store
 from anomscan.wording import counted, listed
 
@@ -25,7 +29,9 @@ class RcfKind(Kind):
         """Load the model."""
         from anomscan.detectors.rcf.detector import RcfDetector
 
-        yield RcfDetector.load(name, settings.model)
+        detector = RcfDetector.load(name, settings.model)
+        detector.check_view(settings.view, settings.peers)
+        yield detector
 
     def missing(self, settings: Settings) -> str | None:
         """Say where the model would be."""
@@ -38,8 +44,14 @@ class RcfKind(Kind):
         source, _ = training.settings.source(training.source)
         store = Store.open(training.settings.store.path)
         layout = store.layout(source)
+        snapshot = store.snapshot(source)
+        fleet: Fleet = snapshot.stream
+        if settings.view == "peers":
+            listed = None if training.settings.assets.path is None else read_asset_list(snapshot.folder)
+            cohorts = cohorts_of(snapshot, members_of(listed or {}), through=training.limit)
+            fleet = fleet_against_peers(snapshot.stream, cohorts, settings.peers)
         exemplars = train(
-            store.snapshot(source).stream,
+            fleet,
             layout,
             settings,
             training.settings.train,

@@ -75,6 +75,7 @@ def train(
         cadence=layout.cadence.name,
         trained_through=instant_text(exemplars.trained_through),
         exemplars=exemplars.assets,
+        **({} if settings.view == "own" else {"view": f"{settings.peers} to peers"}),
     )
     settings.model.parent.mkdir(parents=True, exist_ok=True)
     forest.save(settings.model)

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from anomscan.errors import ConfigError
 
 _FOLDER = Path(__file__).parent
 _LIBRARY = _FOLDER / ("_kernel.dylib" if sys.platform == "darwin" else "_kernel.so")
-_SOURCES = ("descend.c", "grow.c", "lanes.h")
+_SOURCES = ("chart.c", "descend.c", "grow.c", "lanes.h")
 _VARIABLE = "ANOMSCAN_KERNEL"
 
 #: A block of points stays in the second-level cache, with its state.
@@ -106,6 +107,8 @@ class Native:
         library.anomscan_bound.restype = None
         library.anomscan_divide.argtypes = [_Pointer, _Count, _Pointer, _Pointer, _Count, *[_Pointer] * 6]
         library.anomscan_divide.restype = None
+        library.anomscan_chart.argtypes = [_Pointer] * 12
+        library.anomscan_chart.restype = ctypes.c_int
         library.anomscan_compiler.restype = ctypes.c_char_p
         self.compiler = str(library.anomscan_compiler().decode().split(" (")[0])
 
@@ -120,6 +123,32 @@ class Native:
         total = np.zeros(points.shape)
         self._descend(self._library.anomscan_attribution, trees, points, total, bytes_a_point=32 + 16 * trees.dimension)
         return total * trees.scale
+
+    def chart(
+        self,
+        counts: NDArray[np.int64],
+        limits: Floats64,
+        numbers: Sequence[Floats64],
+        masks: Sequence[NDArray[np.bool_] | None],
+        found: Sequence[Floats64],
+        test: NDArray[np.int8],
+    ) -> None:
+        """As :func:`anomscan.detectors.control_chart.steps.chart`, to the last bit.
+
+        Parameters
+        ----------
+        counts, limits
+            In the order of ``chart.c``.
+        numbers, masks
+            Raw, values, years and waves; usable and normal.
+        found, test
+            Score, level and scale, and the test; they are filled in.
+        """
+        given = [np.ascontiguousarray(each) for each in numbers]
+        flags = [None if each is None else np.ascontiguousarray(each) for each in masks]
+        places = [None if each is None else each.ctypes.data for each in (counts, limits, *given, *flags, *found, test)]
+        if self._library.anomscan_chart(*places):
+            raise MemoryError
 
     def rows(self, points: Floats32, samples: NDArray[np.int64]) -> PointRows:
         """The points of all trees, to be divided level by level."""

@@ -1,0 +1,129 @@
+"""Cut-offs one day after another, for rules under which a verdict has a say in those after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomscan.backtest.cutoff import Cutoffs, exceeds
+from anomscan.telemetry.series import Floats
+
+#: (a, w) scores of a window, NaN where one is missing or left out, to their centre and scale, (a,) each.
+Statistic = Callable[[Floats], tuple[Floats, Floats]]
+
+#: The median of absolute deviations of normally distributed values, times this, is their standard deviation.
+_MAD = 1.482602218505602
+
+
+def mean_and_std(window: Floats) -> tuple[Floats, Floats]:
+    """Mean and standard deviation (ddof = 1)."""
+    known = np.isfinite(window)
+    count = known.sum(axis=1)
+    values = np.where(known, window, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = values.sum(axis=1) / count
+        squares = np.where(known, np.square(values - mean[:, None]), 0.0).sum(axis=1)
+        return mean, np.sqrt(squares / (count - 1))
+
+
+def median_and_mad(window: Floats) -> tuple[Floats, Floats]:
+    """Median, and the standard deviation as the median of absolute deviations tells it.
+
+    References
+    ----------
+    Rousseeuw and Croux (1993), Alternatives to the median absolute deviation.
+    """
+    median = _median(window)
+    return median, _MAD * _median(np.abs(window - median[:, None]))
+
+
+def sequential(
+    scores: Floats,
+    skipped: NDArray[np.bool_],
+    statistic: Statistic,
+    *,
+    width: int,
+    k: float,
+    fewest: int,
+    fewest_kept: int,
+    include_newest: bool,
+    lead: int,
+    clean: bool,
+    forget_after: int | None,
+) -> Cutoffs:
+    """Cut-offs of many assets at once, each from the scores of a sliding window.
+
+    Parameters
+    ----------
+    scores, skipped
+        (a, n) float64 and bool, one row an asset from its first sample on.
+    statistic
+        Of the scores of a window.
+    width, k, fewest, include_newest, lead
+        As for :func:`anomscan.backtest.mean_std.cutoffs`.
+    fewest_kept
+        With fewer scores that are not left out there is no cut-off.
+    clean
+        Whether the scores of anomalous days are left out of later windows.
+    forget_after
+        From so many anomalous days in a row on they all enter again: they are the new normal. None for never.
+
+    Returns
+    -------
+    Arrays of shape (a, n); the entries at t depend on what lies up to t alone, bit for bit.
+    """
+    assets, n = scores.shape
+    cutoff, sigma = np.full((assets, n), np.nan), np.full((assets, n), np.nan)
+    finite = np.isfinite(scores)
+    kept = scores.copy()
+    in_row = np.zeros(assets, np.int64)
+    first = lead + (width - 1 if include_newest else width)
+    for t in range(first, n):
+        window = slice(t - width + 1, t + 1) if include_newest else slice(t - width, t)
+        values = kept[:, window]
+        centre, scale = statistic(values)
+        equal = ~(np.fmax.reduce(values, axis=1) > np.fmin.reduce(values, axis=1))
+        scale = np.where(equal, 0.0, scale)
+        held = finite[:, window].sum(axis=1)
+        enough = (held >= fewest) & (np.isfinite(values).sum(axis=1) >= fewest_kept)
+        bound = np.where(enough, np.where(equal, np.fmax.reduce(values, axis=1), centre + k * scale), np.nan)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            cutoff[:, t], sigma[:, t] = bound, np.where(enough & (scale > 0), (scores[:, t] - centre) / scale, np.nan)
+        if not clean:
+            continue
+        flagged = exceeds(scores[:, t], bound) & ~skipped[:, t]
+        kept[flagged, t] = np.nan
+        judged = finite[:, t] & ~skipped[:, t]
+        in_row = np.where(judged, np.where(flagged, in_row + 1, 0), in_row)
+        if forget_after is not None:
+            for line in np.flatnonzero(flagged & (in_row >= forget_after)).tolist():
+                since = np.flatnonzero(finite[line, : t + 1] & ~skipped[line, : t + 1])[-in_row[line] :]
+                kept[line, since] = scores[line, since]
+    return Cutoffs(cutoff, sigma)
+
+
+def median_mad_of_all(scores: Floats, k: float) -> Cutoffs:
+    """One cut-off for a whole history: median + k times the scaled median of absolute deviations.
+
+    Parameters
+    ----------
+    scores
+        (n,) float64; NaN where there is no score.
+    """
+    known = scores[np.isfinite(scores)]
+    centre = scale = np.nan
+    if len(known):
+        (centre,), (scale,) = median_and_mad(known[None])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sigma = (scores - centre) / scale if scale > 0 else np.full(len(scores), np.nan)
+    return Cutoffs(np.full(len(scores), centre + k * scale), sigma)
+
+
+def _median(window: Floats) -> Floats:
+    ordered, line = np.sort(window, axis=1), np.arange(len(window))
+    count = np.isfinite(window).sum(axis=1)
+    low, high = ordered[line, np.maximum(count - 1, 0) // 2], ordered[line, np.minimum(count // 2, window.shape[1] - 1)]
+    middle: Floats = (low + high) / 2
+    return middle

@@ -1,0 +1,25 @@
+"""The kind ``control-chart``: statistical process control, in this process, without training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from anomscan.config import ControlChartDetector as Settings
+from anomscan.detectors.base import Detector
+from anomscan.detectors.kind import Kind
+
+
+class ControlChartKind(Kind):
+    """Has no model."""
+
+    @contextmanager
+    def opened(self, name: str, settings: Settings, warn: Callable[[str], None]) -> Iterator[Detector]:
+        """Take the settings."""
+        from anomscan.detectors.control_chart.detector import ControlChart, check
+
+        check(settings)
+        yield ControlChart(name, settings)
+
+
+KIND = ControlChartKind()

@@ -1,0 +1,89 @@
+"""The expected value and the band of each variable on each sample, from peers or from the own normal past."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomscan.detectors.control_chart.chart import chart
+from anomscan.detectors.control_chart.normal import memory
+from anomscan.detectors.control_chart.season import Season
+from anomscan.detectors.control_chart.settings import Settings
+from anomscan.detectors.control_chart.thresholds import Thresholds
+from anomscan.telemetry.cadence import Cadence
+from anomscan.telemetry.cohorts import Cohorts
+from anomscan.telemetry.series import Floats, Series
+
+#: The middle 90 % of normally distributed values lie within so many standard deviations.
+BAND = 1.6448536269514722
+#: With fewer normal samples nothing is expected.
+FEWEST = 20
+#: What is normal is told by the verdicts, whatever the thresholds.
+_ANY = Thresholds.of("1/20y", Cadence.parse("1D"), 1)
+_YEAR_US = 365.25 * 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expected:
+    """What is expected of one series.
+
+    Parameters
+    ----------
+    expected, low, high
+        (n, d) float64; NaN while there is too little history.
+    scale
+        (n, d) float64: one standard deviation of what was normal, by what was normal before.
+    """
+
+    expected: Floats
+    low: Floats
+    high: Floats
+    scale: Floats
+
+
+def expected(batch: Sequence[Series], normal: Sequence[NDArray[np.bool_]], cohorts: Cohorts | None) -> list[Expected]:
+    """What is expected of each series of a batch on its samples, by what was normal before.
+
+    Where the peers of a sample are known, the expected value is theirs and the usual difference to them.
+
+    Parameters
+    ----------
+    batch
+        Series of the same variables, laid on their calendars.
+    normal
+        For each series (n,) bool: samples that may enter what is normal.
+    cohorts
+        The peers; None where each series is explained by its own past.
+    """
+    if not batch:
+        return []
+    d, cadence = len(batch[0].variables), batch[0].cadence
+    longest, lines = max(len(series) for series in batch), len(batch) * d
+    season = Season.of(cadence)
+    values, peers = np.full((lines, longest), np.nan), np.zeros((lines, longest))
+    usable = np.zeros((lines, longest), bool)
+    waves = np.zeros((lines, longest, 2 * len(season.periods_us)))
+    years = np.zeros((lines, longest))
+    for place, (series, clean) in enumerate(zip(batch, normal, strict=True)):
+        n, own = len(series), slice(place * d, (place + 1) * d)
+        if cohorts is not None:
+            others = cohorts.others(series).T
+            # One view a variable: what is usual against peers says nothing about the value itself.
+            known = np.isfinite(others).any(axis=1, keepdims=True)
+            peers[own, :n] = np.where(known, others, 0.0)
+        values[own, :n] = series.values.T - peers[own, :n]
+        usable[own, :n] = np.isfinite(values[own, :n]) & clean
+        waves[own, :n] = season.waves(series.timestamps)
+        if n:
+            years[own, :n] = (series.timestamps - series.timestamps[0]).astype(np.int64) / _YEAR_US
+    settings = Settings(_ANY, memory(cadence), FEWEST, None, season.fewest)
+    charted = chart(values, values, usable, years, waves, settings, usable)
+    found = []
+    for place, series in enumerate(batch):
+        n, own = len(series), slice(place * d, (place + 1) * d)
+        middle, one = (charted.level[own, :n] + peers[own, :n]).T, charted.scale[own, :n].T
+        found.append(Expected(middle, middle - BAND * one, middle + BAND * one, one))
+    return found

@@ -1,0 +1,258 @@
+"""From the verdicts of one asset to its incidents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomscan.backtest.asset import AssetScan
+from anomscan.backtest.verdicts import Verdict
+from anomscan.explain.expected import BAND, Expected
+from anomscan.explain.kinds import kind_of
+from anomscan.explain.onset import onset
+from anomscan.incidents.incident import Common, Incident, Peak
+from anomscan.telemetry.series import Floats, Series
+
+#: From this one on, a test may flag samples that lie inside the band: of spread, and of stuck values.
+_INSIDE = 3
+_JUDGED = (int(Verdict.OK), int(Verdict.ANOMALOUS))
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """What makes one incident of several days.
+
+    Parameters
+    ----------
+    shingle
+        L, in samples.
+    close_after
+        An incident is over after so many quiet judged samples.
+    silent_after
+        So many samples missing in a row are an incident.
+    """
+
+    shingle: int
+    close_after: int
+    silent_after: int
+
+
+def incidents_of(result: AssetScan, explained: Expected | None, rules: Joining) -> list[Incident]:
+    """The incidents of one asset in the order of their first days.
+
+    Parameters
+    ----------
+    result
+        All its days, up to the run's end.
+    explained
+        What was expected; None if no day is anomalous.
+    """
+    found = [] if explained is None else _joined(result, explained, rules)
+    found += _gaps(result, rules)
+    return sorted(found, key=lambda each: (each.since, each.first_flagged, each.kind))
+
+
+def with_common(incidents: Sequence[Incident], cohort: str | None, of_cohort: Sequence[Incident]) -> list[Incident]:
+    """The incidents of an asset, each with the one of its cohort that it falls into.
+
+    Parameters
+    ----------
+    cohort
+        The name of the cohort's record; None without one.
+    of_cohort
+        The cohort's incidents.
+    """
+    if cohort is None or not of_cohort:
+        return list(incidents)
+
+    def shared(one: Incident) -> Common | None:
+        for each in of_cohort:
+            if one.kind not in ("silent", "missing") and each.since <= one.first_flagged <= each.last:
+                return Common(cohort, each.since)
+        return None
+
+    return [replace(each, common=shared(each)) for each in incidents]
+
+
+def _joined(result: AssetScan, explained: Expected, rules: Joining) -> list[Incident]:
+    series, rows = result.series, result.rows
+    verdict = np.full(len(series), -1, np.int64)
+    verdict[rows] = result.judged.verdict
+    flagged = verdict == int(Verdict.ANOMALOUS)
+    judged = np.isin(verdict, _JUDGED)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        deviation = (series.values - explained.expected) / explained.scale
+    ill = _ill(flagged, deviation, rules.shingle)
+    found = []
+    quiet_before = np.concatenate([[0], np.cumsum(judged & ~flagged)])
+    for group in _groups(np.flatnonzero(flagged), quiet_before, rules.close_after):
+        if rules.shingle == 1:
+            last = _end(result, deviation, group)
+        else:
+            sick = group[ill[group]]
+            last = int(sick[-1]) if len(sick) else int(group[-1])
+        # Over if enough quiet samples followed, whatever came after them.
+        is_open = bool(quiet_before[len(series)] - quiet_before[last + 1] < rules.close_after)
+        found.append(_incident(result, explained, deviation, judged, group, last, is_open, rules))
+    return found
+
+
+def _ill(flagged: NDArray[np.bool_], deviation: Floats, shingle: int) -> NDArray[np.bool_]:
+    """(n,) bool: flagged samples that are themselves outside the band, or whose whole shingle is inside it."""
+    with np.errstate(invalid="ignore"):
+        outside: NDArray[np.bool_] = np.asarray((np.abs(deviation) > BAND).any(axis=1))
+    ill: NDArray[np.bool_] = flagged & outside
+    for row in np.flatnonzero(flagged & ~outside):
+        if not outside[max(row - shingle + 1, 0) : row].any():
+            ill[row] = True
+    return ill
+
+
+def _end(result: AssetScan, deviation: Floats, group: NDArray[np.intp]) -> int:
+    """The last row of an incident of a detector that scores single samples.
+
+    After its end a sum that is on its way down flags some samples that are well again: it ended where the sum of what
+    lies outside the band was highest. What a test of noise or of stuck values flags may lie inside it.
+    """
+    rows = np.arange(group[0], group[-1] + 1)
+    with np.errstate(invalid="ignore"):
+        outside = np.nan_to_num(np.fmax.reduce(np.abs(deviation[rows]), axis=1) - BAND)
+    evidence = np.clip(outside, -BAND, 3 * BAND)
+    test = result.columns.get("test")
+    if test is not None:
+        noisy_or_stuck = test[rows - result.rows.start] >= _INSIDE
+        evidence[noisy_or_stuck] = np.maximum(evidence[noisy_or_stuck], BAND)
+    total = evidence.cumsum()
+    end = rows[len(total) - 1 - int(total[::-1].argmax())] if total.max() > 0 else rows[-1]
+    return int(group[group <= end][-1])
+
+
+def _groups(rows: NDArray[np.intp], quiet_before: NDArray[np.int64], most: int) -> list[NDArray[np.intp]]:
+    """Flagged rows, split where more than ``most`` quiet judged samples lie between two."""
+    if len(rows) == 0:
+        return []
+    quiet = quiet_before[rows[1:]] - quiet_before[rows[:-1] + 1]
+    return np.split(rows, np.flatnonzero(quiet > most) + 1)
+
+
+def _incident(
+    result: AssetScan,
+    explained: Expected,
+    deviation: Floats,
+    judged: NDArray[np.bool_],
+    group: NDArray[np.intp],
+    last: int,
+    is_open: bool,
+    rules: Joining,
+) -> Incident:
+    series, text = result.series, result.series.cadence.text
+    shares = _shares(result, deviation, group)
+    main = int(np.argmax(shares))
+    first = int(group[0])
+    side = deviation[group, main]
+    down = np.nansum(side) < 0 if np.isfinite(side).any() else False
+    towards = -deviation[:, main] if down else deviation[:, main]
+    since = onset(towards, first, rules.shingle)
+    stretch = slice(since, last + 1)
+    flagged = np.zeros(len(series), bool)
+    flagged[group] = True
+    score = result.score[group - result.rows.start]
+    top = int(np.nanargmax(score)) if np.isfinite(score).any() else None
+    peak = None
+    if top is not None:
+        sigma = float(result.judged.sigma[group[top] - result.rows.start])
+        peak = Peak(text(series.timestamps[group[top]]), float(score[top]), sigma if np.isfinite(sigma) else None)
+    over = np.flatnonzero(judged[stretch]) + since
+    observed, due = series.values[over], explained.expected[over]
+    both = np.isfinite(observed) & np.isfinite(due)
+    seen, should = _means(observed, both), _means(due, both)
+    missing = np.where(both, due - observed, 0.0).sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = (seen - should) / np.abs(should)
+    names = series.variables
+    order = np.argsort(-shares, kind="stable")
+    return Incident(
+        id=None,
+        kind=kind_of(series.values[stretch, main], deviation[stretch, main], flagged[stretch]),
+        since=text(series.timestamps[since]),
+        first_flagged=text(series.timestamps[first]),
+        last=text(series.timestamps[last]),
+        open=is_open,
+        days=int((group <= last).sum()),
+        peak=peak,
+        observed=_named(names, seen),
+        expected=_named(names, should),
+        deviation=_named(names, share),
+        loss=_named(names, np.where(both.any(axis=0), missing, np.nan)),
+        variables=tuple((names[place], float(shares[place])) for place in order),
+        common=None,
+    )
+
+
+def _shares(result: AssetScan, deviation: Floats, group: NDArray[np.intp]) -> Floats:
+    """(d,) float64: the share of each variable in some anomalous samples, by contributions or else by deviation."""
+    d = deviation.shape[1]
+    weights = np.zeros(d)
+    if result.contributions is not None:
+        place = np.searchsorted(result.anomalous, group)
+        weights = np.nansum(result.contributions[place], axis=0)
+    if not (weights > 0).any():
+        with np.errstate(invalid="ignore"):
+            weights = np.nan_to_num(np.abs(deviation[group])).sum(axis=0)
+    weights = np.maximum(weights, 0.0)
+    return weights / weights.sum() if weights.sum() > 0 else np.full(d, 1 / d)
+
+
+def _means(values: Floats, there: NDArray[np.bool_]) -> Floats:
+    count = there.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(count > 0, np.where(there, values, 0.0).sum(axis=0) / count, np.nan)
+
+
+def _named(names: Sequence[str], values: Floats) -> dict[str, float]:
+    return {name: float(value) if np.isfinite(value) else np.nan for name, value in zip(names, values, strict=True)}
+
+
+def _gaps(result: AssetScan, rules: Joining) -> list[Incident]:
+    """Stretches without a sample: ``missing`` within the history, ``silent`` after its end."""
+    series = result.series
+    found = []
+    stop = result.rows.stop
+    absent = np.isnan(series.values[:stop]).all(axis=1)
+    if absent.any():
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], absent, [False]]).astype(np.int8)))
+        for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+            # By the clock: of a long gap not all places have a row.
+            after = series.timestamps[end] if end < len(series) else series.timestamps[-1] + series.cadence.step
+            steps = int((after - series.timestamps[start]) // series.cadence.step)
+            if steps >= rules.silent_after:
+                found.append(_gap(series, series.timestamps[start], steps, rules, "missing", end == stop))
+    late = result.afterwards
+    if late is not None and late.silent:
+        first = series.timestamps[-1] + series.cadence.step
+        steps = int((late.ends - series.timestamps[-1]) // series.cadence.step)
+        found.append(_gap(series, first, steps, rules, "silent", True))
+    return found
+
+
+def _gap(series: Series, first: np.datetime64, steps: int, rules: Joining, kind: str, is_open: bool) -> Incident:
+    text, step = series.cadence.text, series.cadence.step
+    return Incident(
+        id=None,
+        kind=kind,
+        since=text(first),
+        first_flagged=text(first + min(rules.silent_after, steps - 1) * step),
+        last=text(first + (steps - 1) * step),
+        open=is_open,
+        days=steps,
+        peak=None,
+        observed={},
+        expected={},
+        deviation={},
+        loss={},
+        variables=(),
+        common=None,
+    )

@@ -1,0 +1,44 @@
+"""An incident in words, as a person would tell it."""
+
+from __future__ import annotations
+
+import math
+
+from anomscan.incidents.incident import Incident
+
+_VERBS = {
+    "silent": "is silent",
+    "missing": "sent nothing",
+    "stuck": "was stuck",
+    "zero": "was at zero",
+    "noisy": "was noisy",
+    "drifting-down": "drifted down",
+    "drifting-up": "drifted up",
+    "dropped": "dropped",
+    "raised": "rose",
+    "pattern": "was unusual",
+}
+
+
+def told(asset: str, incident: Incident) -> str:
+    """One line: ``S9 dropped: 8 % below expected since 2023-07-10 (29 days, 1.9 prt7 x days lost), still so``."""
+    unit = "samples" if "T" in incident.since else "days"
+    if incident.days == 1:
+        unit = unit[:-1]
+    text = f"{asset} {_VERBS.get(incident.kind, incident.kind)}"
+    extent, lost = "", ""
+    if incident.variables:
+        variable = incident.variables[0][0]
+        off = incident.deviation.get(variable, math.nan)
+        if len(incident.variables) > 1:
+            text += f" in {variable}"
+        if math.isfinite(off) and incident.kind not in ("noisy", "stuck"):
+            extent = f"{abs(off) * 100:.2g} % {'below' if off < 0 else 'above'} expected "
+        loss = incident.loss.get(variable, math.nan)
+        if math.isfinite(loss) and loss > 0 and off < 0:
+            lost = f", {loss:.2g} {variable} x {unit if incident.days > 1 else unit + 's'} lost"
+    when = f"since {incident.since}" if incident.open else f"{incident.since} to {incident.last}"
+    if incident.since == incident.last and not incident.open:
+        when = f"on {incident.since}"
+    common = "" if incident.common is None else f", with {incident.common.asset}"
+    return f"{text}: {extent}{when} ({incident.days} {unit}{lost}){', still so' if incident.open else ''}{common}"

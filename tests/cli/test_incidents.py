@@ -1,0 +1,286 @@
+"""Incidents, end to end: what, since when, against whom, and who has gone silent."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+
+import numpy as np
+import pytest
+
+from anomscan.detectors import cohorts as building
+from anomscan.reports.records import read_records
+
+START = dt.date(2021, 1, 1)
+DAYS = 420
+CONFIG = """
+[defaults]
+source = "fleet"
+detector = "chart"
+[sources.fleet]
+kind = "files"
+path = "telemetry.csv"
+cadence = "1D"
+columns = { asset = "asset_id", timestamp = "date", values = ["prt7"], health = "health_status" }
+[assets]
+path = "assets.csv"
+columns = { asset = "asset", cohort = "region" }
+[detectors.chart]
+kind = "control-chart"
+[detectors.rcf]
+kind = "rcf"
+trees = 30
+sample_size = 64
+model = "models/rcf.forest"
+[train]
+samples = 100
+[scan]
+window = 120
+"""
+REGIONS = {f"S{k}": f"R{k % 2}" for k in range(10)}
+
+
+def values():
+    """Ten sites in two regions that share their weather; each row is a site."""
+    random = np.random.default_rng(7)
+    weather = random.normal(0, 0.05, (2, DAYS))
+    return np.stack([0.8 + weather[k % 2] + random.normal(0, 0.01, DAYS) for k in range(10)])
+
+
+def day(number: int) -> str:
+    return str(START + dt.timedelta(days=number))
+
+
+@pytest.fixture
+def site(place):
+    """A function that fetches a fleet and gives the records of a scan by asset."""
+    place.write("anomscan.toml", CONFIG)
+    place.table("assets.csv", ["asset", "region"], [list(pair) for pair in REGIONS.items()])
+
+    def fetch(fleet):
+        rows = [
+            [f"S{k}", day(t), round(value, 6), "Ok"]
+            for k, line in enumerate(fleet)
+            for t, value in enumerate(line.tolist())
+            if np.isfinite(value)
+        ]
+        place.telemetry(rows)
+        place.good("fetch")
+
+    def scan(*options):
+        code, out, err = place("scan", "--all", *options)
+        assert code == 0, err
+        return {record["asset"]: record for record in map(json.loads, out.splitlines())}
+
+    place.fetch, place.scan = fetch, scan
+    return place
+
+
+def test_a_site_that_drops_is_one_incident_with_its_onset_and_loss(site):
+    fleet = values()
+    fleet[3, 380:400] *= 0.9
+    site.fetch(fleet)
+    (incident,) = site.scan()["S3"]["incidents"]
+    assert incident["kind"] == "dropped"
+    assert incident["since"] == day(380)
+    assert abs((dt.date.fromisoformat(incident["last"]) - START).days - 399) <= 2
+    assert not incident["open"]
+    assert incident["deviation"]["prt7"] == pytest.approx(-0.1, abs=0.02)
+    assert incident["loss"]["prt7"] == pytest.approx(20 * 0.08, rel=0.2)
+    assert incident["variables"] == [{"variable": "prt7", "share": 1.0}]
+    assert incident["common"] is None
+    anomaly = site.scan()["S3"]["anomalies"][0]
+    low, high = anomaly["band"]["prt7"]
+    assert anomaly["values"]["prt7"] < low < anomaly["expected"]["prt7"] < high
+
+
+def test_a_few_days_reported_tell_the_true_since(site):
+    fleet = values()
+    fleet[3, 380:] *= 0.9
+    site.fetch(fleet)
+    whole, night = site.scan()["S3"], site.scan("--days", 1)["S3"]
+    assert night["incidents"] == whole["incidents"]
+    assert night["incidents"][0]["open"]
+    assert night["from"] == night["to"] == day(DAYS - 1)
+
+
+def test_what_strikes_a_region_is_one_incident_of_the_cohort(site):
+    fleet = values()
+    fleet[0::2, 350:353] *= 0.4
+    site.fetch(fleet)
+    records = site.scan()
+    assert [record for record in records if record.startswith("cohort:")] == ["cohort:R0", "cohort:R1"]
+    (incident,) = records["cohort:R0"]["incidents"]
+    assert (incident["since"], incident["last"]) == (day(350), day(352))
+    assert not records["cohort:R1"]["incidents"]
+    alone = [each for asset in REGIONS for each in records[asset]["incidents"] if each["common"] is None]
+    assert alone == []
+
+
+def test_a_site_without_data_is_silent_and_a_gap_is_missing(site):
+    fleet = values()
+    fleet[1, 400:] = np.nan
+    fleet[2, 300:310] = np.nan
+    fleet[4, 300:302] = np.nan
+    fleet[5, 418:] = np.nan
+    site.fetch(fleet)
+    records = site.scan()
+    (silent,) = records["S1"]["incidents"]
+    assert (silent["kind"], silent["since"], silent["last"], silent["open"]) == ("silent", day(400), day(419), True)
+    assert records["S1"]["verdicts"]["silent"] == 20
+    assert records["S1"]["to"] == day(419)
+    (missing,) = records["S2"]["incidents"]
+    assert (missing["kind"], missing["since"], missing["last"], missing["days"]) == ("missing", day(300), day(309), 10)
+    assert records["S4"]["incidents"] == records["S5"]["incidents"] == []
+    assert records["S5"]["verdicts"]["silent"] == 0
+    assert records["S5"]["verdicts"]["no-data"] == 2
+    assert site.scan("--days", 3)["S1"]["verdicts"]["silent"] == 3
+
+
+def test_the_terminal_tells_it_in_words(site):
+    fleet = values()
+    fleet[3, 380:] *= 0.9
+    fleet[1, 400:] = np.nan
+    site.fetch(fleet)
+    _, _, err = site("scan", "--all", "-o", "results.jsonl")
+    words = " ".join(err.split())
+    assert "open incidents, the worst first" in words
+    assert re.search(
+        r"S3 dropped: [0-9.]+ % below expected since 2022-01-16 \(\d+ days, [0-9.]+ prt7 x days lost\)", words
+    )
+    assert "is silent" in words
+
+
+def test_every_verdict_stands_up(site):
+    fleet = values()
+    fleet[3, 380:400] *= 0.9
+    site.fetch(fleet)
+    code, _, err = site("scan", "--all", "--prove", "-o", "results.jsonl")
+    assert code == 0, err
+    assert "proved" in err
+
+
+def test_peers_that_know_later_days_are_found_out(site, monkeypatch):
+    fleet = values()
+    fleet[3, 380:400] *= 0.9
+    site.fetch(fleet)
+    honest = building.middles_of
+
+    def leaky(members):
+        middles = honest(members)
+        middles.middle[:-1] = (middles.middle[:-1] + middles.middle[1:]) / 2
+        return middles
+
+    monkeypatch.setattr(building, "middles_of", leaky)
+    code, _, err = site("scan", "--all", "--prove", "-o", "results.jsonl")
+    assert code == 2
+    assert "later rows" in err or "the run says" in err
+    assert not (site.folder / "results.jsonl").exists()
+
+
+@pytest.mark.parametrize("options", [("--workers", 1), ("--workers", 2)])
+def test_workers_have_no_say(site, options):
+    fleet = values()
+    fleet[3, 380:400] *= 0.9
+    site.fetch(fleet)
+    code, _, err = site("scan", "--all", *options, "-o", "results.jsonl")
+    assert code == 0, err
+    site("scan", "--all", "-o", "again.jsonl")
+    assert (site.folder / "results.jsonl").read_bytes() == (site.folder / "again.jsonl").read_bytes()
+
+
+def test_a_forest_learns_the_view_that_it_scores(site):
+    text = CONFIG.replace('kind = "rcf"', 'kind = "rcf"\nview = "peers"').replace(
+        "window = 120", 'window = 120\nbaseline_days = "clean"'
+    )
+    site.write("anomscan.toml", text)
+    fleet = values()
+    fleet[3, 380:400] *= 0.7
+    site.fetch(fleet)
+    site.good("train", "--detector", "rcf", "--through", day(300))
+    assert "difference to peers" in site.good("models", "show", "rcf")
+    record = site.scan("--detector", "rcf")["S3"]
+    assert record["incidents"][0]["since"] == day(380)
+    site.write("anomscan.toml", text.replace('view = "peers"', 'view = "own"'))
+    code, _, err = site("scan", "--all", "--detector", "rcf")
+    assert code == 2
+    assert "view 'difference to peers'" in err
+
+
+def test_the_list_of_assets_is_known_since_it_arrived(site):
+    site.fetch(values())
+    site.table("assets.csv", ["asset", "region"], [["S0", "R0"], ["S0", "R1"]])
+    code, _, err = site("fetch")
+    assert code == 2
+    assert "'S0' is there twice" in err
+    site.table("assets.csv", ["asset", "region"], [["cohort:R1", "R0"]])
+    code, _, err = site("fetch")
+    assert code == 2
+    assert "cannot be called" in err
+
+
+def test_records_are_read_back_as_they_were_written(site):
+    fleet = values()
+    fleet[3, 380:] *= 0.9
+    fleet[1, 400:] = np.nan
+    site.fetch(fleet)
+    site("scan", "--all", "-o", "results.jsonl")
+    lines = (site.folder / "results.jsonl").read_text("utf-8").splitlines()
+    from anomscan.reports.records import record_line
+
+    assert [record_line(record) for record in read_records(site.folder / "results.jsonl")] == lines
+
+
+def test_records_of_the_first_schema_are_read(site):
+    old = {
+        "schema": "anomscan.scan/1",
+        "asset": "a",
+        "detector": "rcf",
+        "from": "2021-01-01",
+        "to": "2021-01-03",
+        "spans": [["2021-01-02", "2021-01-02"]],
+        "anomalies": [
+            {
+                "timestamp": "2021-01-02",
+                "values": {"x": 1.0},
+                "health": None,
+                "score": 2.0,
+                "cutoff": 1.0,
+                "sigma": 5.0,
+                "in_sample": False,
+                "contributions": [],
+            }
+        ],
+        "verdicts": {"ok": 2, "anomalous": 1, "warming-up": 0, "skipped": 0, "no-data": 0},
+        "error": None,
+    }
+    (record,) = read_records([json.dumps(old)])
+    assert record.incidents == []
+    assert record.anomalies[0].expected == {}
+    assert record.verdicts["silent"] == 0
+
+
+@pytest.mark.parametrize(
+    ("conditions", "code"),
+    [
+        ("any", 3),
+        ("incident", 3),
+        ("new", 0),
+        ("new,silent", 3),
+        ("sigma:1", 0),
+        ("severity:0.5", 0),
+        ("stale", 3),
+        ("anything", 2),
+        ("sigma", 2),
+        ("sigma:x", 2),
+    ],
+)
+def test_what_a_night_fails_on(site, conditions, code):
+    fleet = values()
+    fleet[3, 380:] *= 0.9
+    fleet[1, 400:] = np.nan
+    site.fetch(fleet)
+    found, _, err = site("scan", "--all", "--days", "1", "--fail-on", conditions, "-o", "night.jsonl")
+    assert found == code, err
+    assert ("is stale" in err) == (code != 2)
