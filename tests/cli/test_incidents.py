@@ -284,3 +284,21 @@ def test_what_a_night_fails_on(site, conditions, code):
     found, _, err = site("scan", "--all", "--days", "1", "--fail-on", conditions, "-o", "night.jsonl")
     assert found == code, err
     assert ("is stale" in err) == (code != 2)
+
+
+def test_the_report_names_what_is_open_and_calls_no_dead_site_quiet(site):
+    fleet = values()
+    fleet[3, 380:] *= 0.9
+    fleet[1, 400:] = np.nan
+    site.fetch(fleet)
+    site("scan", "--all", "-o", "results.jsonl")
+    site("report", "results.jsonl", "-o", "pages")
+    index = (site.folder / "pages" / "index.html").read_text("utf-8")
+    before, _, quiet = index.partition("Assets without findings")
+    assert "Open incidents" in before
+    assert "is silent: since 2022-02-05" in before
+    assert ">S1<" not in quiet
+    (page,) = (site.folder / "pages" / "charts").glob("s3-*.html")
+    assert "dropped: " in page.read_text("utf-8")
+    listing = site.good("report", "results.jsonl", "--format", "markdown", "-o", "-")
+    assert "| S1 | is silent: since 2022-02-05" in listing

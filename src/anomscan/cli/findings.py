@@ -41,7 +41,7 @@ def show_tally(console: TerminalConsole, tally: Tally, *, window: int | None = N
         if tally.findings > len(tally.ranked):
             console.info(f"... and {counted(tally.findings - len(tally.ranked), 'more asset')} with findings")
     if tally.open:
-        worst = [(asset, words.removeprefix(f"{asset} ")) for _, asset, words in tally.open]
+        worst = [(asset, words) for _, asset, words in tally.open]
         console.table("open incidents, the worst first", ("asset", "what"), worst, data=False)
         if tally.unshown_open:
             console.info(f"... and {counted(tally.unshown_open, 'more open incident')}")

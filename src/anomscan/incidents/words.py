@@ -20,12 +20,12 @@ _VERBS = {
 }
 
 
-def told(asset: str, incident: Incident) -> str:
-    """One line: ``S9 dropped: 8 % below expected since 2023-07-10 (29 days, 1.9 prt7 x days lost), still so``."""
+def in_words(incident: Incident) -> str:
+    """One line: ``dropped: 8 % below expected since 2023-07-10 (29 days, 1.9 prt7 x days lost), still so``."""
     unit = "samples" if "T" in incident.since else "days"
     if incident.days == 1:
         unit = unit[:-1]
-    text = f"{asset} {_VERBS.get(incident.kind, incident.kind)}"
+    text = _VERBS.get(incident.kind, incident.kind)
     extent, lost = "", ""
     if incident.variables:
         variable = incident.variables[0][0]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from anomscan.errors import ExitCode, worst
-from anomscan.incidents.words import told
+from anomscan.incidents.words import in_words
 from anomscan.reports.records import Record
 from anomscan.telemetry.cohorts import PREFIX
 
@@ -74,7 +74,7 @@ class Tally:
     def add(self, record: Record, notes: Iterable[str] = ()) -> None:
         """Count one asset; a cohort's record is not one."""
         self.open += [
-            (-abs(each.peak.score if each.peak else 0.0), record.asset, told(record.asset, each))
+            (-abs(each.peak.score if each.peak else 0.0), record.asset, in_words(each))
             for each in record.incidents
             if each.open
         ]

@@ -70,6 +70,9 @@ def markdown(
     if summary.findings:
         yield f"\n| asset | spans | anomalous {summary.unit}s | worst sigma | latest span |\n|---|--:|--:|--:|---|\n"
         yield from (_markdown_row(finding, template) for finding in summary.ranked())
+    if summary.open:
+        yield "\n## Open incidents\n\n| asset | what |\n|---|---|\n"
+        yield from (f"| {_markdown(asset)} | {_markdown(words)} |\n" for asset, words in summary.open)
     if summary.failed:
         yield "\n## Failed\n\n| asset | reason |\n|---|---|\n"
         yield from (f"| {_markdown(asset)} | {_markdown(reason)} |\n" for asset, reason in summary.failed)

@@ -10,6 +10,7 @@ import jinja2
 import plotly.graph_objects as go
 
 from anomscan import __version__
+from anomscan.incidents.words import in_words
 from anomscan.reports.chartdata import instant, shares
 from anomscan.reports.links import asset_link, chart_stem
 from anomscan.reports.records import Record
@@ -47,6 +48,7 @@ class Pages:
         )
         self._environment.globals.update(title=title, asset_url=asset_url, version=__version__)
         self._environment.filters.update(
+            in_words=in_words,
             stem=chart_stem,
             link=lambda asset: asset_link(asset_url, asset),
             sigma=lambda sigma: _NONE if sigma is None else f"{sigma:.2f}",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from anomscan.errors import InputError
+from anomscan.incidents.words import in_words
 from anomscan.reports.records import DETECT_SCHEMA, VERDICTS, Anomaly, Record
 
 
@@ -49,10 +50,12 @@ class Summary:
         The assets with findings, as they came.
     failed
         (asset, reason) of those that failed.
+    open
+        (asset, in words) of the open incidents, as they came.
     quiet
-        The ids without findings.
+        The ids without findings or open incidents.
     verdicts
-        The five counts over all assets.
+        The counts over all assets.
     first, last
         The first and last reported sample of any; None where nothing was reported.
     detectors, schemas
@@ -62,6 +65,7 @@ class Summary:
     def __init__(self) -> None:
         self.findings: list[AssetFindings] = []
         self.failed: list[tuple[str, str]] = []
+        self.open: list[tuple[str, str]] = []
         self.quiet: list[str] = []
         self.verdicts = dict.fromkeys(VERDICTS, 0)
         self.first: str | None = None
@@ -128,9 +132,11 @@ class Summary:
             self.first, self.last = min(ends, key=_instant), max(ends, key=_instant)
         if record.error is not None:
             self.failed.append((record.asset, record.error))
+        is_open = [incident for incident in record.incidents if incident.open]
+        self.open += [(record.asset, in_words(incident)) for incident in is_open]
         if record.has_findings:
             self.findings.append(AssetFindings.of(record))
-        elif record.error is None:
+        elif record.error is None and not is_open:
             self.quiet.append(record.asset)
 
 
