@@ -56,7 +56,7 @@ class Thresholds:
 
         >>> daily = Thresholds.of("1/20y", Cadence.parse("1D"), 1)
         >>> round(daily.jump, 1), round(daily.shift, 1), round(daily.spread, 1)
-        (8.0, 8.9, 24.7)
+        (8.7, 9.5, 26.3)
 
         Raises
         ------
