@@ -302,3 +302,8 @@ def test_the_report_names_what_is_open_and_calls_no_dead_site_quiet(site):
     assert "dropped: " in page.read_text("utf-8")
     listing = site.good("report", "results.jsonl", "--format", "markdown", "-o", "-")
     assert "| S1 | is silent: since 2022-02-05" in listing
+
+
+def test_the_doctor_names_a_stale_source(site):
+    site.fetch(values())
+    assert "source 'fleet' is stale: its newest sample is of 2022-02-24" in site.good("doctor")

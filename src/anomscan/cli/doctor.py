@@ -58,6 +58,7 @@ def doctor(context: typer.Context, source: SourceOption = None) -> int:
 
 
 def _store(settings: Settings) -> Iterator[CheckResult]:
+    from anomscan.jobs.expecting import stale
     from anomscan.sources.checkup import CheckResult
     from anomscan.store.store import Store
 
@@ -75,6 +76,11 @@ def _store(settings: Settings) -> Iterator[CheckResult]:
             ends = store.last_timestamps(name)
             newest = f", the newest sample from {store.layout(name).cadence.text(max(ends.values()))}" if ends else ""
             yield CheckResult(name, f"{counted(len(ends), 'asset')}{newest}")
+            if ends and name in settings.sources:
+                cadence = store.layout(name).cadence
+                old = stale(name, settings.sources[name], cadence, max(ends.values()))
+                if old is not None:
+                    yield CheckResult(name, old)
     except (StoreError, ServiceError) as error:
         yield CheckResult("path", str(error), error.exit_code)
 

@@ -5,22 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from anomscan.backtest.fleet import Expectations
-from anomscan.config import Settings
+from anomscan.config import Settings, SourceSettings
 from anomscan.jobs.job import Job, Known
 from anomscan.jobs.views import asset_list
 from anomscan.store.snapshot import Snapshot
-from anomscan.telemetry.cadence import last_instant, parse_duration
+from anomscan.telemetry.cadence import Cadence, last_instant, parse_duration
 
 #: Steps without a sample after which an asset is silent, unless the source says otherwise.
 SILENT_AFTER = 3
 
 
-def silent_after(settings: Settings, job: Job, snapshot: Snapshot) -> int:
+def silent_after(source: SourceSettings, cadence: Cadence) -> int:
     """So many steps without a sample make an asset silent."""
-    _, source = settings.source(job.source)
     if source.silent_after is None:
         return SILENT_AFTER
-    return max(int(parse_duration(source.silent_after).astype(np.int64) // snapshot.layout.cadence.step_us), 1)
+    return max(int(parse_duration(source.silent_after).astype(np.int64) // cadence.step_us), 1)
 
 
 def expectations(settings: Settings, job: Job, snapshot: Snapshot, steps: int) -> Expectations | None:
@@ -41,27 +40,25 @@ def expectations(settings: Settings, job: Job, snapshot: Snapshot, steps: int) -
     return Expectations(end, steps, retired)
 
 
-def stale(settings: Settings, job: Job, snapshot: Snapshot, now: np.datetime64 | None = None) -> str | None:
-    """Why a source is stale, in one line: its newest sample is older than ``late`` and ``silent_after`` together.
+def stale(name: str, source: SourceSettings, cadence: Cadence, newest: np.datetime64) -> str | None:
+    """Why a source is stale, in one line; None if it is not.
 
-    Parameters
-    ----------
-    now
-        datetime64[us], UTC; the clock's by default. A run of an earlier time (``--as-of``, ``--through``) asks none.
+    Its newest sample is older, by the clock, than ``late`` and ``silent_after`` together.
     """
-    name, source = settings.source(job.source)
-    known = job.known(settings)
-    newest = snapshot.newest()
-    if newest is None or known.as_of is not None or known.through is not None:
-        return None
-    cadence = snapshot.layout.cadence
-    margin = parse_duration(source.late) + silent_after(settings, job, snapshot) * cadence.step
-    last = np.datetime64(newest, "us")
     # A sample stands for the step that begins with it.
-    now = np.datetime64("now", "us") if now is None else now
-    if now - last <= margin + cadence.step:
+    margin = parse_duration(source.late) + (silent_after(source, cadence) + 1) * cadence.step
+    if np.datetime64("now", "us") - newest <= margin:
         return None
-    return f"source '{name}' is stale: its newest sample is of {cadence.text(last)}"
+    return f"source '{name}' is stale: its newest sample is of {cadence.text(newest)}"
+
+
+def stale_run(settings: Settings, job: Job, snapshot: Snapshot) -> str | None:
+    """Why the source of a run is stale; a run of an earlier time (``--as-of``, ``--through``) asks no clock."""
+    known, newest = job.known(settings), snapshot.newest()
+    if job.whole or newest is None or known.as_of is not None or known.through is not None:
+        return None
+    name, source = settings.source(job.source)
+    return stale(name, source, snapshot.layout.cadence, np.datetime64(newest, "us"))
 
 
 def _run_end(known: Known, snapshot: Snapshot) -> np.datetime64 | None:

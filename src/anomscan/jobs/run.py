@@ -87,7 +87,11 @@ class Run:
         detector, cohorts = in_view(detector, chosen, settings, snapshot, known)
         rules = rules_of(settings.scan, snapshot.layout.cadence, detector.capabilities.threshold)
         backtest = Backtest(detector, rules, job.stretch(settings), job.whole, least)
-        joining = Joining(rules.shingle, settings.incidents.close_after, silent_after(settings, job, snapshot))
+        joining = Joining(
+            rules.shingle,
+            settings.incidents.close_after,
+            silent_after(settings.source(job.source)[1], snapshot.layout.cadence),
+        )
         backtest = replace(backtest, expectations=expectations(settings, job, snapshot, joining.silent_after))
         cut = snapshot.cut(assets=job.assets, as_of=known.as_of)
         if len(cut) == 0 and job.assets is None and known.as_of is None:

@@ -99,7 +99,7 @@ def deliver(
     """
     from anomscan.detectors.registry import opened
     from anomscan.jobs.checkpoint import Checkpoint
-    from anomscan.jobs.expecting import stale
+    from anomscan.jobs.expecting import stale_run
     from anomscan.jobs.run import Run
     from anomscan.reports.results import write_results
     from anomscan.store.store import Store
@@ -125,7 +125,7 @@ def deliver(
                 checkpoint.remove()  # its run was killed at the very end
             console.info(f"{place} is the result of this very run: nothing is left to do")
             return done
-        old = None if job.whole else stale(settings, job, run.work.snapshot)
+        old = stale_run(settings, job, run.work.snapshot)
         if old is not None:
             console.info(old)
         columns = detector.capabilities.columns
