@@ -23,7 +23,7 @@ _FREEDOM = 8
 #: is a deviation less 1 of the logistic distribution, and for the log likelihood ratio of tripled variance.
 _SHIFT_RATE, _SPREAD_RATE = 1.23, 0.444
 #: As long as the season is not known, a shift must be so many times as large as later.
-_UNSEASONAL = 2.0
+_UNSEASONAL = 1.5
 #: Fewer equal samples in a row are chance, however rare they were.
 _FEWEST_EQUAL = 4.5
 
