@@ -46,6 +46,11 @@ def good_batch():
 BAD = series("bad", 40, value=1e39)
 
 
+def with_bad():
+    batch = good_batch()
+    return [*batch[:2], BAD, *batch[2:]]
+
+
 def one_entry_a_series_in_order(detector):
     batch = good_batch()
     found = detector.score(batch, SHINGLE)
@@ -89,12 +94,15 @@ def the_rest_of_the_batch_does_not_matter(detector):
         np.testing.assert_array_equal(alone.score, reversed_.score)
 
 
-def a_bad_asset_is_named_and_fails_alone(detector):
+def a_bad_value_costs_its_own_asset_alone(detector):
     batch = good_batch()
-    found = detector.score([*batch[:2], BAD, *batch[2:]], SHINGLE)
-    error = found.pop(2)
-    assert isinstance(error, AssetError)
-    assert "'bad'" in str(error)
+    found = detector.score(with_bad(), SHINGLE)
+    bad = found.pop(2)
+    if isinstance(bad, AssetError):
+        assert "'bad'" in str(bad)
+    else:
+        assert np.isnan(bad.score[5 : 5 + SHINGLE]).all()
+        assert np.isfinite(bad.score[5 + SHINGLE :]).all()
     for left, right in zip(found, detector.score(batch, SHINGLE), strict=True):
         np.testing.assert_array_equal(left.score, right.score)
 
@@ -114,7 +122,7 @@ CONTRACT = [
     a_score_stands_at_the_last_sample_and_higher_is_stranger,
     scoring_is_pure,
     the_rest_of_the_batch_does_not_matter,
-    a_bad_asset_is_named_and_fails_alone,
+    a_bad_value_costs_its_own_asset_alone,
     contributions_are_as_the_capabilities_say,
 ]
 
@@ -166,7 +174,8 @@ def detector(request, tmp_path, loopback):
         if request.param == "replayed":
             tape = tmp_path / "tape.jsonl"
             with taped(runtime, record=tape, replay=None, **names) as scorer:
-                SageMakerDetector("endpoint", settings, scorer).score(good_batch(), SHINGLE)
+                for batch in (good_batch(), with_bad()):
+                    SageMakerDetector("endpoint", settings, scorer).score(batch, SHINGLE)
             scorer = stack.enter_context(taped(runtime, record=None, replay=tape, **names))
         else:
             scorer = stack.enter_context(runtime())
@@ -208,7 +217,7 @@ BROKEN = {
     "upside down": Broken(every_score(lambda score, calls: -score)),
     "learns": Broken(every_score(lambda score, calls: score + calls * 1e-9)),
     "out of order": Broken(lambda found, calls: found[::-1]),
-    "drops the failed": Broken(lambda found, calls: [one for one in found if isinstance(one, Scores)]),
+    "drops the bad one": Broken(lambda found, calls: found[:2] + found[3:] if len(found) == len(with_bad()) else found),
     "drops the last": Broken(lambda found, calls: found[:-1]),
     "looks around": Broken(
         lambda found, calls: [
@@ -216,7 +225,10 @@ BROKEN = {
         ]
     ),
     "nameless failure": Broken(
-        lambda found, calls: [one if isinstance(one, Scores) else AssetError("it failed") for one in found]
+        lambda found, calls: [
+            AssetError("it failed") if len(found) == len(with_bad()) and place == 2 else one
+            for place, one in enumerate(found)
+        ]
     ),
     "single precision": Broken(every_score(lambda score, calls: score.astype(np.float32))),
     "says it explains nothing": Broken(lambda found, calls: found, Capabilities()),
