@@ -532,7 +532,7 @@ def test_quiet_says_nothing_and_other_machines_get_json(night: Night, expected: 
     assert last["verdicts"] == facts["verdicts"]
     code, _, err = night("--asset", "nobody", "--asset", "asset 000", before=["--log-format", "json"])
     assert code == 4
-    failure, last = [json.loads(line) for line in err.splitlines()]
+    failure, _, last = [json.loads(line) for line in err.splitlines()]
     assert (failure["level"], failure["asset"]) == ("error", "nobody")
     assert (last["assets"], last["failed"]) == (2, 1)
 

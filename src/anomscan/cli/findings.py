@@ -62,6 +62,8 @@ def show_tally(console: TerminalConsole, tally: Tally, *, window: int | None = N
         console.error(named, asset=asset)
     if tally.failed > len(tally.failures):
         console.error(f"... and {counted(tally.failed - len(tally.failures), 'more failed asset')}")
+    if tally.stale:
+        console.info(tally.stale)
     if tally.judged_nothing:
         console.error(_judged_nothing(tally, window))
     console.info(

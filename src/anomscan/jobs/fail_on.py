@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from anomscan.errors import ConfigError
 from anomscan.jobs.tally import Tally
 
 #: Conditions without a number, and what each asks.
-_PLAIN = {
+_PLAIN: dict[str, Callable[[Tally], bool]] = {
     "any": lambda tally: tally.findings > 0,
     "incident": lambda tally: tally.open_incidents > 0,
     "new": lambda tally: tally.new_incidents > 0,
     "silent": lambda tally: tally.verdicts["silent"] > 0,
-    "stale": lambda tally: tally.stale,
+    "stale": lambda tally: bool(tally.stale),
 }
 #: Conditions with a number that an anomalous day must reach.
 _NUMBERED = {"sigma": "sigma", "severity": "severity"}

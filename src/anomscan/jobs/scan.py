@@ -125,9 +125,6 @@ def deliver(
                 checkpoint.remove()  # its run was killed at the very end
             console.info(f"{place} is the result of this very run: nothing is left to do")
             return done
-        old = stale_run(settings, job, run.work.snapshot)
-        if old is not None:
-            console.info(old)
         columns = detector.capabilities.columns
         with Checkpoint(kept, run.key, columns, resume=delivery.resume) as checkpoint:
             with _telling(console, checkpoint, run.assets, kept):
@@ -136,7 +133,7 @@ def deliver(
                 if delivery.prove:
                     _prove(console, run, checkpoint)
                 tally = checkpoint.tally()
-                tally.stale = old is not None
+                tally.stale = stale_run(settings, job, run.work.snapshot) or ""
                 if path is not None:
                     write_results(path, checkpoint.results(), run.report(tally, started), columns=columns)
                 else:

@@ -42,7 +42,7 @@ class Tally:
     most
         The largest sigma and severity of an anomalous day, where there is one.
     stale
-        Whether the source has had no sample for so long that something must be wrong with it.
+        Why the source is stale, in one line; empty if it is not.
     hardly_watched
         Assets with days on which their cut-off was inflated by what their windows held.
     open
@@ -65,7 +65,7 @@ class Tally:
     open_incidents: int = 0
     new_incidents: int = 0
     most: dict[str, float] = field(default_factory=dict)
-    stale: bool = False
+    stale: str = ""
     hardly_watched: int = 0
     open: list[tuple[float, str, str]] = field(default_factory=list)
     unshown_open: int = 0
@@ -113,7 +113,7 @@ class Tally:
         self.incidents += other.incidents
         self.open_incidents += other.open_incidents
         self.new_incidents += other.new_incidents
-        self.stale |= other.stale
+        self.stale = self.stale or other.stale
         for name, number in other.most.items():
             self.most[name] = max(self.most.get(name, number), number)
         self.hardly_watched += other.hardly_watched
