@@ -75,11 +75,11 @@ class Touchy(RcfDetector):
         return found[:-1] if way_of(series.asset) == "shares" else found
 
 
-def unrendered(result: Any, **more: Any) -> Record:
+def unrendered(explained: Any, **more: Any) -> Record:
     """In the place of what makes a record."""
-    if way_of(getattr(getattr(result, "series", None), "asset", "")) == "mute":
+    if way_of(getattr(getattr(explained.result, "series", None), "asset", "")) == "mute":
         raise UnicodeEncodeError("utf-8", "\udc80", 0, 1, "surrogates not allowed")
-    return RECORD_OF(result, **more)
+    return RECORD_OF(explained, **more)
 
 
 RECORD_OF = work.record_of
