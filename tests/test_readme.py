@@ -205,7 +205,7 @@ def test_settings_are_accepted(block, tmp_path, monkeypatch, capsys):
 
 
 def test_the_record_of_the_readme_can_be_read():
-    (block,) = (block for block in BLOCKS if block.language == "json")
+    (block,) = (block for block in BLOCKS if block.language == "json" and "schema" in block.text)
     line = " ".join(block.text.replace(", ...]", "]").split())
     (record,) = read_records(io.StringIO(line), name="README.md")
     keys = list(json.loads(line))
