@@ -23,6 +23,7 @@ BAND = 1.6448536269514722
 FEWEST = 20
 #: What is normal is told by the verdicts, whatever the thresholds.
 _ANY = Thresholds.of("1/20y", Cadence.parse("1D"), 1)
+_NAMES = ("expected", "low", "high", "scale")
 _YEAR_US = 365.25 * 86_400_000_000
 
 
@@ -47,7 +48,8 @@ class Expected:
 def expected(batch: Sequence[Series], normal: Sequence[NDArray[np.bool_]], cohorts: Cohorts | None) -> list[Expected]:
     """What is expected of each series of a batch on its samples, by what was normal before.
 
-    Where the peers of a sample are known, the expected value is theirs and the usual difference to them.
+    Where the peers of a sample are known, and for long enough, the expected value is theirs and the usual difference to
+    them; else it is that of the own past. What is expected of a sample follows from it and earlier ones alone.
 
     Parameters
     ----------
@@ -60,21 +62,31 @@ def expected(batch: Sequence[Series], normal: Sequence[NDArray[np.bool_]], cohor
     """
     if not batch:
         return []
+    none = [np.zeros(series.values.shape) for series in batch]
+    own = _against(batch, normal, none)
+    if cohorts is None:
+        return own
+    against = _against(batch, normal, [cohorts.others(series) for series in batch])
+    return [
+        Expected(*(np.where(np.isfinite(peer.expected), getattr(peer, name), getattr(alone, name)) for name in _NAMES))
+        for alone, peer in zip(own, against, strict=True)
+    ]
+
+
+def _against(
+    batch: Sequence[Series], normal: Sequence[NDArray[np.bool_]], references: Sequence[Floats]
+) -> list[Expected]:
+    """What is expected by the usual difference to a reference, (n, d) for each series; NaN where that is not known."""
     d, cadence = len(batch[0].variables), batch[0].cadence
     longest, lines = max(len(series) for series in batch), len(batch) * d
     season = Season.of(cadence)
-    values, peers = np.full((lines, longest), np.nan), np.zeros((lines, longest))
+    values = np.full((lines, longest), np.nan)
     usable = np.zeros((lines, longest), bool)
     waves = np.zeros((lines, longest, 2 * len(season.periods_us)))
     years = np.zeros((lines, longest))
-    for place, (series, clean) in enumerate(zip(batch, normal, strict=True)):
+    for place, (series, clean, reference) in enumerate(zip(batch, normal, references, strict=True)):
         n, own = len(series), slice(place * d, (place + 1) * d)
-        if cohorts is not None:
-            others = cohorts.others(series).T
-            # One view a variable: what is usual against peers says nothing about the value itself.
-            known = np.isfinite(others).any(axis=1, keepdims=True)
-            peers[own, :n] = np.where(known, others, 0.0)
-        values[own, :n] = series.values.T - peers[own, :n]
+        values[own, :n] = (series.values - reference).T
         usable[own, :n] = np.isfinite(values[own, :n]) & clean
         waves[own, :n] = season.waves(series.timestamps)
         if n:
@@ -82,8 +94,8 @@ def expected(batch: Sequence[Series], normal: Sequence[NDArray[np.bool_]], cohor
     settings = Settings(_ANY, memory(cadence), FEWEST, None, season.fewest)
     charted = chart(values, values, usable, years, waves, settings, usable)
     found = []
-    for place, series in enumerate(batch):
+    for place, (series, reference) in enumerate(zip(batch, references, strict=True)):
         n, own = len(series), slice(place * d, (place + 1) * d)
-        middle, one = (charted.level[own, :n] + peers[own, :n]).T, charted.scale[own, :n].T
+        middle, one = charted.level[own, :n].T + reference, charted.scale[own, :n].T
         found.append(Expected(middle, middle - BAND * one, middle + BAND * one, one))
     return found

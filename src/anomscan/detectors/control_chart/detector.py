@@ -160,7 +160,8 @@ class ControlChart:
             Thresholds.of(config.budget, cadence, len(series.variables)),
             max(memory(cadence), config.min_history),
             config.min_history,
-            max(int(forget), 1),
+            # Fewer samples would not say what is normal now.
+            max(int(forget), config.min_history),
             Season.of(cadence).fewest,
         )
 
