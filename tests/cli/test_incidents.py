@@ -274,6 +274,7 @@ def test_records_of_the_first_schema_are_read(site):
         ("anything", 2),
         ("sigma", 2),
         ("sigma:x", 2),
+        ("sigma:nan", 2),
     ],
 )
 def test_what_a_night_fails_on(site, conditions, code):

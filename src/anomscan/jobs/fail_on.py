@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ _PLAIN: dict[str, Callable[[Tally], bool]] = {
     "stale": lambda tally: bool(tally.stale),
 }
 #: Conditions with a number that an anomalous day must reach.
-_NUMBERED = {"sigma": "sigma", "severity": "severity"}
+_NUMBERED = ("sigma", "severity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,10 @@ class FailOn:
             if not colon and name in _PLAIN:
                 plain.append(name)
                 continue
-            try:
-                least.append((_NUMBERED[name], float(number)))
-            except (KeyError, ValueError):
+            if name not in _NUMBERED or not re.fullmatch(r"\d+(\.\d+)?", number):
                 known = ", ".join([*_PLAIN, "sigma:5", "severity:0.9"])
-                raise ConfigError(f"--fail-on '{part.strip()}' is not known", hint=f"a list of {known}") from None
+                raise ConfigError(f"--fail-on '{part.strip()}' is not known", hint=f"a list of {known}")
+            least.append((name, float(number)))
         return cls(tuple(plain), tuple(least))
 
     def met(self, tally: Tally) -> bool:

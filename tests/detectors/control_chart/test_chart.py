@@ -217,3 +217,16 @@ def test_a_smaller_budget_has_wider_thresholds():
     assert strict.shift > loose.shift
     assert strict.spread > loose.spread
     assert Thresholds.of("1/20y", DAY, 5).jump > Thresholds.of("1/20y", DAY, 1).jump
+
+
+@pytest.mark.parametrize("peers_from", [0, 30, 150])
+def test_peers_that_come_later_do_not_change_what_was_said(peers_from):
+    values = fleet()
+    for asset in list(values)[1:]:
+        values[asset][:peers_from] = np.nan
+    values["S0"][180:185] -= 1.0
+    whole = with_peers(values, "auto")["S0"]
+    for end in (100, 170, 190, 230, 400):
+        part = with_peers({asset: each[:end] for asset, each in values.items()}, "auto")["S0"]
+        np.testing.assert_array_equal(part.score, whole.score[:end])
+    assert np.isfinite(whole.score[70:]).all()

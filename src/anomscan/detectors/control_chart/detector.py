@@ -128,7 +128,8 @@ class ControlChart:
                 series = batch[place]
                 n, d = series.values.shape
                 lines, own_lines = slice(place * d, (place + 1) * d), slice(k * d, (k + 1) * d)
-                without = np.isnan(viewed[place].values.T) | ~chosen[lines, None]
+                # Until enough is known of the peers, too: what was said before the choice must stay.
+                without = np.isnan(score[lines, :n]) | ~chosen[lines, None]
                 for whole, part in ((score, own_score), (test, own_test)):
                     np.copyto(whole[lines, :n], part[own_lines, :n], where=without)
                 np.copyto(peers[lines, :n], 0.0, where=without)
