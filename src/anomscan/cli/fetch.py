@@ -43,11 +43,17 @@ def fetch(
     if asset and all_assets:
         raise ConfigError("--asset and --all exclude each other", hint="give one of them")
 
-    from anomscan.jobs.fetch import fetch_into, request_of, resumed, rules_of
+    from anomscan.jobs.fetch import fetch_into, keep_assets, request_of, resumed, rules_of
     from anomscan.sources.registry import build
     from anomscan.store.store import Store
     from anomscan.telemetry.cadence import first_instant, parse_duration
 
+    # Before the work: a list that cannot be read must not be found out after it.
+    listed = None
+    if settings.assets.path is not None:
+        from anomscan.tables.asset_list import read_asset_list
+
+        listed = read_asset_list(settings.assets.path, settings.assets.columns)
     origin = build(name, source_settings)
     request = request_of(
         assets=asset,
@@ -70,10 +76,8 @@ def fetch(
             include_current=include_current,
             on_rows=advance,
         )
-    if settings.assets.path is not None:
-        from anomscan.jobs.fetch import keep_assets
-
-        keep_assets(store, name, settings.assets)
+    if listed is not None:
+        keep_assets(store, name, listed)
     _show(session.console, name, report, origin.layout.cadence)
     return ExitCode.ASSETS_FAILED if report.failures or report.new_rejects else ExitCode.DONE
 

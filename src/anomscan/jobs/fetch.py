@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -28,7 +28,7 @@ from anomscan.telemetry.rows import ASSET
 from anomscan.wording import counted
 
 if TYPE_CHECKING:
-    from anomscan.config import AssetsSettings, SourceSettings
+    from anomscan.config import SourceSettings
     from anomscan.store.findings import RejectedRow
     from anomscan.store.gaps import LongestGaps
     from anomscan.store.store import Store
@@ -324,23 +324,24 @@ def _odd_times(old: OddTimes, ahead: OddTimes, gaps: LongestGaps, source: Source
     return warnings
 
 
-def keep_assets(store: Store, source: str, settings: AssetsSettings) -> bool:
-    """Keep in the store who the assets are, as ``[assets]`` says; whether that is new.
+def keep_assets(store: Store, source: str, assets: Mapping[str, Mapping[str, str]]) -> bool:
+    """Keep in the store who the assets are; whether that is new.
 
     Raises
     ------
-    InputError
-        If the list cannot be read.
+    LockedError
+        Another run writes the store.
     OutputError
         If it cannot be kept.
     """
+    from anomscan.storage import lock
     from anomscan.store.asset_list import keep_asset_list
-    from anomscan.tables.asset_list import read_asset_list
+    from anomscan.store.manifest import LOCK
 
-    if settings.path is None:
-        return False
-    assets = read_asset_list(settings.path, settings.columns)
-    return keep_asset_list(local(store.path) / source, assets, current_time())
+    folder = local(store.path) / source
+    folder.mkdir(parents=True, exist_ok=True)
+    with lock.hold(folder / LOCK, f"source '{source}' of the store"):
+        return keep_asset_list(folder, assets, current_time())
 
 
 def _alike(assets: Iterable[str]) -> list[str]:
