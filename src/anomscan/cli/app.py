@@ -5,11 +5,9 @@ from __future__ import annotations
 import atexit
 import itertools
 import os
-import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Literal, NoReturn
 
 import typer
@@ -17,6 +15,7 @@ import typer
 from anomscan import __version__
 from anomscan.cli.commands import LazyCommands
 from anomscan.cli.console import TerminalConsole, seen
+from anomscan.cli.interrupts import Interrupted, arrived, listen
 from anomscan.cli.streams import ReaderGoneError, prepare
 from anomscan.errors import AnomscanError, ExitCode, OutputError
 
@@ -60,20 +59,6 @@ def anomscan(
     context.obj = Session(config, console)
 
 
-class _Interrupted(BaseException):
-    """Ctrl-C or SIGTERM, made to unwind past whatever handles errors on the way."""
-
-    def __init__(self, number: int) -> None:
-        self.code = ExitCode.TERMINATED if number == signal.SIGTERM else ExitCode.INTERRUPTED
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    # A second signal ends the program at once: what is finished is on the disk.
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_DFL)
-    raise _Interrupted(number)
-
-
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     console = TerminalConsole(json_lines=_wants_json(arguments))
@@ -92,7 +77,8 @@ def run(arguments: list[str]) -> int:
         for each in error.parts or (error,):
             console.error(str(each))
         return error.exit_code
-    except _Interrupted as error:
+    except Interrupted as error:
+        arrived()
         console.error("interrupted")
         return error.code
     except Exception as error:  # the boundary: a bug becomes one line and a traceback in the log
@@ -115,9 +101,9 @@ def main() -> NoReturn:
 
     atexit.register(leave)
     prepare()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    listen()
     code = run(sys.argv[1:])
+    arrived()
     ray = sys.modules.get("anomscan.jobs.engines.taming")
     if ray is not None and ray.hangs():
         os._exit(code)  # or the process would have another exit code
