@@ -1,7 +1,7 @@
-"""Builds the compiled kernel of the forest: a hatchling hook, and a command that builds wheels.
+"""Builds the compiled kernel of the detectors: a hatchling hook, and a command that builds wheels.
 
 At an installation from source, gcc or clang compiles the kernel; where there is neither, or it fails, the package is
-installed without it and the forest runs on NumPy. ``python build_kernel.py [TARGET...]`` builds a wheel for each
+installed without it and the detectors run on NumPy. ``python build_kernel.py [TARGET...]`` builds a wheel for each
 target, all of them by default, with the clang of the PyPI package ``ziglang`` (dependency group ``wheel``).
 """
 
@@ -23,7 +23,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from packaging import tags
 
 ROOT = Path(__file__).parent
-PLACE = "anomscan/detectors/rcf/kernel"
+PLACE = "anomscan/detectors/kernel"
 SOURCES = ROOT / "src" / PLACE
 WISH = "ANOMSCAN_WHEEL_TARGET"
 FLAGS = ["-O3", "-std=gnu11", "-ffp-contract=off", "-fvisibility=hidden", "-fPIC", "-shared"]

@@ -17,8 +17,8 @@ from pathlib import Path
 import krcf
 import numpy as np
 
+from anomscan.detectors.kernel import describe
 from anomscan.detectors.rcf import Forest
-from anomscan.detectors.rcf.kernel import describe
 from anomscan.telemetry.shingles import shingles
 
 TREES, SAMPLE_SIZE = 300, 365

@@ -86,7 +86,7 @@ def _store(settings: Settings) -> Iterator[CheckResult]:
 
 
 def _detectors(settings: Settings, console: TerminalConsole) -> Iterator[CheckResult]:
-    from anomscan.detectors.rcf.kernel import describe
+    from anomscan.detectors.kernel import describe
     from anomscan.detectors.registry import kind_of, opened
     from anomscan.sources.checkup import CheckResult
     from anomscan.telemetry.cadence import instant_text

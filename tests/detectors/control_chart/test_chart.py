@@ -13,7 +13,7 @@ from anomscan.detectors.control_chart.season import Season
 from anomscan.detectors.control_chart.settings import Settings
 from anomscan.detectors.control_chart.settings import Test as Which
 from anomscan.detectors.control_chart.thresholds import Thresholds
-from anomscan.detectors.rcf.kernel import native
+from anomscan.detectors.kernel import native
 from anomscan.errors import ConfigError
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.cohorts import Cohorts, middles_of

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from anomscan.detectors.rcf.kernel import describe, kernel_name
+from anomscan.detectors.kernel import describe, kernel_name
 
 
 @pytest.fixture(scope="module", params=["numpy", "native"])

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stnp
 
+from anomscan.detectors import kernel as kernels
 from anomscan.detectors.points import LARGEST
 from anomscan.detectors.rcf import Forest
-from anomscan.detectors.rcf import kernel as kernels
 from anomscan.errors import ConfigError
 
 VALUES = st.one_of(st.sampled_from([-1.0, 0.0, -0.0, 0.5, 1.0]), st.floats(-LARGEST, LARGEST))

@@ -24,8 +24,9 @@ from pathlib import Path
 import numpy as np
 import build_kernel
 import mutations
+from anomscan.detectors import kernel
 from anomscan.detectors.points import LARGEST
-from anomscan.detectors.rcf import Forest, kernel
+from anomscan.detectors.rcf import Forest
 from anomscan.errors import ModelError
 library = Path(sys.argv[1])
 build_kernel.FLAGS[0] = "-O1"  # quicker to compile

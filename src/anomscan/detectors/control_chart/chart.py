@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from anomscan.detectors.control_chart import steps
 from anomscan.detectors.control_chart.settings import Charted, Settings
-from anomscan.detectors.rcf.kernel import native
+from anomscan.detectors.kernel import native
 from anomscan.telemetry.series import Floats
 
 

@@ -13,9 +13,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from anomscan.detectors.kernel import native
 from anomscan.detectors.points import Floats32, as_points
 from anomscan.detectors.rcf import attribution, model_file, scoring
-from anomscan.detectors.rcf.kernel import native
 from anomscan.detectors.rcf.trees import MOST_MASS, Floats64, Trees
 from anomscan.detectors.sampling import draw
 from anomscan.errors import ConfigError, InputError

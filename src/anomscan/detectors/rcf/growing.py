@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from anomscan.detectors.kernel import native
 from anomscan.detectors.points import Floats32
-from anomscan.detectors.rcf.kernel import native
 from anomscan.detectors.rcf.trees import Ints32, Places, Trees
 
 Flags = NDArray[np.bool_]

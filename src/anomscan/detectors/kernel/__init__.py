@@ -1,4 +1,4 @@
-"""The compiled inner loops of the forest; without them the forest uses NumPy.
+"""The compiled inner loops of the detectors; without them they use NumPy.
 
 The library is plain C behind ctypes: it knows nothing of Python's version, and a call lets other threads run.
 ``ANOMSCAN_KERNEL=numpy`` leaves it out, ``ANOMSCAN_KERNEL=native`` insists on it.
@@ -13,13 +13,16 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anomscan.detectors.points import Floats32
-from anomscan.detectors.rcf.trees import Floats64, Ints32, Places, Trees
 from anomscan.errors import ConfigError
+
+if TYPE_CHECKING:
+    from anomscan.detectors.points import Floats32
+    from anomscan.detectors.rcf.trees import Floats64, Ints32, Places, Trees
 
 _FOLDER = Path(__file__).parent
 _LIBRARY = _FOLDER / ("_kernel.dylib" if sys.platform == "darwin" else "_kernel.so")
