@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import signal
 import socket
 import subprocess
@@ -17,11 +18,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from anomscan.config import Columns, SqlSource
+from anomscan.config import AssetColumns, Columns, SqlSource
 from anomscan.errors import AnomscanError, ConfigError, InputError, ServiceError
 from anomscan.jobs.fetch import fetch_into
 from anomscan.sources.base import Request, Source
 from anomscan.sources.registry import build
+from anomscan.sources.sql.asset_query import read_asset_query
 from anomscan.sources.sql.mysql import _is_local
 from anomscan.store.store import Store
 from processes import wait_until
@@ -517,3 +519,24 @@ def test_a_timestamp_at_local_midnight_is_that_day(make: Make, server: MariaDb, 
     query = "SELECT asset_id, date, prt7, NULL AS health FROM midnights WHERE date BETWEEN :start AND :end"
     rows = read(make(query, timezone="Europe/Berlin", fast=fast))
     assert sorted(row[1] for row in rows) == [datetime(2024, 7, 1), datetime(2025, 1, 1)]
+
+
+def test_a_list_of_assets_is_asked_of_the_server(server: MariaDb) -> None:
+    server.run(
+        "CREATE OR REPLACE TABLE fleet.sites (site VARCHAR(20), region VARCHAR(20), kwp DECIMAL(6, 2), since DATE)",
+        "INSERT INTO fleet.sites VALUES (' a1', 'Süd', 9.50, '2024-01-31'), ('a2', NULL, NULL, NULL)",
+    )
+    url = server.url(user="reader:s3cret%40%2F%3A")
+    settings = SqlSource(kind="sql", url=url, query=SIMPLE, cadence="1D", columns=COLUMNS)
+    columns = AssetColumns(asset="site", cohort="region", capacity="kwp", commissioned="since")
+    listed = read_asset_query("database", settings, "SELECT * FROM sites ORDER BY site", columns)
+    assert listed == {"a1": {"cohort": "Süd", "capacity": "9.50", "commissioned": "2024-01-31"}, "a2": {}}
+    for query, told in (
+        ("SELECT site FROM sites", "no column 'region'"),
+        ("SELECT * FROM nowhere", "the query of [assets]"),
+        ("SELECT * FROM sites WHERE site = :asset", "has a parameter :asset"),
+        ("SELECT * FROM sites UNION ALL SELECT * FROM sites", "is there twice"),
+        ("SELECT * FROM sites WHERE FALSE", "names no asset"),
+    ):
+        with pytest.raises(AnomscanError, match=re.escape(told)):
+            read_asset_query("database", settings, query, columns)

@@ -43,17 +43,13 @@ def fetch(
     if asset and all_assets:
         raise ConfigError("--asset and --all exclude each other", hint="give one of them")
 
-    from anomscan.jobs.fetch import fetch_into, keep_assets, request_of, resumed, rules_of
+    from anomscan.jobs.fetch import fetch_into, keep_assets, listed_assets, request_of, resumed, rules_of
     from anomscan.sources.registry import build
     from anomscan.store.store import Store
     from anomscan.telemetry.cadence import first_instant, parse_duration
 
     # Before the work: a list that cannot be read must not be found out after it.
-    listed = None
-    if settings.assets.path is not None:
-        from anomscan.tables.asset_list import read_asset_list
-
-        listed = read_asset_list(settings.assets.path, settings.assets.columns)
+    listed = listed_assets(settings)
     origin = build(name, source_settings)
     request = request_of(
         assets=asset,

@@ -539,10 +539,29 @@ class AssetColumns(Section):
 
 
 class AssetsSettings(Section):
-    """``[assets]``: a CSV file that says who the assets are."""
+    """``[assets]``: a CSV file, or a query to the database of a source, that says who the assets are."""
 
     path: Path | None = None
+    source: str | None = None
+    query: str | None = None
     columns: AssetColumns = AssetColumns()
+
+    @property
+    def given(self) -> bool:
+        """Whether anything says who the assets are."""
+        return self.path is not None or self.query is not None
+
+    @model_validator(mode="after")
+    @_told
+    def _one_origin(self) -> AssetsSettings:
+        if self.path is not None and (self.query or self.source):
+            raise ConfigError("the list of assets has a path and a query", hint="leave out one of them")
+        if (self.query is None) != (self.source is None):
+            raise ConfigError(
+                "the list of assets needs a source and a query together",
+                hint="source names one of kind sql, whose database is asked",
+            )
+        return self
 
 
 class ReportSettings(Section):

@@ -28,7 +28,7 @@ from anomscan.telemetry.rows import ASSET
 from anomscan.wording import counted
 
 if TYPE_CHECKING:
-    from anomscan.config import SourceSettings
+    from anomscan.config import Settings, SourceSettings
     from anomscan.store.findings import RejectedRow
     from anomscan.store.gaps import LongestGaps
     from anomscan.store.store import Store
@@ -322,6 +322,33 @@ def _odd_times(old: OddTimes, ahead: OddTimes, gaps: LongestGaps, source: Source
     if ahead.rows:
         warnings.append(f"{ahead.text(cadence)} more than a day ahead of the clock: left out")
     return warnings
+
+
+def listed_assets(settings: Settings) -> dict[str, dict[str, str]] | None:
+    """Who the assets are, as ``[assets]`` says; None without it.
+
+    Raises
+    ------
+    ConfigError
+        If its source is not a database.
+    InputError
+        If the list cannot be read, names an asset twice, or has a date that is none.
+    ServiceError
+        If the database cannot be reached.
+    """
+    assets = settings.assets
+    if assets.path is not None:
+        from anomscan.tables.asset_list import read_asset_list
+
+        return read_asset_list(assets.path, assets.columns)
+    if assets.query is not None:
+        from anomscan.sources.sql.asset_query import read_asset_query
+
+        name, source = settings.source(assets.source)
+        if source.kind != "sql":
+            raise ConfigError(f"[assets] cannot ask source '{name}', which is not a database", hint='use kind = "sql"')
+        return read_asset_query(name, source, assets.query, assets.columns)
+    return None
 
 
 def keep_assets(store: Store, source: str, assets: Mapping[str, Mapping[str, str]]) -> bool:

@@ -24,7 +24,7 @@ def asset_list(settings: Settings, snapshot: Snapshot, known: Known) -> AssetLis
     StoreError
         If it is damaged.
     """
-    if settings.assets.path is None:
+    if not settings.assets.given:
         return {}
     return read_asset_list(snapshot.folder, known.as_of) or {}
 

@@ -1,9 +1,10 @@
-"""Read who the assets are from a CSV file."""
+"""Who the assets are: from a CSV file, or from any rows of text."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from anomscan.config import AssetColumns
@@ -26,7 +27,7 @@ def read_asset_list(path: Path, columns: AssetColumns) -> dict[str, dict[str, st
     InputError
         The file cannot be read, lacks a column, names an asset twice, or has a date that is none.
     """
-    wanted = {name: column for name, column in columns.model_dump().items() if column is not None}
+    wanted = columns_of(columns)
     names = list(dict.fromkeys(wanted.values()))
     dialect = sniffed(path, Dialect(), Sought(names, names[0], ()))
     with cleaned(path, dialect) as raw, io.TextIOWrapper(raw, "utf-8-sig", newline="") as text:
@@ -35,26 +36,48 @@ def read_asset_list(path: Path, columns: AssetColumns) -> dict[str, dict[str, st
             header = [name.strip() for name in next(reader, [])]
             check_columns(names, header, str(path))
             places = {name: header.index(column) for name, column in wanted.items()}
-            found: dict[str, dict[str, str]] = {}
-            for row in reader:
-                cells = {
-                    name: row[place].strip()
-                    for name, place in places.items()
-                    if place < len(row) and row[place].strip()
-                }
-                asset = cells.pop("asset", "")
-                if asset:
-                    _check(path, reader.line_num, asset, cells, found)
-                    found[asset] = cells
+            cells = (
+                (f"{path}, line {reader.line_num}", {name: row[at] for name, at in places.items() if at < len(row)})
+                for row in reader
+            )
+            return assets_of(cells, str(path))
         except (csv.Error, UnicodeDecodeError) as error:
             raise InputError(f"{path} cannot be read as CSV: {error}") from None
+
+
+def columns_of(columns: AssetColumns) -> dict[str, str]:
+    """What is said of an asset -> the column that says it."""
+    return {name: column for name, column in columns.model_dump().items() if column is not None}
+
+
+def assets_of(rows: Iterable[tuple[str, Mapping[str, str]]], thing: str) -> dict[str, dict[str, str]]:
+    """Asset -> what is said of it, by the names of the settings (``cohort``, ``name``, ...); empty cells are left out.
+
+    Parameters
+    ----------
+    rows
+        Of each row what errors call it, and its cells, among them ``asset``.
+    thing
+        What errors call all of them.
+
+    Raises
+    ------
+    InputError
+        An asset is there twice, or has a name that cohorts have; a date that is none; no asset at all.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for place, row in rows:
+        cells = {name: text.strip() for name, text in row.items() if text.strip()}
+        asset = cells.pop("asset", "")
+        if asset:
+            _check(place, asset, cells, found)
+            found[asset] = cells
     if not found:
-        raise InputError(f"{path} names no asset", hint="it needs a row for each, under a header")
+        raise InputError(f"{thing} names no asset", hint="it needs a row for each")
     return found
 
 
-def _check(path: Path, line: int, asset: str, cells: dict[str, str], found: dict[str, dict[str, str]]) -> None:
-    place = f"{path}, line {line}"
+def _check(place: str, asset: str, cells: Mapping[str, str], found: Mapping[str, object]) -> None:
     if asset.startswith(PREFIX):
         raise InputError(f"{place}: an asset cannot be called '{asset}': so are the records of cohorts")
     if asset in found:

@@ -47,7 +47,7 @@ class RcfKind(Kind):
         snapshot = store.snapshot(source)
         fleet: Fleet = snapshot.stream
         if settings.view == "peers":
-            listed = None if training.settings.assets.path is None else read_asset_list(snapshot.folder)
+            listed = read_asset_list(snapshot.folder) if training.settings.assets.given else None
             cohorts = cohorts_of(snapshot, members_of(listed or {}), through=training.limit)
             fleet = fleet_against_peers(snapshot.stream, cohorts, settings.peers)
         exemplars = train(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -67,6 +68,21 @@ class Alchemy:
         version = ".".join(map(str, getattr(dialect, "server_version_info", None) or ()))
         yield "server", f"{dialect.name} {version}".strip()
 
+    def table(self, statement: sa.TextClause, thing: str) -> tuple[list[str], list[Sequence[object]]]:
+        """All rows of a small query: its columns and its rows; ``thing`` is what errors call it.
+
+        Raises
+        ------
+        InputError
+            The query fails, or gives no rows back.
+        ServiceError
+            The connection is lost.
+        """
+        with self._translated(thing), self._connection.execute(statement) as result:
+            if not result.returns_rows:
+                raise InputError(f"{thing} gives no rows back", hint="it must be a SELECT")
+            return list(result.keys()), [tuple(row) for row in result]
+
     def pieces(
         self, statement: sa.TextClause, parameters: Mapping[str, object], thing: str, *, bulk: bool
     ) -> Iterator[Piece]:
@@ -81,15 +97,22 @@ class Alchemy:
         """
         wanted = needed(self._columns)
         row = 0
+        with (
+            self._translated(thing),
+            self._connection.execute(statement, dict(parameters), execution_options=_STREAMED) as result,
+        ):
+            if not result.returns_rows:
+                raise InputError(f"{thing} gives no rows back", hint="it must be a SELECT")
+            check_columns(wanted, list(result.keys()), thing)
+            for part in result.columns(*wanted).partitions(ROWS):
+                values = dict(zip(wanted, zip(*part, strict=True), strict=True))
+                yield from_objects(values, self._columns, partial(_place, thing, row))
+                row += len(part)
+
+    @contextmanager
+    def _translated(self, thing: str) -> Iterator[None]:
         try:
-            with self._connection.execute(statement, dict(parameters), execution_options=_STREAMED) as result:
-                if not result.returns_rows:
-                    raise InputError(f"{thing} gives no rows back", hint="it must be a SELECT")
-                check_columns(wanted, list(result.keys()), thing)
-                for part in result.columns(*wanted).partitions(ROWS):
-                    values = dict(zip(wanted, zip(*part, strict=True), strict=True))
-                    yield from_objects(values, self._columns, partial(_place, thing, row))
-                    row += len(part)
+            yield
         except sa.exc.DBAPIError as error:
             lost = error.connection_invalidated
             raise (ServiceError if lost else InputError)(

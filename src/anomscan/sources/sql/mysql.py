@@ -101,6 +101,23 @@ class MySql:
         if self._connection.open:
             self._connection.close()
 
+    def table(self, statement: sa.TextClause, thing: str) -> tuple[list[str], list[Sequence[object]]]:
+        """All rows of a small query: its columns and its rows; ``thing`` is what errors call it.
+
+        Raises
+        ------
+        InputError
+            The query fails, or gives no rows back.
+        ServiceError
+            The connection is lost, silent for too long, or the user may not read this.
+        """
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(self._rendered(statement, {}))
+                return [name for name, *_ in _checked(cursor.description, (), thing)], list(cursor.fetchall())
+        except pymysql.err.Error as error:
+            raise self._failed(*_said(error), thing) from None
+
     def pieces(
         self, statement: sa.TextClause, parameters: Mapping[str, object], thing: str, *, bulk: bool
     ) -> Iterator[Piece]:

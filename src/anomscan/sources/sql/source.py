@@ -16,6 +16,7 @@ from anomscan.sources.base import AssetFailure, Notice, Request
 from anomscan.sources.requests import asked, parts
 from anomscan.sources.sql.address import check, database_url
 from anomscan.sources.sql.alchemy import Alchemy
+from anomscan.sources.sql.connecting import connected
 from anomscan.sources.sql.mysql import MySql
 from anomscan.tables.layouts import TableLayout, table_layout
 from anomscan.tables.salvage import Reject, Usable
@@ -148,10 +149,7 @@ class Sql:
                     yield rows
 
     def _opened(self) -> Alchemy | MySql:
-        url = database_url(self._name, self._settings)
-        if url.drivername in ("mysql+pymysql", "mariadb+pymysql"):
-            return MySql(self._name, self._reading, url)
-        return Alchemy(self._name, self._reading.columns, url)
+        return connected(self._name, self._reading, database_url(self._name, self._settings))
 
     def _bound(self, query: str) -> tuple[sa.TextClause, bool]:
         """The query with types for its parameters, and whether it asks for one asset."""
