@@ -41,7 +41,9 @@ def scored(values, **settings):
 def test_the_kernel_gives_the_bits_of_numpy(seed):
     random = np.random.default_rng(seed)
     lines, n = int(random.integers(1, 7)), int(random.integers(1, 900))
-    values = random.normal(0, 1, (lines, n)) * random.choice([1, 0.01, 100]) + random.choice([0, 5])
+    shape = (lines, n)
+    noise = random.standard_t(3, shape) if seed % 2 else random.normal(0, 1, shape)
+    values = noise * random.choice([1, 0.01, 100]) + random.choice([0, 5])
     if seed % 3 == 0:
         values = np.round(values, 1)
     if seed % 5 == 0:
@@ -89,6 +91,19 @@ def test_the_rest_of_the_batch_has_no_say():
 def test_a_calm_series_is_not_flagged_once_in_many_years():
     flagged = sum((scored(noise(1000, seed)).score > 1).sum() for seed in range(40))
     assert flagged <= 8  # 110 years at one false incident in twenty
+
+
+def test_heavy_tails_are_not_flagged_again_and_again():
+    series = [0.8 + 0.01 * np.random.default_rng(seed).standard_t(3, 1095) for seed in range(100)]
+    later = sum((scored(values).score[730:] > 1).sum() for values in series)
+    assert later <= 30
+
+
+def test_a_fault_says_nothing_about_tails():
+    values = noise(700)
+    values[300:305] = 0.0
+    values[600] -= 0.12
+    assert scored(values).score[600] > 1
 
 
 def a_jump(values):

@@ -47,7 +47,12 @@ def chart(
     limits, (series, n) = settings.thresholds, values.shape
     score, level, scale = (np.empty((series, n)) for _ in range(3))
     test = np.empty((series, n), np.int8)
-    numbers = np.array([limits.jump, limits.shift, limits.unseasonal_shift, limits.spread, limits.equal_log])
+    numbers = np.array(
+        [
+            *(limits.jump, limits.shift, limits.unseasonal_shift, limits.spread, limits.equal_log),
+            *(limits.samples, limits.far, limits.prior_excess, limits.prior_judged),
+        ]
+    )
     counts = np.array(
         [
             *(series, n, waves.shape[2], settings.memory, settings.fewest, settings.season_fewest, settings.block),

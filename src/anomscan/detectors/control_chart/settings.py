@@ -22,6 +22,8 @@ CAP, CALM = 1.5, 5
 SUSPECT = 0.5
 #: Samples whose means tell how much of a deviation lasts from one sample to the next.
 LASTING = 7
+#: One sample says no more than this about how heavy the tails are: so many times as far as ``far``.
+MOST_EXCESS = 4.0
 #: The median of absolute deviations of normally distributed values, times this, is their standard deviation.
 MAD = 1.482602218505602
 

@@ -15,6 +15,7 @@ from anomscan.detectors.control_chart.settings import (
     LASTING,
     MAD,
     MOST,
+    MOST_EXCESS,
     MOST_SQUARE,
     SLACK,
     SUSPECT,
@@ -110,6 +111,9 @@ class _State:
         self._calm_up, self._calm_down, self._calm_wide = (np.zeros(series, np.int64) for _ in range(3))
         self._last, self._equal = np.full(series, np.nan), np.zeros(series, np.int64)
         self._pairs, self._equal_pairs = np.zeros(series, np.int64), np.zeros(series, np.int64)
+        self._judged, self._far = np.zeros(series, np.int64), np.zeros(series, np.int64)
+        self._excess, self._pending = np.zeros(series), np.zeros(series)
+        self._near_in_row = np.full(series, LASTING)
 
     @property
     def repeats(self) -> NDArray[np.bool_]:
@@ -129,14 +133,18 @@ class _State:
         limits = self._thresholds
         live = np.isfinite(z)
         known = np.where(live, z, 0.0)
-        jump = np.abs(known) / limits.jump
+        tails = zip(self._far.tolist(), self._excess.tolist(), self._judged.tolist(), strict=True)
+        heavy = np.array([limits.heavy(*each) for each in tails])
+        jump = np.abs(known) / (limits.jump * heavy)[:, None]
         jumps = jump > 1
         bounded = np.clip(known / lasting[:, None], -MOST, MOST)
         limit = np.where(seasonal, limits.shift, limits.unseasonal_shift)
+        wide_limit = limits.spread * heavy
         shift, spread, stuck = (np.zeros(z.shape) for _ in range(3))
         equal_limit = np.array(list(map(limits.equal, self._equal_pairs.tolist(), self._pairs.tolist())))
         for column in range(z.shape[1]):
             on, now = live[:, column], known[:, column]
+            self._look_at_tails(on, np.abs(now) / limits.far)
             self._up, self._calm_up = _summed(self._up, self._calm_up, bounded[:, column] - SLACK, limit, on)
             self._down, self._calm_down = _summed(self._down, self._calm_down, -bounded[:, column] - SLACK, limit, on)
             shift[:, column] = np.maximum(self._up, self._down) / limit
@@ -144,8 +152,8 @@ class _State:
             calm = on & ~jumps[:, column]
             square = np.minimum(np.square(now - self._before) / 2, MOST_SQUARE)
             self._before = np.where(calm, now, self._before)
-            self._wide, self._calm_wide = _summed(self._wide, self._calm_wide, square - VARIANCE, limits.spread, calm)
-            spread[:, column] = self._wide / limits.spread
+            self._wide, self._calm_wide = _summed(self._wide, self._calm_wide, square - VARIANCE, wide_limit, calm)
+            spread[:, column] = self._wide / wide_limit
             there, value = used[:, column], raw[:, column]
             same = there & (value == self._last)
             self._equal = np.where(there, np.where(same, self._equal + 1, 0), self._equal)
@@ -159,6 +167,18 @@ class _State:
         score = np.where(live, tests.max(axis=0), np.nan)
         which = np.where(live, tests.argmax(axis=0) + 1, 0).astype(np.int8)
         return score, which, (shift < SUSPECT) & (spread < SUSPECT)
+
+    def _look_at_tails(self, on: NDArray[np.bool_], far: Floats) -> None:
+        """Count samples that are far off and alone: those beside others are a fault, and say nothing about tails."""
+        self._judged += on
+        beyond = on & (far > 1)
+        alone = on & ~beyond & (self._pending > 0)
+        self._far += alone
+        self._excess += np.where(alone, self._pending, 0.0)
+        self._pending = np.where(on, 0.0, self._pending)
+        for line in np.flatnonzero(beyond & (self._near_in_row >= LASTING)).tolist():
+            self._pending[line] = math.log(min(far[line], MOST_EXCESS))
+        self._near_in_row = np.where(beyond, 0, self._near_in_row + on)
 
 
 def _summed(

@@ -24,6 +24,9 @@ _FREEDOM = 8
 _SHIFT_RATE, _SPREAD_RATE = 1.23, 0.444
 #: As long as the season is not known, a shift must be so many times as large as later.
 _UNSEASONAL = 1.5
+#: Samples farther off than a jump's threshold divided by this tell how heavy the tails of an asset are. What is known of
+#: it before is worth as much as so many of them; and the thresholds become at most so many times as large for it.
+_FAR, _PRIOR, _MOST_HEAVY = 2.2, 2.0, 2.0
 #: Fewer equal samples in a row are chance, however rare they were.
 _FEWEST_EQUAL = 4.5
 
@@ -42,6 +45,11 @@ class Thresholds:
         A cumulative sum of squared scales.
     samples
         How many samples there are to one false incident of one test.
+    far
+        Scales from which on a sample says how heavy the tails are.
+    prior_excess, prior_judged
+        What is known of tails before the first sample: the sum of logarithms of how many times farther than ``far``
+        some samples were, and among how many samples.
     """
 
     jump: float
@@ -49,6 +57,9 @@ class Thresholds:
     unseasonal_shift: float
     spread: float
     samples: float
+    far: float
+    prior_excess: float
+    prior_judged: float
 
     @classmethod
     def of(cls, budget: str, cadence: Cadence, variables: int) -> Thresholds:
@@ -64,13 +75,32 @@ class Thresholds:
             If the budget is none.
         """
         samples = max(time_of(budget) / cadence.step_us, 30.0) * _TESTS * _ESTIMATED * variables
+        jump = _tail(1 / samples)
+        share = _beyond(jump / _FAR * _MAD_SCALE)
         return cls(
-            jump=_tail(1 / samples),
+            jump=jump,
             shift=math.log(_SIDES * samples) / _SHIFT_RATE,
             unseasonal_shift=_UNSEASONAL * math.log(_SIDES * samples) / _SHIFT_RATE,
             spread=math.log(_SIDES * samples) / _SPREAD_RATE,
             samples=samples,
+            far=jump / _FAR,
+            prior_excess=_PRIOR * math.log(_FAR) / math.log(share * samples),
+            prior_judged=_PRIOR / share,
         )
+
+    def heavy(self, far: int, excess: float, judged: int) -> float:
+        """How many times as large, 1 or more, jumps and spread must be where the tails of an asset are heavier than most.
+
+        Parameters
+        ----------
+        far, excess, judged
+            Of so many judged samples, so many were farther off than ``far``, and each so many times as far: the sum of
+            the logarithms (Hill 1975, A simple general approach to inference about the tail of a distribution).
+        """
+        share = (far + _PRIOR) / (judged + self.prior_judged)
+        slope = (excess + self.prior_excess) / (far + _PRIOR)
+        height = self.far * math.pow(share * self.samples, slope)
+        return min(max(height / self.jump, 1.0), _MOST_HEAVY)
 
     @property
     def equal_log(self) -> float:

@@ -7,11 +7,12 @@
 #define EXPORT __attribute__((visibility("default")))
 
 enum { SERIES, SAMPLES, WAVES, MEMORY, FEWEST, SEASON_FEWEST, BLOCK, FORGET_AFTER };
-enum { JUMP, SHIFT, UNSEASONAL_SHIFT, SPREAD, EQUAL_LOG };
+enum { JUMP, SHIFT, UNSEASONAL_SHIFT, SPREAD, EQUAL_LOG, BUDGET, FAR, PRIOR_EXCESS, PRIOR_JUDGED };
 
 /* As in control_chart/settings.py and season.py. */
 static const double MOST = 6.0, MOST_SQUARE = 9.0, SLACK = 1.0, VARIANCE = 2.47, CAP = 1.5, SUSPECT = 0.5;
 static const double MAD = 1.482602218505602, PRIOR = 20.0, ALMOST_NONE = 1e-9;
+static const double MOST_EXCESS = 4.0, PRIOR_FAR = 2.0, MOST_HEAVY = 2.0;
 enum { CALM = 5, LASTING = 7, MOST_TERMS = 8 };
 
 typedef struct {
@@ -152,6 +153,37 @@ static void step(Sum *sum, double by, double limit) {
     sum->total = sum->calm >= CALM || total < 0 ? 0.0 : total;
 }
 
+/* How heavy the tails are, told by samples that are far off and alone. */
+typedef struct {
+    int64_t judged, far, near_in_row;
+    double excess, pending;
+} Tails;
+
+static double heavy_tails(const Tails *tails, const double *limits) {
+    double far = (double)tails->far + PRIOR_FAR;
+    double share = far / ((double)tails->judged + limits[PRIOR_JUDGED]);
+    double slope = (tails->excess + limits[PRIOR_EXCESS]) / far;
+    double height = limits[FAR] * pow(share * limits[BUDGET], slope);
+    height /= limits[JUMP];
+    if (height < 1.0) return 1.0;
+    return height < MOST_HEAVY ? height : MOST_HEAVY;
+}
+
+static void look_at_tails(Tails *tails, double far) {
+    tails->judged++;
+    if (far > 1) {
+        tails->pending = tails->near_in_row >= LASTING ? log(far < MOST_EXCESS ? far : MOST_EXCESS) : 0.0;
+        tails->near_in_row = 0;
+        return;
+    }
+    if (tails->pending > 0) {
+        tails->far++;
+        tails->excess += tails->pending;
+    }
+    tails->pending = 0.0;
+    tails->near_in_row++;
+}
+
 static void chart_one(const int64_t *counts, const double *limits, const double *raw, const double *values,
                       const double *years, const double *waves, const uint8_t *usable, const uint8_t *known,
                       double *score, double *level, double *scale, int8_t *test, Normal *normal) {
@@ -160,6 +192,7 @@ static void chart_one(const int64_t *counts, const double *limits, const double 
     double squares[MOST_TERMS * MOST_TERMS] = {0}, products[MOST_TERMS] = {0}, heights[MOST_TERMS];
     Sum up = {0}, down = {0}, wide = {0};
     Overall overall = {NAN, 0.0, 0.0, 0.0};
+    Tails tails = {0, 0, LASTING, 0.0, 0.0};
     double before = 0.0, last = NAN;
     int64_t equal = 0, pairs = 0, equal_pairs = 0, flagged_in_row = 0;
     normal->seen = 0;
@@ -174,25 +207,28 @@ static void chart_one(const int64_t *counts, const double *limits, const double 
         double share = ((double)equal_pairs + 0.5) / ((double)pairs + 1.0);
         double equal_limit = limits[EQUAL_LOG] / -log(share < 0.99 ? share : 0.99);
         if (equal_limit < 3.5) equal_limit = 3.5;
+        double heavy = heavy_tails(&tails, limits);
+        double jump_limit = limits[JUMP] * heavy, wide_limit = limits[SPREAD] * heavy;
         double more_squares[MOST_TERMS * MOST_TERMS] = {0}, more_products[MOST_TERMS] = {0};
         for (int64_t t = start; t < stop; t++) {
             level[t] = middle + season(heights, waves + t * w, w);
             scale[t] = one;
             double z = usable[t] ? (values[t] - level[t]) / one : NAN;
             int on = isfinite(z), which = 0, flagged = 0;
-            double jump = on ? fabs(z) / limits[JUMP] : 0.0;
+            double jump = on ? fabs(z) / jump_limit : 0.0;
             if (on) {
+                look_at_tails(&tails, fabs(z) / limits[FAR]);
                 double bounded = z / lasting;
                 bounded = bounded < -MOST ? -MOST : bounded > MOST ? MOST : bounded;
                 step(&up, bounded - SLACK, limit);
                 step(&down, -bounded - SLACK, limit);
                 if (!(jump > 1)) {
                     double square = (z - before) * (z - before) / 2;
-                    step(&wide, (square < MOST_SQUARE ? square : MOST_SQUARE) - VARIANCE, limits[SPREAD]);
+                    step(&wide, (square < MOST_SQUARE ? square : MOST_SQUARE) - VARIANCE, wide_limit);
                     before = z;
                 }
             }
-            double shift = (up.total > down.total ? up.total : down.total) / limit, spread = wide.total / limits[SPREAD];
+            double shift = (up.total > down.total ? up.total : down.total) / limit, spread = wide.total / wide_limit;
             if (usable[t]) {
                 count_in(&overall, values[t]);
                 int same = raw[t] == last;
