@@ -308,3 +308,45 @@ def test_the_report_names_what_is_open_and_calls_no_dead_site_quiet(site):
 def test_the_doctor_names_a_stale_source(site):
     site.fetch(values())
     assert "source 'fleet' is stale: its newest sample is of 2022-02-24" in site.good("doctor")
+
+
+def test_an_asset_without_a_cohort_is_compared_with_its_own_past(site):
+    site.table("assets.csv", ["asset", "region"], [[asset, name] for asset, name in REGIONS.items() if asset != "S3"])
+    text = (site.folder / "anomscan.toml").read_text("utf-8")
+    fleet = values()
+    fleet[3, 380:400] *= 0.6
+    site.fetch(fleet)
+    for view in ("auto", "peers"):
+        site.write("anomscan.toml", text.replace('kind = "control-chart"', f'kind = "control-chart"\nview = "{view}"'))
+        code, out, err = site("scan", "--all")
+        assert code == 0
+        assert "1 asset ('S3') has no cohort in [assets]: compared with its own past" in err
+        records = {record["asset"]: record for record in map(json.loads, out.splitlines())}
+        (incident,) = records["S3"]["incidents"]
+        assert incident["since"] in (day(379), day(380))
+    site.write("anomscan.toml", text.replace('kind = "rcf"', 'kind = "rcf"\nview = "peers"'))
+    site.good("train", "--detector", "rcf")
+    code, out, err = site("scan", "--all", "--detector", "rcf")
+    assert code == 0
+    assert "1 asset ('S3') has no cohort in [assets]: no data" in err
+
+
+def test_how_much_of_the_variation_is_shared_is_said(site):
+    fleet = values()
+    site.fetch(fleet)
+    _, _, err = site("scan", "--all", "-o", "r.jsonl")
+    facts = json.loads((site.folder / "r.jsonl.run.json").read_text("utf-8"))["cohorts"]
+    assert sorted(facts) == ["R0", "R1"]
+    for fact in facts.values():
+        assert fact["assets"] == 5
+        assert 0.9 < fact["shared"] < 0.99
+    low, high = sorted(round(100 * fact["shared"]) for fact in facts.values())
+    assert f"peers: 2 cohorts share {low} to {high} % of the variation of their assets" in err or low == high
+
+
+def test_a_warning_where_the_peers_share_little(site):
+    site.fetch(0.8 + np.random.default_rng(3).normal(0, 0.05, (10, DAYS)))
+    text = (site.folder / "anomscan.toml").read_text("utf-8")
+    site.write("anomscan.toml", text.replace('kind = "control-chart"', 'kind = "control-chart"\nview = "peers"'))
+    _, _, err = site("scan", "--all")
+    assert "2 cohorts ('R0', 'R1') share less than 20 % of the variation" in err

@@ -11,11 +11,13 @@ import numpy as np
 
 from anomscan.errors import InputError
 from anomscan.store.snapshot import Snapshot
-from anomscan.telemetry.cohorts import FLEET, PREFIX, Cohorts, Middles, middles_of
+from anomscan.telemetry.cohorts import FLEET, PREFIX, Cohorts, Middles, middles_of, shared_variation
 from anomscan.telemetry.series import Series
 
 #: The most values held at a time: beyond, the store is gone through again for each part of the time.
 MOST_VALUES = 1 << 25
+#: So many members of a cohort, over the first part of the time, tell how much of their variation it shares.
+_SAMPLED = 50
 
 
 def cohorts_of(
@@ -58,6 +60,7 @@ def cohorts_of(
         inner = sample[np.arange(1, passes) * len(sample) // passes].astype(np.int64)
         edges = np.unique(np.concatenate([[earliest], np.clip(inner, earliest, latest), [latest + 1]]))
     parts: defaultdict[str, list[Middles]] = defaultdict(list)
+    shared: dict[str, float] = {}
     for low, high in pairwise(edges):
         by_cohort: defaultdict[str, list[Series]] = defaultdict(list)
         for batch in snapshot.stream(as_of=as_of):
@@ -67,7 +70,9 @@ def cohorts_of(
                     by_cohort[name].append(series)
         for name, group in by_cohort.items():
             parts[name].append(middles_of(group))
-    return Cohorts(members, {name: Middles.joined(each) for name, each in sorted(parts.items())})
+            if name not in shared:
+                shared[name] = shared_variation(group[:: len(group) // _SAMPLED + 1], parts[name][0])
+    return Cohorts(members, {name: Middles.joined(each) for name, each in sorted(parts.items())}, shared)
 
 
 def _between(batch: Sequence[Series], low: np.int64, high: np.int64, through: np.datetime64 | None) -> Iterable[Series]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -217,7 +218,22 @@ class Run:
             "with_findings": tally.findings,
             "failed": tally.failed,
             "verdicts": dict(tally.verdicts),
+            **self._cohort_facts(),
             "stages_s": {stage: round(spent, 3) for stage, spent in tally.stages.items()},
+        }
+
+    def _cohort_facts(self) -> dict[str, Any]:
+        cohorts = self.work.cohorts
+        if cohorts is None:
+            return {}
+        return {
+            "cohorts": {
+                name: {
+                    "assets": int(middles.count.max(initial=0)),
+                    "shared": None if math.isnan(share := cohorts.shared.get(name, math.nan)) else round(share, 4),
+                }
+                for name, middles in cohorts.middles.items()
+            }
         }
 
 

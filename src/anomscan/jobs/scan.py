@@ -101,6 +101,7 @@ def deliver(
     from anomscan.jobs.checkpoint import Checkpoint
     from anomscan.jobs.expecting import stale_run
     from anomscan.jobs.run import Run
+    from anomscan.jobs.views import tell_of_peers
     from anomscan.reports.results import write_results
     from anomscan.store.store import Store
 
@@ -118,6 +119,8 @@ def deliver(
     ):
         # Only now: another run's end may have been waited for.
         run = Run.of(settings, job, store.snapshot(source), detector)
+        if run.work.cohorts is not None:
+            tell_of_peers(console, run.work.cohorts, chosen, run.cut.assets)
         # A result does not say whether it was proved: what is to be proved is scanned again.
         done = _complete(place, run.key) if place is not None and delivery.resume and not delivery.prove else None
         if done is not None:

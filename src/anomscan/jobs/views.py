@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from anomscan.config import Settings
 from anomscan.detectors.base import Detector
 from anomscan.detectors.cohorts import cohorts_of
 from anomscan.detectors.control_chart.detector import ControlChart
+from anomscan.detectors.kind import Console
 from anomscan.detectors.peers import PeerView
 from anomscan.errors import ConfigError
 from anomscan.jobs.job import Known
 from anomscan.store.asset_list import AssetList, members_of, read_asset_list
 from anomscan.store.snapshot import Snapshot
 from anomscan.telemetry.cohorts import Cohorts
+from anomscan.wording import counted
+
+#: Below this share of the variation peers tell hardly more than the own past.
+LITTLE_SHARED = 0.2
 
 
 def asset_list(settings: Settings, snapshot: Snapshot, known: Known) -> AssetList:
@@ -32,6 +39,33 @@ def asset_list(settings: Settings, snapshot: Snapshot, known: Known) -> AssetLis
 def wants_peers(chosen: Any) -> bool:
     """Whether the settings of a detector ask for a comparison with others."""
     return getattr(chosen, "view", "own") != "own"
+
+
+def tell_of_peers(console: Console, cohorts: Cohorts, chosen: Any, assets: Iterable[str]) -> None:
+    """Say how much of their variation cohorts share, and which assets of a run have no cohort."""
+    shares = {name: share for name, share in cohorts.shared.items() if not math.isnan(share)}
+    if shares:
+        low, high = (round(100 * each) for each in (min(shares.values()), max(shares.values())))
+        many = f"{low} %" if low == high else f"{low} to {high} %"
+        share = "shares" if len(shares) == 1 else "share"
+        console.info(f"peers: {counted(len(shares), 'cohort')} {share} {many} of the variation of their assets")
+    little = sorted(name for name, share in shares.items() if share < LITTLE_SHARED)
+    if little and chosen.view == "peers":
+        console.warn(
+            f"{_some(little, 'cohort')} {'shares' if len(little) == 1 else 'share'} less than "
+            f"{round(100 * LITTLE_SHARED)} % of the variation: comparing with peers hardly helps there "
+            '(view = "own" leaves it)'
+        )
+    alone = [asset for asset in assets if cohorts.cohort(asset) is None]
+    if alone:
+        their = "its" if len(alone) == 1 else "their"
+        say = "no data" if chosen.kind != "control-chart" else f"compared with {their} own past"
+        console.warn(f"{_some(alone, 'asset')} {'has' if len(alone) == 1 else 'have'} no cohort in [assets]: {say}")
+
+
+def _some(names: Sequence[str], what: str) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:3]) + (", ..." if len(names) > 3 else "")
+    return f"{counted(len(names), what)} ({shown})"
 
 
 def in_view(

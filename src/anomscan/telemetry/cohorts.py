@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -109,10 +110,13 @@ class Cohorts:
         Asset -> its cohort; None where all assets are one cohort.
     middles
         Cohort -> its middles.
+    shared
+        Cohort -> what share of the variation of its members it shares, 0 to 1.
     """
 
     members: Mapping[str, str] | None
     middles: Mapping[str, Middles]
+    shared: Mapping[str, float] = field(default_factory=dict)
 
     def cohort(self, asset: str) -> str | None:
         """The cohort of an asset; None if nothing says so."""
@@ -132,6 +136,30 @@ class Cohorts:
             # A cohort that never has more members than that has no series of its own.
             if (middles.count > FEWEST_OTHERS).any():
                 yield Series(PREFIX + name, cadence, variables, middles.timestamps, middles.median())
+
+
+def shared_variation(members: Sequence[Series], middles: Middles) -> float:
+    """What share of the variation of some members goes away against their peers: 0 if none, 1 if all.
+
+    Variation is the median of absolute deviations, squared; of the members and their variables the median counts.
+
+    Returns
+    -------
+    NaN where none of them has peers.
+    """
+    shares = []
+    for series in members:
+        against = series.values - middles.others(series.timestamps, series.values)
+        for own, difference in zip(series.values.T, against.T, strict=True):
+            both = np.isfinite(difference)
+            whole, left = _scatter(own[both]), _scatter(difference[both])
+            if whole > 0:
+                shares.append(max(1 - (left / whole) ** 2, 0.0))
+    return float(np.median(shares)) if shares else math.nan
+
+
+def _scatter(values: Floats) -> float:
+    return float(np.median(np.abs(values - np.median(values)))) if len(values) else 0.0
 
 
 def middles_of(batch: Iterable[Series]) -> Middles:

@@ -109,17 +109,13 @@ class ControlChart:
         viewed = [against_peers(series, cohorts, self.config.peers) for series in batch]
         score, test, peers = self._charted(batch, viewed)
         peers[:] = 1.0
-        if self.config.view == "peers":
-            return score, test, peers
-        chosen = np.concatenate(
-            [_tell_more(s.values, v.values, self.config.min_history) for s, v in zip(batch, viewed, strict=True)]
-        )
+        chosen = np.concatenate([self._choice(s, v, cohorts) for s, v in zip(batch, viewed, strict=True)])
         score[~chosen], peers[~chosen] = np.nan, 0.0
         lacking = [
             place
             for place, (series, view) in enumerate(zip(batch, viewed, strict=True))
             if not chosen[place * (d := len(series.variables)) : (place + 1) * d].all()
-            or (np.isnan(view.values) & np.isfinite(series.values)).any()
+            or (self.config.view == "auto" and (np.isnan(view.values) & np.isfinite(series.values)).any())
         ]
         if lacking:
             alone = [batch[place] for place in lacking]
@@ -129,11 +125,19 @@ class ControlChart:
                 n, d = series.values.shape
                 lines, own_lines = slice(place * d, (place + 1) * d), slice(k * d, (k + 1) * d)
                 # Until enough is known of the peers, too: what was said before the choice must stay.
-                without = np.isnan(score[lines, :n]) | ~chosen[lines, None]
+                without = ~chosen[lines, None] | (np.isnan(score[lines, :n]) & (self.config.view == "auto"))
                 for whole, part in ((score, own_score), (test, own_test)):
                     np.copyto(whole[lines, :n], part[own_lines, :n], where=without)
                 np.copyto(peers[lines, :n], 0.0, where=without)
         return score, test, peers
+
+    def _choice(self, series: Series, view: Series, cohorts: Cohorts) -> NDArray[np.bool_]:
+        """(d,) bool: the variables that are compared with the peers; none of an asset that has no cohort."""
+        if cohorts.cohort(series.asset) is None:
+            return np.zeros(len(series.variables), bool)
+        if self.config.view == "peers":
+            return np.ones(len(series.variables), bool)
+        return _tell_more(series.values, view.values, self.config.min_history)
 
     def _charted(self, batch: Sequence[Series], viewed: Sequence[Series]) -> tuple[Floats, Floats, Floats]:
         """Score and test of each variable of each series, (lines, longest) float64, and as much room for the view."""

@@ -24,8 +24,8 @@ _FREEDOM = 8
 _SHIFT_RATE, _SPREAD_RATE = 1.23, 0.444
 #: As long as the season is not known, a shift must be so many times as large as later.
 _UNSEASONAL = 1.5
-#: Samples farther off than a jump's threshold divided by this tell how heavy the tails of an asset are. What is known of
-#: it before is worth as much as so many of them; and the thresholds become at most so many times as large for it.
+#: Samples farther off than a jump's threshold divided by this tell how heavy the tails of an asset are. What is known
+#: before is worth as much as so many of them; and the thresholds become at most so many times as large.
 _FAR, _PRIOR, _MOST_HEAVY = 2.2, 2.0, 2.0
 #: Fewer equal samples in a row are chance, however rare they were.
 _FEWEST_EQUAL = 4.5
@@ -89,7 +89,7 @@ class Thresholds:
         )
 
     def heavy(self, far: int, excess: float, judged: int) -> float:
-        """How many times as large, 1 or more, jumps and spread must be where the tails of an asset are heavier than most.
+        """How many times as large, 1 or more, jumps and spread must be where the tails of an asset are heavy.
 
         Parameters
         ----------
