@@ -68,7 +68,7 @@ def record(result, rules):
 
 def listed(result, rules):
     """What the scores file has of it."""
-    return EncodedRecord.of(record(result, rules), result).judged
+    return EncodedRecord.of(record(result, rules), Explained(result), tuple(result.columns)).judged
 
 
 @st.composite

@@ -11,6 +11,7 @@ import pytest
 
 from anomscan.detectors import cohorts as building
 from anomscan.reports.records import read_records
+from anomscan.reports.scores import ScoreFile
 
 START = dt.date(2021, 1, 1)
 DAYS = 420
@@ -150,6 +151,29 @@ def test_the_terminal_tells_it_in_words(site):
         r"S3 dropped: [0-9.]+ % below expected since 2022-01-16 \(\d+ days, [0-9.]+ prt7 x days lost\)", words
     )
     assert "is silent" in words
+
+
+def test_the_scores_have_what_was_expected_of_assets_with_incidents(site):
+    fleet = values()
+    fleet[3, 380:400] *= 0.9
+    fleet[5, 300:310] = np.nan
+    site.fetch(fleet)
+    site.good("scan", "--all", "-o", "results.jsonl")
+    (record,) = (each for each in read_records(site.folder / "results.jsonl") if each.asset == "S3")
+    scores = ScoreFile(site.folder / "results.jsonl.scores.parquet")
+    names = ["expected_prt7", "low_prt7", "high_prt7", "median_prt7"]
+    ill, gap, quiet, cohort = (
+        np.stack([scores.of(asset).columns[name] for name in names]) for asset in ("S3", "S5", "S0", "cohort:R1")
+    )
+    days = [str(instant)[:10] for instant in scores.of("S3").timestamps]
+    for anomaly in record.anomalies:
+        expected, low, high, _ = ill[:, days.index(anomaly.timestamp)].tolist()
+        assert (expected, (low, high)) == (anomaly.expected["prt7"], anomaly.band["prt7"])
+    others = np.median(fleet[[1, 5, 7, 9], days.index(day(390)) - len(days)])
+    assert ill[3, days.index(day(390))] == pytest.approx(others, abs=1e-6)
+    assert np.isfinite(gap).all()
+    assert np.isnan(quiet).all()
+    assert np.isnan(cohort).all()
 
 
 def test_every_verdict_stands_up(site):

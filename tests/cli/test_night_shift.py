@@ -411,7 +411,7 @@ def test_a_run_that_is_complete_leaves_nothing_to_do(night: Night, expected: Any
     night.partitions()
     # Killed after its result was in place, before its checkpoint was removed.
     night.parts.mkdir()
-    manifest = {"schema": "anomscan.checkpoint/2", "run": expected[2]["run"]}
+    manifest = {"schema": "anomscan.checkpoint/3", "run": expected[2]["run"]}
     (night.parts / "checkpoint.json").write_text(json.dumps(manifest) + "\n")
     (night.parts / "nowhere.jsonl").touch()
     code, out, err = night("--resume")

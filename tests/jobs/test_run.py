@@ -55,7 +55,7 @@ class Place:
     def results(self, run: Run, engine: Any = None, *, resume: bool = False) -> tuple[list[EncodedRecord], Tally]:
         """Do a run to its end, or to where its engine breaks off."""
         watched = Tally()
-        columns = run.work.backtest.detector.capabilities.columns
+        columns = run.work.columns
         with Checkpoint(self.parts, run.key, columns, resume=resume) as checkpoint:
             before = checkpoint.tally().assets
             with engine or Threads(1) as workers:

@@ -37,12 +37,15 @@ class Expected:
         (n, d) float64; NaN while there is too little history.
     scale
         (n, d) float64: one standard deviation of what was normal, by what was normal before.
+    median
+        (n, d) float64: the median of the other members of its cohort, NaN where there are too few; None without peers.
     """
 
     expected: Floats
     low: Floats
     high: Floats
     scale: Floats
+    median: Floats | None = None
 
 
 def expected(batch: Sequence[Series], normal: Sequence[NDArray[np.bool_]], cohorts: Cohorts | None) -> list[Expected]:
@@ -66,10 +69,16 @@ def expected(batch: Sequence[Series], normal: Sequence[NDArray[np.bool_]], cohor
     own = _against(batch, normal, none)
     if cohorts is None:
         return own
-    against = _against(batch, normal, [cohorts.others(series) for series in batch])
+    medians = [cohorts.others(series) for series in batch]
+    against = _against(batch, normal, medians)
     return [
-        Expected(*(np.where(np.isfinite(peer.expected), getattr(peer, name), getattr(alone, name)) for name in _NAMES))
-        for alone, peer in zip(own, against, strict=True)
+        Expected(
+            **{
+                name: np.where(np.isfinite(peer.expected), getattr(peer, name), getattr(alone, name)) for name in _NAMES
+            },
+            median=median,
+        )
+        for alone, peer, median in zip(own, against, medians, strict=True)
     ]
 
 

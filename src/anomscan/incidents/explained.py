@@ -28,7 +28,7 @@ class Explained:
     result
         Its scan, or the failure that stands for it.
     expected
-        What was expected of it; None unless a day is anomalous.
+        What was expected of it; None where nothing is wrong with it.
     incidents
         What is wrong with it: all that touches the days reported, or is still open.
     """
@@ -77,13 +77,13 @@ def _explained(
     cohorts: Cohorts | None,
     common: Mapping[str, Sequence[Incident]],
 ) -> list[Explained]:
-    flagged = [result for result in results if len(result.anomalous)]
-    stories = dict(zip([each.asset for each in flagged], _stories(backtest, flagged, joining, cohorts), strict=True))
+    gaps = {result.asset: incidents_of(result, None, joining) for result in results}
+    # What is expected costs a chart of the whole history, so only what is wrong is explained.
+    ill = [each for each in results if len(each.anomalous) or (len(each.score) and _reported(each, gaps[each.asset]))]
+    stories = dict(zip([each.asset for each in ill], _stories(backtest, ill, joining, cohorts), strict=True))
     found = []
     for result in results:
-        due, incidents = stories.get(result.asset, (None, None))
-        if incidents is None:
-            incidents = incidents_of(result, None, joining)
+        due, incidents = stories.get(result.asset, (None, gaps[result.asset]))
         name = None if cohorts is None or not incidents else cohorts.cohort(result.asset)
         if name is not None:
             incidents = with_common(incidents, PREFIX + name, common.get(PREFIX + name, ()))
@@ -92,16 +92,16 @@ def _explained(
 
 
 def _stories(
-    backtest: Backtest, flagged: Sequence[AssetScan], joining: Joining, cohorts: Cohorts | None
+    backtest: Backtest, ill: Sequence[AssetScan], joining: Joining, cohorts: Cohorts | None
 ) -> list[tuple[Expected, list[Incident]]]:
-    """What was expected of assets with anomalous days, and all of their incidents."""
-    if not flagged:
+    """What was expected of some assets, and all of their incidents."""
+    if not ill:
         return []
-    scans: Sequence[AssetScan | Failure] = flagged
+    scans: Sequence[AssetScan | Failure] = ill
     # A service is not asked, and paid, twice: of its assets only the days reported are known.
     partly = backtest.stretch.start is not None or backtest.stretch.days is not None
     if partly and not backtest.detector.capabilities.remote:
-        scans = replace(backtest, stretch=Stretch(None, backtest.stretch.end)).scan([each.series for each in flagged])
+        scans = replace(backtest, stretch=Stretch(None, backtest.stretch.end)).scan([each.series for each in ill])
     normal, whole = [], []
     for scan in scans:
         if isinstance(scan, Failure):

@@ -58,7 +58,7 @@ class Checkpoint:
     key
         Names the run: all that decides its results. Partitions of another run do not count.
     columns
-        What the detector gives beside the score, by name.
+        Further columns of the run's scores.
     resume
         Whether partitions that an interrupted run left there count; else they are dropped.
 
@@ -145,7 +145,7 @@ class Checkpoint:
 
     def _begin(self) -> None:
         """Take over what counts of what is there."""
-        begin = _BEGIN + b'2", "run": %s}\n' % json.dumps(self._key).encode()
+        begin = _BEGIN + b'3", "run": %s}\n' % json.dumps(self._key).encode()
         if self._resume and _read(self._folder, _MANIFEST) == begin:
             names = [file.removesuffix(".jsonl") for file in self._folder.names() if file.endswith(".jsonl")]
             for name in names:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from anomscan.backtest.verdicts import Verdict
 from anomscan.reports.records import read_records
-from anomscan.reports.results import EncodedRecord
+from anomscan.reports.results import EncodedRecord, is_expected
 from anomscan.telemetry.cohorts import PREFIX
 
 #: Days of a sample.
@@ -40,7 +40,7 @@ class Claim:
         Of that day.
     parts
         By name: score, cutoff and what else the detector gives, NaN where there is none; of an anomalous day what its
-        record says, too.
+        record says, expected values among it.
     """
 
     asset: str
@@ -53,12 +53,14 @@ class Claim:
         """What a result says of one of its judged days."""
         days = result.judged
         day, verdict = days[place], Verdict(days["verdict"][place])
-        parts: dict[str, object] = {name: float(day[name]) for name in ("score", "cutoff", *result.columns)}
+        # Whether the expected values of an ordinary day are told depends on what came after it.
+        names = ("score", "cutoff", *(name for name in result.columns if not is_expected(name)))
+        parts: dict[str, object] = {name: float(day[name]) for name in names}
         if verdict is Verdict.ANOMALOUS:
             (record,) = read_records([result.line.decode()])
             anomaly = record.anomalies[int((days["verdict"][:place] == Verdict.ANOMALOUS).sum())]
-            names = ("values", "health", "sigma", "in_sample", "contributions", "expected", "band")
-            parts |= {name: getattr(anomaly, name) for name in names}
+            told = ("values", "health", "sigma", "in_sample", "contributions", "expected", "band")
+            parts |= {name: getattr(anomaly, name) for name in told}
         return cls(result.asset, np.datetime64(int(day["timestamp"]), "us"), verdict, parts)
 
 

@@ -128,7 +128,7 @@ def deliver(
                 checkpoint.remove()  # its run was killed at the very end
             console.info(f"{place} is the result of this very run: nothing is left to do")
             return done
-        columns = detector.capabilities.columns
+        columns = run.work.columns
         with Checkpoint(kept, run.key, columns, resume=delivery.resume) as checkpoint:
             with _telling(console, checkpoint, run.assets, kept):
                 with console.scanning(run.assets, checkpoint.tally()) as watch, engine:

@@ -27,7 +27,7 @@ from anomscan.jobs.job import Known
 from anomscan.jobs.tally import Tally
 from anomscan.reports.findings import notes_of, record_of
 from anomscan.reports.records import Record
-from anomscan.reports.results import EncodedRecord
+from anomscan.reports.results import EncodedRecord, expected_columns
 from anomscan.store.partitions import Partition, key_of
 from anomscan.store.snapshot import FileId, Snapshot
 from anomscan.telemetry.cohorts import Cohorts
@@ -91,6 +91,15 @@ class Work:
     joining: Joining
     cohorts: Cohorts | None = None
     common: Mapping[str, Sequence[Incident]] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What the scores say of each day beside score, cut-off and verdict."""
+        variables = self.snapshot.layout.variables
+        return (
+            *self.backtest.detector.capabilities.columns,
+            *expected_columns(variables, peers=self.cohorts is not None),
+        )
 
     def __call__(self, partition: Partition, loaded: Sequence[PartitionData] | None = None) -> Finished:
         """Process a partition, which is read here unless it was loaded elsewhere.
@@ -195,9 +204,9 @@ class Work:
         return self.finished([Explained(Failure(asset, AssetError(reason)))])
 
     def explained(self, backtest: Backtest, results: Sequence[AssetScan | Failure]) -> list[Explained]:
-        """Results with what was expected, where a day is anomalous, and what is wrong with the assets.
+        """Results with what is wrong with the assets, and what was expected of those.
 
-        An asset with an anomalous day is judged as a whole, however few of its days are reported: what is wrong with it
+        Such an asset is judged as a whole, however few of its days are reported: what is wrong with it
         may have begun before them.
         """
         return explained(backtest, results, self.joining, self.cohorts, self.common)
@@ -225,7 +234,7 @@ class Work:
                 each, schema=self.schema, detector=self.backtest.detector.name, shingle=self.backtest.rules.shingle
             )
             notes = notes_of(each.result, self.backtest.min_severity)
-            told.append((record, EncodedRecord.of(record, each.result), notes))
+            told.append((record, EncodedRecord.of(record, each, self.columns), notes))
         return told
 
 

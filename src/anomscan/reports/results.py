@@ -15,16 +15,22 @@ from numpy.typing import NDArray
 from anomscan.backtest.asset import AssetScan
 from anomscan.backtest.fleet import Failure
 from anomscan.backtest.verdicts import Verdict
+from anomscan.explain.expected import Expected
+from anomscan.incidents.explained import Explained
 from anomscan.reports.records import Record, record_line
 from anomscan.storage.durable import replace_file
 from anomscan.storage.untrusted import parse_json, read_regular
+from anomscan.telemetry.series import Floats
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _DAY = [("timestamp", "<i8"), ("score", "<f8"), ("cutoff", "<f8"), ("verdict", "i1")]
 _VERDICTS = {verdict.text: verdict for verdict in Verdict}
-_ROW_GROUP = 1_000_000
+#: Numbers of a row group, whatever the columns: memory holds one.
+_ROW_GROUP = 5_000_000
+#: What the scores say of each variable beside the detector's columns: the first part of the column's name.
+_EXPECTED = ("expected", "low", "high", "median")
 #: Rows that are read at a time where many files are read side by side, and how such a file is written.
 _BATCH = 4_096
 _SCRATCH = {"compression": "lz4", "use_dictionary": ["asset", "verdict"], "write_statistics": False}
@@ -53,7 +59,7 @@ class EncodedRecord:
     days
         The days reported and judged from a full window.
     columns
-        What the detector gives beside the score, by name: columns of ``days``.
+        What ``days`` have beside score, cut-off and verdict: what the detector gives, and what was expected.
     """
 
     asset: str
@@ -62,12 +68,19 @@ class EncodedRecord:
     columns: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, record: Record, result: AssetScan | Failure) -> EncodedRecord:
-        """Encode a record and the result that it is about."""
+    def of(cls, record: Record, explained: Explained, columns: Sequence[str]) -> EncodedRecord:
+        """Encode a record and the result that it is about.
+
+        Parameters
+        ----------
+        columns
+            Those of the run. What there is nothing of is NaN.
+        """
         line = record_line(record).encode()
-        if isinstance(result, Failure):
+        if isinstance(explained.result, Failure):
             return cls(record.asset, line, b"")
-        return cls(record.asset, line, _judged_days(result).tobytes(), tuple(result.columns))
+        days = _judged_days(explained.result, explained.expected, columns)
+        return cls(record.asset, line, days.tobytes(), tuple(columns))
 
     @property
     def judged(self) -> NDArray[np.void]:
@@ -79,6 +92,21 @@ class EncodedRecord:
         """Of its anomalies, in the order of the record; None if the detector gives none."""
         days = self.judged[self.judged["verdict"] == Verdict.ANOMALOUS]
         return days["severity"].tolist() if "severity" in self.columns else [None] * len(days)
+
+
+def expected_columns(variables: Iterable[str], *, peers: bool) -> tuple[str, ...]:
+    """The columns of what was expected of each variable.
+
+    >>> expected_columns(["power"], peers=True)
+    ('expected_power', 'low_power', 'high_power', 'median_power')
+    """
+    kinds = _EXPECTED if peers else _EXPECTED[:-1]
+    return tuple(f"{kind}_{variable}" for variable in variables for kind in kinds)
+
+
+def is_expected(column: str) -> bool:
+    """Whether a column says what was expected, rather than what a detector gave."""
+    return column.startswith(tuple(f"{kind}_" for kind in _EXPECTED))
 
 
 def write_results(
@@ -97,7 +125,7 @@ def write_results(
     facts
         What JSON can say.
     columns
-        What the detector gives beside the score, by name: further columns of the scores.
+        Further columns of the scores, as the results have them.
 
     Raises
     ------
@@ -158,7 +186,7 @@ def write_scores(
     results
         In the order in which their days are written.
     columns
-        What the detector gives beside the score, by name: further columns.
+        Further columns, as the results have them.
     scratch
         Whether the file is soon read back by :func:`read_days`: quickly written, of small row groups.
     """
@@ -180,11 +208,11 @@ def write_scores(
     options = _SCRATCH if scratch else {"compression": "zstd"}
     with pq.ParquetWriter(file, schema, store_schema=False, **options) as writer:
         held: list[EncodedRecord] = []
-        rows = 0
+        rows, most = 0, _ROW_GROUP // len(schema)
         for each in results:
             held.append(each)
             rows += len(each.judged)
-            if rows >= _ROW_GROUP:
+            if rows >= most:
                 writer.write_table(_days_table(held, schema, columns), row_group_size=_BATCH if scratch else rows)
                 held, rows = [], 0
         if rows:
@@ -230,17 +258,32 @@ def _day(columns: Iterable[str]) -> np.dtype[np.void]:
     return np.dtype([*_DAY, *((name, "<f8") for name in columns)])
 
 
-def _judged_days(result: AssetScan) -> NDArray[np.void]:
+def _judged_days(result: AssetScan, due: Expected | None, columns: Sequence[str]) -> NDArray[np.void]:
     rows = slice(max(result.rows.start, result.full), max(result.rows.stop, result.full))
-    days = np.empty(max(rows.stop - rows.start, 0), _day(result.columns))
+    days = np.empty(max(rows.stop - rows.start, 0), _day(columns))
     part = slice(rows.start - result.rows.start, None)
     days["timestamp"] = result.series.timestamps[rows].astype(np.int64)
     days["score"] = result.score[part]
     days["cutoff"] = result.judged.cutoff[part]
     days["verdict"] = result.judged.verdict[part]
-    for name, column in result.columns.items():
-        days[name] = column[part]
+    expected = {} if due is None else _named(due, result.series.variables)
+    for name in columns:
+        if name in result.columns:
+            days[name] = result.columns[name][part]
+        else:
+            days[name] = expected[name][rows] if name in expected else np.nan
     return days
+
+
+def _named(due: Expected, variables: Sequence[str]) -> dict[str, Floats]:
+    """What was expected, by the names of the columns; (n,) float64 each."""
+    kinds = {kind: getattr(due, kind) for kind in _EXPECTED}
+    return {
+        f"{kind}_{variable}": values[:, place]
+        for kind, values in kinds.items()
+        if values is not None
+        for place, variable in enumerate(variables)
+    }
 
 
 def _days_table(held: Sequence[EncodedRecord], schema: pa.Schema, columns: Sequence[str]) -> pa.Table:

@@ -22,6 +22,9 @@ def floats(column: pa.ChunkedArray) -> Floats:
     """A float64 column; NaN for null."""
     parts = []
     for chunk in column.chunks:
+        if chunk.null_count == len(chunk):
+            parts.append(np.full(len(chunk), np.nan))
+            continue
         values: Floats = _values(chunk, "float64")
         parts.append(np.where(_valid(chunk), values, np.nan) if chunk.null_count else values)
     return parts[0] if len(parts) == 1 else np.concatenate(parts or [np.empty(0)])
@@ -58,8 +61,11 @@ def to_numbers(values: NDArray[Any], kind: pa.DataType) -> pa.Array:
 
 def to_floats(values: Floats) -> pa.Array:
     """Floats as a column with null for NaN."""
+    known = ~np.isnan(values)
+    if not known.any():
+        return pa.nulls(len(values), pa.float64())  # quickly written
     values = np.ascontiguousarray(values)
-    return pa.Array.from_buffers(pa.float64(), len(values), [_bits(~np.isnan(values)), pa.py_buffer(values)])
+    return pa.Array.from_buffers(pa.float64(), len(values), [_bits(known), pa.py_buffer(values)])
 
 
 def to_texts(texts: Sequence[str | None]) -> pa.Array:
