@@ -7,7 +7,9 @@ import hashlib
 import io
 import json
 import random
+import re
 import struct
+import zipfile
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -236,6 +238,59 @@ def _cell(rng: random.Random, kind: pa.DataType, values: list[Any]) -> Any:
     if pa.types.is_timestamp(kind) or pa.types.is_integer(kind):
         return rng.choice([0, -1, 1, 2**63 - 1, -(2**63), -(2**62), 86_400_000_000, 253_402_300_800_000_000])
     return rng.choice(["", " ", "\0", "\x1b[2J", "a\nb", "cohort:x", "x" * 70_000, "\u2028", "A1", "\ufeff"])
+
+
+def listed(rng: random.Random, content: bytes) -> bytes:
+    """As ``table``, or with another arrival in its metadata."""
+    if rng.randrange(3):
+        return table(rng, content)
+    rows, out = pq.read_table(io.BytesIO(content)), io.BytesIO()
+    arrived = rng.choice([b"", b"x", b"-1", b"9" * 40, b"9" * 5000, b"\xff", b"1e3", b"1_0", b"9223372036854775808"])
+    metadata: dict[bytes, bytes] = rng.choice([{}, {b"arrived_at": arrived}])
+    pq.write_table(rows.replace_schema_metadata(metadata), out)
+    return out.getvalue()
+
+
+def workbook(rng: random.Random, content: bytes) -> bytes:
+    """A workbook of Excel with other bytes in it, or other cells."""
+    if rng.randrange(4) == 0:
+        return flipped(rng, content)
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+        names = old.namelist()
+        victim = rng.choice([*names, *[name for name in names if "sheet" in name] * 9])
+        for name in names:
+            member = old.read(name)
+            new.writestr(
+                name, member if name != victim else _cells(rng, member) if rng.randrange(3) else flipped(rng, member)
+            )
+    return out.getvalue()
+
+
+_NUMBERS = ["1e999", "-1e300", "nan", "-1", "2958466", "2958465.999999999", "1e15", "0.0000001", "", "x", "9" * 400]
+_PLACES = ["XFD2", "XFD20000", "XFD1048576", "ZZZZZZZ1", "A0", "A4294967295", "A99999999999999999999", "", "1", "AA"]
+
+
+def _cells(rng: random.Random, sheet: bytes) -> bytes:
+    parts = re.split(rb"(<c [^>]*>)", sheet)
+    places = range(1, len(parts), 2)
+    if not places:
+        return flipped(rng, sheet)
+    for _ in range(rng.choice((1, 1, 2, 5))):
+        place = rng.choice(places)
+        what = rng.randrange(4)
+        if what == 0:
+            parts[place] = re.sub(rb'r="[^"]*"', b'r="%s"' % rng.choice(_PLACES).encode(), parts[place])
+        elif what == 1:
+            number = rng.choice(_NUMBERS).encode()
+            parts[place : place + 2] = [b'<c s="%d">' % rng.randrange(4), b"<v>%s</v></c>" % number]
+        elif what == 2:
+            parts[place] = re.sub(
+                rb' t="[^"]*"', b' t="%s"' % rng.choice([b"s", b"d", b"str", b"e", b"b", b"n"]), parts[place]
+            )
+        else:
+            parts[place + 1] = flipped(rng, parts[place + 1])
+    return b"".join(parts)
 
 
 def forest(rng: random.Random, content: bytes) -> bytes:

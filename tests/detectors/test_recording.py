@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from contextlib import contextmanager
 
@@ -143,7 +144,14 @@ def test_a_recording_that_is_cut_off_is_one_line(tape, kept):
         ("{}", "line 1 is cut off or not a recorded request"),
         ("\xff\xfe", "line 1 is cut off or not a recorded request"),
         ('{"request": "x", "count": 2, "scores": [1.0], "endpoint": "e"}', "line 1 does not hold 2 scores"),
-        ('{"request": "x", "count": 1, "scores": [NaN], "endpoint": "e"}', "line 1 does not hold 1 score "),
+        (
+            '{"request": "x", "count": 1, "scores": [NaN], "endpoint": "e"}',
+            "line 1 is cut off or not a recorded request",
+        ),
+        (f'{{"request": "x", "count": 1, "scores": [1{"0" * 400}], "endpoint": "e"}}', "line 1 is cut off or not a"),
+        ('{"request": "x", "count": "1", "scores": [1.0], "endpoint": "e"}', "line 1 is cut off or not a"),
+        ('{"request": "x", "count": 1, "scores": [1.0], "endpoint": ["e"]}', "line 1 is cut off or not a"),
+        (f'{{"request": {"[" * 60_000 + "]" * 60_000}}}', "line 1 is cut off or not a recorded request"),
         ('{"request": "x", "count": 1, "scores": [null], "endpoint": "e"}', "line 1"),
         (
             '{"request": "x", "count": 1, "scores": [1.0], "endpoint": "e"}\n'
@@ -156,6 +164,12 @@ def test_what_is_no_recording_is_one_line(tmp_path, line, message):
     path = tmp_path / "tape.jsonl"
     path.write_text(line + "\n", "latin-1")
     with pytest.raises(InputError, match=message), replay(path):
+        pass
+
+
+def test_a_pipe_is_no_recording(tmp_path):
+    os.mkfifo(tmp_path / "tape.jsonl")
+    with pytest.raises(InputError, match=r"tape\.jsonl cannot be read"), replay(tmp_path / "tape.jsonl"):
         pass
 
 

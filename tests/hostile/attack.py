@@ -6,10 +6,13 @@ after it, so that whoever started the process knows at which one it ended. What 
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import datetime as dt
+import gzip
 import io
 import json
+import lzma
 import os
 import random
 import resource
@@ -17,15 +20,20 @@ import shutil
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 
 import mutations
 from anomscan.cli import app
+from anomscan.detectors.sagemaker import runtime
 from anomscan.jobs.checkpoint import Checkpoint
+from workbooks import write_xlsx
 
 #: Seconds of CPU, and bytes of memory, that no command needs here.
 CPU_S, MEMORY = 120, 4 << 30
@@ -49,6 +57,26 @@ kind = "files"
 path = "telemetry.parquet"
 cadence = "1D"
 columns = { asset = "asset", timestamp = "day", values = ["x", "y"], health = "health" }
+[sources.wide]
+kind = "files"
+path = "wide.csv"
+layout = "wide"
+cadence = "1D"
+columns = { timestamp = "day", values = ["x"] }
+[sources.tags]
+kind = "files"
+path = "tags.csv"
+layout = "tags"
+cadence = "1D"
+columns = { asset = "asset", timestamp = "day", values = ["x", "y"], tag = "tag", value = "value" }
+[sources.xlsx]
+kind = "files"
+path = "telemetry.xlsx"
+cadence = "1D"
+columns = { asset = "asset", timestamp = "day", values = ["x", "y"], health = "health" }
+{packed}[assets]
+path = "assets.csv"
+columns = { asset = "asset", cohort = "cohort", commissioned = "from", retired = "to" }
 [detectors.rcf]
 kind = "rcf"
 trees = 4
@@ -63,6 +91,18 @@ path = "scores.jsonl"
 [detectors.parquet]
 kind = "recorded"
 path = "scores.parquet"
+[detectors.chart]
+kind = "control-chart"
+view = "peers"
+min_history = 10
+[detectors.sagemaker]
+kind = "sagemaker"
+endpoint = "forest"
+[detectors.azure]
+kind = "azure"
+endpoint = "http://127.0.0.1:9"
+model = "mvad.json"
+deadline_s = 0.01
 [train]
 samples = 40
 min_std = 0
@@ -74,18 +114,36 @@ window = 40
 shingle = 2
 sigma = 3
 """
+PACKINGS = ("gz", "bz2", "xz", "zst", "zip")
+_PACKED = """
+[sources.{name}]
+kind = "files"
+path = "packed.csv.{name}"
+cadence = "1D"
+columns = { asset = "asset", timestamp = "day", values = ["x", "y"], health = "health" }
+"""
+CONFIG = CONFIG.replace("{packed}", "".join(_PACKED.replace("{name}", name) for name in PACKINGS))
 SCAN = ["scan", "--all", "-o", "r.jsonl"]
-REPORTS = [
-    ["report", "r.jsonl", "-o", "pages"],
-    *(["report", "r.jsonl", "--format", name] for name in ("csv", "markdown", "links")),
-]
+CHART = ["scan", "--all", "--detector", "chart", "-o", "c.jsonl"]
+REPLAY = ["scan", "--all", "--detector", "sagemaker", "--replay", "recording.jsonl", "-o", "s.jsonl"]
+
+
+def _reports(results: str) -> list[list[str]]:
+    lists = (["report", results, "--format", name] for name in ("csv", "markdown", "links"))
+    return [["report", results, "-o", "pages"], *lists]
+
+
+REPORTS = _reports("r.jsonl")
+
+
+ASSETS = ("A1", "A2", "Ä3", "B4", "B5")
 
 
 def install() -> None:
-    """Telemetry, store, model, results with their side files, a checkpoint and a score cache, in the working folder."""
+    """Telemetry, stores, models, results with their side files, checkpoints and a score cache, in this folder."""
     rng = random.Random(1)
     rows = []
-    for asset in ("A1", "A2", "Ä3"):
+    for asset in ASSETS:
         for day in range(70):
             x = 9.0 if (asset, day) == ("A2", 60) else rng.random()
             date = str(dt.date(2016, 1, 1) + dt.timedelta(day))
@@ -95,15 +153,63 @@ def install() -> None:
     Path("anomscan.toml").write_text(CONFIG)
     _write("telemetry", rows)
     _write("scores", [{"asset": row["asset"], "timestamp": row["day"], "score": row["x"]} for row in rows])
-    for source in ("fleet", "lines", "parquet"):
+    Path("assets.csv").write_text("asset,cohort,from,to\n" + "".join(f"{name},R1,2015-01-01,\n" for name in ASSETS))
+    _lay_out(rows)
+    _pack(Path("telemetry.csv").read_bytes())
+    for source in ("fleet", "lines", "parquet", "wide", "tags", "xlsx", *PACKINGS):
         _good("fetch", "--source", source)
+    Path("as-of").write_text(dt.datetime.now(dt.UTC).isoformat())
+    _good("store", "drop", "--source", "lines", "--asset", "A1", "--from", "2016-02-01", "--to", "2016-02-05")
     with Path("telemetry.csv").open("a") as more:
         more.write("A1,2016-03-11,0.5,0.5,Ok\n")
     _good("fetch")
     _good("train")
     remove, Checkpoint.remove = Checkpoint.remove, lambda self: None
     _good(*SCAN)
+    _good(*CHART)
     Checkpoint.remove = remove
+    Path("mvad.json").write_text('{"model_id": "7", "endpoint": "http://127.0.0.1:9"}')
+    real, runtime.Runtime = runtime.Runtime, _Endpoint  # type: ignore[misc]
+    _good(*("--record" if word == "--replay" else word for word in REPLAY))
+    runtime.Runtime = real  # type: ignore[misc]
+
+
+class _Endpoint:
+    """In the place of SageMaker's."""
+
+    def __init__(self, settings: object) -> None:
+        pass
+
+    def __enter__(self) -> _Endpoint:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def score(self, points: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [table.sum(axis=1, dtype=np.float64) for table in points]
+
+
+def _lay_out(rows: list[dict[str, Any]]) -> None:
+    """The same as a column each asset, as a row each value, and as a workbook."""
+    days = sorted({row["day"] for row in rows})
+    x = {(row["asset"], row["day"]): row["x"] for row in rows}
+    lines = [",".join(["day", *ASSETS]), *(",".join([day, *(str(x[asset, day]) for asset in ASSETS)]) for day in days)]
+    Path("wide.csv").write_text("\n".join(lines) + "\n")
+    lines = ["asset,day,tag,value", *(f"{row['asset']},{row['day']},{tag},{row[tag]}" for row in rows for tag in "xy")]
+    Path("tags.csv").write_text("\n".join(lines) + "\n")
+    write_xlsx(Path("telemetry.xlsx"), {"data": [list(rows[0]), *(list(row.values()) for row in rows)]})
+
+
+def _pack(content: bytes) -> None:
+    import pyarrow as pa
+
+    for packing, pack in (("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)):
+        Path(f"packed.csv.{packing}").write_bytes(pack(content))
+    with pa.CompressedOutputStream("packed.csv.zst", "zstd") as out:
+        out.write(content)
+    with zipfile.ZipFile("packed.csv.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("packed.csv", content)
 
 
 def _write(name: str, rows: list[dict[str, object]]) -> None:
@@ -129,6 +235,7 @@ class Kind:
     change: Callable[[random.Random, bytes], bytes]
     commands: list[list[str]]
     codes: tuple[int, ...] = (0, 2)
+    whole: int = 0  # the exit code before anything is changed
 
 
 def _recorded(name: str) -> list[list[str]]:
@@ -190,6 +297,42 @@ KINDS = {
     "source-lines": Kind(
         "telemetry.jsonl", mutations.lines, [["fetch", "--source", "lines", "--from", "2016-01-01"]], (0, 2, 4)
     ),
+    "asset-list": Kind("anomscan-data/fleet/assets/*.parquet", mutations.listed, [CHART, SCAN, ["fetch"]], (0, 2, 4)),
+    "assets-csv": Kind("assets.csv", _csv, [["fetch"], CHART], (0, 2, 4)),
+    "chart-results": Kind("c.jsonl", mutations.lines, _reports("c.jsonl")),
+    "chart-scores": Kind("c.jsonl.scores.parquet", mutations.table, _reports("c.jsonl")[:1]),
+    "chart-checkpoint": Kind("c.jsonl.parts/*.jsonl", mutations.lines, [[*CHART, "--resume"]]),
+    "dropped": Kind(
+        "anomscan-data/lines/dropped/*.parquet",
+        mutations.table,
+        [["scan", "--all", "--source", "lines", "--as-of", "{as-of}", "-o", "s.jsonl"]],
+        (0, 2, 4),
+    ),
+    "dropped-manifest": Kind(
+        "anomscan-data/lines/manifest.json",
+        mutations.document,
+        [
+            ["scan", "--all", "--source", "lines", "--as-of", "{as-of}", "-o", "s.jsonl"],
+            ["store", "drop", "--source", "lines", "--asset", "A2", "--from", "2016-02-01"],
+        ],
+        (0, 2, 4),
+    ),
+    "recording": Kind("recording.jsonl", mutations.lines, [REPLAY], (0, 2, 4)),
+    "azure-model": Kind(
+        "mvad.json",
+        mutations.document,
+        [["models", "show", "azure"], ["models", "delete", "azure"]],
+        (2, 5),
+        5,
+    ),
+    "wide": Kind("wide.csv", _csv, [["fetch", "--source", "wide", "--from", "2016-01-01"]], (0, 2, 4)),
+    "tags": Kind("tags.csv", _csv, [["fetch", "--source", "tags", "--from", "2016-01-01"]], (0, 2, 4)),
+    "excel": Kind(
+        "telemetry.xlsx", mutations.workbook, [["fetch", "--source", "xlsx", "--from", "2016-01-01"]], (0, 2, 4)
+    ),
+    "packed": Kind(
+        "packed.csv.*", mutations.flipped, [["fetch", "--source", "{packing}", "--from", "2016-01-01"]], (0, 2, 4)
+    ),
     "source-parquet": Kind(
         "telemetry.parquet", mutations.table, [["fetch", "--source", "parquet", "--from", "2016-01-01"]], (0, 2, 4)
     ),
@@ -219,7 +362,8 @@ def attack(kind: Kind, rng: random.Random, place: Path) -> list[str]:
     else:
         victim.write_bytes(kind.change(rng, content))
     problems = []
-    for command in kind.commands:
+    for each in kind.commands:
+        command = _command(each, victim)
         outcome = _run(command)
         said = outcome["err"].splitlines()
         errors = [line for line in said if line.startswith("error")]
@@ -228,6 +372,11 @@ def attack(kind: Kind, rng: random.Random, place: Path) -> list[str]:
         elif outcome["code"] == 2 and (len(errors) != 1 or any("\x1b" in line for line in said)):
             problems.append(f"{' '.join(command)}: not one line: {outcome['err'][-3000:]}")
     return problems
+
+
+def _command(command: list[str], victim: Path) -> list[str]:
+    words = {"{packing}": victim.suffix[1:], "{as-of}": Path("as-of").read_text()}
+    return [words.get(word, word) for word in command]
 
 
 def _run(arguments: list[str]) -> dict[str, object]:
@@ -251,15 +400,17 @@ def main(name: str, first: int, count: int, seed: str, folder: Path) -> None:
         install()
     shutil.copytree(whole, place)
     os.chdir(place)
-    for command in KINDS[name].commands:
-        _good(*command)
+    kind = KINDS[name]
+    for command in kind.commands:
+        outcome = _run(_command(command, min(place.glob(kind.pattern))))
+        assert outcome["code"] == kind.whole, outcome
     _restore(whole, place)
     for number in range(first, first + count):
         print(json.dumps({"begins": number}), flush=True)
         signal.setitimer(signal.ITIMER_PROF, CPU_S)
         rng = random.Random(f"{seed} {name} {number}")
         try:
-            problems = attack(KINDS[name], rng, place)
+            problems = attack(kind, rng, place)
         except Exception:  # noqa: BLE001 - whatever it is, it is told
             problems = [traceback.format_exc()]
         signal.setitimer(signal.ITIMER_PROF, 0)

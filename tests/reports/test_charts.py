@@ -60,6 +60,12 @@ def test_a_sparse_series_is_broken_without_filling_its_calendar() -> None:
     assert (np.diff(line.x) >= 0).all()
 
 
+def test_a_line_between_the_largest_floats_keeps_them() -> None:
+    wide = series(list(range(50)))
+    wide.values[:2, 0] = -1.7e308, 1.7e308
+    np.testing.assert_array_equal(chart_data(wide, None, record()).values["prt7"].y, wide.values[:, 0])
+
+
 @pytest.mark.parametrize("offset", [0.0, 1e9])
 def test_narrowing_a_line_changes_nothing_to_see(offset: float) -> None:
     wide = series(list(range(50)))

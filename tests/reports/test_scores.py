@@ -63,3 +63,19 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     pq.write_table(table(ASSETS).drop(["cutoff"]), path)
     with pytest.raises(InputError, match="no column 'cutoff'"):
         ScoreFile(path)
+
+
+@pytest.mark.parametrize(
+    ("timestamps", "why"),
+    [
+        ([0, 2, 1], "not in the order of time"),
+        ([0, 1, 1], "not in the order of time"),
+        ([0, 1, None], "no timestamp or no verdict"),
+        ([-(2**63) + 1, 0, 2**63 - 1], "a timestamp out of range"),
+    ],
+)
+def test_samples_are_in_the_order_of_time(tmp_path: Path, timestamps: list[int | None], why: str) -> None:
+    moments = pa.array(timestamps, pa.int64()).cast(pa.timestamp("us"))
+    pq.write_table(table(["a"], 4).slice(0, 3).set_column(1, "timestamp", moments), tmp_path / "s.parquet")
+    with pytest.raises(InputError, match=why):
+        ScoreFile(tmp_path / "s.parquet").of("a")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import zipfile
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -125,6 +126,39 @@ def test_broken_workbooks(tmp_path: Path, files: Files) -> None:
     write_xlsx(tmp_path / "t.xlsx", {"S": []})
     with pytest.raises(InputError, match=r"t\.xlsx is empty"):
         rows_of(files("t.xlsx", columns=COLUMNS))
+
+
+@pytest.mark.parametrize("place", ["XFD1048576", "ZZZZZZZ1", "A4294967295"])
+def test_a_cell_far_away_does_not_end_the_process(tmp_path: Path, files: Files, place: str) -> None:
+    path = write_xlsx(tmp_path / "t.xlsx", {"S": [["a", "t", "v", "h"], ["A", DAY, 1, "Ok"]]})
+    rewrite(path, 'r="D2"', f'r="{place}"')
+    with pytest.raises(InputError, match=r"t\.xlsx takes more memory to read than there is, or more than 4 GB"):
+        rows_of(files("t.xlsx", columns=COLUMNS))
+
+
+def test_a_date_that_is_none_does_not_end_the_process(tmp_path: Path, files: Files) -> None:
+    path = write_xlsx(tmp_path / "t.xlsx", {"S": [["a", "t", "v", "h"], ["A", DAY, 1, "Ok"]]})
+    rewrite(path, "<v>42736.0</v>", "<v>-1e300</v>")
+    with pytest.raises(InputError, match=r"t\.xlsx is not a whole workbook"):
+        rows_of(files("t.xlsx", columns=COLUMNS))
+
+
+def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path: Path, files: Files) -> None:
+    path = write_xlsx(tmp_path / "t.xlsx", {"S": [["a", "t", "v", "h"], ["A", DAY, 1, "Ok"]]})
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as book, book.open("large", "w") as member:
+        for _ in range(300):
+            member.write(bytes(1 << 20))
+    with pytest.raises(InputError, match=r"t\.xlsx unpacks to more than 200 times its size"):
+        rows_of(files("t.xlsx", columns=COLUMNS))
+
+
+def rewrite(path: Path, old: str, new: str) -> None:
+    with zipfile.ZipFile(path) as book:
+        members = {name: book.read(name).decode() for name in book.namelist()}
+    assert any(old in text for text in members.values())
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as book:
+        for name, text in members.items():
+            book.writestr(name, text.replace(old, new))
 
 
 def test_a_folder_with_an_open_workbook(tmp_path: Path, files: Files) -> None:

@@ -22,6 +22,7 @@ import numpy as np
 from anomscan.detectors.points import Floats32
 from anomscan.errors import AnomscanError, ConfigError, InputError
 from anomscan.storage.durable import replace_file
+from anomscan.storage.untrusted import open_regular, parse_json
 from anomscan.telemetry.series import Floats
 from anomscan.wording import counted
 
@@ -193,20 +194,31 @@ def digest(points: Floats32) -> str:
 
 def _read(path: Path) -> Iterator[tuple[int, str, Floats, str]]:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             for line, text in enumerate(file, 1):
                 try:
-                    entry = json.loads(text)
-                    request, count, scores, endpoint = (
-                        entry[key] for key in ("request", "count", "scores", "endpoint")
-                    )
-                    table = np.array(scores, np.float64)
-                except (ValueError, KeyError, TypeError):
+                    entry = parse_json(text)
+                    request, endpoint = (_text(entry[key]) for key in ("request", "endpoint"))
+                    count = _count(entry["count"])
+                    table = np.array(entry["scores"], np.float64)
+                except (ValueError, KeyError, TypeError, OverflowError):
                     raise InputError(
                         f"{path} line {line} is cut off or not a recorded request", hint="record again with --record"
                     ) from None
                 if table.shape != (count,) or not all(map(math.isfinite, table)):
                     raise InputError(f"{path} line {line} does not hold {counted(count, 'score')}", hint="record again")
-                yield line, str(request), table, str(endpoint)
+                yield line, request, table, endpoint
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}", hint="name a file that --record wrote") from None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("text")
+    return value
+
+
+def _count(value: object) -> int:
+    if type(value) is not int:
+        raise TypeError("count")
+    return value

@@ -165,8 +165,8 @@ def _compact(y: Floats) -> NDArray[np.float32] | Floats:
     finite = np.isfinite(y)
     if not finite.any():
         return narrow
-    scale = np.ptp(y[finite]) or math.inf
-    return narrow if np.abs(narrow[finite] - y[finite]).max() <= 1e-5 * scale else y
+    half = np.ptp(y[finite] / 2) or math.inf  # the whole range may be no float
+    return narrow if np.abs(narrow[finite] - y[finite]).max() <= 2e-5 * half else y
 
 
 def _runs(scores: ScoreTable, record: Record, step: np.timedelta64) -> dict[str, list[VerdictRun]]:

@@ -23,6 +23,7 @@ from anomscan.reports.records import DETECT_SCHEMA, Record, some
 from anomscan.reports.summary import Summary
 from anomscan.storage import lock
 from anomscan.storage.durable import output_errors, remove_unfinished, replace_file
+from anomscan.storage.untrusted import open_regular
 
 if TYPE_CHECKING:
     from anomscan.reports.scores import ScoreTable
@@ -190,7 +191,7 @@ def _head(path: Path, size: int) -> bytes | None:
     """The first bytes of a file, None if there is no such file."""
     with output_errors(path):
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 return file.read(size)
         except FileNotFoundError:
             return None

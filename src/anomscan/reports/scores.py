@@ -24,6 +24,8 @@ _SCHEMA = pa.schema(
         ("verdict", pa.string()),
     ]
 )
+#: Years 1 to 9999: what a clock can say, and what has a difference.
+_EARLIEST, _LATEST = np.array(["0001-01-01", "9999-12-31"], "datetime64[us]")
 #: What a file of another form leads to.
 _UNUSABLE = (pa.ArrowException, OSError, KeyError, ValueError, TypeError)
 
@@ -98,10 +100,11 @@ class ScoreFile:
         Raises
         ------
         InputError
-            If the file is damaged, or a column is of another type.
+            If the file is damaged, a column is of another type, or the asset's samples are not in the order of time.
         """
         try:
             table = pa.concat_tables(self._pieces(asset), promote_options="permissive").cast(self._schema)
+            _check(asset, table)
         except _UNUSABLE as error:
             raise self._unusable(error) from None
         if table.num_rows == 0:
@@ -138,6 +141,16 @@ class ScoreFile:
 
     def _unusable(self, error: Exception) -> InputError:
         return InputError(f"{self.path} cannot be read as scores: {error}", hint="run the scan again to rewrite it")
+
+
+def _check(asset: str, table: pa.Table) -> None:
+    if table.column("timestamp").null_count or table.column("verdict").null_count:
+        raise ValueError(f"a sample of asset '{asset}' has no timestamp or no verdict")
+    timestamps = table.column("timestamp").to_numpy()
+    if len(timestamps) and not (timestamps.min() >= _EARLIEST and timestamps.max() <= _LATEST):
+        raise ValueError(f"asset '{asset}' has a timestamp out of range")
+    if not (np.diff(timestamps) > np.timedelta64(0, "us")).all():
+        raise ValueError(f"the samples of asset '{asset}' are not in the order of time")
 
 
 def _places(assets: pa.DictionaryArray) -> dict[str, list[slice]]:

@@ -1,18 +1,27 @@
-"""Read a sheet of an Excel workbook, by calamine; the extra ``excel``."""
+"""Read a sheet of an Excel workbook, by calamine in a process of its own; the extra ``excel``."""
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from anomscan.config import Columns
 from anomscan.errors import InputError, MissingExtraError
+from anomscan.memory import free_bytes
+from anomscan.storage.untrusted import check_regular
 from anomscan.tables.columns import Piece, check_columns, from_objects, needed
 from anomscan.tables.dialects import USUAL, Dialect
 from anomscan.tables.sniffing import PREAMBLE, ROWS, Sought, with_signs
@@ -22,6 +31,11 @@ _BATCH_ROWS = 16 << 10
 _EPOCH = datetime(1899, 12, 30)
 #: The end of the year 9999 in Excel's days.
 _LAST_DAY = 2_958_466
+
+#: The most memory that a workbook may take to read.
+LARGEST_BOOK = 4 << 30
+#: Beyond so many bytes it may not be more than so many times as large as it is packed.
+_SURELY, _WELL_PACKED = 256 << 20, 200
 
 _Cells = list[Any]
 
@@ -38,7 +52,7 @@ def sniffed(path: Path, said: Dialect, sought: Sought) -> Dialect:
         found: Dialect | None = None
         others = []
         for name in book.sheet_names if said.sheet is None else [said.sheet]:
-            rows = islice(_rows(book, path, name), PREAMBLE + ROWS)
+            rows = iter(list(_rows(book, path, name, PREAMBLE + ROWS)))
             number, header = _header_in(rows, said, sought)
             if header is not None and found is not None:
                 others.append(name)
@@ -106,34 +120,113 @@ def read_excel(path: Path, columns: Columns, notices: list[str], dialect: Dialec
                     yield from_objects(values, columns, partial(_place, path, lines))
 
 
+@dataclass(frozen=True, slots=True)
+class _Book:
+    """A workbook that another process reads.
+
+    Parameters
+    ----------
+    path
+        Of the file.
+    asked, told
+        Its stdin and stdout; see :mod:`anomscan.tables.excel_process`.
+    sheet_names
+        The names of its sheets.
+    """
+
+    path: Path
+    asked: IO[bytes]
+    told: IO[bytes]
+    sheet_names: list[str]
+
+    def rows(self, sheet: str, most: int | None) -> Iterator[_Cells]:
+        """The rows of a sheet; of one sheet at a time, to the end.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read.
+        """
+        with suppress(BrokenPipeError):  # why it ended is found out below
+            self.asked.write(json.dumps([sheet, most]).encode() + b"\n")
+            self.asked.flush()
+        while part := _heard(self.path, self.told):
+            yield from part
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(path: Path) -> Iterator[_Book]:
+    if importlib.util.find_spec("python_calamine") is None:
+        raise MissingExtraError("reading Excel files", "excel")
     try:
-        import python_calamine as calamine
-    except ImportError:
-        raise MissingExtraError("reading Excel files", "excel") from None
-    try:
-        # An error of the operating system has no number in calamine's words.
+        check_regular(path)
         path.open("rb").close()
-        with calamine.CalamineWorkbook.from_path(str(path)) as book:
-            yield book
-    except calamine.PasswordError:
-        raise InputError(f"{path} is locked with a password", hint="save it without") from None
-    except calamine.CalamineError as error:
-        hint = 'if it is text under that name, set format = "csv"'
-        raise InputError(f"{path} is not a whole workbook, cut off or broken: {error}", hint=hint) from None
+        _check_size(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+    free = free_bytes()
+    most = LARGEST_BOOK if free is None else min(LARGEST_BOOK, free)
+    # -P: nothing in the working folder, or beside that script, takes the place of a module.
+    script = Path(__file__).with_name("excel_process.py")
+    process = subprocess.Popen(  # noqa: S603 - our own script
+        [sys.executable, "-P", str(script), os.fspath(path), str(most)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        asked, told = process.stdin, process.stdout
+        assert asked is not None and told is not None  # noqa: S101, PT018 - they are pipes
+        yield _Book(path, asked, told, _heard(path, told))
+    finally:
+        process.kill()
+        for stream in (process.stdin, process.stdout):
+            with suppress(BrokenPipeError):
+                stream.close()  # type: ignore[union-attr]
+        process.wait()
 
 
-def _rows(book: Any, path: Path, sheet: str) -> Iterator[tuple[int, _Cells]]:
+def _check_size(path: Path) -> None:
+    """Refuse a workbook before it takes more memory than it may; whether it is one at all is found out later."""
+    with suppress(zipfile.BadZipFile, ValueError, NotImplementedError), zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+        if size > max(_SURELY, _WELL_PACKED * path.stat().st_size):
+            raise InputError(f"{path} unpacks to more than {_WELL_PACKED} times its size", hint="save it as CSV")
+
+
+def _heard(path: Path, told: IO[bytes]) -> Any:
+    """What the other process says next.
+
+    Raises
+    ------
+    InputError
+        If that is an error, or nothing.
+    """
+    try:
+        heard = pickle.load(told)  # noqa: S301 - written by our own script
+    except (EOFError, pickle.UnpicklingError):  # it was ended, in the middle of it or not
+        heard = "memory"
+    if heard == "password":
+        raise InputError(f"{path} is locked with a password", hint="save it without")
+    if heard == "memory":
+        raise InputError(
+            f"{path} takes more memory to read than there is, or more than {LARGEST_BOOK >> 30} GB",
+            hint="a cell far from the others may be filled; clear it, or save the sheet as CSV",
+        )
+    if isinstance(heard, str):
+        hint = 'if it is text under that name, set format = "csv"'
+        raise InputError(f"{path} is not a whole workbook, cut off or {heard}", hint=hint)
+    return heard
+
+
+def _rows(book: _Book, path: Path, sheet: str, most: int | None = None) -> Iterator[tuple[int, _Cells]]:
     """The rows of a sheet and their numbers, from 1."""
     if sheet not in book.sheet_names:
         raise InputError(f"{path} has no sheet '{sheet}'", hint=f"it has: {', '.join(book.sheet_names)}")
-    yield from enumerate(book.get_sheet_by_name(sheet).iter_rows(), 1)
+    yield from enumerate(book.rows(sheet, most), 1)
 
 
-def _table(book: Any, path: Path, dialect: Dialect) -> Iterator[tuple[int, _Cells]]:
+def _table(book: _Book, path: Path, dialect: Dialect) -> Iterator[tuple[int, _Cells]]:
     """The rows from the header on, without those that are to be left out."""
     if not book.sheet_names:
         raise InputError(f"{path} has no sheet")

@@ -140,7 +140,7 @@ def _fields(content: bytes, place: str) -> dict[str, object]:
     for encoded in (False, True):
         try:
             fields = json.loads(base64.b64decode(content, validate=True) if encoded else content)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(fields, dict):
             return fields

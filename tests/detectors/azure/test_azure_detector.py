@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -204,7 +205,12 @@ def test_the_model_is_that_of_the_settings_or_the_one_noted_down(tmp_path):
             score()
         chosen.model.write_text('{"model_id": "' + MODEL + '", "endpoint": "' + service.url + '"}')
         assert np.isfinite(score()[0].score[28:]).all()
-        chosen.model.write_text("[]")
+        for text in ("[]", "[" * 60_000 + "]" * 60_000, '{"model_id": {}, "endpoint": "' + service.url + '"}'):
+            chosen.model.write_text(text)
+            with pytest.raises(ModelError, match="does not name a model"):
+                score()
+        chosen.model.unlink()
+        os.mkfifo(chosen.model)
         with pytest.raises(ModelError, match="does not name a model"):
             score()
 

@@ -259,7 +259,7 @@ def _translated(what: str, endpoint: str) -> Iterator[None]:
         raise _PassingError(unreachable(what, endpoint, "its answer breaks off")) from None
     except AzureError as failed:  # no answer
         raise _PassingError(unreachable(what, endpoint, _reason(failed))) from None
-    except (ValueError, TypeError, KeyError, AttributeError) as failed:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as failed:
         # valid JSON of the wrong shape: the SDK reads keys lazily
         raise ServiceError(
             f"{what}: the answer of {endpoint} is not one of v1.1 ({masked(str(failed))})",
@@ -324,5 +324,5 @@ def _sdk(settings: AzureSettings, endpoint: str, *, near: bool) -> AnomalyDetect
 def _is_object(body: bytes) -> bool:
     try:
         return isinstance(json.loads(body), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False

@@ -22,6 +22,7 @@ from anomscan.detectors.azure.faults import LOCALLY, listed
 from anomscan.detectors.azure.model_file import model_id_of
 from anomscan.detectors.base import Capabilities, Scores
 from anomscan.errors import AnomscanError, AssetError, ConfigError, ModelError, ServiceError
+from anomscan.storage.untrusted import read_regular
 from anomscan.telemetry.series import Floats, Instants, Series
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class AzureDetector:
         if self._settings.model_id is not None:
             return self._settings.model_id
         with suppress(OSError):
-            return hashlib.sha256(self._settings.model.read_bytes()).hexdigest()
+            return hashlib.sha256(read_regular(self._settings.model)).hexdigest()
         return ""
 
     @property

@@ -114,7 +114,7 @@ def said(body: bytes) -> Said | None:
     """The error in a response's JSON; None if it is not JSON."""
     try:
         content: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if isinstance(content, dict) and isinstance(content.get("error"), dict):
         content = content["error"]

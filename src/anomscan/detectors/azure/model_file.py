@@ -7,6 +7,7 @@ import json
 from anomscan.config import AzureDetector as AzureSettings
 from anomscan.errors import ModelError
 from anomscan.storage.durable import replace_file
+from anomscan.storage.untrusted import parse_json, read_regular
 
 
 def model_id_of(name: str, settings: AzureSettings) -> str:
@@ -21,8 +22,8 @@ def model_id_of(name: str, settings: AzureSettings) -> str:
         return settings.model_id
     hint = f"run anomscan train --detector {name}, or set model_id (or anomaly_detector_model_id)"
     try:
-        noted = json.loads(settings.model.read_text("utf-8"))
-        model_id, endpoint = str(noted["model_id"]), str(noted["endpoint"])
+        noted = parse_json(read_regular(settings.model))
+        model_id, endpoint = _text(noted["model_id"]), _text(noted["endpoint"])
     except FileNotFoundError:
         raise ModelError(f"detector '{name}' has no model: there is no {settings.model}", hint=hint) from None
     except (OSError, ValueError, KeyError, TypeError):
@@ -48,8 +49,14 @@ def note(settings: AzureSettings, model_id: str) -> None:
 def forget(settings: AzureSettings, model_id: str) -> None:
     """Remove the record of a deleted model."""
     try:
-        noted = json.loads(settings.model.read_text("utf-8"))
+        noted = parse_json(read_regular(settings.model))
     except (OSError, ValueError):
         return
     if isinstance(noted, dict) and noted.get("model_id") == model_id:
         settings.model.unlink(missing_ok=True)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError("text")
+    return value
