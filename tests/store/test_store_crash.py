@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -24,88 +24,119 @@ pytestmark = pytest.mark.slow
 Commit = Callable[..., CommitCounts]
 Contents = Callable[[Path], dict[str, bytes]]
 
-#: Commits value n to every sample, n = 0, 1, ...; says before each commit which it is, and compacts often.
+#: Commits value n to every sample, and compacts.
 WRITER = """
+import os
+import signal
 import sys
 import numpy as np
 import pyarrow as pa
 from anomscan.errors import AnomscanError
 from anomscan.store import writer
+from anomscan.store.store import Store
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
-from anomscan.store.store import Store
 
-writer.MOST_BATCHES = 2
+writer.MOST_BATCHES = 0
 writer.SPILL_ROWS = 500
 assets, days = 100, 20
 layout = Layout(Cadence.parse("1D"), ("x",))
-columns = [
-    pa.array([f"asset {n}" for n in range(assets) for _ in range(days)]),
-    pa.array([d * layout.cadence.step_us for _ in range(assets) for d in range(days)], pa.timestamp("us")),
-]
+names = pa.array([f"asset {n}" for n in range(assets) for _ in range(days)])
+times = pa.array([d * layout.cadence.step_us for _ in range(assets) for d in range(days)], pa.timestamp("us"))
 health = pa.array(["ok"] * (assets * days))
-first, last = int(sys.argv[2]), int(sys.argv[3])
+
+def commit(path, n, wait=False):
+    values = pa.array(np.full(assets * days, float(n)))
+    table = pa.Table.from_arrays([names, times, values, health], schema=layout.schema)
+    with Store.create(path).writer("fleet", layout, arrived_at=np.datetime64(n, "us")) as into:
+        for start in range(0, len(table), 400):
+            into.append(table.slice(start, 400))
+        if wait:
+            print("locked", flush=True)
+            sys.stdin.read()
+        into.commit()
+"""
+COMMIT = """
 try:
-    for n in range(first, last):
-        values = pa.array([float(n)] * (assets * days))
-        table = pa.Table.from_arrays([*columns, values, health], schema=layout.schema)
-        print(n, flush=True)
-        with Store.create(sys.argv[1]).writer("fleet", layout, arrived_at=np.datetime64(n, "us")) as into:
-            for start in range(0, len(table), 400):
-                into.append(table.slice(start, 400))
-            if "wait" in sys.argv:
-                print("locked", flush=True)
-                sys.stdin.read()
-            into.commit()
+    commit(sys.argv[1], 0, wait="wait" in sys.argv)
 except AnomscanError as error:
     print(error, file=sys.stderr)
     sys.exit(int(error.exit_code))
 """
+#: For each line "value moment", a process of its own that is killed when it is about to rename or remove something
+#: for the nth time; says whether it was, or had ended before.
+KILLED = """
+def kill_at(moment):
+    def count(event, arguments):
+        nonlocal moment
+        if event in ("os.rename", "os.remove", "os.rmdir"):
+            moment -= 1
+            if not moment:
+                os.kill(os.getpid(), signal.SIGKILL)
+    return count
+
+for line in sys.stdin:
+    value, moment = map(int, line.split())
+    child = os.fork()
+    if not child:
+        sys.addaudithook(kill_at(moment))
+        commit(sys.argv[1], value)
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print({0: "ended", -signal.SIGKILL: "killed"}.get(code, code), flush=True)
+"""
 
 
-def start(store: Store, first: int, last: int, *more: str) -> AbstractContextManager[subprocess.Popen[str]]:
-    return started(
-        [sys.executable, "-c", WRITER, str(store.path), str(first), str(last), *more],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
+def start(store: Store, work: str, *more: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", WRITER + work, str(store.path), *more]
+    return started(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def value_of(store: Store) -> int:
+    """The value that all samples of all assets have; -1 if there are none."""
+    if not store.sources():
+        return -1
+    chunks = [series for chunk in store.snapshot("fleet").stream() for series in chunk]
+    if not chunks:
+        return -1
+    assert [len(series) for series in chunks] == [20] * 100
+    (value,) = {*np.concatenate([series.values.ravel() for series in chunks]).astype(int).tolist()}
+    return int(value)
 
 
 def test_killed_at_any_moment_a_commit_is_there_whole_or_not_at_all(store: Store) -> None:
+    """Before each step that others can see, those of a compaction too; the next commit takes up from there."""
     done = -1
-    for delay_s in np.random.default_rng(1).uniform(0.0, 0.25, 12):
-        with start(store, done + 1, done + 1000) as process:
+    with start(store, KILLED) as process:
+
+        def commit(moment: int) -> str:
+            """How the next commit ends that is to be killed at a moment; 0 for never."""
+            nonlocal done
+            assert process.stdin is not None
             assert process.stdout is not None
-            process.stdout.readline()
-            time.sleep(delay_s)
-            process.kill()
-            begun = [int(line) for line in process.communicate()[0].split()]
-        newest = begun[-1] if begun else done + 1
-        seen = {
-            (len(series), *np.unique(series.values).astype(int).tolist())
-            for chunk in (store.snapshot("fleet").stream() if store.sources() else [])
-            for series in chunk
-        }
-        if seen:
-            ((samples, done),) = seen
-            assert samples == 20
-            assert done in (newest - 1, newest)
-            assert len(store.assets("fleet")) == 100
-        else:
-            assert newest == 0
-    assert done > 0
-    with start(store, done + 1, done + 2) as process:
-        process.communicate()
-    assert process.returncode == 0
-    assert store.read("fleet", "asset 7").values[0, 0] == done + 1
+            process.stdin.write(f"{done + 1} {moment}\n")
+            process.stdin.flush()
+            how = process.stdout.readline().strip()
+            seen = value_of(store)
+            assert seen in {"killed": (done, done + 1), "ended": (done + 1,)}[how]
+            done = seen
+            return how
+
+        for moment in itertools.count(1):
+            before = done
+            if commit(moment) == "ended":
+                break
+            if done > before:
+                assert commit(0) == "ended"
+    assert moment > 15  # a commit has 5, a compaction the others
     names = [path.name for path in (store.path / "fleet").iterdir()]
     assert not [name for name in names if name.startswith((".", "spill"))]
 
 
 def test_two_writers_and_a_dead_one(store: Store, commit: Commit) -> None:
-    with start(store, 0, 1, "wait") as process:
+    with start(store, COMMIT, "wait") as process:
         assert process.stdout is not None
-        assert [process.stdout.readline() for _ in range(2)] == ["0\n", "locked\n"]
+        assert process.stdout.readline() == "locked\n"
         with pytest.raises(LockedError, match=rf"process {process.pid} on \S+ since \d{{4}}-.*Z"):
             commit([("A", "2017-01-01", 1.0, None)])
         process.send_signal(signal.SIGKILL)
@@ -120,7 +151,7 @@ def test_a_full_disk_keeps_the_old_state(store: Store, commit: Commit, contents:
         commit([(f"asset {n}", "2017-01-01", 1.0, None)])
     before, revision = contents(store.path), store.revision("fleet")
     run = subprocess.run(
-        [sys.executable, "-c", WRITER, str(store.path), "0", "1"],
+        [sys.executable, "-c", WRITER + COMMIT, str(store.path)],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
         capture_output=True,
         text=True,
