@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Files of tests are shared out among the cores; more than a few at a time would only start more servers.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 # Start-up time counts: modules are compiled whatever the caller's environment says.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -27,10 +29,10 @@ servers: ## install the servers that tests start, where they are missing
 	sh scripts/install-servers.sh $(BIN)
 
 test: setup servers ## run all tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-fast: setup ## run the tests that are quick and start no servers
-	$(BIN)/python -m pytest -q -m "not servers and not slow"
+	$(PYTEST) -q -m "not servers and not slow"
 
 golden: setup ## renew the golden files; read the difference before you commit it
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/reports
