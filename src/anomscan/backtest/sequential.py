@@ -8,13 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomscan.backtest.cutoff import Cutoffs, exceeds
+from anomscan.telemetry.robust import MAD_TO_STD
 from anomscan.telemetry.series import Floats
 
 #: (a, w) scores of a window, NaN where one is missing or left out, to their centre and scale, (a,) each.
 Statistic = Callable[[Floats], tuple[Floats, Floats]]
-
-#: The median of absolute deviations of normally distributed values, times this, is their standard deviation.
-_MAD = 1.482602218505602
 
 
 def mean_and_std(window: Floats) -> tuple[Floats, Floats]:
@@ -36,7 +34,7 @@ def median_and_mad(window: Floats) -> tuple[Floats, Floats]:
     Rousseeuw and Croux (1993), Alternatives to the median absolute deviation.
     """
     median = _median(window)
-    return median, _MAD * _median(np.abs(window - median[:, None]))
+    return median, MAD_TO_STD * _median(np.abs(window - median[:, None]))
 
 
 def sequential(

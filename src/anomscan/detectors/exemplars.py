@@ -12,6 +12,7 @@ import numpy as np
 from anomscan.detectors.points import LARGEST, beyond
 from anomscan.detectors.stretches import Fleet, StretchPoints, known, last_run
 from anomscan.errors import NoExemplarsError
+from anomscan.telemetry.robust import MAD_TO_STD
 from anomscan.telemetry.series import Floats, Series
 from anomscan.wording import counted
 
@@ -126,8 +127,7 @@ def _far_out(values: Floats) -> float | None:
     """The value that lies 1,000 stds of the other values away from them, if one does: as a rule it stands for none."""
     distance = np.abs(values - np.median(values))
     worst = int(distance.argmax())
-    # 1.4826 times the median distance estimates the std of what is normal (Hampel 1974).
-    return float(values[worst]) if distance[worst] > 1000 * 1.4826 * np.median(distance) > 0 else None
+    return float(values[worst]) if distance[worst] > 1000 * MAD_TO_STD * np.median(distance) > 0 else None
 
 
 def _nobody(left: Sequence[tuple[str, str]], criteria: Criteria) -> NoExemplarsError:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from anomscan.detectors.control_chart.settings import MAD
 from anomscan.telemetry.cadence import Cadence
+from anomscan.telemetry.robust import MAD_TO_STD
 from anomscan.telemetry.series import Floats
 
 _DAY_US = 86_400_000_000
@@ -108,7 +108,7 @@ def level_and_scale(values: Floats, count: NDArray[np.int64], overall: Overall) 
     Rousseeuw and Croux (1993), Alternatives to the median absolute deviation.
     """
     level = median(values, count)
-    scale = MAD * median(np.abs(values - level[:, None]), count)
+    scale = MAD_TO_STD * median(np.abs(values - level[:, None]), count)
     with np.errstate(invalid="ignore"):
         flat = scale <= 1e-9 * np.abs(level)
     return level, np.where(flat, np.maximum(np.maximum(overall.spread(), 0.01 * np.abs(level)), 1e-9), scale)

@@ -24,8 +24,6 @@ SUSPECT = 0.5
 LASTING = 7
 #: One sample says no more than this about how heavy the tails are: so many times as far as ``far``.
 MOST_EXCESS = 4.0
-#: The median of absolute deviations of normally distributed values, times this, is their standard deviation.
-MAD = 1.482602218505602
 
 
 class Test(IntEnum):

@@ -13,7 +13,6 @@ from anomscan.detectors.control_chart.settings import (
     CALM,
     CAP,
     LASTING,
-    MAD,
     MOST,
     MOST_EXCESS,
     MOST_SQUARE,
@@ -23,6 +22,7 @@ from anomscan.detectors.control_chart.settings import (
     Charted,
     Settings,
 )
+from anomscan.telemetry.robust import MAD_TO_STD
 from anomscan.telemetry.series import Floats
 
 
@@ -98,7 +98,7 @@ def _lasting(deviations: Floats, last: LastNormal) -> Floats:
     means[np.arange(LASTING, size)[None, :] >= count[:, None]] = np.nan
     many = np.maximum(count - LASTING, 1)
     middle = np.sort(means, axis=1)[np.arange(len(means)), (many - 1) // 2]
-    lasting = middle * MAD * math.sqrt(LASTING)
+    lasting = middle * MAD_TO_STD * math.sqrt(LASTING)
     return np.where(lasting > 1.0, lasting, 1.0)
 
 

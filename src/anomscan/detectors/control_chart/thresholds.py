@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from anomscan.errors import ConfigError
 from anomscan.telemetry.cadence import Cadence
+from anomscan.telemetry.robust import MAD_TO_STD
 
 _YEAR_US = 365.25 * 86_400_000_000
 _UNITS_US = {"y": _YEAR_US, "d": 86_400_000_000, "h": 3_600_000_000}
@@ -155,7 +156,7 @@ def _mad_scale() -> float:
     for _ in range(100):
         middle = (low + high) / 2
         low, high = (middle, high) if _beyond(middle) > 0.5 else (low, middle)
-    return high * 1.482602218505602
+    return high * MAD_TO_STD
 
 
 _MAD_SCALE = _mad_scale()
