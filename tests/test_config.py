@@ -11,6 +11,7 @@ from anomscan.config import (
     AzureDetector,
     ControlChartDetector,
     FilesSource,
+    NearestDetector,
     RcfDetector,
     RecordedDetector,
     RestSource,
@@ -56,6 +57,7 @@ def test_the_example_loads_and_names_every_key():
         ("sources", "inverters", RestSource),
         ("detectors", "rcf", RcfDetector),
         ("detectors", "chart", ControlChartDetector),
+        ("detectors", "nearest", NearestDetector),
         ("detectors", "replay", RecordedDetector),
         ("detectors", "endpoint", SageMakerDetector),
         ("detectors", "azure", AzureDetector),
@@ -186,11 +188,11 @@ def test_the_variable_names_the_file(toml, tmp_path):
         ('[detectors.a]\nkind = "rcf"\ntreees = 3\n', r"unknown key 'detectors.a.treees'.*did you mean 'trees'"),
         (
             '[detectors.a]\nkind = "rfc"\n',
-            r"'detectors.a' needs a kind: one of 'rcf', 'control-chart', 'recorded'",
+            r"'detectors.a' needs a kind: one of 'rcf', 'control-chart', 'nearest'",
         ),
         (
             "[detectors.a]\ntrees = 3\n",
-            r"'detectors.a' needs a kind: one of 'rcf', 'control-chart', 'recorded'",
+            r"'detectors.a' needs a kind: one of 'rcf', 'control-chart', 'nearest'",
         ),
         ('[detectors.a]\nkind = "recorded"\n', r"'detectors.a.path' is missing"),
         (

@@ -9,8 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from anomscan.config import ControlChartDetector, NearestDetector
 from anomscan.config import SageMakerDetector as Settings
 from anomscan.detectors.base import Capabilities, Scores
+from anomscan.detectors.control_chart.detector import ControlChart
+from anomscan.detectors.nearest.detector import NearestPast
 from anomscan.detectors.rcf import Forest
 from anomscan.detectors.rcf.detector import RcfDetector
 from anomscan.detectors.recorded import Recorded
@@ -24,6 +27,8 @@ from servers.sagemaker_runtime import FakeTime, LoopbackRuntime, client_of, serv
 
 SHINGLE = 3
 SPIKE = 20
+#: Samples before the first score of a detector that scores by all that came before.
+HISTORY = 12
 CALM = np.random.default_rng(0).normal(0.8, 0.05, (300, SHINGLE))
 FOREST = Forest.fit(CALM, trees=30, sample_size=64, seed=0)
 
@@ -41,6 +46,10 @@ def series(asset, n, *, gap=None, value=None):
 
 def good_batch():
     return [series("a", 40), series("b", 2), series("c", 30, gap=9), series("d", 3), series("e", 0)]
+
+
+def beginnings(one):
+    return [one.through(one.timestamps[end - 1]) for end in (1, 11, 16, SPIKE, SPIKE + 2, 29) if end < len(one)]
 
 
 BAD = series("bad", 40, value=1e39)
@@ -65,14 +74,29 @@ def one_entry_a_series_in_order(detector):
 
 def no_score_without_a_whole_shingle_and_one_with_it(detector):
     for one, result in zip(good_batch(), detector.score(good_batch(), SHINGLE), strict=True):
-        np.testing.assert_array_equal(np.isfinite(result.score), complete(one.values, SHINGLE))
+        due = complete(one.values, SHINGLE)
+        if detector.capabilities.history:
+            # A sample stands for itself, once there is enough before it.
+            due, first = complete(one.values, 1), np.flatnonzero(np.isfinite([*result.score, 0.0]))[0]
+            assert due[:first].sum() >= HISTORY or len(one) <= HISTORY
+            assert first <= SPIKE
+            due[:first] = False
+        np.testing.assert_array_equal(np.isfinite(result.score), due)
 
 
 def a_score_stands_at_the_last_sample_and_higher_is_stranger(detector):
     (result,) = detector.score(good_batch()[:1], SHINGLE)
     inside = np.zeros(40, bool)
-    inside[SPIKE : SPIKE + SHINGLE] = True
+    inside[SPIKE : SPIKE + (1 if detector.capabilities.history else SHINGLE)] = True
     assert np.nanmin(result.score[inside]) > np.nanmax(result.score[~inside])
+
+
+def what_follows_has_no_say(detector):
+    batch = good_batch()
+    for one, whole in zip(batch, detector.score(batch, SHINGLE), strict=True):
+        for part in beginnings(one):
+            (found,) = detector.score([part], SHINGLE)
+            np.testing.assert_array_equal(found.score, whole.score[: len(part)])
 
 
 def scoring_is_pure(detector):
@@ -100,6 +124,8 @@ def a_bad_value_costs_its_own_asset_alone(detector):
     bad = found.pop(2)
     if isinstance(bad, AssetError):
         assert "'bad'" in str(bad)
+    elif detector.capabilities.history:
+        assert np.isfinite(bad.score[SPIKE:]).all()
     else:
         assert np.isnan(bad.score[5 : 5 + SHINGLE]).all()
         assert np.isfinite(bad.score[5 + SHINGLE :]).all()
@@ -120,6 +146,7 @@ CONTRACT = [
     one_entry_a_series_in_order,
     no_score_without_a_whole_shingle_and_one_with_it,
     a_score_stands_at_the_last_sample_and_higher_is_stranger,
+    what_follows_has_no_say,
     scoring_is_pure,
     the_rest_of_the_batch_does_not_matter,
     a_bad_value_costs_its_own_asset_alone,
@@ -152,10 +179,19 @@ def loopback():
         yield runtime
 
 
-@pytest.fixture(params=["rcf", "recorded", "sagemaker", "sagemaker with faults", "replayed"])
+LOCAL = {
+    "rcf": rcf,
+    "control-chart": lambda: ControlChart(
+        "chart", ControlChartDetector(kind="control-chart", view="own", min_history=HISTORY)
+    ),
+    "nearest": lambda: NearestPast("nearest", NearestDetector(kind="nearest", half_lives=[1], min_history=HISTORY)),
+}
+
+
+@pytest.fixture(params=[*LOCAL, "recorded", "sagemaker", "sagemaker with faults", "replayed"])
 def detector(request, tmp_path, loopback):
-    if request.param == "rcf":
-        yield rcf()
+    if request.param in LOCAL:
+        yield LOCAL[request.param]()
         return
     if request.param == "recorded":
         yield recorded(tmp_path)
@@ -174,7 +210,7 @@ def detector(request, tmp_path, loopback):
         if request.param == "replayed":
             tape = tmp_path / "tape.jsonl"
             with taped(runtime, record=tape, replay=None, **names) as scorer:
-                for batch in (good_batch(), with_bad()):
+                for batch in (good_batch(), with_bad(), *([part] for one in good_batch() for part in beginnings(one))):
                     SageMakerDetector("endpoint", settings, scorer).score(batch, SHINGLE)
             scorer = stack.enter_context(taped(runtime, record=None, replay=tape, **names))
         else:

@@ -14,6 +14,7 @@ from anomscan.backtest.failures import Failure, surviving
 from anomscan.backtest.rules import Rules
 from anomscan.backtest.verdicts import (
     Judged,
+    Verdict,
     judge,
     judge_by_threshold,
     judge_given,
@@ -161,6 +162,8 @@ class Backtest:
             judged = [_judge_whole(case, self.rules) for case in cases]
         else:
             judged = _judge(cases, self.rules)
+        if self.rules.history:
+            judged = [_without_warm_up(case, verdicts) for case, (_, verdicts) in zip(cases, judged, strict=True)]
         return [self._result(case, *verdicts) for case, verdicts in zip(cases, judged, strict=True)]
 
     def _result(self, case: _Scored, score: Floats, judged: Judged) -> AssetScan:
@@ -215,9 +218,11 @@ class Backtest:
 
     def _full(self, case: _Scored) -> int:
         """The row of the first day that is judged."""
+        first = _first_score(case.found.score)
         if self.rules.threshold is not None:
-            return _first_score(case.found.score)
-        return min((self.rules.shingle if self.whole else self.rules.window) - 1, len(case.series))
+            return first
+        full = min((self.rules.shingle if self.whole else self.rules.window) - 1, len(case.series))
+        return max(full, first) if self.rules.history else full
 
 
 @dataclass(slots=True)
@@ -263,7 +268,9 @@ def _blocks(cases: Sequence[_Scored | Failure]) -> Iterator[Sequence[_Scored | F
 
 def _judge_whole(case: _Scored, rules: Rules) -> tuple[Floats, Judged]:
     """Judge an asset as a whole: the scores of the reported rows, and their verdicts."""
-    score = np.where(complete(case.series.values, rules.shingle), case.found.score, np.nan)
+    score = case.found.for_cutoffs
+    if not rules.history:
+        score = np.where(complete(case.series.values, rules.shingle), score, np.nan)
     _check([case], score[None])
     skipped = case.series.health_in(rules.skip_health)
     given = case.found.is_anomaly
@@ -277,6 +284,15 @@ def _judge_by_threshold(case: _Scored, rules: Rules, threshold: float) -> tuple[
     _check([case], score[None])
     warming_up = np.arange(rows.start, rows.stop) < _first_score(case.found.score)
     return score, judge_by_threshold(score, case.series.health_in(rules.skip_health, rows), threshold, warming_up)
+
+
+def _without_warm_up(case: _Scored, judged: Judged) -> tuple[Floats, Judged]:
+    """The scores of the reported rows, and their verdicts: those before the first score are warming up."""
+    rows, verdict = case.rows, judged.verdict.copy()
+    early = np.arange(rows.start, rows.stop) < _first_score(case.found.score)
+    verdict[early] = Verdict.WARMING_UP
+    cutoff, sigma = (np.where(early, np.nan, each) for each in (judged.cutoff, judged.sigma))
+    return case.found.score[rows], Judged(verdict, cutoff, sigma)
 
 
 def _first_score(score: Floats) -> int:
@@ -295,13 +311,14 @@ def _judge(cases: Sequence[_Scored], rules: Rules) -> list[tuple[Floats, Judged]
     skipped = np.zeros((len(cases), longest), bool)
     for line, case in enumerate(cases):
         first, stop = case.rows.start - case.since, case.rows.stop - case.since
-        scores[line, :stop] = case.found.score[case.since : case.rows.stop]
+        scores[line, :stop] = case.found.for_cutoffs[case.since : case.rows.stop]
         if not set(rules.skip_health).isdisjoint(case.series.health_names):
             if rules.sequential:
                 skipped[line, :stop] = case.series.health_in(rules.skip_health, slice(case.since, case.rows.stop))
             else:
                 skipped[line, first:stop] = case.series.health_in(rules.skip_health, case.rows)
-    _keep_whole(cases, scores, rules.shingle)
+    if not rules.history:
+        _keep_whole(cases, scores, rules.shingle)
     _check(cases, scores)
     judged = judge(scores, skipped, rules)
     results = []

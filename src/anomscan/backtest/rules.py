@@ -39,6 +39,9 @@ class Rules:
         With ``clean``: after so many anomalous days in a row they are normal.
     threshold
         Scores above it are anomalous, whatever the window; None if the window decides. See ``Capabilities.threshold``.
+    history
+        Whether a score rests on all that came before rather than on a whole shingle: an asset is warming up until its
+        first one. See ``Capabilities.history``.
 
     Raises
     ------
@@ -57,6 +60,7 @@ class Rules:
     clean: bool = False
     forget_after: int | None = None
     threshold: float | None = None
+    history: bool = False
 
     def __post_init__(self) -> None:
         if self.threshold is not None:

@@ -31,13 +31,14 @@ def check(context: typer.Context) -> int:
     loaded = session.load()
 
     from anomscan.config import FilesSource
+    from anomscan.detectors.base import Capabilities
     from anomscan.jobs.job import rules_of
     from anomscan.reports.links import check_asset_url
     from anomscan.telemetry.cadence import Cadence
 
     cadences = {source.cadence for source in loaded.settings.sources.values()} or {"1D"}
     for cadence in sorted(cadences):
-        rules_of(loaded.settings.scan, Cadence.parse(cadence))
+        rules_of(loaded.settings.scan, Cadence.parse(cadence), Capabilities())
     if loaded.settings.report.asset_url is not None:
         check_asset_url(loaded.settings.report.asset_url)
     failed = False

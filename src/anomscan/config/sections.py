@@ -393,6 +393,37 @@ class ControlChartDetector(DetectorSection):
     forget_after: str = "90d"
 
 
+class NearestDetector(DetectorSection):
+    """``[detectors.NAME]`` with ``kind = "nearest"``: the nearest past; see docs/nearest.md."""
+
+    kind: Literal["nearest"]
+    view: Literal["own", "peers"] = "own"
+    peers: Literal["difference", "ratio"] = "difference"
+    half_lives: tuple[Annotated[float, Field(ge=1.0, le=10_000.0)], ...] | None = Field(
+        None, min_length=1, max_length=8
+    )
+    difference: bool = False
+    min_history: int | None = Field(None, ge=10, le=1_000_000)
+    max_lag: int = Field(10_000, ge=10, le=1_000_000)
+    inherit: float = Field(0.8, ge=0.0, le=1.0)
+
+    @model_validator(mode="after")
+    @_told
+    def _there_is_something_to_compare(self) -> Self:
+        longest = max(self.half_lives or (1.0,))
+        if self.min_history is not None and self.half_lives is not None and self.min_history <= 5 * longest:
+            raise ConfigError(
+                f"min_history of {self.min_history} holds no two stretches of half-life {longest:g}",
+                hint="set min_history above five times the longest of half_lives",
+            )
+        if self.max_lag <= 5 * longest:
+            raise ConfigError(
+                f"max_lag of {self.max_lag} leaves no past to compare for a half-life of {longest:g}",
+                hint="set max_lag above five times the longest of half_lives",
+            )
+        return self
+
+
 class SageMakerTraining(Section):
     """``[detectors.NAME.training]``: how ``train`` trains a model with SageMaker and deploys it."""
 
@@ -484,7 +515,7 @@ class AzureDetector(DetectorSection):
 
 
 DetectorSettings = Annotated[
-    RcfDetector | ControlChartDetector | RecordedDetector | SageMakerDetector | AzureDetector,
+    RcfDetector | ControlChartDetector | NearestDetector | RecordedDetector | SageMakerDetector | AzureDetector,
     Field(discriminator="kind"),
 ]
 

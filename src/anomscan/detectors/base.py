@@ -34,9 +34,11 @@ class Capabilities:
     frozen
         Whether a shingle's score follows from the shingle alone: it is a :class:`FrozenDetector`.
     threshold
-        The score above which a sample is anomalous, where the detector's scale has one. Such a detector scores single
-        samples by all that came before, and has no score while that is too little. None if the scores of a window
+        The score above which a sample is anomalous, where the detector's scale has one; None if the scores of a window
         decide.
+    history
+        Whether it scores single samples, no shingles, by all that came before. While that is too little it has no
+        score, and the asset is warming up. Whatever has a threshold is of that sort.
     """
 
     multivariate: bool = True
@@ -47,6 +49,7 @@ class Capabilities:
     max_samples: int | None = None
     frozen: bool = False
     threshold: float | None = None
+    history: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +70,9 @@ class Scores:
         (n,) bool: the provider's own verdict, kept beside ours, never in its place.
     notes
         What else the user should know, a sentence each: samples that have no score, and why.
+    warm_up
+        (n,) float64: scores of samples that are not judged, since later ones have a say in them; they count for the
+        cut-offs of those that are. NaN elsewhere, and where ``score`` has one; None if there are none.
     """
 
     timestamps: Instants
@@ -75,6 +81,12 @@ class Scores:
     contribution: Floats | None = None
     is_anomaly: NDArray[np.bool_] | None = None
     notes: tuple[str, ...] = ()
+    warm_up: Floats | None = None
+
+    @property
+    def for_cutoffs(self) -> Floats:
+        """(n,) float64: the scores of which cut-offs are made."""
+        return self.score if self.warm_up is None else np.where(np.isnan(self.score), self.warm_up, self.score)
 
 
 class Detector(Protocol):

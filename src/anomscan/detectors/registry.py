@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "rcf": "anomscan.detectors.rcf.kind",
     "control-chart": "anomscan.detectors.control_chart.kind",
+    "nearest": "anomscan.detectors.nearest.kind",
     "sagemaker": "anomscan.detectors.sagemaker.kind",
     "azure": "anomscan.detectors.azure.kind",
     "recorded": "anomscan.detectors.recorded.kind",

@@ -45,7 +45,7 @@ def cohort_results(
     series = [
         each for each in cohorts.series(layout.cadence, layout.variables) if wanted is None or each.asset in wanted
     ]
-    rules = rules_of(scan, layout.cadence, chart.capabilities.threshold)
+    rules = rules_of(scan, layout.cadence, chart.capabilities)
     own = replace(backtest, detector=chart, rules=rules, min_severity=None)
     results = [_with_columns(each, backtest.detector.capabilities.columns) for each in own.scan(series)]
     return explained(own, results, replace(joining, shingle=rules.shingle))

@@ -12,6 +12,7 @@ import numpy as np
 from anomscan.backtest.asset import Stretch
 from anomscan.backtest.rules import Rules
 from anomscan.config import ScanSettings, Settings
+from anomscan.detectors.base import Capabilities
 from anomscan.telemetry.cadence import Cadence, first_instant, last_instant, parse_duration
 
 
@@ -127,19 +128,20 @@ class Known:
     through: np.datetime64 | None = None
 
 
-def rules_of(scan: ScanSettings, cadence: Cadence, threshold: float | None = None) -> Rules:
+def rules_of(scan: ScanSettings, cadence: Cadence, detector: Capabilities) -> Rules:
     """The rules that a section of the settings describes.
 
     Parameters
     ----------
-    threshold
-        The detector's own, see ``Capabilities.threshold``: then samples are scored singly, and there is no window.
+    detector
+        If it has a threshold there is no window; if it scores by all that came before, each sample stands for itself.
     """
-    if threshold is not None:
-        return Rules(shingle=1, calendar=scan.gaps == "calendar", skip_health=scan.skip_health, threshold=threshold)
+    if detector.threshold is not None:
+        calendar, threshold = scan.gaps == "calendar", detector.threshold
+        return Rules(shingle=1, calendar=calendar, skip_health=scan.skip_health, threshold=threshold)
     return Rules(
         window=scan.window,
-        shingle=scan.shingle,
+        shingle=1 if detector.history else scan.shingle,
         sigma=scan.sigma,
         include_newest=scan.baseline == "include-newest",
         calendar=scan.gaps == "calendar",
@@ -148,4 +150,5 @@ def rules_of(scan: ScanSettings, cadence: Cadence, threshold: float | None = Non
         clean=scan.baseline_days == "clean",
         forget_after=max(int(parse_duration(scan.forget_after).astype(np.int64) // cadence.step_us), 1),
         min_scores=scan.min_scores,
+        history=detector.history,
     )

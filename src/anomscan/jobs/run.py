@@ -86,7 +86,7 @@ class Run:
         known = job.known(settings)
         _, chosen = settings.detector(job.detector)
         detector, cohorts = in_view(detector, chosen, settings, snapshot, known)
-        rules = rules_of(settings.scan, snapshot.layout.cadence, detector.capabilities.threshold)
+        rules = rules_of(settings.scan, snapshot.layout.cadence, detector.capabilities)
         backtest = Backtest(detector, rules, job.stretch(settings), job.whole, least)
         joining = Joining(
             rules.shingle,

@@ -55,7 +55,7 @@ class ControlChart:
         ``variable`` is the place of the variable it stands for, from 0 on; ``peers`` is 1 where the sample was compared
         with its peers, 0 where with its own past.
         """
-        return Capabilities(columns=("test", "variable", "peers"), threshold=1.0)
+        return Capabilities(columns=("test", "variable", "peers"), threshold=1.0, history=True)
 
     @property
     def fingerprint(self) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _FOLDER = Path(__file__).parent
 _LIBRARY = _FOLDER / ("_kernel.dylib" if sys.platform == "darwin" else "_kernel.so")
-_SOURCES = ("chart.c", "descend.c", "grow.c", "lanes.h")
+_SOURCES = ("chart.c", "descend.c", "grow.c", "lanes.h", "nearest.c")
 _VARIABLE = "ANOMSCAN_KERNEL"
 
 #: A block of points stays in the second-level cache, with its state.
@@ -112,6 +112,8 @@ class Native:
         library.anomscan_divide.restype = None
         library.anomscan_chart.argtypes = [_Pointer] * 12
         library.anomscan_chart.restype = ctypes.c_int
+        library.anomscan_nearest.argtypes = [*[_Pointer] * 4, ctypes.c_float, ctypes.c_float, *[_Pointer] * 3]
+        library.anomscan_nearest.restype = ctypes.c_int
         library.anomscan_compiler.restype = ctypes.c_char_p
         self.compiler = str(library.anomscan_compiler().decode().split(" (")[0])
 
@@ -151,6 +153,36 @@ class Native:
         flags = [None if each is None else np.ascontiguousarray(each) for each in masks]
         places = [None if each is None else each.ctypes.data for each in (counts, limits, *given, *flags, *found, test)]
         if self._library.anomscan_chart(*places):
+            raise MemoryError
+
+    def nearest(
+        self,
+        counts: NDArray[np.int64],
+        bounds: Sequence[NDArray[np.int64]],
+        keep: Floats32,
+        inherit: np.float32,
+        missing: np.float32,
+        values: Floats32,
+        found: tuple[Floats32, Ints32],
+    ) -> None:
+        """As :func:`anomscan.detectors.nearest.steps.matches`, to the last bit.
+
+        Parameters
+        ----------
+        counts
+            In the order of ``nearest.c``.
+        bounds
+            By half-life the first lag, and the fewest rows before a match.
+        keep, inherit, missing
+            As :class:`anomscan.detectors.nearest.past.Past` has them.
+        values
+            (n,) of the series.
+        found
+            The least distances and their lags, (h, n); they are filled in.
+        """
+        given = [np.ascontiguousarray(each) for each in (counts, *bounds, keep, values)]
+        first, last = [each.ctypes.data for each in given[:4]], [each.ctypes.data for each in (given[4], *found)]
+        if self._library.anomscan_nearest(*first, inherit, missing, *last):
             raise MemoryError
 
     def rows(self, points: Floats32, samples: NDArray[np.int64]) -> PointRows:
