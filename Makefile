@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 # Start-up time counts: modules are compiled whatever the caller's environment says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo servers test test-fast golden check wheel bench bench-long format lock clean
+.PHONY: help setup demo servers test test-fast golden check wheel bench bench-long bench-quality format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ bench: setup ## measure speeds as ratios, side by side
 bench-long: setup ## measure a fleet of 100,000 assets
 	$(BIN)/python -m benchmarks.large
 	$(BIN)/python -m benchmarks.large --recorded
+
+bench-quality: setup ## measure detection on labelled series, where there are some
+	$(BIN)/python -m benchmarks.quality
 
 format: setup ## put the code into its format
 	$(BIN)/ruff check --fix-only --quiet .

@@ -70,7 +70,7 @@ class NearestPast:
     def _scored(self, series: Series) -> Scores:
         n, d = series.values.shape
         values = np.where(np.abs(series.values) <= LARGEST, series.values, np.nan)
-        usable = np.isfinite(values).any(axis=1)
+        usable: NDArray[np.bool_] = np.asarray(np.isfinite(values).any(axis=1))
         trusted = self._trusted(usable, series.cadence)
         if trusted is None:
             empty = np.full(n, np.nan)
@@ -143,4 +143,4 @@ def _steps(series: Series, rows: NDArray[np.int32]) -> Floats:
     """How many steps of the calendar lie between each row and the one so many rows before it."""
     at = np.arange(len(rows))
     off = series.timestamps - series.timestamps[at - rows]
-    return off.astype(np.int64) / series.cadence.step_us
+    return np.asarray(off.astype(np.int64) / series.cadence.step_us, np.float64)
