@@ -26,7 +26,7 @@ class Peak:
 
     timestamp: str
     score: float
-    sigma: float | None
+    sigma: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
