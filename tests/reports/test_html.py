@@ -12,6 +12,7 @@ import pytest
 
 from anomscan import __version__
 from anomscan.errors import ConfigError, InputError, LockedError, OutputError
+from anomscan.incidents.incident import Incident
 from anomscan.reports.html import write_report
 from anomscan.reports.links import chart_stem
 from anomscan.reports.records import SCAN_SCHEMA, VERDICTS, Anomaly, Record
@@ -144,6 +145,22 @@ def test_the_index_counts_ranks_and_names_the_failed(tmp_path: Path) -> None:
     assert "2 q1 q2" in text
     assert text.index("worst open") < text.index("a open") < text.index("unknown open")
     assert (files.charts, files.pngs, files.removed) == (3, 0, 0)
+
+
+def test_an_asset_with_an_incident_has_a_page_that_tells_it_first(tmp_path: Path) -> None:
+    silent = Incident(
+        *(None, "silent", "2017-01-15", "2017-01-18", "2017-01-20", True, 6, None, {}, {}, {}, {}, (), None)
+    )
+    lifted = replace(scores_of("a"), cutoff=np.append(np.ones(15), np.full(5, 3.0)))
+    files = write(tmp_path, replace(quiet("a"), incidents=[silent] * 5), scores_of=lambda asset: lifted)
+    text = " ".join(Page(tmp_path / "charts" / f"{chart_stem('a')}.html").text.split())
+    before, _, after = text.partition("Incidents since last what")
+    assert "a is silent: since 2017-01-15 (6 days), still so" in before
+    assert "and 2 more, below" in before
+    assert "Hardly watched 2017-01-16 to 2017-01-20: what had happened before" in before
+    assert after.count("is silent: since 2017-01-15") == 5
+    assert "Spans" not in after
+    assert (files.charts, "Anomalous days" in after) == (1, False)
 
 
 def test_a_page_says_what_is_absent(tmp_path: Path) -> None:

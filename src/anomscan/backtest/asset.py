@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from anomscan.backtest.cutoff import inflated
 from anomscan.backtest.spans import spans
 from anomscan.backtest.verdicts import Judged, Verdict
 from anomscan.errors import ConfigError
@@ -15,8 +16,6 @@ from anomscan.telemetry.cadence import days_before
 from anomscan.telemetry.series import Floats, Instants, Series
 
 _ANOMALOUS = np.int8(Verdict.ANOMALOUS)
-#: A cut-off so many times the smallest one is inflated.
-INFLATED = 2.0
 _TEXTS = tuple(verdict.text for verdict in Verdict)
 
 
@@ -186,14 +185,8 @@ class AssetScan:
 
     @property
     def inflated(self) -> NDArray[np.bool_]:
-        """(m,) bool: days whose cut-off is more than twice the smallest that the reported days had had by then.
-
-        What is in their windows, as a rule an outage, has lifted it: the asset was hardly watched.
-        """
-        cutoff = self.judged.cutoff
-        with np.errstate(invalid="ignore"):
-            inflated: NDArray[np.bool_] = cutoff > INFLATED * np.fmin.accumulate(cutoff)
-        return inflated
+        """(m,) bool: days on which it was hardly watched; see :func:`anomscan.backtest.cutoff.inflated`."""
+        return inflated(self.judged.cutoff)
 
     @property
     def severity(self) -> Floats | None:

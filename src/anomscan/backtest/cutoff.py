@@ -11,6 +11,8 @@ from anomscan.telemetry.series import Floats
 
 #: A score this close to the cut-off, relative to the larger of the two, is not above it.
 TOLERANCE = 1e-12
+#: A cut-off so many times the smallest one is inflated.
+INFLATED = 2.0
 
 
 class Cutoffs(NamedTuple):
@@ -27,6 +29,20 @@ class Cutoffs(NamedTuple):
 
     cutoff: Floats
     sigma: Floats
+
+
+def inflated(cutoff: Floats) -> NDArray[np.bool_]:
+    """(n,) bool: days whose cut-off is more than twice the smallest that there had been by then.
+
+    What is in their windows, as a rule an outage, has lifted it: the asset was hardly watched.
+
+    >>> inflated(np.array([np.nan, 1.0, 1.9, 2.1, 1.0]))
+    array([False, False, False,  True, False])
+    """
+    least = np.fmin.accumulate(cutoff)
+    with np.errstate(invalid="ignore"):
+        lifted: NDArray[np.bool_] = (least > 0) & (cutoff > INFLATED * least)
+    return lifted
 
 
 def exceeds(scores: Floats, cutoff: Floats) -> NDArray[np.bool_]:

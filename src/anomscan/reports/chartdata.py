@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from anomscan.backtest.cutoff import inflated
 from anomscan.reports.records import Record
 from anomscan.telemetry.series import Floats, Instants, Series
 
@@ -51,6 +52,24 @@ class VerdictRun:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Normal:
+    """What was expected of one variable.
+
+    Parameters
+    ----------
+    expected, low, high
+        The expected value and the band about it.
+    median
+        The median of the other members of the cohort; None without peers.
+    """
+
+    expected: Curve
+    low: Curve
+    high: Curve
+    median: Curve | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ChartData:
     """One asset's chart.
 
@@ -66,8 +85,12 @@ class ChartData:
         Their lines; None without scores; the cut-off's also where there is none at all.
     severity
         Its line; None where the detector gave none.
+    normal
+        By variable what was expected, where the scores have it.
     runs
         By verdict of ``MARKED_VERDICTS``, where it was given.
+    hardly_watched
+        The stretches on which the cut-off was inflated.
     window
         The stretch to show first: what was reported and a little before it; None where nothing was.
     """
@@ -79,7 +102,9 @@ class ChartData:
     score: Curve | None
     cutoff: Curve | None
     severity: Curve | None
+    normal: dict[str, Normal]
     runs: dict[str, list[VerdictRun]]
+    hardly_watched: list[VerdictRun]
     window: tuple[np.datetime64, np.datetime64] | None
 
 
@@ -123,9 +148,31 @@ def chart_data(series: Series | None, scores: ScoreTable | None, record: Record)
         score=score,
         cutoff=cutoff,
         severity=severity,
+        normal={} if scores is None else _normal(scores, variables, step),
         runs={} if scores is None else _runs(scores, record, step),
+        hardly_watched=[] if scores is None else hardly_watched(scores),
         window=_window(record, step),
     )
+
+
+def hardly_watched(scores: ScoreTable) -> list[VerdictRun]:
+    """The stretches on which what had happened before had inflated the cut-off."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], inflated(scores.cutoff), [False]]).astype(np.int8)))
+    return [
+        VerdictRun(scores.timestamps[start], scores.timestamps[stop - 1])
+        for start, stop in zip(edges[::2], edges[1::2], strict=True)
+    ]
+
+
+def _normal(scores: ScoreTable, variables: Sequence[str], step: np.timedelta64) -> dict[str, Normal]:
+    found = {}
+    for variable in variables:
+        columns = [scores.columns.get(f"{kind}_{variable}") for kind in ("expected", "low", "high", "median")]
+        told = [column for column in columns if column is not None and np.isfinite(column).any()]
+        if len(told) >= 3:
+            expected, low, high, *median = _lines(scores.timestamps, told, step)
+            found[variable] = Normal(expected, low, high, median[0] if median else None)
+    return found
 
 
 def _step(series: Series | None, scores: ScoreTable | None, record: Record) -> np.timedelta64:
@@ -191,7 +238,8 @@ def _runs(scores: ScoreTable, record: Record, step: np.timedelta64) -> dict[str,
 def _window(record: Record, step: np.timedelta64) -> tuple[np.datetime64, np.datetime64] | None:
     if record.from_ is None or record.to is None:
         return None
-    start = min([instant(record.from_), *(instant(span[0]) for span in record.spans)])
-    end = max([instant(record.to), *(instant(span[1]) for span in record.spans)])
+    begun = [*(start for start, _ in record.spans), *(incident.since for incident in record.incidents)]
+    start = min(map(instant, [record.from_, *begun]))
+    end = max(map(instant, [record.to, *(end for _, end in record.spans)]))
     margin = max((end - start) // 50, step)
     return start - margin, end + margin

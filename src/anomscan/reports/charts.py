@@ -1,4 +1,4 @@
-"""One asset's chart: values above, score and cut-off below, one time axis for all."""
+"""One asset's chart: values and what was expected above, score and cut-off below, one time axis for all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from anomscan.reports.chartdata import MARKED_VERDICTS, ChartData, Curve, VerdictRun, chart_data, instant, shares
+from anomscan.incidents.words import in_words
+from anomscan.reports.chartdata import (
+    MARKED_VERDICTS,
+    ChartData,
+    Curve,
+    Normal,
+    VerdictRun,
+    chart_data,
+    instant,
+    shares,
+)
 from anomscan.reports.records import DETECT_SCHEMA, Anomaly, Record
 from anomscan.reports.scores import ScoreTable
 from anomscan.telemetry.series import Series
@@ -18,6 +28,8 @@ from anomscan.telemetry.series import Series
 # Okabe and Ito's colours, which people with any colour vision can distinguish, and greys.
 _BLUE, _VERMILLION, _INK, _GREY, _GRID = "#0072B2", "#D55E00", "#1f2933", "#7b8794", "#eceff2"
 _SHADE = "rgba(213, 94, 0, 0.16)"
+_GREEN, _BAND, _PURPLE = "#009E73", "rgba(0, 158, 115, 0.2)", "#CC79A7"
+_UNWATCHED = "rgba(240, 228, 66, 0.35)"
 _VERDICT_COLOURS = {"warming-up": "#dde2e8", "skipped": "#9fb3c8", "no-data": "#616e7c"}
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 # Of the variables that share a panel, and of the first, second and third contributor.
@@ -46,9 +58,9 @@ def asset_chart(series: Series | None, scores: ScoreTable | None, record: Record
 
     Returns
     -------
-    A panel for each variable, a strip of verdicts where there are any to mark, the panel of the score, and one of the
-    severity where there is any. What ``detect`` found with a severity has all variables in one panel, and marks the
-    values of those that contributed most. The height is set, the width is left to the page.
+    A strip of incidents, a panel for each variable, a strip of verdicts where there are any to mark, the panel of the
+    score, and one of the severity where there is any. What ``detect`` found with a severity has all variables in one
+    panel, and marks the values of those that contributed most. The height is set, the width is left to the page.
     """
     data = chart_data(series, scores, record)
     # a history judged as a whole is shown as a whole: all values in one panel, and the contributors
@@ -58,8 +70,10 @@ def asset_chart(series: Series | None, scores: ScoreTable | None, record: Record
     last = [("score and cut-off" if data.score is None or data.cutoff is not None else "score", _SCORE)]
     if data.severity is not None:
         last.append(("severity", _SCORE))
-    layout = _Layout([*zip(panels, heights, strict=True), *last], strip=bool(data.runs))
+    layout = _Layout([*zip(panels, heights, strict=True), *last], strip=bool(data.runs), top=bool(record.incidents))
     figure = go.Figure(layout=layout.as_plotly(data))
+    if record.incidents:
+        figure.add_traces([*_incidents(data, layout.top_axis)])
     if together:
         figure.add_traces([*_all_values(data, layout.axes[0])])
     else:
@@ -76,7 +90,12 @@ def asset_chart(series: Series | None, scores: ScoreTable | None, record: Record
     figure.add_trace(_marks(data, axis, [anomaly.score for anomaly in record.anomalies], details=True))
     if data.severity is not None:
         figure.add_trace(_line(data.severity, layout.axes[-1], "severity", color=_INK, width=1.2))
-    figure.add_trace(_span_key())
+    if record.spans:
+        figure.add_trace(_key("span", _SHADE))
+    if data.hardly_watched:
+        figure.add_trace(_key("hardly watched", _UNWATCHED))
+        for run in data.hardly_watched:
+            figure.add_shape(_shade(run.start, run.end, data.step, _UNWATCHED, f"{axis} domain"))
     for verdict in MARKED_VERDICTS:
         if verdict in data.runs:
             figure.add_trace(_strip(verdict, data.runs[verdict], layout.strip_axis, data.step))
@@ -84,11 +103,55 @@ def asset_chart(series: Series | None, scores: ScoreTable | None, record: Record
 
 
 def _values_apart(data: ChartData, axes: list[str]) -> Iterator[go.Scatter]:
-    """Each variable in its own panel, with its anomalous samples marked."""
+    """Each variable in its own panel, with what was expected and its anomalous samples marked."""
+    named = False
     for axis, variable in zip(axes, data.variables, strict=False):
+        if variable in data.normal:
+            yield from _expected(data.normal[variable], axis, legend=not named)
+            named = True
         if variable in data.values:
             yield _line(data.values[variable], axis, variable, color=_BLUE, width=1.4)
         yield _marks(data, axis, [anomaly.values.get(variable) for anomaly in data.record.anomalies])
+
+
+def _expected(normal: Normal, axis: str, *, legend: bool) -> Iterator[go.Scatter]:
+    """The band of what was normal, the cohort's median and the expected value."""
+    low, high = (_line(curve, axis, "band", color=_BAND, width=0, hover=False) for curve in (normal.low, normal.high))
+    yield low
+    yield high.update(fill="tonexty", fillcolor=_BAND, showlegend=legend)
+    if normal.median is not None:
+        yield _line(normal.median, axis, "cohort median", color=_PURPLE, width=1.0, dash="dot", legend=legend)
+    yield _line(normal.expected, axis, "expected", color=_GREEN, width=1.2, legend=legend)
+
+
+def _incidents(data: ChartData, axis: str) -> Iterator[go.Scatter]:
+    """Each incident as a bar, with a mark at its onset and at its last sample."""
+    incidents = data.record.incidents
+    ends = [(incident.since.removesuffix("Z"), incident.last.removesuffix("Z")) for incident in incidents]
+    yield go.Scatter(
+        x=[at for since, last in ends for at in (since, last, None)],
+        y=[at for _ in ends for at in (0.5, 0.5, None)],
+        yaxis=axis,
+        mode="lines",
+        line={"color": _INK, "width": 3},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    words = [html.escape(in_words(incident)) for incident in incidents]
+    still = ["still so" if incident.open else "over" for incident in incidents]
+    for place, (name, symbol, texts) in enumerate(
+        (("since", "triangle-right", words), ("last", "triangle-left", still))
+    ):
+        yield go.Scatter(
+            x=[end[place] for end in ends],
+            y=[0.5] * len(ends),
+            yaxis=axis,
+            name=name,
+            mode="markers",
+            marker={"color": _INK, "size": 10, "symbol": symbol},
+            text=texts,
+            hovertemplate="%{text}",
+        )
 
 
 def _all_values(data: ChartData, axis: str) -> Iterator[go.Scatter]:
@@ -116,30 +179,29 @@ def _all_values(data: ChartData, axis: str) -> Iterator[go.Scatter]:
 class _Layout:
     """The position of each panel, in pixels from the top."""
 
-    def __init__(self, panels: list[tuple[str, int]], *, strip: bool) -> None:
+    def __init__(self, panels: list[tuple[str, int]], *, strip: bool, top: bool) -> None:
         self.panels = panels
-        self.strip = strip
+        self.strip, self.top = strip, top
         self.axes = ["y" if i == 0 else f"y{i + 1}" for i in range(len(panels))]
-        self.strip_axis = f"y{len(panels) + 1}"
-        self.inner = sum(height + _TITLE for _, height in panels) + (2 * _STRIP if strip else 0)
+        self.strip_axis, self.top_axis = f"y{len(panels) + 1}", f"y{len(panels) + 2}"
+        self.above = _STRIP if top else 0
+        self.inner = self.above + sum(height + _TITLE for _, height in panels) + (2 * _STRIP if strip else 0)
 
     def as_plotly(self, data: ChartData) -> dict[str, Any]:
         axes: dict[str, Any] = {}
         titles = []
-        below = 0
+        below = self.above
         for axis, (title, height) in zip(self.axes, self.panels, strict=True):
             top = self._share(below + _TITLE)
             below += _TITLE + height
             axes["yaxis" + axis[1:]] = {**_AXIS, "domain": [self._share(below), top], "nticks": 6, "zeroline": False}
             titles.append(_annotation(title, top))
         lowest = self.axes[-1]
+        bar = {"visible": False, "range": [0, 1], "fixedrange": True}
+        if self.top:
+            axes["yaxis" + self.top_axis[1:]] = {**bar, "domain": [self._share(self.above), 1]}
         if self.strip:
-            axes["yaxis" + self.strip_axis[1:]] = {
-                "domain": [0, _STRIP / self.inner],
-                "visible": False,
-                "range": [0, 1],
-                "fixedrange": True,
-            }
+            axes["yaxis" + self.strip_axis[1:]] = {**bar, "domain": [0, _STRIP / self.inner]}
             lowest = self.strip_axis
         axes["xaxis"] = {**_AXIS, "type": "date", "anchor": lowest, "showgrid": False, "ticks": "outside"}
         if data.window is not None:
@@ -161,9 +223,20 @@ class _Layout:
                 "align": "left",
                 "namelength": 40,
             },
-            "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "itemclick": False},
+            "legend": {
+                "orientation": "h",
+                "traceorder": "normal",
+                "x": 0,
+                "xanchor": "left",
+                "y": 1,
+                "yanchor": "bottom",
+                "itemclick": False,
+            },
             "annotations": titles,
-            "shapes": [_shade(span, data.step) for span in data.record.spans],
+            "shapes": [
+                *(_shade(instant(start), instant(end), data.step, _SHADE, "paper") for start, end in data.record.spans),
+                *_ends(data),
+            ],
             "bargap": 0,
             "barmode": "overlay",
         }
@@ -198,21 +271,39 @@ def _annotation(title: str, top: float) -> dict[str, Any]:
     return {**place, "text": f"<b>{title}</b>", "showarrow": False, "font": {"size": 12}, "yshift": 3}
 
 
-def _shade(span: tuple[str, str], step: np.timedelta64) -> dict[str, Any]:
-    """A span across all panels: half a step beyond its samples, and a hairline that keeps a short one visible."""
-    start, end = instant(span[0]) - step // 2, instant(span[1]) + step // 2
+def _shade(start: np.datetime64, end: np.datetime64, step: np.timedelta64, color: str, height: str) -> dict[str, Any]:
+    """A stretch across some panels: half a step beyond its samples, and a hairline that keeps a short one visible."""
     return {
         "type": "rect",
         "xref": "x",
-        "yref": "paper",
-        "x0": str(start),
-        "x1": str(end),
+        "yref": height,
+        "x0": str(start - step // 2),
+        "x1": str(end + step // 2),
         "y0": 0,
         "y1": 1,
         "layer": "below",
-        "fillcolor": _SHADE,
-        "line": {"color": _SHADE, "width": 1},
+        "fillcolor": color,
+        "line": {"color": color, "width": 1},
     }
+
+
+def _ends(data: ChartData) -> Iterator[dict[str, Any]]:
+    """Hairlines across all panels at the onset and the last sample of each incident, unless there are very many."""
+    incidents = data.record.incidents
+    for incident in incidents if len(incidents) <= _MANY else ():
+        for at, dash in ((incident.since, "solid"), (incident.last, "dot")):
+            place = str(instant(at))
+            line = {"color": _INK, "width": 1, "dash": dash}
+            yield {
+                "type": "line",
+                "xref": "x",
+                "yref": "paper",
+                "x0": place,
+                "x1": place,
+                "y0": 0,
+                "y1": 1,
+                "line": line,
+            }
 
 
 def _line(
@@ -225,6 +316,7 @@ def _line(
     dash: str = "solid",
     shape: str = "linear",
     legend: bool = False,
+    hover: bool = True,
 ) -> go.Scatter:
     x = {"x0": line.start, "dx": line.step_ms} if line.x is None else {"x": line.x}
     return go.Scatter(
@@ -236,7 +328,8 @@ def _line(
         line={"color": color, "width": width if len(line.y) < _DENSE else width / 1.6, "dash": dash, "shape": shape},
         connectgaps=False,
         showlegend=legend,
-        hovertemplate="%{y:.5~g}",
+        hovertemplate="%{y:.5~g}" if hover else None,
+        hoverinfo=None if hover else "skip",
     )
 
 
@@ -284,14 +377,14 @@ def _details(anomaly: Anomaly, data: ChartData) -> str:
     return "<br>   ".join(parts) or "yes"
 
 
-def _span_key() -> go.Scatter:
-    """The spans' entry in the legend, in which shapes do not appear."""
+def _key(name: str, color: str) -> go.Scatter:
+    """The entry of a shade in the legend, in which shapes do not appear."""
     return go.Scatter(
         x=[None],
         y=[None],
-        name="span",
+        name=name,
         mode="markers",
-        marker={"symbol": "square", "size": 11, "color": _SHADE},
+        marker={"symbol": "square", "size": 11, "color": color},
         hoverinfo="skip",
     )
 

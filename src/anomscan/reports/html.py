@@ -1,4 +1,4 @@
-"""A report as a folder of offline pages: an index of the fleet, a chart page for each asset with findings.
+"""A report as a folder of offline pages: an index of the fleet, a chart page for each asset with findings or incidents.
 
 An asset that ``detect`` looked at has its page with or without findings: it was asked for by name.
 
@@ -126,7 +126,9 @@ def _write_pages(
         for record in summary.watch(some(records)):
             if record.error is not None:
                 failed.add(chart_stem(record.asset))
-            if not record.has_findings and not (record.schema == DETECT_SCHEMA and record.from_ is not None):
+            if not (record.has_findings or record.incidents) and not (
+                record.schema == DETECT_SCHEMA and record.from_ is not None
+            ):
                 continue
             stem = chart_stem(record.asset)
             series, scores = series_of(record.asset), scores_of(record.asset)
@@ -137,9 +139,7 @@ def _write_pages(
             if image is not None:
                 _write(charts / f"{stem}.png", [image])
                 pictured.add(stem)
-            page = pages.chart(
-                record, figure, values=series is not None, scores=scores is not None, png=image is not None
-            )
+            page = pages.chart(record, figure, scores, values=series is not None, png=image is not None)
             _write(charts / f"{stem}.html", page)
             written.add(stem)
     notes = tuple(filter(None, [exporter.note])) if written else ()

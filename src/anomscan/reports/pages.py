@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import plotly.graph_objects as go
 
 from anomscan import __version__
 from anomscan.incidents.words import in_words
-from anomscan.reports.chartdata import instant, shares
+from anomscan.reports.chartdata import VerdictRun, hardly_watched, instant, shares
 from anomscan.reports.links import asset_link, chart_stem
 from anomscan.reports.records import Record
 from anomscan.reports.summary import AssetFindings, Summary, in_span, worst_sigma
 
+if TYPE_CHECKING:
+    from anomscan.reports.scores import ScoreTable
+
 _BINS = 240
+#: Incidents that are told above a chart; the table below it has all.
+_TOLD = 3
 _NONE = "\N{EN DASH}"
 _NO_VALUES = (
     "Values are missing: the store has none of this asset. "
@@ -74,8 +79,10 @@ class Pages:
             bins=_BINS,
         )
 
-    def chart(self, record: Record, figure: go.Figure, *, values: bool, scores: bool, png: bool) -> Iterator[bytes]:
-        """One asset's page; ``values``, ``scores`` and ``png`` say what is available."""
+    def chart(
+        self, record: Record, figure: go.Figure, scores: ScoreTable | None, *, values: bool, png: bool
+    ) -> Iterator[bytes]:
+        """One asset's page; ``values`` and ``png`` say what is available beside its scores."""
         timestamps = [*(anomaly.timestamp for anomaly in record.anomalies), *(start for start, _ in record.spans)]
         spans = []
         for span in record.spans:
@@ -84,12 +91,14 @@ class Pages:
         return self._render(
             "chart.html",
             record=record,
+            told=sorted(record.incidents, key=lambda each: (each.open, each.last), reverse=True)[:_TOLD],
+            hardly_watched=[] if scores is None else [_text(run, record) for run in hardly_watched(scores)],
             unit="sample" if any("T" in timestamp for timestamp in timestamps) else "day",
             spans=spans,
             variables=list(dict.fromkeys(name for anomaly in record.anomalies for name in anomaly.values)),
             shares=any(len(anomaly.contributions) > 1 for anomaly in record.anomalies),
             in_sample=any(anomaly.in_sample for anomaly in record.anomalies),
-            missing=[*([] if values else [_NO_VALUES]), *([] if scores else [_NO_SCORES])],
+            missing=[*([] if values else [_NO_VALUES]), *([] if scores is not None else [_NO_SCORES])],
             figure=_script_json(figure),
             height=figure.layout.height,
             png=f"{chart_stem(record.asset)}.png" if png else None,
@@ -99,6 +108,13 @@ class Pages:
         stream = self._environment.get_template(template).stream(**context)
         stream.enable_buffering(64)
         return (piece.encode() for piece in stream)
+
+
+def _text(run: VerdictRun, record: Record) -> tuple[str, str]:
+    """The ends of a stretch as the record writes timestamps."""
+    instants = "T" in (record.from_ or "")
+    start, end = (f"{str(at)[:19]}Z" if instants else str(at)[:10] for at in (run.start, run.end))
+    return start, end
 
 
 def _script_json(figure: go.Figure) -> str:

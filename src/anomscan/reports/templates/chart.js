@@ -10,7 +10,7 @@ Plotly.newPlot(chart, figure.data, figure.layout, {
   modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
 });
 
-// "show" brings a span into view with some days on either side; a double click on the chart brings all back.
+// "show" brings an incident or a span into view with some days on either side; a double click on the chart brings all back.
 for (const button of document.querySelectorAll("button[data-start]")) {
   button.addEventListener("click", () => {
     const start = Date.parse(button.dataset.start), end = Date.parse(button.dataset.end);
