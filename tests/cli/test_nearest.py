@@ -84,6 +84,19 @@ def test_a_scan_finds_what_was_never_seen_before_and_is_proved(site):
     assert 2 <= row.steps_back.item() <= 200
 
 
+def test_by_rank_a_budget_cuts(site):
+    site.write("anomscan.toml", CONFIG.replace("window = 120", 'window = 120\ncutoff = "rank"\nbudget = "2/1y"'))
+    found = records(site.good("scan", "--all", "--prove"))
+    flagged = [anomaly["timestamp"] for anomaly in found["S3"]["anomalies"]]
+    assert {day(200), day(201)} <= set(flagged)
+    assert sum(len(found[asset]["anomalies"]) for asset in ("S0", "S1", "S2")) <= 8
+    assert all(anomaly["sigma"] is None for anomaly in found["S3"]["anomalies"])
+    site.write("anomscan.toml", CONFIG.replace("window = 120", 'window = 120\ncutoff = "rank"\nbudget = "1/20y"'))
+    code, _, err = site("scan", "--all")
+    assert code == 2
+    assert "is too small" in err
+
+
 def test_a_night_says_of_its_day_what_a_scan_of_all_days_says(site):
     whole = records(site.good("scan", "--all"))
     for number in (201, 204):

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from anomscan.backtest.cutoff import Cutoffs
 from anomscan.backtest.mean_std import cutoff_of_all, cutoffs, fewest_scores
+from anomscan.backtest.rank import rank_of_all, ranks_above
 from anomscan.backtest.sequential import Statistic, mean_and_std, median_and_mad, median_mad_of_all
 from anomscan.errors import ConfigError
 from anomscan.telemetry.series import Floats
@@ -22,9 +23,16 @@ class Sliding(Protocol):
         """See :func:`anomscan.backtest.mean_std.cutoffs`, whose guarantees every rule must give."""
 
 
+class Past(Protocol):
+    """Cut-offs of many assets at once, each from all scores before it."""
+
+    def __call__(self, scores: Floats, *, level: float, fewest: int, refractory: int) -> Cutoffs:
+        """See :func:`anomscan.backtest.rank.ranks_above`."""
+
+
 @dataclass(frozen=True, slots=True)
 class CutoffRule:
-    """How scores become a cut-off; k is ``[scan] sigma``.
+    """How scores become a cut-off; k is ``[scan] sigma``, or what :attr:`Rules.level` makes of ``[scan] budget``.
 
     Parameters
     ----------
@@ -37,18 +45,22 @@ class CutoffRule:
     statistic
         Centre and scale of the scores of a window, from which cut-offs are made one after another; None for a rule that
         knows no clean baseline.
+    past
+        For ``scan``, instead of both: a cut-off a day from all scores before it.
     """
 
     sliding: Sliding | None
     of_all: Callable[[Floats, float], Cutoffs]
     fewest: Callable[[float], int]
     statistic: Statistic | None = None
+    past: Past | None = None
 
 
 #: By their name in ``[scan] cutoff``.
 CUTOFF_RULES = {
     "mean-std": CutoffRule(cutoffs, cutoff_of_all, fewest_scores, mean_and_std),
     "median-mad": CutoffRule(None, median_mad_of_all, fewest_scores, median_and_mad),
+    "rank": CutoffRule(None, rank_of_all, lambda level: 1, past=ranks_above),
 }
 
 

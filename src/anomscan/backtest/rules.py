@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from anomscan.backtest.cutoff_rules import CutoffRule, cutoff_rule
+from anomscan.backtest.rank import BEYOND
 from anomscan.errors import ConfigError
 from anomscan.telemetry.series import LongGaps
 from anomscan.wording import counted
@@ -42,6 +43,10 @@ class Rules:
     history
         Whether a score rests on all that came before rather than on a whole shingle: an asset is warming up until its
         first one. See ``Capabilities.history``.
+    budget
+        Samples to a false one, by which the rule ``rank`` cuts.
+    refractory
+        Under that rule only what is higher than the last so many scores is anomalous; 0 for no such condition.
 
     Raises
     ------
@@ -61,6 +66,8 @@ class Rules:
     forget_after: int | None = None
     threshold: float | None = None
     history: bool = False
+    budget: float | None = None
+    refractory: int = 0
 
     def __post_init__(self) -> None:
         if self.threshold is not None:
@@ -69,17 +76,38 @@ class Rules:
             raise ConfigError(
                 f"a window of {self.window} samples contains no shingle of {self.shingle}", hint="widen [scan] window"
             )
-        if self.sequential and self.cutoff_rule.statistic is None:
+        rule = self.cutoff_rule
+        if rule.past is None and self.refractory:
+            raise ConfigError("refractory belongs to the cut-off rule 'rank'", hint='set [scan] cutoff = "rank"')
+        if rule.past is not None:
+            self._check_budget()
+        if self.sequential and rule.statistic is None and (self.clean or rule.past is None):
             raise ConfigError(
                 f"cut-off rule '{self.cutoff}' knows no clean baseline", hint='set [scan] baseline_days = "all"'
             )
-        fewest = self.cutoff_rule.fewest(self.sigma)
+        fewest = rule.fewest(self.level)
         if self.baseline_width < fewest:
             raise ConfigError(
                 f"a window of {self.window} samples gives a mean of {counted(self.baseline_width, 'score')}, "
                 f"and no day can be {self.sigma:g} sigma from fewer than {fewest}",
                 hint="widen [scan] window or lower sigma",
             )
+
+    def _check_budget(self) -> None:
+        if self.budget is None:
+            raise ConfigError("the cut-off rule 'rank' needs a budget", hint='set [scan] budget, as in "1/1y"')
+        if self.budget > BEYOND * self.baseline_width:
+            raise ConfigError(
+                f"a budget of one false sample in {self.budget:,.0f} is too small: "
+                f"{counted(self.baseline_width, 'score')} of a window say no more than one in "
+                f"{BEYOND * self.baseline_width:,.0f}",
+                hint="widen [scan] window, or allow for more in [scan] budget",
+            )
+
+    @property
+    def level(self) -> float:
+        """What the cut-off rule is given: sigma, or the logarithm to base 10 of the samples to a false one."""
+        return self.sigma if self.cutoff_rule.past is None else math.log10(self.budget or 1.0)
 
     @property
     def baseline_width(self) -> int:
@@ -95,7 +123,7 @@ class Rules:
         (180, 18)
         """
         share = round(self.min_scores * self.baseline_width, 9)  # 0.55 * 360 is a little more than 198
-        return max(self.cutoff_rule.fewest(self.sigma), math.ceil(share))
+        return max(self.cutoff_rule.fewest(self.level), math.ceil(share))
 
     @property
     def long_gaps(self) -> LongGaps | None:

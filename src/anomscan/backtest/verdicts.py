@@ -83,6 +83,8 @@ def _sliding(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Cutoff
     rule = rules.cutoff_rule
     # Before the first complete shingle there is no score, and no window reaches back that far.
     lead = rules.shingle - 1
+    if rule.past is not None:
+        return rule.past(scores, level=rules.level, fewest=rules.fewest_scores, refractory=rules.refractory)
     if rule.sliding is not None and (rule.statistic is None or not rules.clean):
         return rule.sliding(
             scores,
@@ -132,7 +134,7 @@ def judge_stretch(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> J
     -------
     Arrays of shape (n,); days before the first whole shingle are warming up.
     """
-    found = rules.cutoff_rule.of_all(scores, rules.sigma)
+    found = rules.cutoff_rule.of_all(scores, rules.level)
     return _decide(scores, skipped, rules.shingle - 1, found.cutoff, found.sigma)
 
 

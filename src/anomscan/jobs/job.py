@@ -13,6 +13,7 @@ from anomscan.backtest.asset import Stretch
 from anomscan.backtest.rules import Rules
 from anomscan.config import ScanSettings, Settings
 from anomscan.detectors.base import Capabilities
+from anomscan.detectors.control_chart.thresholds import time_of
 from anomscan.telemetry.cadence import Cadence, first_instant, last_instant, parse_duration
 
 
@@ -151,4 +152,6 @@ def rules_of(scan: ScanSettings, cadence: Cadence, detector: Capabilities) -> Ru
         forget_after=max(int(parse_duration(scan.forget_after).astype(np.int64) // cadence.step_us), 1),
         min_scores=scan.min_scores,
         history=detector.history,
+        budget=time_of(scan.budget) / cadence.step_us,
+        refractory=scan.refractory,
     )
