@@ -238,6 +238,7 @@ def under(page: str, heading: str) -> list[Block]:
     return [block for block in BLOCKS if (block.page, block.heading) == (page, heading)]
 
 
+@pytest.mark.slow
 def test_the_first_steps_and_the_night_run_as_the_readme_has_them(shell, tmp_path):
     settings, steps = under("README.md", "Your own fleet")
     (night,) = under("README.md", "Every night")

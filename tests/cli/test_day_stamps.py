@@ -17,6 +17,8 @@ import pytest
 from anomscan.store.store import Store
 from servers.rest_faults import Reply, serving
 
+pytestmark = pytest.mark.slow
+
 DAY = timedelta(days=1)
 STAMPS = {
     "midnight": timedelta(0),

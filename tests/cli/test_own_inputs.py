@@ -12,6 +12,8 @@ import pytest
 
 from anomscan.reports.links import chart_stem
 
+pytestmark = pytest.mark.slow
+
 WRITERS = {
     "scan": ["scan", "--all"],
     "detect": ["detect", "--asset", "a"],

@@ -19,6 +19,8 @@ from anomscan.store.store import Store
 from anomscan.telemetry.cadence import Cadence, first_instant, last_instant
 from servers.rest_faults import Call, Reply, serving
 
+pytestmark = pytest.mark.slow
+
 ZONES = ["Europe/Berlin", "America/Los_Angeles"]
 DAY = timedelta(days=1)
 #: At what time of its day a sample is stamped, in local time, and whether that is the end of its day.

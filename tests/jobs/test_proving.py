@@ -30,6 +30,8 @@ from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Series
 from anomscan.telemetry.shingles import shingles
 
+pytestmark = pytest.mark.slow
+
 SHINGLE = 3
 JOINING = Joining(shingle=3, close_after=7, silent_after=3)
 RULES = Rules(window=40, shingle=SHINGLE)

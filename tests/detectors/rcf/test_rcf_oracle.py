@@ -13,7 +13,7 @@ from anomscan.detectors.rcf import Forest
 from anomscan.detectors.rcf.trees import Trees
 from anomscan.telemetry.shingles import shingles
 
-pytestmark = pytest.mark.usefixtures("kernel")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kernel")]
 
 
 def krcf_forest(points, trees, sample_size, seed):
