@@ -25,9 +25,13 @@ import numpy as np
 import build_kernel
 import mutations
 from anomscan.detectors import kernel
+from anomscan.detectors.control_chart.chart import chart
+from anomscan.detectors.control_chart.settings import Settings
+from anomscan.detectors.control_chart.thresholds import Thresholds
 from anomscan.detectors.points import LARGEST
 from anomscan.detectors.rcf import Forest
 from anomscan.errors import ModelError
+from anomscan.telemetry.cadence import Cadence
 library = Path(sys.argv[1])
 build_kernel.FLAGS[0] = "-O1"  # quicker to compile
 failure = build_kernel.compile_kernel(sys.argv[2].split(), library)
@@ -61,6 +65,26 @@ for number in range(count):
     assert np.isfinite(forest.score(queries)).all(), number
     assert np.isfinite(forest.attribution(queries)).all(), number
 assert 0 < sound < count
+for number in range(60):
+    rng = np.random.default_rng(number)
+    series, n, waves = int(rng.integers(1, 4)), int(rng.integers(1, 400)), int(rng.choice([0, 2, 4, 6]))
+    memory = int(rng.choice([10, 34, 240]))
+    settings = Settings(
+        Thresholds.of("1/20y", Cadence.parse("1D"), 1),
+        memory,
+        int(rng.integers(1, memory + 5)),
+        None if number % 3 == 0 else int(rng.integers(1, 2 * memory)),
+        int(rng.integers(1, 100)),
+    )
+    raw = rng.normal(size=(series, n)).round(int(rng.integers(0, 3)))
+    raw[rng.random(raw.shape) < 0.1] = rng.choice([np.nan, np.inf, -np.inf, 1e308, -1e308, 5e-324, 0.0])
+    years = np.tile(np.arange(n) / 365.25, (series, 1))
+    seasons = rng.normal(size=(series, n, waves))
+    usable = np.isfinite(raw) & (rng.random(raw.shape) < 0.9)
+    normal = rng.random(raw.shape) < 0.5 if number % 4 == 1 else None
+    with np.errstate(all="ignore"):
+        found = chart(raw, raw, usable, years, seasons, settings, normal)
+    assert not np.isfinite(found.score[~usable]).any(), number
 print(kernel.kernel_name())
 """
 
