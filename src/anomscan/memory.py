@@ -41,9 +41,17 @@ def require(need: int, what: str, hint: str) -> None:
     InputError
         Saying how much it takes, and how much there is.
     """
+    lack = lacking(need)
+    if lack is not None:
+        raise InputError(f"{what} {lack}", hint=hint)
+
+
+def lacking(need: int) -> str | None:
+    """How much memory something takes and how much there is, where there is too little; else None."""
     free = free_bytes()
-    if free is not None and need > free:
-        raise InputError(f"{what} takes about {_size(need)} of memory, and {_size(free)} are free", hint=hint)
+    if free is None or need <= free:
+        return None
+    return f"takes about {_size(need)} of memory, and {_size(free)} are free"
 
 
 def _size(count: int) -> str:

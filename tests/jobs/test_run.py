@@ -300,3 +300,18 @@ def test_a_run_through_a_day_knows_no_asset_that_begins_later(place: Place, tmp_
     put(shorter.store, fleet(), 0)
     expected, _ = shorter.results(shorter.run("late", "asset 01", through="1970-02-09"))
     assert results == expected
+
+
+def test_an_asset_that_there_is_no_memory_for_fails_alone_and_says_how_much(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(place.store, fleet(["large"], range(2_000)), 1)
+    monkeypatch.setattr("anomscan.jobs.run.MOST_VALUES", 1_000)
+    monkeypatch.setattr("anomscan.memory.free_bytes", lambda: 500_000)
+    results, tally = place.results(place.run())
+    assert tally.failures == [
+        ("large", "to scan 2,000 samples of 1 variable takes about 1 MB of memory, and 1 MB are free")
+    ]
+    assert [each.asset for each in results] == sorted([*ASSETS, "large"])
+    monkeypatch.setattr("anomscan.memory.free_bytes", lambda: 600_000)
+    assert place.results(place.run())[1].failures == []

@@ -28,12 +28,17 @@ from anomscan.jobs.job import Job, rules_of
 from anomscan.jobs.tally import Tally
 from anomscan.jobs.views import in_view
 from anomscan.jobs.work import Work
+from anomscan.memory import lacking
 from anomscan.store.partitions import Cut, Partition
 from anomscan.store.snapshot import MOST_VALUES, Snapshot
 from anomscan.telemetry.cadence import instant_text
+from anomscan.wording import counted
 
 #: The most samples of a partition; how many partitions a small fleet is cut into; the fewest samples of one.
 MOST_ROWS, PARTITIONS, LEAST_ROWS = 262_144, 64, 16_384
+
+#: The memory that a value takes while it is scanned, as measured: 200 bytes with a forest, 300 with control charts.
+VALUE_BYTES = 300
 
 #: How many partitions are joined into one in a nightly run.
 NIGHTLY = 4
@@ -172,6 +177,10 @@ class Run:
         waiting = [left for partition in self.partitions() for left in self._left(partition, checkpoint)]
         while waiting:
             given, waiting = waiting, []
+            for partition in given:
+                if (lack := self._lacking(partition)) is not None:
+                    keep(partition.name, self.work.failed(partition.low[1], lack), partition)
+            given = [partition for partition in given if partition.name not in checkpoint.tallies]
             for partition, result in engine.map(self.work, given, self.work.load):
                 if not isinstance(result, Lost):
                     # An asset asked for by name may begin after all that the run may know.
@@ -183,6 +192,17 @@ class Run:
                     keep(partition.name, self.work.failed(partition.low[1], result.reason), partition)
         if self.work.cache is not None:
             self.work.cache.tidy(piece for partition in self.partitions() for piece in partition.pieces)
+
+    def _lacking(self, partition: Partition) -> str | None:
+        """Why there is not enough memory for an asset that is alone in its partition; None if there is.
+
+        Partitions of several assets are small.
+        """
+        variables, rows = len(self.work.snapshot.layout.variables), self.cut.rows_of(partition)
+        if partition.assets > 1 or rows * variables <= MOST_VALUES:
+            return None
+        lack = lacking(rows * variables * VALUE_BYTES)
+        return None if lack is None else f"to scan {rows:,} samples of {counted(variables, 'variable')} {lack}"
 
     def _left(self, partition: Partition, checkpoint: Checkpoint) -> Iterator[Partition]:
         """What of a partition is not in the checkpoint: it may have been halved before the run was interrupted."""

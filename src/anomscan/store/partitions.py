@@ -124,6 +124,11 @@ class Cut:
         middle = range(start + max(third, 1), stop - third)
         return min(middle, key=lambda place: zlib.crc32(self._keys[place][1].encode()))
 
+    def rows_of(self, partition: Partition) -> int:
+        """The samples of a partition."""
+        start, stop = self._bounds(partition)
+        return int(self._ends[stop] - self._ends[start])
+
     def single(self) -> list[Partition]:
         """A partition for each asset."""
         return [self._partition(place, place + 1) for place in range(len(self._keys))]
