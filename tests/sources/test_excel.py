@@ -143,6 +143,12 @@ def test_a_date_that_is_none_does_not_end_the_process(tmp_path: Path, files: Fil
         rows_of(files("t.xlsx", columns=COLUMNS))
 
 
+def test_the_end_of_time_does_not_round_up(tmp_path: Path, files: Files) -> None:
+    rows = [["a", "t", "v", "h"], ["A", 2_958_465.9999999995, 1, "Ok"], ["A", DAY, 2, "Ok"]]
+    write_xlsx(tmp_path / "t.xlsx", {"S": rows})
+    assert [row[2] for row in rows_of(files("t.xlsx", columns=COLUMNS))] == [2.0]
+
+
 def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path: Path, files: Files) -> None:
     path = write_xlsx(tmp_path / "t.xlsx", {"S": [["a", "t", "v", "h"], ["A", DAY, 1, "Ok"]]})
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as book, book.open("large", "w") as member:

@@ -264,7 +264,8 @@ def _object(cell: Any) -> Any:
 def _moment(cell: Any) -> Any:
     """Excel's days as a moment, to the millisecond, as finely as they are told."""
     if isinstance(cell, (int, float)) and 0 < cell < _LAST_DAY:
-        return _EPOCH + timedelta(milliseconds=round(cell * 86_400_000))
+        with suppress(OverflowError):  # the last half of the last millisecond
+            return _EPOCH + timedelta(milliseconds=round(cell * 86_400_000))
     return cell
 
 
