@@ -8,10 +8,10 @@ PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 # Start-up time counts: modules are compiled whatever the caller's environment says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo servers test test-fast golden check wheel bench bench-long bench-quality format lock clean
+.PHONY: help setup demo demo-solar servers test test-fast golden check wheel bench bench-long bench-quality format lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make the virtual environment, with locked dependencies
 
@@ -24,6 +24,9 @@ $(READY): requirements.lock pyproject.toml
 
 demo: setup ## scan a real wind farm, from raw data to a report
 	sh examples/wind/demo.sh $(BIN)
+
+demo-solar: setup ## scan a made-up solar fleet with known faults
+	sh examples/solar/demo.sh $(BIN)
 
 servers: ## install the servers that tests start, where they are missing
 	sh scripts/install-servers.sh $(BIN)

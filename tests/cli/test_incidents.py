@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 import re
 
@@ -94,6 +95,25 @@ def test_a_site_that_drops_is_one_incident_with_its_onset_and_loss(site):
     anomaly = site.scan()["S3"]["anomalies"][0]
     low, high = anomaly["band"]["prt7"]
     assert anomaly["values"]["prt7"] < low < anomaly["expected"]["prt7"] < high
+
+
+def test_incidents_of_an_asset_do_not_overlap(site):
+    fleet = values()
+    fleet[3, 340:352] *= 0.95
+    fleet[3, 366:] *= 0.96
+    site.fetch(fleet)
+    incidents = site.scan()["S3"]["incidents"]
+    assert len(incidents) > 1
+    for one, other in itertools.pairwise(incidents):
+        assert one["last"] < other["since"]
+
+
+def test_a_stuck_site_is_told_since_its_first_equal_value(site):
+    fleet = values()
+    fleet[3, 380:] = fleet[3, 380]
+    site.fetch(fleet)
+    (incident,) = site.scan()["S3"]["incidents"]
+    assert (incident["kind"], incident["since"]) == ("stuck", day(380))
 
 
 def test_a_few_days_reported_tell_the_true_since(site):

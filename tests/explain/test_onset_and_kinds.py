@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from anomscan.explain.kinds import kind_of
-from anomscan.explain.onset import onset
+from anomscan.explain.onset import equal_since, onset
 
 
 def test_a_jump_begins_when_it_is_flagged():
@@ -27,6 +27,26 @@ def test_a_small_shift_begins_where_the_sum_left_zero():
     deviation = np.random.default_rng(1).normal(0, 0.5, 80)
     deviation[60:] += 3.0
     assert onset(deviation, 66, 1) == 60
+
+
+def test_a_slow_change_begins_where_the_mean_changed():
+    # A cumulative sum would begin with the two wild days before.
+    deviation = np.random.default_rng(1).normal(0, 0.5, 80)
+    deviation[50:52] = 2.0
+    deviation[60:] += 3.0
+    assert onset(deviation, 66, 1) == 60
+
+
+def test_without_a_clear_change_it_begins_where_the_sum_left_zero():
+    deviation = np.zeros(20)
+    deviation[17:20] = 1.9
+    assert onset(deviation, 19, 1) == 17
+
+
+def test_a_stuck_value_began_with_the_first_of_its_repetitions():
+    values = np.array([0.7, 0.8, 0.9, np.nan, 0.9, 0.9])
+    assert equal_since(values, 5) == 2
+    assert equal_since(values, 1) == 1
 
 
 def test_missing_samples_are_passed_over():

@@ -17,7 +17,7 @@ from anomscan.telemetry.series import Series
 #: The most values held at a time: beyond, the store is gone through again for each part of the time.
 MOST_VALUES = 1 << 25
 #: So many members of a cohort, over the first part of the time, tell how much of their variation it shares.
-_SAMPLED = 50
+_SAMPLED = 5
 
 
 def cohorts_of(

@@ -12,12 +12,14 @@ from anomscan.backtest.asset import AssetScan
 from anomscan.backtest.verdicts import Verdict
 from anomscan.explain.expected import BAND, Expected
 from anomscan.explain.kinds import kind_of
-from anomscan.explain.onset import onset
+from anomscan.explain.onset import equal_since, onset
 from anomscan.incidents.incident import Common, Incident, Peak
 from anomscan.telemetry.series import Floats, Series
 
 #: From this one on, a test may flag samples that lie inside the band: of spread, and of stuck values.
 _INSIDE = 3
+#: So many repetitions of a value before a flagged sample belong to what is wrong with it.
+_STUCK = 3
 _JUDGED = (int(Verdict.OK), int(Verdict.ANOMALOUS))
 
 
@@ -88,6 +90,7 @@ def _joined(result: AssetScan, explained: Expected, rules: Joining) -> list[Inci
     ill = _ill(flagged, deviation, rules.shingle)
     found = []
     quiet_before = np.concatenate([[0], np.cumsum(judged & ~flagged)])
+    free = 0
     for group in _groups(np.flatnonzero(flagged), quiet_before, rules.close_after):
         if rules.shingle == 1:
             last = _end(result, deviation, group)
@@ -96,7 +99,8 @@ def _joined(result: AssetScan, explained: Expected, rules: Joining) -> list[Inci
             last = int(sick[-1]) if len(sick) else int(group[-1])
         # Over if enough quiet samples followed, whatever came after them.
         is_open = bool(quiet_before[len(series)] - quiet_before[last + 1] < rules.close_after)
-        found.append(_incident(result, explained, deviation, judged, group, last, is_open, rules))
+        found.append(_incident(result, explained, deviation, judged, group, free, last, is_open, rules))
+        free = last + 1
     return found
 
 
@@ -144,6 +148,7 @@ def _incident(
     deviation: Floats,
     judged: NDArray[np.bool_],
     group: NDArray[np.intp],
+    free: int,
     last: int,
     is_open: bool,
     rules: Joining,
@@ -155,7 +160,11 @@ def _incident(
     side = deviation[group, main]
     down = np.nansum(side) < 0 if np.isfinite(side).any() else False
     towards = -deviation[:, main] if down else deviation[:, main]
-    since = onset(towards, first, rules.shingle)
+    # What is before belongs to another incident.
+    since = free + onset(towards[free:], first - free, rules.shingle)
+    stuck = equal_since(series.values[:, main], first)
+    if first - stuck >= _STUCK:
+        since = max(stuck, free)
     stretch = slice(since, last + 1)
     flagged = np.zeros(len(series), bool)
     flagged[group] = True
