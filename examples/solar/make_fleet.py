@@ -1,7 +1,7 @@
 """Make up a fleet of solar plants with known faults: three years of daily performance ratios.
 
-Usage: make_fleet.py [FOLDER]. The folder gets telemetry.csv, assets.csv (who is in which region) and faults.csv (what is wrong
-with whom, and when).
+Usage: make_fleet.py [FOLDER]. The folder gets telemetry.csv, assets.csv (who is in which region) and faults.csv
+(what is wrong with whom, and when).
 """
 
 from __future__ import annotations

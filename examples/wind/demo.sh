@@ -9,3 +9,6 @@ config=examples/wind/anomscan.toml
 "${bin}anomscan" --config "$config" train --through 2014-12-31
 "${bin}anomscan" --config "$config" scan --all -o demo/results.jsonl
 "${bin}anomscan" --config "$config" report demo/results.jsonl -o demo/report
+for view in peers own; do
+    "${bin}anomscan" --config "$config" scan --all --detector "$view" -o "demo/$view.jsonl"
+done

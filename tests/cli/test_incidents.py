@@ -394,3 +394,15 @@ def test_a_warning_where_the_peers_share_little(site):
     site.write("anomscan.toml", text.replace('kind = "control-chart"', 'kind = "control-chart"\nview = "peers"'))
     _, _, err = site("scan", "--all")
     assert "2 cohorts ('R0', 'R1') share less than 20 % of the variation" in err
+
+
+def test_a_stop_in_a_bad_week_of_the_region_is_an_incident_of_its_own(site):
+    fleet = values()
+    fleet[0::2, 350:357] *= 0.7
+    fleet[4, 352:355] *= 0.2
+    fleet[2, 350:357] *= 0.85
+    site.fetch(fleet)
+    records = site.scan()
+    assert [(each["since"], each["last"]) for each in records["cohort:R0"]["incidents"]] == [(day(350), day(356))]
+    assert [each["common"] for each in records["S4"]["incidents"]] == [None]
+    assert {each["common"]["asset"] for each in records["S2"]["incidents"]} == {"cohort:R0"}

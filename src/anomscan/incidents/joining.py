@@ -18,6 +18,8 @@ from anomscan.telemetry.series import Floats, Series
 
 #: From this one on, a test may flag samples that lie inside the band: of spread, and of stuck values.
 _INSIDE = 3
+#: An incident that deviates so many times as much as that of its cohort is not a part of it.
+_LARGER = 1.5
 #: So many repetitions of a value before a flagged sample belong to what is wrong with it.
 _STUCK = 3
 _JUDGED = (int(Verdict.OK), int(Verdict.ANOMALOUS))
@@ -58,7 +60,7 @@ def incidents_of(result: AssetScan, explained: Expected | None, rules: Joining) 
 
 
 def with_common(incidents: Sequence[Incident], cohort: str | None, of_cohort: Sequence[Incident]) -> list[Incident]:
-    """The incidents of an asset, each with the one of its cohort that it falls into.
+    """The incidents of an asset, each with the one of its cohort that it falls into, and is not much larger than.
 
     Parameters
     ----------
@@ -72,11 +74,19 @@ def with_common(incidents: Sequence[Incident], cohort: str | None, of_cohort: Se
 
     def shared(one: Incident) -> Common | None:
         for each in of_cohort:
-            if one.kind not in ("silent", "missing") and each.since <= one.first_flagged <= each.last:
+            inside = each.since <= one.first_flagged <= each.last
+            if one.kind not in ("silent", "missing") and inside and _no_larger(one, each):
                 return Common(cohort, each.since)
         return None
 
     return [replace(each, common=shared(each)) for each in incidents]
+
+
+def _no_larger(one: Incident, common: Incident) -> bool:
+    """Whether an incident may be a part of its cohort's: a stop in a bad week is an incident of its own."""
+    name = one.variables[0][0]
+    # False if either is NaN: of noise and of stuck values a deviation says little.
+    return not abs(one.deviation[name]) > _LARGER * abs(common.deviation[name])
 
 
 def _joined(result: AssetScan, explained: Expected, rules: Joining) -> list[Incident]:
