@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import itertools
 import json
 import re
@@ -10,7 +11,10 @@ import re
 import numpy as np
 import pytest
 
+from anomscan.cli.console import TerminalConsole
+from anomscan.cli.findings import show_tally
 from anomscan.detectors import cohorts as building
+from anomscan.jobs.tally import Tally
 from anomscan.reports.records import read_records
 from anomscan.reports.scores import ScoreFile
 
@@ -194,6 +198,27 @@ def test_the_scores_have_what_was_expected_of_assets_with_incidents(site):
     assert np.isfinite(gap).all()
     assert np.isnan(quiet).all()
     assert np.isnan(cohort).all()
+
+
+@pytest.mark.parametrize(("encoding", "drawn"), [("utf-8", True), ("ascii", False), (None, False)])
+def test_a_terminal_shows_the_course_of_the_values_in_80_columns(monkeypatch, capsys, encoding, drawn):
+    class Screen(io.TextIOWrapper):
+        def isatty(self):
+            return encoding is not None
+
+    screen = Screen(io.BytesIO(), encoding or "utf-8", errors="replace")
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    words = "dropped: 8 % below expected since 2023-07-10 (29 days, 1.9 prt7 x days lost), still so"
+    tally = Tally(open=[(-2.0, "S0109", words, "▇▇▆▇▇▆▇▂▁▂▁▁▂▁▁▁")])
+    show_tally(TerminalConsole(), tally)
+    screen.seek(0)
+    lines = screen.read().splitlines()
+    assert any("S0109  ▇▇▆▇▇▆▇▂▁▂▁▁▂▁▁▁  dropped: 8 % below" in line for line in lines) == drawn
+    assert ("▁" in "".join(lines)) == drawn
+    assert max(map(len, lines[:-1])) <= 80
+    assert "still so" in "".join(lines)
 
 
 def test_every_verdict_stands_up(site):

@@ -92,6 +92,16 @@ class TerminalConsole:
         """Whether there is a terminal for questions."""
         return sys.stdin.isatty()
 
+    def can_draw(self, characters: str) -> bool:
+        """Whether messages go to a terminal that has such characters."""
+        if not sys.stderr.isatty() or os.environ.get("TERM") in ("dumb", "linux"):
+            return False
+        try:
+            characters.encode(sys.stderr.encoding or "ascii")
+        except (UnicodeEncodeError, LookupError):
+            return False
+        return True
+
     def agrees(self, question: str) -> bool:
         """Ask a question on stderr; anything but a clear yes is a no."""
         print(f"{seen(question)} [y/N] ", end="", file=sys.stderr, flush=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 from anomscan.cli.console import TerminalConsole
+from anomscan.incidents.sparkline import BLOCKS
 from anomscan.wording import counted, listed
 
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ def show_tally(console: TerminalConsole, tally: Tally, *, window: int | None = N
         if tally.findings > len(tally.ranked):
             console.info(f"... and {counted(tally.findings - len(tally.ranked), 'more asset')} with findings")
     if tally.open:
-        worst = [(asset, words) for _, asset, words in tally.open]
-        console.table("open incidents, the worst first", ("asset", "what"), worst, data=False)
+        drawn = console.can_draw(BLOCKS)
+        worst = [(asset, line if drawn else "", tuple(words.split())) for _, asset, words, line in tally.open]
+        console.table("open incidents, the worst first", ("asset", "values", "what"), worst, data=False)
         if tally.unshown_open:
             console.info(f"... and {counted(tally.unshown_open, 'more open incident')}")
     if tally.stages:

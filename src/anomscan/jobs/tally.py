@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from anomscan.errors import ExitCode, worst
@@ -46,8 +46,8 @@ class Tally:
     hardly_watched
         Assets with days on which their cut-off was inflated by what their windows held.
     open
-        (less the largest score, asset, in words) of the open incidents, the worst ``NAMED``; ``unshown_open`` counts
-        the others.
+        (less the largest score, asset, in words, the values as a line of blocks) of the open incidents, the worst
+        ``NAMED``; ``unshown_open`` counts the others.
     stages
         Seconds that workers spent on each stage of the work, summed over the workers.
     """
@@ -67,16 +67,24 @@ class Tally:
     most: dict[str, float] = field(default_factory=dict)
     stale: str = ""
     hardly_watched: int = 0
-    open: list[tuple[float, str, str]] = field(default_factory=list)
+    open: list[tuple[float, str, str, str]] = field(default_factory=list)
     unshown_open: int = 0
     stages: dict[str, float] = field(default_factory=dict)
 
-    def add(self, record: Record, notes: Iterable[str] = ()) -> None:
-        """Count one asset; a cohort's record is not one."""
+    def add(self, record: Record, notes: Iterable[str] = (), lines: Sequence[str] = ()) -> None:
+        """Count one asset; a cohort's record is not one.
+
+        Parameters
+        ----------
+        notes
+            What a person should know about it.
+        lines
+            The values about each of its open incidents as a line of blocks; none where they are not at hand.
+        """
+        is_open = [each for each in record.incidents if each.open]
         self.open += [
-            (-abs(each.peak.score if each.peak else 0.0), record.asset, in_words(each))
-            for each in record.incidents
-            if each.open
+            (-abs(each.peak.score if each.peak else 0.0), record.asset, in_words(each), line)
+            for each, line in zip(is_open, lines or [""] * len(is_open), strict=True)
         ]
         self.incidents += len(record.incidents)
         self.open_incidents += sum(each.open for each in record.incidents)

@@ -22,6 +22,7 @@ from anomscan.errors import AssetError
 from anomscan.incidents.explained import Explained, explained
 from anomscan.incidents.incident import Incident
 from anomscan.incidents.joining import Joining
+from anomscan.incidents.sparkline import sparkline
 from anomscan.jobs.finished import Finished
 from anomscan.jobs.job import Known
 from anomscan.jobs.tally import Tally
@@ -215,9 +216,9 @@ class Work:
         """Results in the form in which they are kept; one that cannot be encoded is a failure, too."""
         packed, tally = [], Tally()
         for told in surviving(self._told, results):
-            ((record, result, notes),) = self._told([Explained(told)]) if isinstance(told, Failure) else (told,)
+            ((record, result, notes, lines),) = self._told([Explained(told)]) if isinstance(told, Failure) else (told,)
             packed.append(result)
-            tally.add(record, notes)
+            tally.add(record, notes, lines)
         if self.backtest.rules.threshold is None and not self.backtest.whole:
             scans = [each.result for each in results if isinstance(each.result, AssetScan)]
             tally.hardly_watched = sum(bool(scan.inflated.any()) for scan in scans)
@@ -227,14 +228,17 @@ class Work:
         tally.shorten()
         return Finished(packed, tally)
 
-    def _told(self, results: Sequence[Explained]) -> list[tuple[Record, EncodedRecord, list[str]]]:
+    def _told(self, results: Sequence[Explained]) -> list[tuple[Record, EncodedRecord, list[str], list[str]]]:
         told = []
         for each in results:
             record = record_of(
                 each, schema=self.schema, detector=self.backtest.detector.name, shingle=self.backtest.rules.shingle
             )
             notes = notes_of(each.result, self.backtest.min_severity)
-            told.append((record, EncodedRecord.of(record, each, self.columns), notes))
+            lines = []
+            if isinstance(each.result, AssetScan):
+                lines = [sparkline(each.result.series, incident) for incident in each.incidents if incident.open]
+            told.append((record, EncodedRecord.of(record, each, self.columns), notes, lines))
         return told
 
 
