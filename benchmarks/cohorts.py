@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks import fleets
 
-from anomscan.config import ControlChartDetector as ControlChartSettings
+from anomscan.config import ControlChartSettings
 from anomscan.detectors.cohorts import cohorts_of
 from anomscan.detectors.control_chart.detector import ControlChart
 from anomscan.jobs.fetch import keep_assets

@@ -8,7 +8,7 @@ import time
 import numpy as np
 from benchmarks.forest import daily_ratio, fit, points, seconds
 
-from anomscan.config import NearestDetector
+from anomscan.config import NearestSettings
 from anomscan.detectors.nearest.detector import NearestPast
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.series import Series
@@ -25,7 +25,7 @@ def series(rows: int, cadence: str) -> Series:
 
 
 def main() -> None:
-    detector = NearestPast("nearest", NearestDetector(kind="nearest"))
+    detector = NearestPast("nearest", NearestSettings(kind="nearest"))
     forest, asset = fit(points(10_000, 7, seed=0)), series(DAYS, "1D")
     queries = shingles(asset.values, 7)
     own, other = [], []

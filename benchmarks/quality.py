@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from anomscan.config import NearestDetector
+from anomscan.config import NearestSettings
 from anomscan.detectors.nearest.detector import NearestPast
 from anomscan.errors import AnomscanError
 from anomscan.telemetry.cadence import Cadence
@@ -52,7 +52,7 @@ def nearest(item: dict[str, Any], **settings: Any) -> np.ndarray:
     values = item["X"]
     names = tuple(f"v{k}" for k in range(values.shape[1]))
     at = np.datetime64("2000-01-01", "us") + np.arange(len(values)) * np.timedelta64(1, "m")
-    config = NearestDetector(kind="nearest", min_history=item["train"], **settings)
+    config = NearestSettings(kind="nearest", min_history=item["train"], **settings)
     (found,) = NearestPast("nearest", config).score([Series(item["id"], Cadence.parse("1min"), names, at, values)], 1)
     if isinstance(found, AnomscanError):
         raise found

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from anomscan import memory
-from anomscan.config import RcfDetector, TrainSettings
+from anomscan.config import RcfSettings, TrainSettings
 from anomscan.detectors.rcf.training import train
 from anomscan.errors import InputError
 from fleets import daily, layout
@@ -39,7 +39,7 @@ def test_a_forest_that_is_too_large_says_how_large(tmp_path, monkeypatch):
     variables = tuple(f"v{number}" for number in range(10_000))
     fleet = [daily("a", np.random.default_rng(0).random((60, len(variables))), variables)]
     model = tmp_path / "rcf.forest"
-    asked = (RcfDetector(model=model), TrainSettings(samples=50, min_std=0, max_std=9))
+    asked = (RcfSettings(model=model), TrainSettings(samples=50, min_std=0, max_std=9))
     with pytest.raises(
         InputError,
         match=r"a forest of 300 trees of 44 points with 70,000 numbers each takes about [\d.]+ GB of memory, and "

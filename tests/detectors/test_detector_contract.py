@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from anomscan.config import ControlChartDetector, NearestDetector
-from anomscan.config import SageMakerDetector as Settings
+from anomscan.config import ControlChartSettings, NearestSettings
+from anomscan.config import SageMakerSettings as Settings
 from anomscan.detectors.base import Capabilities, Scores
 from anomscan.detectors.control_chart.detector import ControlChart
 from anomscan.detectors.nearest.detector import NearestPast
@@ -182,9 +182,9 @@ def loopback():
 LOCAL = {
     "rcf": rcf,
     "control-chart": lambda: ControlChart(
-        "chart", ControlChartDetector(kind="control-chart", view="own", min_history=HISTORY)
+        "chart", ControlChartSettings(kind="control-chart", view="own", min_history=HISTORY)
     ),
-    "nearest": lambda: NearestPast("nearest", NearestDetector(kind="nearest", half_lives=[1], min_history=HISTORY)),
+    "nearest": lambda: NearestPast("nearest", NearestSettings(kind="nearest", half_lives=[1], min_history=HISTORY)),
 }
 
 

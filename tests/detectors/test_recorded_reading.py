@@ -19,7 +19,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from anomscan.config import RecordedDetector as RecordedSettings
+from anomscan.config import RecordedSettings
 from anomscan.detectors.recorded import Recorded, archive
 from anomscan.detectors.registry import opened
 from anomscan.errors import InputError, OutputError

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from anomscan.config import RcfDetector as RcfSettings
-from anomscan.config import SageMakerDetector as Settings
+from anomscan.config import RcfSettings
+from anomscan.config import SageMakerSettings as Settings
 from anomscan.detectors.recording import digest, taped
 from anomscan.detectors.registry import opened
 from anomscan.errors import AssetError, ConfigError, InputError, OutputError, ServiceError

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from anomscan.config import AzureDetector
+from anomscan.config import AzureSettings
 from anomscan.detectors.azure.client import Mvad
 from anomscan.errors import AnomscanError
 from anomscan.origins import origin_of
@@ -130,5 +130,5 @@ def test_of_settings(what: str) -> None:
 
 
 def mvad(endpoint: str) -> Mvad:
-    settings = AzureDetector(kind="azure", endpoint=endpoint, key=KEY, deadline_s=0.2, calls_per_minute=1e6)
+    settings = AzureSettings(kind="azure", endpoint=endpoint, key=KEY, deadline_s=0.2, calls_per_minute=1e6)
     return Mvad(settings)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from anomscan.config import AzureDetector
+from anomscan.config import AzureSettings
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.series import Series
 
 KEY = "0123456789abcdef-the-key-of-the-service"
 
 
-def settings(url: str, **changes: object) -> AzureDetector:
+def settings(url: str, **changes: object) -> AzureSettings:
     """Settings of a service that may be asked as often as one likes."""
     quick = {"calls_per_minute": 1e6, "poll_s": 0.01, "model_id": "m"}
-    return AzureDetector.model_validate({"kind": "azure", "endpoint": url, "key": KEY, **quick, **changes})
+    return AzureSettings.model_validate({"kind": "azure", "endpoint": url, "key": KEY, **quick, **changes})
 
 
 def series_of(values: np.ndarray, variables: tuple[str, ...] | None = None, start: str = "2021-01-01") -> Series:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from anomscan.config import SageMakerDetector
+from anomscan.config import SageMakerSettings
 from anomscan.detectors.sagemaker.runtime import connect
 from anomscan.errors import AnomscanError, ConfigError, ServiceError
 from anomscan.storage.aws import client, refusals
@@ -23,7 +23,7 @@ def ask_s3() -> object:
 
 
 def connect_to_an_endpoint() -> object:
-    return connect(SageMakerDetector(kind="sagemaker", endpoint="fleet-rcf"))
+    return connect(SageMakerSettings(kind="sagemaker", endpoint="fleet-rcf"))
 
 
 def read_a_secret() -> object:

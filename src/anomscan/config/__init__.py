@@ -5,46 +5,45 @@ Every key has its home here. An environment variable names a key by its path, tw
 without one, in the working directory) is read as if it were the environment, which wins over it.
 """
 
+from anomscan.config.detector_sections import (
+    AzureSettings,
+    ControlChartSettings,
+    DetectorSettings,
+    NearestSettings,
+    RcfSettings,
+    RecordedSettings,
+    SageMakerSettings,
+    SageMakerTraining,
+)
 from anomscan.config.files import files_named
 from anomscan.config.loading import DEFAULT_FILE, Loaded, load
-from anomscan.config.sections import (
-    AssetColumns,
-    AssetsSettings,
-    AzureDetector,
-    Columns,
-    ControlChartDetector,
-    DetectorSettings,
-    FilesSource,
-    NearestDetector,
-    RcfDetector,
-    RecordedDetector,
-    RestSource,
-    SageMakerDetector,
-    SageMakerTraining,
-    ScanSettings,
-    SourceSettings,
-    SqlSource,
-    TrainSettings,
-    is_reference,
-)
+from anomscan.config.sections import AssetColumns, AssetsSettings, ScanSettings, TrainSettings
 from anomscan.config.settings import Settings
 from anomscan.config.showing import explain
+from anomscan.config.source_sections import (
+    Columns,
+    FilesSource,
+    RestSource,
+    SourceSettings,
+    SqlSource,
+    is_reference,
+)
 
 __all__ = [
     "DEFAULT_FILE",
     "AssetColumns",
     "AssetsSettings",
-    "AzureDetector",
+    "AzureSettings",
     "Columns",
-    "ControlChartDetector",
+    "ControlChartSettings",
     "DetectorSettings",
     "FilesSource",
     "Loaded",
-    "NearestDetector",
-    "RcfDetector",
-    "RecordedDetector",
+    "NearestSettings",
+    "RcfSettings",
+    "RecordedSettings",
     "RestSource",
-    "SageMakerDetector",
+    "SageMakerSettings",
     "SageMakerTraining",
     "ScanSettings",
     "Settings",

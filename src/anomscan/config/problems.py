@@ -9,9 +9,10 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from anomscan.config.detector_sections import DetectorSettings
 from anomscan.config.lines import Path
-from anomscan.config.sections import DetectorSettings, SourceSettings
 from anomscan.config.settings import Settings, nearest
+from anomscan.config.source_sections import SourceSettings
 from anomscan.errors import ConfigError, together
 
 

@@ -7,27 +7,23 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
+from anomscan.config.detector_sections import DetectorSettings, RcfSettings
+from anomscan.config.section import Section
 from anomscan.config.sections import (
     AssetsSettings,
     Defaults,
-    DetectorSettings,
-    FilesSource,
     IncidentsSettings,
-    RcfDetector,
     ReportSettings,
-    RestSource,
     ScanSettings,
-    Section,
-    SourceSettings,
-    SqlSource,
     StoreSettings,
     TrainSettings,
 )
+from anomscan.config.source_sections import FilesSource, RestSource, SourceSettings, SqlSource
 from anomscan.errors import ConfigError
 
 
 def _detectors() -> dict[str, DetectorSettings]:
-    return {"rcf": RcfDetector()}
+    return {"rcf": RcfSettings()}
 
 
 class Settings(Section):

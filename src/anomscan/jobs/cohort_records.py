@@ -10,7 +10,7 @@ import numpy as np
 from anomscan.backtest.asset import AssetScan
 from anomscan.backtest.failures import Failure
 from anomscan.backtest.fleet import Backtest
-from anomscan.config import ControlChartDetector, ScanSettings
+from anomscan.config import ControlChartSettings, ScanSettings
 from anomscan.detectors.control_chart.detector import ControlChart
 from anomscan.incidents.explained import Explained, explained
 from anomscan.incidents.joining import Joining
@@ -37,7 +37,7 @@ def cohort_results(
     chosen
         The detector's settings; where they are those of control charts, the cohorts are charted by them, too.
     """
-    config = chosen if isinstance(chosen, ControlChartDetector) else ControlChartDetector(kind="control-chart")
+    config = chosen if isinstance(chosen, ControlChartSettings) else ControlChartSettings(kind="control-chart")
     chart = ControlChart(backtest.detector.name, config.model_copy(update={"view": "own"}), None, scan.skip_health)
     wanted = (
         None if assets is None else {PREFIX + name for each in assets if (name := cohorts.cohort(each)) is not None}

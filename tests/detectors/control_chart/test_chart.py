@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from anomscan.config import ControlChartDetector
+from anomscan.config import ControlChartSettings
 from anomscan.detectors.control_chart import steps
 from anomscan.detectors.control_chart.chart import chart
 from anomscan.detectors.control_chart.detector import ControlChart
@@ -24,7 +24,7 @@ LIMITS = Thresholds.of("1/20y", DAY, 1)
 
 
 def chart_of(**settings):
-    return ControlChart("chart", ControlChartDetector(kind="control-chart", **{"view": "own", **settings}))
+    return ControlChart("chart", ControlChartSettings(kind="control-chart", **{"view": "own", **settings}))
 
 
 def noise(n=400, seed=0, scale=0.01):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anomscan.config import ControlChartDetector
+from anomscan.config import ControlChartSettings
 from anomscan.detectors.control_chart.detector import ControlChart
 from fleets import daily
 
@@ -26,7 +26,7 @@ def test_the_labelled_shift_is_found_within_two_weeks():
     places = np.array([(day - days[0]).days for day in days])
     values = np.full(places[-1] + 1, np.nan)
     values[places] = [float(row["value"] or "nan") for row in rows]
-    detector = ControlChart("chart", ControlChartDetector(kind="control-chart", view="own"))
+    detector = ControlChart("chart", ControlChartSettings(kind="control-chart", view="own"))
     (found,) = detector.score([daily("plant", values)], 1)
     flagged = np.flatnonzero(found.score > 1)
     after = flagged[flagged >= places[label]]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomscan.config import NearestDetector
+from anomscan.config import NearestSettings
 from anomscan.detectors.kernel import native
 from anomscan.detectors.nearest import steps
 from anomscan.detectors.nearest.detector import NearestPast
@@ -19,7 +19,7 @@ from fleets import daily
 
 
 def detector(**wanted):
-    return NearestPast("nearest", NearestDetector(kind="nearest", **wanted))
+    return NearestPast("nearest", NearestSettings(kind="nearest", **wanted))
 
 
 def scored(values, **wanted):

@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from anomscan.config import RcfDetector, TrainSettings
+from anomscan.config import RcfSettings, TrainSettings
 from anomscan.detectors.points import as_points
 from anomscan.detectors.rcf import Forest
 from anomscan.detectors.rcf.growing import grow
@@ -46,7 +46,7 @@ def fleet_of(assets, variables, days=DAYS):
 
 
 def section(path, **options):
-    return RcfDetector(kind="rcf", model=path, **options)
+    return RcfSettings(kind="rcf", model=path, **options)
 
 
 def on_all_points(fleet, kind, settings):

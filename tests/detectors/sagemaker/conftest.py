@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from anomscan.config import SageMakerDetector as Settings
+from anomscan.config import SageMakerSettings as Settings
 from anomscan.detectors.rcf import Forest
 from anomscan.detectors.sagemaker.detector import SageMakerDetector
 from anomscan.detectors.sagemaker.runtime import Runtime

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomscan.config import SageMakerDetector as Settings
+from anomscan.config import SageMakerSettings as Settings
 from anomscan.detectors.base import Scores
 from anomscan.detectors.sagemaker import wire
 from anomscan.detectors.sagemaker.faults import meaning

@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 import pytest
 
-from anomscan.config import SageMakerDetector as Settings
+from anomscan.config import SageMakerSettings as Settings
 from anomscan.detectors.exemplars import Exemplars
 from anomscan.detectors.sagemaker.planning import Wish, make_plan
 from anomscan.detectors.sagemaker.training import Account, Made

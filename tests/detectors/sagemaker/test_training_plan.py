@@ -10,7 +10,7 @@ import types
 import numpy as np
 import pytest
 
-from anomscan.config import SageMakerDetector as Settings
+from anomscan.config import SageMakerSettings as Settings
 from anomscan.detectors.exemplars import Exemplars
 from anomscan.detectors.rcf import Forest
 from anomscan.detectors.sagemaker.image import image_of

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
-from anomscan.config import AzureDetector as AzureSettings
+from anomscan.config import AzureSettings
 from anomscan.detectors.azure.data import DataSchema, Table, files, write
 from anomscan.errors import ConfigError, MissingExtraError, ServiceError
 from anomscan.storage.scratch import scratch_folder

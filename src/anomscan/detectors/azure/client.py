@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from anomscan.config import AzureDetector as AzureSettings
+from anomscan.config import AzureSettings
 from anomscan.detectors.azure.faults import LOCALLY, BadResponseError, masked, refusal, unreachable
 from anomscan.errors import ConfigError, MissingExtraError, ServiceError
 from anomscan.origins import origin_of

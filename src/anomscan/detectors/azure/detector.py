@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from anomscan.config import AzureDetector as AzureSettings
+from anomscan.config import AzureSettings
 from anomscan.detectors.azure.blob import Staging
 from anomscan.detectors.azure.client import Mvad, status_of
 from anomscan.detectors.azure.data import DataSchema, Table, iso

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from anomscan.config import AzureDetector as Settings
+from anomscan.config import AzureSettings as Settings
 from anomscan.detectors.base import Detector
 from anomscan.detectors.kind import Console, Kind, TrainingRequest
 from anomscan.errors import AnomscanError, ConfigError

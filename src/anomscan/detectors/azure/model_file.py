@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from anomscan.config import AzureDetector as AzureSettings
+from anomscan.config import AzureSettings
 from anomscan.errors import ModelError
 from anomscan.storage.durable import replace_file
 from anomscan.storage.untrusted import parse_json, read_regular

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from anomscan.config import AzureDetector as AzureSettings
+from anomscan.config import AzureSettings
 from anomscan.detectors.azure import model_file
 from anomscan.detectors.azure.blob import Staging
 from anomscan.detectors.azure.client import Mvad, status_of

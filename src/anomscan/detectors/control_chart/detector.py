@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from anomscan.config import ControlChartDetector as Config
+from anomscan.config import ControlChartSettings as Config
 from anomscan.detectors.base import Capabilities, Scores
 from anomscan.detectors.control_chart.chart import chart
 from anomscan.detectors.control_chart.normal import memory

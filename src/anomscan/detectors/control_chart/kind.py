@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from anomscan.config import ControlChartDetector as Settings
+from anomscan.config import ControlChartSettings as Settings
 from anomscan.detectors.base import Detector
 from anomscan.detectors.kind import Kind
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anomscan.config import NearestDetector as Config
+from anomscan.config import NearestSettings as Config
 from anomscan.detectors.base import Capabilities, Scores
 from anomscan.detectors.nearest.channels import FARTHEST, FARTHEST_OF_MANY, channels_of
 from anomscan.detectors.nearest.past import Past, matches

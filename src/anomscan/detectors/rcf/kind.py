@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from anomscan.config import RcfDetector as Settings
+from anomscan.config import RcfSettings as Settings
 from anomscan.detectors.base import Detector
 from anomscan.detectors.cohorts import cohorts_of
 from anomscan.detectors.exemplar_tables import show_exemplars

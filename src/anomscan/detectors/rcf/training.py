@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from anomscan.config import RcfDetector as RcfSettings
-from anomscan.config import TrainSettings
+from anomscan.config import RcfSettings, TrainSettings
 from anomscan.detectors.exemplars import Criteria, Exemplars, choose
 from anomscan.detectors.rcf.forest import Forest
 from anomscan.detectors.rcf.severity import Severity

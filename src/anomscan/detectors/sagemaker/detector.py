@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from anomscan.config import SageMakerDetector as Settings
+from anomscan.config import SageMakerSettings as Settings
 from anomscan.detectors.base import Capabilities, Scores
 from anomscan.detectors.batches import Points
 from anomscan.detectors.recording import Scorer

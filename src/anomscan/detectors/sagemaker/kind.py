@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anomscan.config import SageMakerDetector as Settings
+from anomscan.config import SageMakerSettings as Settings
 from anomscan.detectors.base import Detector
 from anomscan.detectors.exemplar_tables import show_exemplars
 from anomscan.detectors.kind import Console, Kind, TrainingRequest

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from anomscan import __version__
-from anomscan.config import SageMakerDetector as Settings
+from anomscan.config import SageMakerSettings as Settings
 from anomscan.detectors.exemplars import Exemplars
 from anomscan.detectors.points import as_points
 from anomscan.detectors.sagemaker import calls

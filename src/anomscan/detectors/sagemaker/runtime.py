@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from anomscan.config import SageMakerDetector as Settings
+from anomscan.config import SageMakerSettings as Settings
 from anomscan.detectors.points import Floats32
 from anomscan.detectors.sagemaker import wire
 from anomscan.errors import AnomscanError, AssetError, ConfigError, MissingExtraError, ServiceError
