@@ -223,7 +223,7 @@ class Run:
 
     def report(self, tally: Tally, started: datetime) -> dict[str, Any]:
         """The facts of the run when it is done."""
-        arrived = self.work.snapshot.arrived
+        arrived, threshold = self.work.snapshot.arrived, self.work.backtest.detector.capabilities.threshold
         return {
             "anomscan": __version__,
             "schema": self.job.schema,
@@ -232,6 +232,7 @@ class Run:
             "config_hash": _hash(self.facts),
             "data_hash": self.work.snapshot.revision,
             "data_arrived": None if arrived is None else instant_text(arrived),
+            **({} if threshold is None else {"threshold": threshold}),
             "started": started.isoformat(timespec="seconds"),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "assets": tally.assets,

@@ -72,7 +72,7 @@ class Pages:
             summary=summary,
             ranked=summary.ranked(),
             unit=summary.unit,
-            rule=_rule(facts.get("scan"), summary.command),
+            rule=_rule(facts, summary.command),
             facts=list(_flat(facts)),
             notes=notes,
             charts=charts,
@@ -153,16 +153,23 @@ def _timelines(summary: Summary) -> Callable[[AssetFindings], list[tuple[int, in
     return timeline
 
 
-def _rule(scan: Any, command: str) -> str | None:
+def _rule(facts: Mapping[str, Any], command: str) -> str | None:
     """The cut-off in words, if the facts of the run contain it."""
-    numbers = [scan.get(name) for name in ("window", "shingle", "sigma")] if isinstance(scan, Mapping) else [None]
-    if not all(isinstance(number, (int, float)) for number in numbers):
+    scan, threshold = facts.get("scan"), facts.get("threshold")
+    if isinstance(threshold, (int, float)):
+        return f"Anomalous: a score above {threshold:g}, the threshold of the detector."
+    if not isinstance(scan, Mapping):
         return None
+    if not all(isinstance(scan.get(name), (int, float)) for name in ("window", "shingle", "sigma")):
+        return None
+    widened = f"a score sees {scan['shingle']} samples, and spans are widened to them."
+    if scan.get("cutoff") == "rank":
+        return f"Anomalous: a score above the asset's earlier ones, by a budget of {scan.get('budget')}; {widened}"
     over = "the whole stretch" if command == "detect" else f"the last {scan['window']} samples"
+    middle, spread = ("median", "scaled MAD") if scan.get("cutoff") == "median-mad" else ("mean", "std")
     newest = ", the newest left out" if command == "scan" and scan.get("baseline") == "exclude-newest" else ""
     return (
-        f"Anomalous: a score above mean + {scan['sigma']:g} std of the scores over {over}{newest}; "
-        f"a score sees {scan['shingle']} samples, and spans are widened to them."
+        f"Anomalous: a score above {middle} + {scan['sigma']:g} {spread} of the scores over {over}{newest}; {widened}"
     )
 
 
