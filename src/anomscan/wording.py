@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+
+#: What commands a terminal, ends a line or turns text round: C0, C1, separators, bidi; and half surrogates.
+UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def seen(text: str) -> str:
+    r"""The text as one line that commands no terminal: whatever came with the data is shown as an escape.
+
+    >>> print(seen("red\x1b[31m\nerror: forged"))
+    red\x1b[31m\nerror: forged
+    """
+    return UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def counted(count: int, thing: str, things: str | None = None) -> str:

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from anomscan.cli.console import TerminalConsole, seen
+from anomscan.cli.console import TerminalConsole
+from anomscan.wording import seen
 
 HOSTILE = [
     "\x1b]0;owned\x07\x1b[2J",

@@ -111,6 +111,13 @@ def test_a_file_name_is_safe_short_and_its_ids_own(asset: str, other: str) -> No
     assert (stem == chart_stem(other)) == (asset == other)
 
 
+def test_what_commands_a_terminal_is_shown_as_an_escape() -> None:
+    found = [record("a\x1b[2J\x9b31m\u202eb", anomaly("2017-03-07"))]
+    text = "".join(listings.markdown(found, title="t"))
+    assert not {"\x1b", "\x9b", "\u202e"} & set(text)
+    assert r"a\\x1b" in text
+
+
 def test_markdown_of_a_hostile_id_stays_one_row_of_text() -> None:
     rows = "".join(listings.markdown([record("a|b\n| <b> [x](y)", anomaly("2017-03-07"))], title="t")).splitlines()
     assert rows[-1] == "| a\\|b \\| &lt;b&gt; \\[x\\](y) | 0 | 1 | 4.50 |  |"

@@ -14,10 +14,11 @@ import typer
 
 from anomscan import __version__
 from anomscan.cli.commands import LazyCommands
-from anomscan.cli.console import TerminalConsole, seen
+from anomscan.cli.console import TerminalConsole
 from anomscan.cli.interrupts import Interrupted, arrived, listen
 from anomscan.cli.streams import ReaderGoneError, prepare
 from anomscan.errors import AnomscanError, ExitCode, OutputError
+from anomscan.wording import seen
 
 # Plain help: drawing it with rich would double the time it takes to show it.
 app = typer.Typer(

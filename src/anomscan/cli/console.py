@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,23 +11,12 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from anomscan.wording import counted
+from anomscan.wording import UNSEEN, counted, seen
 
 #: Seconds between two lines of progress without a terminal.
 _LINE_S = 30.0
 #: Characters in a line where there is no terminal.
 _WIDTH = 200
-#: What commands a terminal, ends a line or turns text round: C0, C1, separators, bidi; and half surrogates.
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def seen(text: str) -> str:
-    r"""The text as one line that commands no terminal: whatever came with the data is shown as an escape.
-
-    >>> print(seen("red\x1b[31m\nerror: forged"))
-    red\x1b[31m\nerror: forged
-    """
-    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class Advance(Protocol):
@@ -217,7 +205,7 @@ class TerminalConsole:
             now = datetime.now(UTC).isoformat(timespec="seconds")
             line = json.dumps({"time": now, "level": level, "message": message, **facts}, ensure_ascii=False)
             # JSON's own escapes, so that readers get what was meant
-            line = _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+            line = UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
         else:
             line = seen(message if level in ("info", "debug") else f"{level}: {message}")
         print(line, file=sys.stderr, flush=True)

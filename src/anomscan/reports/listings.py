@@ -11,7 +11,7 @@ from anomscan.errors import ConfigError
 from anomscan.reports.links import asset_link, check_asset_url
 from anomscan.reports.records import Record
 from anomscan.reports.summary import AssetFindings, Summary, in_span, worst_sigma
-from anomscan.wording import counted
+from anomscan.wording import counted, seen
 
 CSV_COLUMNS = ("asset", "start", "end", "anomalous_samples", "max_sigma", "max_score", "in_sample_samples", "detector")
 
@@ -134,5 +134,5 @@ def _markdown_row(finding: AssetFindings, template: str | None) -> str:
 
 def _markdown(text: str) -> str:
     """Text that stays text in the cell of a table: no markup, no pipe, no line break."""
-    escaped = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", " ".join(text.split()))
+    escaped = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", seen(" ".join(text.split())))
     return html.escape(escaped, quote=False)
