@@ -11,6 +11,7 @@ from anomscan.config import Columns, RestSource
 from anomscan.retrying import Clock
 from anomscan.sources.base import AssetFailure, Notice, Request
 from anomscan.sources.rest.source import Rest
+from anomscan.telemetry.rows import ORIGIN
 from servers.rest_faults import Impatient
 
 KEY = "k3y-that-must-not-show"
@@ -39,7 +40,8 @@ def take(source: Rest, request: Request) -> Items:
     notices: list[str] = []
     for item in source.fetch(request):
         if isinstance(item, pa.Table):
-            assert item.schema == source.layout.schema
+            assert item.schema == source.layout.numbered
+            item = item.drop_columns([ORIGIN])
             rows += [tuple(row.values()) for row in item.to_pylist()]
         elif isinstance(item, AssetFailure):
             failures[item.asset] = str(item.error)

@@ -68,7 +68,7 @@ def failure(source: Source) -> str:
         (GOOD + "x,20170102,1\n", "'20170102' is not a timestamp"),
         (GOOD + "x,0000-01-01,1\n", "'0000-01-01' is outside the years 1 to 9999"),
         (GOOD + "x,2017-01-02T06:00,1\n", "'2017-01-02T06:00' is not a date though the cadence is 1D"),
-        (GOOD + "x,2017-01-02T00:00Z,1\n", "'2017-01-02T00:00Z' at"),
+        (GOOD + "x,2017-01-02T00:00Z,1\n", "'2017-01-02T00:00Z' has an offset from UTC, unlike '2017-01-01'"),
         (GOOD + "x" * 100 + ",2017-01-02," + "y" * 100 + "\n", "'" + "y" * 40 + "...' is not a number"),
     ],
 )
@@ -141,7 +141,7 @@ def test_gzip_cut_or_not_gzip(tmp_path: Path, files: Files) -> None:
         ([], "t.jsonl is empty"),
         ([""], "t.jsonl has no rows"),
         (['{"a":"x","t":"2017-01-01"}'], "t.jsonl has no column 'v' (it has: a, t)"),
-        (['{"a":"x","tt":"2017-01-01"}'], "t.jsonl line 1 has no column 't' (did you mean 'tt'? it has: a, tt)"),
+        (['{"a":"x","tt":"2017-01-01"}'], "t.jsonl has no column 't' (did you mean 'tt'? it has: a, tt)"),
         (['{"a":"x","t":"2017-01-01","v":1}', '{"a":"x","t":"20'], "t.jsonl line 2 is not JSON"),
         (['{"a":"x","t":"2017-01-01","v":1}{}'], "t.jsonl line 1 is not JSON"),
         (['{"a":"\\uD800","t":"2017-01-01","v":1}'], "t.jsonl line 1 is not UTF-8 text"),
@@ -249,11 +249,13 @@ class TestOneFileAnAsset:
         assert len(tables) == 1
         assert failures == []
 
-    def test_files_that_differ_in_offsets_are_a_mix(self, tmp_path: Path, files: Files) -> None:
+    def test_files_that_differ_in_offsets_are_told(self, tmp_path: Path, files: Files, parts: Any) -> None:
         (tmp_path / "x.csv").write_text("t,v\n2016-01-01,1\n")
         (tmp_path / "y.csv").write_text("t,v\n2016-01-01T00:00Z,1\n")
-        told = failure(files(".", columns=self.COLUMNS))
-        assert "with and without an offset" in told
+        tables, failures, notices = parts(files(".", columns=self.COLUMNS).fetch(Request()))
+        assert (len(tables), failures) == (2, [])
+        (told,) = (notice.text for notice in notices)
+        assert "with an offset from UTC, as '2016-01-01T00:00Z'" in told
         assert "x.csv line 2" in told
         assert "y.csv line 2" in told
 

@@ -136,3 +136,16 @@ def test_a_tolerance_of_half_a_step_is_refused() -> None:
         FilesSource(**keys, align="nearest")
     assert FilesSource(**keys, align="nearest", align_tolerance="29s").tolerance_us == 29_000_000
     assert FilesSource(**keys).tolerance_us == 0
+
+
+def test_a_reject_says_where_its_row_stood(fetch: Fetch, tmp_path: Path) -> None:
+    report = fetch([*ROWS, *ODD], duplicates="reject")
+    places = [reason.partition(": asset")[0].partition(": contradicting")[0] for reason in reasons(report)]
+    files = [f"{tmp_path / 't.csv'} line {line}" for line in (13, 20, 21)]
+    query = [f"row {row} of the query of source 's'" for row in (12, 19, 20)]
+    records = [f"asset 'B', record {record}" for record in (6, 7, 8)]
+    assert sorted(places) in [sorted(files), sorted(query), sorted(records)]
+
+
+def reasons(report: FetchReport) -> list[str]:
+    return [reject.reason for reject in report.rejects]

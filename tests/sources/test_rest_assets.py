@@ -53,7 +53,7 @@ def failing(reply: Reply, **keys: Any) -> str:
             "no column 'temperature'",
         ),
         (Reply(body=[GOOD[0] | {"temperature": "warm"}]), "record 1, column 'temperature': 'warm' is not a number"),
-        (Reply(body=[*GOOD, {"timestamp": "\ud800"}]), "not Unicode"),
+        (Reply(body=[{"timestamp": "\ud800"}]), "record 1 has text that is not Unicode"),
         (Reply(body=b"\x1f\x8b\x08x", headers={"Content-Encoding": "gzip"}), "broken gzip"),
         (
             Reply(302, b"", {"Location": "http://localhost:1/login?next=x"}),

@@ -126,8 +126,9 @@ def test_mixed_offsets_and_none_are_refused_across_pieces() -> None:
     times = Times(Cadence.parse("1h"), "UTC", None)
     read(["2017-01-01T00:00"], times=times)
     told = refused(["2017-01-01T01:00Z"], times=times)
-    assert "'2017-01-01T01:00Z' at row 1, column 't' and '2017-01-01T00:00' at row 1" in told
-    assert "'2017-01-02' at row 2" in refused(["2017-01-01T00:00Z", "2017-01-02"])
+    assert "row 1, column 't': '2017-01-01T01:00Z' has an offset from UTC, unlike '2017-01-01T00:00' at row 1" in told
+    assert "row 2, column 't': '2017-01-02' has no offset" in refused(["2017-01-01T00:00Z", "2017-01-02"])
+    assert "row 1, column 't': '2017-01-01T00:00Z' has an" in refused(["2017-01-01T00:00Z", "2017-01-02", "2017-01-03"])
 
 
 class TestDailyStamps:

@@ -17,7 +17,7 @@ from anomscan.errors import AssetError, ConfigError
 from anomscan.jobs.clock_changes import clock_changes
 from anomscan.jobs.odd_times import AHEAD, OLD, OddTimes, divided
 from anomscan.jobs.outputs import check_names
-from anomscan.sources.base import AssetFailure, Notice, Request, Source
+from anomscan.sources.base import AssetFailure, Notice, Placed, Request, Source
 from anomscan.storage.durable import replace_file
 from anomscan.storage.places import local
 from anomscan.store.rules import CommitRules
@@ -219,7 +219,7 @@ def fetch_into(
 
     def keep_rejects(of_store: Sequence[RejectedRow]) -> None:
         nonlocal rejects_file, new_rejects
-        rejects.extend(Reject(each.reason, each.row) for each in of_store)
+        rejects.extend(_with_places(source, of_store))
         rejects_file, new_rejects = _keep_rejects(store, source.name, rejects)
 
     check_names(f"source '{source.name}'", [_rejects_path(store, source.name)])
@@ -292,6 +292,15 @@ def fetch_into(
         warnings=tuple(warnings),
         older=early.text(cadence) if early.rows else "",
     )
+
+
+def _with_places(source: Source, rejects: Sequence[RejectedRow]) -> list[Reject]:
+    """Rows that the store does not take, each with where it stood, in that order."""
+    told = []
+    for each in sorted(rejects, key=lambda each: each.origin):
+        place = f"{source.place(each.origin)}: " if isinstance(source, Placed) and each.origin >= 0 else ""
+        told.append(Reject(f"{place}{each.reason}", each.row))
+    return told
 
 
 def _clock_behind(now: np.datetime64, before: np.datetime64 | None, source: str, folder: Path) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -47,6 +47,14 @@ class Notice:
     """Something the user should know although the rows were delivered."""
 
     text: str
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """A source that numbers its rows, in a last column ``origin``."""
+
+    def place(self, number: int) -> str:
+        """Where a row of the last fetch stood, as the file and the line."""
 
 
 class Source(Protocol):

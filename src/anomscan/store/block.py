@@ -19,7 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from anomscan.telemetry import arrow
-from anomscan.telemetry.rows import ARRIVED_AT, ASSET, HEALTH, TIMESTAMP, Layout, value_column
+from anomscan.telemetry.rows import ARRIVED_AT, ASSET, HEALTH, ORIGIN, TIMESTAMP, Layout, value_column
 from anomscan.telemetry.series import Floats, Series
 
 Codes = NDArray[np.int32]
@@ -55,6 +55,8 @@ class Block:
         Sorted.
     health
         (n,) int32 into ``health_names``; -1 where there is none.
+    origin
+        (n,) the numbers of fetched rows in their fetch, -1 where there is none; None for rows that are stored.
     """
 
     names: list[str]
@@ -64,6 +66,7 @@ class Block:
     health_names: tuple[str, ...]
     health: Codes
     arrived_at: Micros
+    origin: Micros | None = None
 
     def __len__(self) -> int:
         return len(self.assets)
@@ -83,6 +86,7 @@ class Block:
             values=taken(self.values),
             health=taken(self.health),
             arrived_at=taken(self.arrived_at),
+            origin=None if self.origin is None else taken(self.origin),
         )
 
     def order(self) -> NDArray[np.int64] | None:
@@ -278,6 +282,7 @@ def from_table(table: pa.Table, layout: Layout, *, arrived_at: int | None = None
         health_names,
         _recode(health, texts, health_names),
         arrow.numbers(table.column(ARRIVED_AT), "int64") if arrived_at is None else np.full(len(table), arrived_at),
+        arrow.numbers(table.column(ORIGIN), "int64") if ORIGIN in table.column_names else None,
     )
 
 

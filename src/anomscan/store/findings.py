@@ -38,10 +38,13 @@ class RejectedRow:
         Why, one line.
     row
         What it held, as text; None where empty.
+    origin
+        Its number in the fetch; -1 where there is none.
     """
 
     reason: str
     row: dict[str, str | None]
+    origin: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,8 @@ class Findings:
         InputError
             There are too many of them.
         """
-        self.rejects += map(RejectedRow, reasons, _contents(rows, places, self.layout))
+        origins = [-1] * len(places) if rows.origin is None else rows.origin[places].tolist()
+        self.rejects += map(RejectedRow, reasons, _contents(rows, places, self.layout), origins)
         if len(self.rejects) > MOST_REJECTS:
             raise InputError(
                 f"more than {MOST_REJECTS} rows cannot be used: {self.rejects[0].reason}; nothing was stored",

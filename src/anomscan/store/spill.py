@@ -67,6 +67,7 @@ class Spill(AbstractContextManager["Spill"]):
             block.timestamps,
             block.values,
             _numbered(block.health_names, self._health_names)[block.health],
+            np.full(len(block), -1) if block.origin is None else block.origin,
         )
         if not in_memory and self._file is None:
             # Without a buffer: what could not be written must not be tried again when the file is closed.
@@ -86,7 +87,7 @@ class Spill(AbstractContextManager["Spill"]):
         health_ranks = _ranks(health_names, self._health_names)
         for first, stop in spans:
             before, end = name_edges[first], name_edges[stop]
-            assets, timestamps, values, health = self._read(first, stop)
+            assets, timestamps, values, health, origin = self._read(first, stop)
             yield Block(
                 names[before:end],
                 ranks[assets] - np.int32(before),
@@ -95,8 +96,9 @@ class Spill(AbstractContextManager["Spill"]):
                 health_names,
                 health_ranks[health],
                 np.full(len(assets), self._arrived_at),
+                origin,
             )
-            del assets, timestamps, values, health
+            del assets, timestamps, values, health, origin
 
     def _read(self, first: int, stop: int) -> _Arrays:
         pieces = [arrays for piece in self._pieces if (arrays := piece.read(first, stop)) is not None]

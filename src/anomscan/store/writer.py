@@ -36,7 +36,8 @@ from anomscan.store.parts import PartReader, PartWriter, bucket_spans, present, 
 from anomscan.store.roster import Roster
 from anomscan.store.rules import CommitRules
 from anomscan.store.spill import Spill
-from anomscan.telemetry.rows import ASSET, TIMESTAMP, Layout
+from anomscan.telemetry import arrow
+from anomscan.telemetry.rows import ASSET, ORIGIN, TIMESTAMP, Layout
 
 #: Rows held in memory before they are spilled to the store's folder; as many are merged at a time.
 SPILL_ROWS = 70_000
@@ -114,14 +115,16 @@ class StoreWriter:
         self._resources.close()
 
     def append(self, table: pa.Table) -> None:
-        """Stage rows of ``layout.schema``, in any order, in tables of any size that fits in memory.
+        """Stage rows of ``layout.schema``, with ``origin`` or without, in any order, in tables that fit in memory.
 
         Raises
         ------
         OutputError
             They cannot be written to the store's folder.
         """
-        if not table.schema.equals(self._layout.schema):
+        if ORIGIN not in table.column_names:
+            table = table.append_column(ORIGIN, arrow.to_numbers(np.full(len(table), -1), pa.int64()))
+        if not table.schema.remove(table.num_columns - 1).equals(self._layout.schema):
             raise ValueError(f"rows of another schema than the layout's: {table.schema}")
         self._held.append(table)
         self._held_rows += len(table)

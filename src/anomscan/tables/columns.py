@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from anomscan.config import Columns
 from anomscan.errors import InputError
-from anomscan.tables.moments import Place, shown
+from anomscan.tables.moments import Place, RowsError, shown
 from anomscan.tables.times import Times
 from anomscan.tables.values import EXACT, Numbers, Signs
 from anomscan.telemetry import arrow
@@ -75,11 +75,6 @@ def check_columns(wanted: Iterable[str], has: Sequence[str], thing: str) -> None
             raise InputError(f"{thing} has no column '{name}'", hint=hint)
         if has.count(name) > 1:
             raise InputError(f"{thing} has more than one column '{name}'")
-
-
-def first_true(flags: pa.Array | pa.ChunkedArray) -> int:
-    """The place of the first True, -1 if there is none."""
-    return int(pc.index(flags, _TRUE).as_py())
 
 
 def to_rows(
@@ -157,16 +152,19 @@ def _texts(values: Sequence[object], name: str, place: Place, kinds: tuple[type,
     if set(map(type, values)) <= {str, type(None)}:
         return arrow.to_texts(cast("Sequence[str | None]", values))
     texts: list[str | None] = []
+    wrong: list[int] = []
     for row, value in enumerate(values):
         fractional = isinstance(value, Decimal) and value != value.to_integral_value()
         if value is None or isinstance(value, str):
             texts.append(value)
         elif type(value) not in kinds or (fractional and float not in kinds):
-            raise InputError(f"{place(row)}, column '{name}': {shown(value)} is not {wanted}")
+            wrong.append(row)
         elif isinstance(value, date):
             texts.append(value.isoformat())
         else:
             texts.append(str(int(value) if isinstance(value, Decimal) and not fractional else value))
+    if wrong:
+        raise RowsError(np.array(wrong), lambda row: f", column '{name}': {shown(values[row])} is not {wanted}", place)
     return arrow.to_texts(texts)
 
 
@@ -214,8 +212,8 @@ def _ids(column: pa.Array, name: str, place: Place) -> pa.Array:
         )
     column = pc.utf8_trim_whitespace(column.cast(pa.string()))
     if column.null_count or _has_empty(column):
-        row = first_true(pc.fill_null(pc.equal(column, _NO_TEXT), _TRUE))
-        raise InputError(f"{place(row)}: no asset id in column '{name}'")
+        empty = np.flatnonzero(arrow.flags(pc.fill_null(pc.equal(column, _NO_TEXT), _TRUE)))
+        raise RowsError(empty, lambda row: f": no asset id in column '{name}'", place)
     return column
 
 

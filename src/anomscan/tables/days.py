@@ -18,7 +18,7 @@ _ZONE = 'set timezone to where its days begin, as "Europe/Paris"'
 
 
 class Refuse(Protocol):
-    """Raises InputError for the first moment that is bad, if one is."""
+    """Raises InputError for the moments that are bad, if one is."""
 
     def __call__(self, bad: NDArray[np.bool_], hint: str) -> None:
         """``bad`` is (n,)."""
@@ -75,7 +75,9 @@ class Days:
         same = (self._same[0] and not other.any(), self._same[1] and not local_other.any())
         if not any(same):
             refuse(other & local_other, _STEP)
-            refuse(other | local_other, _STEP)
+            # The fewer are at fault, of the clock that was the same so far.
+            suspects = [each for each, kept in zip((other, local_other), self._same, strict=True) if kept]
+            refuse(min(suspects, key=np.count_nonzero), _STEP)
         at_midnight = same[0] and self._clocks[0] == np.timedelta64(0, "us")
         if self._as_written and not at_midnight:
             refuse(clock != np.timedelta64(0, "us"), _STEP)

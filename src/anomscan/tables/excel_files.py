@@ -22,8 +22,9 @@ from anomscan.config import Columns
 from anomscan.errors import InputError, MissingExtraError
 from anomscan.memory import free_bytes
 from anomscan.storage.untrusted import check_regular
-from anomscan.tables.columns import Piece, check_columns, from_objects, needed
+from anomscan.tables.columns import Piece, check_columns, needed
 from anomscan.tables.dialects import USUAL, Dialect
+from anomscan.tables.salvage import Reject, pieces_of
 from anomscan.tables.sniffing import PREAMBLE, ROWS, Sought, with_signs
 from anomscan.telemetry import arrow
 
@@ -84,7 +85,7 @@ def columns_in(path: Path, dialect: Dialect = USUAL) -> list[str]:
         return _header(_table(book, path, dialect), path)
 
 
-def read_excel(path: Path, columns: Columns, notices: list[str], dialect: Dialect = USUAL) -> Iterator[Piece]:
+def read_excel(path: Path, columns: Columns, notices: list[str], dialect: Dialect = USUAL) -> Iterator[Piece | Reject]:
     """One sheet with a header; numbers in the column of timestamps are Excel's days.
 
     Raises
@@ -117,7 +118,7 @@ def read_excel(path: Path, columns: Columns, notices: list[str], dialect: Dialec
                     values = dict(zip(wanted, map(list, zip(*rows, strict=True)), strict=True))
                     for name in columns.values:
                         values[name] = _plain_signs(values[name], dialect)
-                    yield from_objects(values, columns, partial(_place, path, lines))
+                    yield from pieces_of(values, columns, partial(_place, path, lines))
 
 
 @dataclass(frozen=True, slots=True)

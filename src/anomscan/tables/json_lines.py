@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ from typing import Any
 from anomscan.config import Columns
 from anomscan.errors import InputError
 from anomscan.storage.untrusted import unique
-from anomscan.tables.columns import Piece, check_columns, from_objects, needed
+from anomscan.tables.columns import Piece, check_columns, needed
 from anomscan.tables.dialects import USUAL, Dialect
 from anomscan.tables.opening import opened
+from anomscan.tables.salvage import Reject, pieces_of
 
 _BATCH_ROWS = 16 << 10
+#: Of a line that is no object, so many characters are kept.
+_MOST_TEXT = 2_000
 
 
 def columns_in(path: Path, dialect: Dialect = USUAL) -> list[str]:
@@ -24,60 +28,78 @@ def columns_in(path: Path, dialect: Dialect = USUAL) -> list[str]:
     Raises
     ------
     InputError
-        Naming the file and the line.
+        Where the file is cut off, or cannot be read.
     """
     keys: dict[str, None] = {}
-    with opened(path) as raw:
-        for number, line in enumerate(raw, 1):
-            if line.strip():
-                keys.update(dict.fromkeys(_json_object(line, path, number)))
+    for _, row in _objects(path):
+        if isinstance(row, dict):
+            keys.update(dict.fromkeys(row))
     return list(keys)
 
 
-def read_jsonl(path: Path, columns: Columns, notices: list[str], dialect: Dialect = USUAL) -> Iterator[Piece]:
+def read_jsonl(path: Path, columns: Columns, notices: list[str], dialect: Dialect = USUAL) -> Iterator[Piece | Reject]:
     """One JSON object a line, UTF-8; a value or health whose key is absent is empty; ``.gz`` is unpacked.
+
+    A line that is no object is a reject.
 
     Raises
     ------
     InputError
-        Naming the file and the line.
+        Naming the file, and the line where it is cut off.
     """
     wanted = needed(columns)
-    always = [name for name in (columns.asset, columns.timestamp) if name is not None]
     unseen = set(wanted)
     keys: dict[str, None] = {}
     objects: list[dict[str, Any]] = []
-    numbers: list[int] = []
-    number = 0
+    numbers = array("q")
+    seen = False
 
-    def piece(objects: list[dict[str, Any]], numbers: list[int]) -> Piece:
+    def pieces() -> Iterator[Piece | Reject]:
         values = {name: [row.get(name) for row in objects] for name in wanted}
-        return from_objects(values, columns, partial(_line_place, path, numbers))
+        return pieces_of(values, columns, partial(_line_place, path, numbers))
 
+    for number, row in _objects(path):
+        seen = True
+        if isinstance(row, Reject):
+            yield row
+            continue
+        if unseen:
+            keys.update(dict.fromkeys(row))
+            unseen.difference_update(row)
+        objects.append(row)
+        numbers.append(number)
+        if len(objects) == _BATCH_ROWS:
+            check_columns(
+                [columns.timestamp] if columns.asset is None else [columns.asset, columns.timestamp],
+                list(keys),
+                str(path),
+            )
+            yield from pieces()
+            objects, numbers = [], array("q")
+    if not seen and path.stat().st_size == 0:
+        raise InputError(f"{path} is empty")
+    if keys:
+        check_columns(wanted, list(keys), str(path))
+    if objects:
+        yield from pieces()
+
+
+def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any] | Reject]]:
+    """The lines that are not blank, with their numbers, from 1."""
     with opened(path) as raw:
         for number, line in enumerate(raw, 1):
             if not line.strip():
                 continue
-            row = _json_object(line, path, number)
-            if unseen:
-                keys.update(dict.fromkeys(row))
-                unseen.difference_update(row)
-                if not objects:
-                    check_columns(always, list(keys), f"{path} line {number}")
-            objects.append(row)
-            numbers.append(number)
-            if len(objects) == _BATCH_ROWS:
-                yield piece(objects, numbers)
-                objects, numbers = [], []
-    if number == 0:
-        raise InputError(f"{path} is empty")
-    if objects:
-        yield piece(objects, numbers)
-    if keys:
-        check_columns(wanted, list(keys), str(path))
+            try:
+                yield number, _json_object(line, path, number)
+            except InputError as error:
+                if not line.endswith((b"\n", b"\r")):
+                    raise InputError(error.message, hint="the file is cut off there, or broken") from None
+                text = line.decode("utf-8", "backslashreplace").strip()
+                yield number, Reject(error.message, {"line": text[:_MOST_TEXT]})
 
 
-def _line_place(path: Path, numbers: list[int], row: int) -> str:
+def _line_place(path: Path, numbers: Sequence[int], row: int) -> str:
     return f"{path} line {numbers[row]}"
 
 
@@ -90,9 +112,7 @@ def _json_object(line: bytes, path: Path, number: int) -> dict[str, Any]:
     except UnicodeError:
         raise InputError(f"{path} line {number} is not UTF-8 text") from None
     except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path} line {number} is not JSON: {error}", hint="the file is cut off there, or broken"
-        ) from None
+        raise InputError(f"{path} line {number} is not JSON: {error}") from None
     if not isinstance(row, dict):
         raise InputError(f"{path} line {number} is not a JSON object")
     return row

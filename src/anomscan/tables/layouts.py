@@ -17,7 +17,7 @@ from anomscan.tables.columns import Piece, labels, needed, plain
 from anomscan.tables.moments import is_number
 from anomscan.tables.sniffing import Sought
 from anomscan.telemetry import arrow
-from anomscan.telemetry.rows import ASSET, TIMESTAMP, Layout, value_column
+from anomscan.telemetry.rows import ASSET, ORIGIN, TIMESTAMP, Layout, value_column
 
 _T = TypeVar("_T")
 
@@ -112,14 +112,14 @@ class Wide:
         names = [name for name in piece.rows.schema.names if name != self._timestamp]
         given = {name: plain(piece.rows[name], name, piece.place) for name in names}
         filled = [np.flatnonzero(_filled(column)) for column in given.values()]
-        rows = np.concatenate(filled)
+        rows = np.concatenate(filled).astype(np.int32)  # they are kept for what is found out later
         codes = np.repeat(np.arange(len(names), dtype=np.int32), [len(each) for each in filled])
         values = pa.concat_arrays(
             [column.take(_places(each)) for column, each in zip(_alike(given), filled, strict=True)]
         )
         columns = {
             self._asset: arrow.to_codes(codes, names),
-            self._timestamp: piece.rows[self._timestamp].take(_places(rows)),
+            self._timestamp: piece.rows[self._timestamp].take(arrow.to_numbers(rows, pa.int32())),
             self._value: values,
         }
 
@@ -208,18 +208,18 @@ class Tags:
         samples[order] = np.cumsum(starts) - 1
         firsts = order[starts]
         values = np.full((len(self._rows.variables), len(firsts)), np.nan)
-        again: list[tuple[int, int, float]] = []
+        again: list[tuple[int, int, float, int]] = []  # variable, sample, value, row
         for place, variable in enumerate(self._rows.variables):
             given = arrow.floats(rows[value_column(variable)])
             at = np.flatnonzero(~np.isnan(given))
             _, first = np.unique(samples[at], return_index=True)
             values[place, samples[at[first]]] = given[at[first]]
             differ = at[given[at] != values[place, samples[at]]]
-            again += [(place, int(samples[row]), float(given[row])) for row in differ]
-        extra = np.array([sample for _, sample, _ in again], np.int64)
+            again += [(place, int(samples[row]), float(given[row]), int(row)) for row in differ]
+        extra = np.array([sample for _, sample, *_ in again], np.int64)
         taken = np.concatenate([np.arange(len(firsts)), extra])
         values = values[:, taken]
-        for row, (place, _, value) in enumerate(again, len(firsts)):
+        for row, (place, _, value, _) in enumerate(again, len(firsts)):
             values[place, row] = value
         columns = [
             arrow.to_codes(assets[firsts[taken]], ids).dictionary_decode(),
@@ -227,7 +227,10 @@ class Tags:
             *map(arrow.to_floats, values),
             pa.nulls(len(taken), pa.string()),
         ]
-        return pa.Table.from_arrays(columns, schema=self._rows.schema)
+        table = pa.Table.from_arrays(columns, schema=self._rows.schema)
+        given = arrow.numbers(rows[ORIGIN], "int64")
+        origins = np.concatenate([given[firsts], given[np.array([row for *_, row in again], np.int64)]])
+        return table.append_column(ORIGIN, arrow.to_numbers(origins, pa.int64()))
 
 
 def _places(rows: NDArray[np.int64]) -> pa.Array:

@@ -161,14 +161,17 @@ def from_pattern(texts: pa.Array, pattern: str, where: Place) -> Read:
 
 
 def _one_by_one(texts: pa.Array, pattern: str, where: Place) -> tuple[Moments, Moments | None]:
-    moments = []
-    for code, text in enumerate(texts.to_pylist()):
+    moments: list[datetime | None] = []
+    unfit = np.zeros(len(texts), bool)
+    listed = texts.to_pylist()
+    for code, text in enumerate(listed):
         try:
             moments.append(_by_pattern(text, pattern))
         except ValueError:
-            raise InputError(
-                f"{where(code)}: {shown(text)} does not fit timestamp_format '{pattern}'", hint=_swapped(text, pattern)
-            ) from None
+            moments.append(None)
+            unfit[code] = True
+    hint = _swapped(listed[int(np.argmax(unfit))], pattern) if unfit.any() else None
+    refuse(unfit, texts, where, f"does not fit timestamp_format '{pattern}'", hint=hint)
     finer = np.array([moment is None for moment in moments])
     refuse(finer, texts, where, "is finer than a microsecond")
     read = [moment for moment in moments if moment is not None]
@@ -256,11 +259,37 @@ def match(texts: pa.Array, pattern: str) -> NDArray[np.bool_]:
     return np.array(pc.match_substring_regex(texts, pattern).to_pylist(), bool)
 
 
+class RowsError(InputError):
+    """Rows that cannot be used; the message tells the first of them.
+
+    Parameters
+    ----------
+    rows
+        (m,) their places, m > 0.
+    what
+        What is wrong with one of them, as it stands in a message after its place.
+    where
+        Where row i stands.
+    """
+
+    def __init__(
+        self, rows: NDArray[np.int64], what: Callable[[int], str], where: Place, *, hint: str | None = None
+    ) -> None:
+        first = int(rows[0])
+        super().__init__(f"{where(first)}{what(first)}", hint=hint)
+        self.rows, self.what = rows, what
+
+
 def refuse(bad: NDArray[np.bool_], texts: pa.Array, where: Place, complaint: str, *, hint: str | None = None) -> None:
-    """Name the first that is bad, if one is."""
+    """Name those that are bad, if any is.
+
+    Raises
+    ------
+    RowsError
+        With all of them.
+    """
     if bad.any():
-        code = int(np.argmax(bad))
-        raise InputError(f"{where(code)}: {shown(texts[code])} {complaint}", hint=hint)
+        raise RowsError(np.flatnonzero(bad), lambda row: f": {shown(texts[row])} {complaint}", where, hint=hint)
 
 
 def shown(value: object) -> str:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from anomscan.config import Columns
 from anomscan.errors import InputError
-from anomscan.tables.columns import Piece, needed, to_rows
-from anomscan.tables.moments import Place
+from anomscan.tables.columns import Piece, from_objects, needed, to_rows
+from anomscan.tables.moments import Place, RowsError
+from anomscan.tables.origins import Origins
 from anomscan.tables.times import Times
 from anomscan.tables.values import Numbers, Plausible
-from anomscan.telemetry.rows import ASSET, Layout
+from anomscan.telemetry import arrow
+from anomscan.telemetry.rows import ASSET, ORIGIN, Layout
+
+#: Of some of the rows of a piece, (m,).
+Places = NDArray[np.int64]
 
 #: After so many rows without a good one the others wait: only if one of them is good too are all tried one by one.
 _PATIENCE = 50
@@ -41,12 +48,35 @@ class Reject:
     row: Mapping[str, str | None]
 
 
+def pieces_of(values: Mapping[str, Sequence[object]], columns: Columns, place: Place) -> Iterator[Piece | Reject]:
+    """Rows of Python objects, see :func:`anomscan.tables.columns.from_objects`; those that it refuses as rejects."""
+    count = len(values[columns.timestamp])
+    left = list(range(count))
+    while left:
+        own = values if len(left) == count else {name: [held[row] for row in left] for name, held in values.items()}
+        try:
+            piece = from_objects(own, columns, place)
+        except RowsError as error:
+            wrong = set(error.rows.tolist())
+            for at in sorted(wrong):
+                texts = {name: None if held[at] is None else str(held[at]) for name, held in own.items()}
+                yield Reject(f"{place(left[at])}{error.what(at)}", texts)
+            left = [row for at, row in enumerate(left) if at not in wrong]
+        else:
+            yield piece if len(left) == count else replace(piece, place=_place_of(place, left))
+            return
+
+
+def _place_of(place: Place, rows: Sequence[int]) -> Place:
+    return lambda row: place(rows[row])
+
+
 class Salvage:
     """Converts pieces of rows; its patience is one fetch's.
 
-    A piece that cannot be converted is halved until the rows at fault stand alone. If the first rows are all at fault,
-    the format may be wrong, which would take long to find out row by row: the others are then put off until a few of
-    them, of as many assets as there are, have shown a good one.
+    A piece that cannot be converted is tried again without the rows that were at fault, all that were found at once;
+    where it is not told which, it is halved until they stand alone. If the first rows are all at fault, the format may
+    be wrong: the others are then put off until a few of them, of as many assets as there are, have shown a good one.
 
     Parameters
     ----------
@@ -64,7 +94,7 @@ class Salvage:
     def rows(
         self,
         count: int,
-        convert: Callable[[slice], pa.Table],
+        convert: Callable[[Places], pa.Table],
         content: Callable[[int], Mapping[str, str | None]],
         place: Place,
         asset_of: Callable[[Mapping[str, str | None]], str | None] = lambda row: None,
@@ -74,7 +104,7 @@ class Salvage:
         Parameters
         ----------
         convert
-            Some of the rows as the store takes them; InputError if one cannot be used.
+            Some of the rows, in rising order, as the store takes them; InputError if one cannot be used.
         content
             What one row holds.
         place
@@ -87,14 +117,14 @@ class Salvage:
         InputError
             Where the format must be wrong, or too many rows cannot be used: the first row's reason.
         """
-        given = _Rows([slice(0, count)] if count else [], convert, content, place, asset_of)
+        given = _Rows([np.arange(count)] if count else [], convert, content, place, asset_of)
         if not self._is_hopeless:
-            yield from self._one_by_one(given, patient=False)
+            yield from self._converted(given, patient=False)
         if not given.waiting:
             return
         if given.has_good():
             for rows in (*self._put_off, given):
-                yield from self._one_by_one(rows, patient=True)
+                yield from self._converted(rows, patient=True)
             self._put_off.clear()
         else:
             self._put_off.append(given)
@@ -105,32 +135,47 @@ class Salvage:
     def _is_hopeless(self) -> bool:
         return self._used == 0 and self._rejected >= _PATIENCE
 
-    def _one_by_one(self, given: _Rows, *, patient: bool) -> Iterator[pa.Table | Reject]:
-        """Convert rows; without patience no more once it is hopeless."""
+    def _converted(self, given: _Rows, *, patient: bool) -> Iterator[pa.Table | Reject]:
+        """Convert rows, and then those that cannot be; without patience no more once it is hopeless."""
         waiting = given.waiting
+        reasons: dict[int, str] = {}
         while waiting and (patient or not self._is_hopeless):
             part = waiting.pop()
             try:
                 rows = given.convert(part)
             except InputError as error:
-                self._first = self._first or error
-                if part.stop - part.start > 1:
-                    middle = (part.start + part.stop) // 2
-                    waiting += [slice(middle, part.stop), slice(part.start, middle)]
-                    continue
-                reject = Reject(error.message, given.content(part.start))
-                self.put_aside(reject)
-                yield reject
+                self._first = self._first or InputError(error.message, hint=error.hint)
+                if isinstance(error, RowsError):
+                    wrong = error.rows
+                    if not patient and self._used == 0 and len(wrong) > _PATIENCE:
+                        wrong = wrong[:_PATIENCE]
+                        waiting.append(part[wrong[-1] + 1 :])
+                        part = part[: wrong[-1] + 1]
+                    for row in wrong.tolist():
+                        reasons[int(part[row])] = f"{given.place(int(part[row]))}{error.what(row)}"
+                        self._count()
+                    if len(wrong) < len(part):
+                        waiting.append(np.delete(part, wrong))
+                elif len(part) > 1:
+                    waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
+                else:
+                    reasons[int(part[0])] = error.message
+                    self._count()
             else:
-                self._used += part.stop - part.start
+                self._used += len(part)
                 rows, impossible = self._plausible.without(rows)
                 for row, what in impossible.items():
-                    reason = f"{given.place(part.start + row)}, {what}"
-                    self._rejected += 1
-                    if self._rejected > _MOST:
-                        raise InputError(reason)
-                    yield Reject(reason, given.content(part.start + row))
+                    reasons[int(part[row])] = f"{given.place(int(part[row]))}, {what}"
+                    self._count(InputError(reasons[int(part[row])]))
                 yield rows
+        for row in sorted(reasons):
+            yield Reject(reasons[row], given.content(row))
+
+    def _count(self, error: InputError | None = None) -> None:
+        """Count a reject; too many of them are the fetch's first error, or this one."""
+        self._rejected += 1
+        if self._rejected > _MOST:
+            raise self._first or error or InputError("too many rows cannot be used")
 
     def put_aside(self, reject: Reject) -> None:
         """Count a row that was refused before.
@@ -141,9 +186,7 @@ class Salvage:
             Where too many rows cannot be used: the first row's reason.
         """
         self._first = self._first or InputError(reject.reason)
-        self._rejected += 1
-        if self._rejected > _MOST:
-            raise self._first from None
+        self._count()
 
     def refuse_waiting(self) -> None:
         """Refuse rows that are put off, where they cannot wait for more.
@@ -172,26 +215,26 @@ class Salvage:
 class _Rows:
     """Some rows of a piece that wait to be converted, the last of ``waiting`` first; see ``Salvage.rows``."""
 
-    waiting: list[slice]
-    convert: Callable[[slice], pa.Table]
+    waiting: list[Places]
+    convert: Callable[[Places], pa.Table]
     content: Callable[[int], Mapping[str, str | None]]
     place: Place
     asset_of: Callable[[Mapping[str, str | None]], str | None]
 
     @property
     def count(self) -> int:
-        return sum(part.stop - part.start for part in self.waiting)
+        return sum(map(len, self.waiting))
 
     def has_good(self) -> bool:
         """Whether one of some rows is good: of rows all over, and of as many assets as they have."""
-        rows = [row for part in self.waiting for row in range(part.start, part.stop)]
-        some = rows[:: max(len(rows) // (10 * _TRIED), 1)]
+        rows = np.concatenate(self.waiting)
+        some = rows[:: max(len(rows) // (10 * _TRIED), 1)].tolist()
         firsts = {self.asset_of(self.content(row)): row for row in reversed(some)}
         return any(map(self._is_good, (*list(firsts.values())[:_TRIED], *some[:: max(len(some) // _TRIED, 1)])))
 
     def _is_good(self, row: int) -> bool:
         try:
-            self.convert(slice(row, row + 1))
+            self.convert(np.array([row]))
         except InputError:
             return False
         return True
@@ -204,6 +247,8 @@ class Usable:
     ----------
     asset
         The id of all rows, where no column holds it.
+    origins
+        Where the rows are numbered.
     """
 
     def __init__(
@@ -215,7 +260,9 @@ class Usable:
         plausible: Plausible | None = None,
         *,
         asset: str | None = None,
+        origins: Origins | None = None,
     ) -> None:
+        self._origins = origins or Origins()
         self._layout = layout
         self._columns = columns
         self._times = times
@@ -236,7 +283,7 @@ class Usable:
         return reject
 
     def rows(self, piece: Piece) -> Iterator[pa.Table | Reject]:
-        """The rows of ``layout.schema`` that a piece has, and the rejects.
+        """The rows of ``layout.schema`` that a piece has, with their numbers in ``origin``, and the rejects.
 
         Raises
         ------
@@ -245,17 +292,20 @@ class Usable:
         """
         names = needed(self._columns)
         column = self._columns.asset
+        first = self._origins.add(len(piece.rows), piece.place)
 
-        def convert(part: slice) -> pa.Table:
-            rows = piece.rows.slice(part.start, part.stop - part.start)
-            return to_rows(
-                replace(piece, rows=rows, place=lambda row: piece.place(part.start + row)),
+        def convert(part: Places) -> pa.Table:
+            whole = len(part) == len(piece.rows)
+            rows = piece.rows if whole else piece.rows.take(arrow.to_numbers(part, pa.int64()))
+            converted = to_rows(
+                replace(piece, rows=rows, place=lambda row: piece.place(int(part[row]))),
                 self._layout,
                 self._columns,
                 self._times,
                 self._asset,
                 self._numbers,
             )
+            return converted.append_column(ORIGIN, arrow.to_numbers(part + first, pa.int64()))
 
         def content(row: int) -> dict[str, str | None]:
             values = {name: piece.rows[name][row].as_py() for name in names}

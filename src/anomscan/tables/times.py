@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from anomscan.errors import InputError
 from anomscan.tables.days import Days
@@ -16,6 +17,7 @@ from anomscan.tables.moments import (
     MIDNIGHT_24,
     NUMBER,
     Place,
+    RowsError,
     from_iso,
     from_numbers,
     from_pattern,
@@ -104,34 +106,58 @@ class Times:
             offset where others have none.
         """
         if column.null_count:
-            row = pc.index(pc.is_null(column), True).as_py()
-            raise InputError(f"{place(row)}: no timestamp in column '{name}'")
+            missing = np.flatnonzero(arrow.flags(pc.is_null(column)))
+            raise RowsError(missing, lambda row: f": no timestamp in column '{name}'", place)
         if len(column) == 0:
             return pa.nulls(0, pa.timestamp("us"))
         if pa.types.is_date32(column.type) and self._cadence.whole_days and _within(column, FIRST, LAST):
             # A date is what is wanted, as it stands.
-            first = self.seen.get(False, f"{shown(column[0])} at {place(0)}, column '{name}'")
-            refuse_mix({**self.seen, False: first})
-            self.seen[False] = first
+            self._refuse_mix(np.zeros(len(column), bool), False, column, lambda row: f"{place(row)}, column '{name}'")
+            self.seen.setdefault(False, f"{shown(column[0])} at {place(0)}, column '{name}'")
             return column.cast(pa.timestamp("us"))
         # The same few instants return with each asset, so each is parsed once.
         coded = column.dictionary_encode()
-        codes = integers(coded.indices)
-        unique = coded.dictionary
+        codes, unique = integers(coded.indices), coded.dictionary
+        kind = unique.type
+        counted = self._pattern in NUMBERED and is_number(kind)
+        if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_string(kind) or counted):
+            hint = number_hint(str(unique[0])) if is_number(kind) else None
+            raise InputError(f"{place(0)}: column '{name}' holds {kind}, not timestamps", hint=hint)
 
         def where(code: int) -> str:
             return f"{place(int(np.argmax(codes == code)))}, column '{name}'"
 
-        if pa.types.is_timestamp(unique.type) or pa.types.is_date(unique.type):
-            wall, utc, aware = from_typed(unique, where)
-            if pa.types.is_timestamp(unique.type):
-                unique = unique.cast(pa.timestamp("us", unique.type.tz))  # pyarrow shows nanoseconds by pandas
-        elif pa.types.is_string(unique.type):
-            unique = pc.utf8_trim_whitespace(unique)
-            if "" in (texts := unique.to_pylist()):
-                raise InputError(f"{where(texts.index(''))}: no timestamp")
-            late = match(unique, MIDNIGHT_24)
-            texts = pc.replace_substring_regex(unique, MIDNIGHT_24, r"\100:00\2") if late.any() else unique
+        try:
+            moments, aware, unique = self._moments(unique, np.bincount(codes), where, typed=typed)
+        except RowsError as error:
+            what, wrong = error.what, np.isin(codes, error.rows)
+
+            def what_of_row(row: int) -> str:
+                return f", column '{name}'{what(int(codes[row]))}"
+
+            raise RowsError(np.flatnonzero(wrong), what_of_row, place, hint=error.hint) from None
+        # Only now: a row that was refused says nothing about the others.
+        for offset in (False, True):
+            if offset not in self.seen and offset in aware:
+                code = int(np.argmax(aware == offset))
+                self.seen[offset] = f"{shown(unique[code])} at {where(code)}"
+        return arrow.to_numbers(moments[codes], pa.timestamp("us"))
+
+    def _moments(
+        self, column: pa.Array, counts: NDArray[np.int64], where: Place, *, typed: bool
+    ) -> tuple[Moments, NDArray[np.bool_], pa.Array]:
+        """Distinct timestamps, each there so many times -> UTC instants or midnights; which have an offset; as text."""
+        if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+            wall, utc, aware = from_typed(column, where)
+            if pa.types.is_timestamp(column.type):
+                column = column.cast(pa.timestamp("us", column.type.tz))  # pyarrow shows nanoseconds by pandas
+        elif pa.types.is_string(column.type):
+            column = pc.utf8_trim_whitespace(column)
+            empty = np.array([not text for text in column.to_pylist()])
+            if empty.any():
+                raise RowsError(np.flatnonzero(empty), lambda code: ": no timestamp", where)
+            late = match(column, MIDNIGHT_24)
+            texts = pc.replace_substring_regex(column, MIDNIGHT_24, r"\100:00\2") if late.any() else column
             if self._pattern in NUMBERED and match(texts, NUMBER).all():
                 wall, utc, aware = from_numbers(texts, self._pattern, where)
             elif self._pattern is None or typed:
@@ -141,25 +167,40 @@ class Times:
             if late.any() and not self._cadence.whole_days:  # of days it is the one that is written
                 wall = wall + late * _DAY
                 utc = None if utc is None else utc + late * _DAY
-        elif self._pattern in NUMBERED and is_number(unique.type):
-            wall, utc, aware = from_numbers(unique, self._pattern, where)
         else:
-            hint = number_hint(str(unique[0])) if is_number(unique.type) else None
-            raise InputError(f"{place(0)}: column '{name}' holds {unique.type}, not timestamps", hint=hint)
-        seen = dict(self.seen)
-        for kind in (False, True):
-            if kind not in seen and kind in aware:
-                code = int(np.argmax(aware == kind))
-                seen[kind] = f"{shown(unique[code])} at {where(code)}"
+            wall, utc, aware = from_numbers(column, str(self._pattern), where)
         if not self._mixed:
-            refuse_mix(seen)
+            with_offset, without = counts[aware].sum(), counts[~aware].sum()
+            self._refuse_mix(aware, bool(with_offset > without or (with_offset == without and aware[0])), column, where)
         read = self._dates if self._cadence.whole_days else self._instants
-        moments = read(wall, utc, unique, where)
-        bad = (moments < FIRST) | (moments > LAST)
-        refuse(bad, unique, where, "is outside the years 1 to 9999")
-        # Only now: a row that was refused says nothing about the others.
-        self.seen.update(seen)
-        return arrow.to_numbers(moments[codes], pa.timestamp("us"))
+        moments = read(wall, utc, column, where)
+        refuse((moments < FIRST) | (moments > LAST), column, where, "is outside the years 1 to 9999")
+        return moments, aware, column
+
+    def _refuse_mix(self, aware: NDArray[np.bool_], usual: bool, column: pa.Array, where: Place) -> None:
+        """Refuse timestamps with an offset where others have none, and the other way round.
+
+        Parameters
+        ----------
+        aware
+            (n,) which have one.
+        usual
+            Whether most have one; what was seen before counts for more.
+        """
+        usual = next(iter(self.seen), usual)
+        if (aware == usual).all():
+            return
+        other = self.seen.get(usual)
+        if other is None:
+            like = int(np.argmax(aware == usual))
+            other = f"{shown(column[like])} at {where(like)}"
+        has = "has no" if usual else "has an"
+        raise RowsError(
+            np.flatnonzero(aware != usual),
+            lambda row: f": {shown(column[row])} {has} offset from UTC, unlike {other}",
+            where,
+            hint="write all of them alike",
+        )
 
     def _dates(self, wall: Moments, utc: Moments | None, texts: pa.Array, where: Place) -> Moments:
         complaint = f"is not a date though the cadence is {self._cadence.name}"
@@ -196,18 +237,3 @@ def _within(dates: pa.Array, first: np.datetime64, last: np.datetime64) -> bool:
     ends = pc.min_max(dates.cast(pa.int32()))
     days = [moment.astype("datetime64[D]").astype(int) for moment in (first, last)]
     return bool(days[0] <= ends["min"].as_py() and ends["max"].as_py() <= days[1])
-
-
-def refuse_mix(seen: dict[bool, str]) -> None:
-    """Refuse timestamps of which some have an offset and some have none.
-
-    Raises
-    ------
-    InputError
-        Naming one of each.
-    """
-    if len(seen) == 2:
-        raise InputError(
-            f"timestamps with and without an offset from UTC: {seen[True]} and {seen[False]}",
-            hint="write all of them alike",
-        )

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from anomscan.errors import InputError
-from anomscan.tables.moments import Place, is_number, shown
+from anomscan.tables.moments import Place, RowsError, is_number, shown
 from anomscan.telemetry import arrow
 from anomscan.telemetry.rows import value_column
 
@@ -86,9 +86,10 @@ class Numbers:
             return numbers
         infinite = arrow.flags(pc.is_inf(numbers))
         if infinite.any():
-            row = int(np.argmax(infinite))
-            raise InputError(
-                f"{place(row)}, column '{name}': {shown(column[row])} is infinite",
+            raise RowsError(
+                np.flatnonzero(infinite),
+                lambda row: f", column '{name}': {shown(column[row])} is infinite",
+                place,
                 hint="leave the value empty where there is none",
             )
         return _without(numbers, pc.is_nan(numbers))
@@ -132,12 +133,17 @@ def _each(texts: pa.Array, column: pa.Array, name: str, place: Place) -> pa.Arra
     # SAP writes the sign at the end.
     ahead = pc.replace_substring_regex(texts, r"^(\d[\d.]*)-$", r"-\1")
     listed = pc.replace_substring(ahead, "\N{MINUS SIGN}", "-").to_pylist()
-    for row, text in enumerate(listed):
-        if text is not None and not _NUMBER.fullmatch(text):
-            hint = "if it stands for a missing value, name it in missing"
-            if re.search(r"\d[.,;' ]+\d", text):
-                hint = "if it is one, set decimal or thousands"
-            raise InputError(f"{place(row)}, column '{name}': {shown(column[row])} is not a number", hint=hint)
+    wrong = np.array([text is not None and not _NUMBER.fullmatch(text) for text in listed], bool)
+    if wrong.any():
+        hint = "if it stands for a missing value, name it in missing"
+        if re.search(r"\d[.,;' ]+\d", listed[int(np.argmax(wrong))] or ""):
+            hint = "if it is one, set decimal or thousands"
+        raise RowsError(
+            np.flatnonzero(wrong),
+            lambda row: f", column '{name}': {shown(column[row])} is not a number",
+            place,
+            hint=hint,
+        )
     return arrow.to_floats(np.array([np.nan if text is None else float(text) for text in listed]))
 
 

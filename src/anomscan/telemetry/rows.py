@@ -12,6 +12,8 @@ ASSET = "asset"
 TIMESTAMP = "timestamp"
 HEALTH = "health"
 ARRIVED_AT = "arrived_at"
+#: The number of a row in its fetch, int64, in rows of sources that can tell where a row stood.
+ORIGIN = "origin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,11 @@ class Layout:
                 pa.field(HEALTH, pa.string()),
             ]
         )
+
+    @property
+    def numbered(self) -> pa.Schema:
+        """The same and ``origin``: the rows of sources that can tell where a row stood."""
+        return self.schema.append(pa.field(ORIGIN, pa.int64()))
 
 
 def value_column(variable: str) -> str:

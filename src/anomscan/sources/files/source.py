@@ -18,8 +18,9 @@ from anomscan.tables.dialects import Dialect
 from anomscan.tables.formats import EXTENSIONS, columns_in, format_of, known_format, reader, sniffed
 from anomscan.tables.layouts import TableLayout, table_layout
 from anomscan.tables.opening import PACKED
+from anomscan.tables.origins import Origins
 from anomscan.tables.salvage import Reject, Usable
-from anomscan.tables.times import Times, refuse_mix
+from anomscan.tables.times import Times
 from anomscan.tables.values import Numbers, Plausible
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
@@ -59,6 +60,7 @@ class Files:
         )
         self._told: set[str] = set()
         self._rounded = False
+        self._origins = Origins()
         self._times()  # so that a wrong timestamp_format is refused before a file is opened
 
     @property
@@ -87,6 +89,7 @@ class Files:
             No such file; a file that is empty, broken, or lacks a column; a value or timestamp that cannot be read.
         """
         self._told.clear()
+        self._origins = Origins()
         self._rounded = False
         try:
             files, strange = _find(self._settings)
@@ -101,6 +104,10 @@ class Files:
             yield from self._asset_by_asset(files, request)
             if request.assets is None:
                 yield from (AssetFailure(escaped(one), nameless(one)) for one in strange)
+
+    def place(self, number: int) -> str:
+        """Where a row of the last fetch stood: file and line."""
+        return self._origins.place(number)
 
     def check_columns(self) -> bool:
         """Look whether the first file has the columns that the settings name; False where there is no file yet.
@@ -130,6 +137,7 @@ class Files:
             if file.asset is not None and (request.assets is None or file.asset in request.assets):
                 by_asset.setdefault(file.asset, []).append(file)
         seen: dict[bool, str] = {}
+        told = False
         for asset, own in by_asset.items():
             times = self._times()
             try:
@@ -138,8 +146,14 @@ class Files:
                 yield AssetFailure(asset, error)
                 continue
             seen = times.seen | seen
-            refuse_mix(seen)
             yield from rows
+            if len(seen) == 2 and not told:
+                told = True
+                zone = self._settings.timezone or "UTC"
+                yield Notice(
+                    f"some files have timestamps with an offset from UTC, as {seen[True]}, others without, as "
+                    f"{seen[False]}: these are taken to be of {zone}"
+                )
 
     def _rows(self, files: list[_File], request: Request, times: Times) -> Iterator[pa.Table | Notice | Reject]:
         layout = table_layout(self._settings.layout, self._settings.columns, self._layout)
@@ -153,7 +167,9 @@ class Files:
         total = 0
         numbers = Numbers(self._settings.missing)
         plausible = Plausible(self._settings.plausible)
-        usable = Usable(self._layout, layout.columns, times, numbers, plausible, asset=files[0].asset)
+        usable = Usable(
+            self._layout, layout.columns, times, numbers, plausible, asset=files[0].asset, origins=self._origins
+        )
         for file in files:
             notices: list[str] = []
             dialect = sniffed(file.format, file.path, self._dialect, layout.sought)

@@ -16,6 +16,7 @@ from anomscan.sources.rest.faults import StoppedError, UnreachedError
 from anomscan.sources.rest.http import Http, key_of
 from anomscan.sources.rest.paging import Page, Paging, parsed
 from anomscan.sources.rest.urls import shown_url
+from anomscan.tables.origins import Origins
 from anomscan.tables.values import Numbers
 from anomscan.telemetry import arrow
 from anomscan.telemetry.rows import TIMESTAMP
@@ -136,6 +137,8 @@ class RestFetch:
         self.paging = Paging(settings)
         #: Reads the values of all assets.
         self.numbers = Numbers(settings.missing)
+        #: Where the rows of all assets stood.
+        self.origins = Origins()
 
     def calls(self, find: Callable[[Any, str, str], _Records | None], *, once: bool = False) -> Calls[_Records]:
         """Calls that belong together; their deadline begins now."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -15,13 +17,14 @@ from anomscan.errors import AssetError, InputError
 from anomscan.sources.rest.paths import kind_of, look_up
 from anomscan.sources.rest.shapes import Columnar
 from anomscan.store.block import from_table
-from anomscan.tables.columns import check_columns, first_true, from_objects, needed, to_rows
-from anomscan.tables.moments import Place, shown
-from anomscan.tables.salvage import Reject, Salvage
+from anomscan.tables.columns import check_columns, from_objects, needed, to_rows
+from anomscan.tables.moments import Place, RowsError, shown
+from anomscan.tables.origins import Origins
+from anomscan.tables.salvage import Places, Reject, Salvage
 from anomscan.tables.times import Times
 from anomscan.tables.values import Numbers, Plausible
 from anomscan.telemetry import arrow
-from anomscan.telemetry.rows import ASSET, Layout
+from anomscan.telemetry.rows import ASSET, ORIGIN, Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Taken:
     Parameters
     ----------
     rows
-        Of the records that can be used, in their order.
+        Of the records that can be used, in their order, with their places in the page in ``origin``.
     refused
         What the others held.
     reasons
@@ -66,7 +69,10 @@ class Records:
         times: Times,
         numbers: Numbers | None = None,
         plausible: Plausible | None = None,
+        origins: Origins | None = None,
     ) -> None:
+        self._schema = layout.numbered
+        self._origins = origins or Origins()
         self._asset = asset
         self._thing = f"the answer of {thing}"
         self._layout = layout
@@ -88,23 +94,24 @@ class Records:
             the field.
         """
         if records is None or not len(records):
-            return Taken(pa.Table.from_batches([], self._layout.schema))
-        found = records
-
-        def place(row: int) -> str:
-            return f"record {row + 1}" if page == 1 else f"page {page}, record {row + 1}"
+            return Taken(pa.Table.from_batches([], self._schema))
+        found, place = records, partial(_place, page)
 
         if len(found.misshapen) < len(found):
             check_columns(self._always, found.has, self._thing)
             self._keys |= dict.fromkeys(found.has)
 
-        def convert(part: slice) -> pa.Table:
-            for row in range(part.start, part.stop) if found.misshapen else ():
-                if row in found.misshapen:
-                    raise InputError(f"{place(row)} {found.misshapen[row]}", hint=found.hint)
-            return self._converted(
-                {name: values[part] for name, values in found.columns.items()}, lambda row: place(part.start + row)
-            )
+        def convert(part: Places) -> pa.Table:
+            rows = part.tolist()
+            if misshapen := [at for at, row in enumerate(rows) if row in found.misshapen]:
+                what = [f" {found.misshapen[row]}" for row in rows if row in found.misshapen]
+                told = dict(zip(misshapen, what, strict=True))
+                raise RowsError(np.array(misshapen), told.__getitem__, lambda at: place(rows[at]), hint=found.hint)
+            columns = found.columns
+            if len(rows) < len(found):
+                columns = {name: [values[row] for row in rows] for name, values in columns.items()}
+            converted = self._converted(columns, lambda at: place(rows[at]))
+            return converted.append_column(ORIGIN, arrow.to_numbers(part, pa.int64()))
 
         def content(row: int) -> dict[str, str | None]:
             if row in found.texts:
@@ -113,7 +120,7 @@ class Records:
             texts = {name: None if value is None else str(value) for name, value in held.items()}
             return texts if self._columns.asset is not None else {ASSET: self._asset, **texts}
 
-        tables = [pa.Table.from_batches([], self._layout.schema)]
+        tables = [pa.Table.from_batches([], self._schema)]
         rejects: list[Reject] = []
         for item in self._salvage.rows(len(found), convert, content, place):
             if isinstance(item, Reject):
@@ -136,12 +143,22 @@ class Records:
                 self._numbers,
             )
         except UnicodeEncodeError:
-            raise AssetError(f"{self._thing} has text that is not Unicode (half of a surrogate pair)") from None
+            raise InputError(f"{place(0)} has text that is not Unicode (half of a surrogate pair)") from None
         if self._columns.asset is not None:
-            row = first_true(pc.not_equal(rows[ASSET], arrow.to_texts([self._asset])[0]))
-            if row >= 0:
-                raise AssetError(f"{self._thing}: {place(row)} is of another asset, {shown(rows[ASSET][row])}")
+            other = arrow.flags(pc.not_equal(rows[ASSET], arrow.to_texts([self._asset])[0]).combine_chunks())
+            if other.any():
+                raise RowsError(
+                    np.flatnonzero(other), lambda row: f" is of another asset, {shown(rows[ASSET][row])}", place
+                )
         return rows
+
+    def _numbered(self, number: int, page: Taken) -> pa.Table:
+        """A page's rows with their numbers in the fetch."""
+        records = arrow.numbers(page.rows[ORIGIN], "int64")
+        if not len(records):
+            return page.rows
+        first = self._origins.add(int(records.max()) + 1, lambda row: f"asset '{self._asset}', {_place(number, row)}")
+        return page.rows.set_column(page.rows.num_columns - 1, ORIGIN, arrow.to_numbers(records + first, pa.int64()))
 
     def whole(self, pages: Sequence[Taken]) -> tuple[pa.Table, list[Reject]]:
         """The rows of all pages together, those that agree once, and the rejects.
@@ -154,7 +171,7 @@ class Records:
         self._salvage.finish()
         if self._keys:
             check_columns(self._wanted, list(self._keys), self._thing)
-        rows = pa.concat_tables([pa.Table.from_batches([], self._layout.schema), *(page.rows for page in pages)])
+        rows = pa.concat_tables([pa.Table.from_batches([], self._schema), *map(self._numbered, count(1), pages)])
         if not len(rows):
             return rows, [reject for page in pages for reject in page.rejects]
         block = from_table(rows, self._layout, arrived_at=0)
@@ -168,6 +185,10 @@ class Records:
             rows.take(arrow.to_numbers(once, pa.int64())),
             [reject for page in pages for reject in page.rejects],
         )
+
+
+def _place(page: int, row: int) -> str:
+    return f"record {row + 1}" if page == 1 else f"page {page}, record {row + 1}"
 
 
 def ids_of(elements: list[Any] | None, path: str | None) -> list[str]:

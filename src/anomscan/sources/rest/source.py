@@ -25,6 +25,7 @@ from anomscan.sources.rest.records import Records, Taken, ids_of
 from anomscan.sources.rest.shapes import Shapes
 from anomscan.sources.rest.urls import as_template, checked, filled, shown_url
 from anomscan.sources.rest.words import without
+from anomscan.tables.origins import Origins
 from anomscan.tables.salvage import Reject
 from anomscan.tables.secrets import resolve
 from anomscan.tables.times import Times
@@ -65,6 +66,7 @@ class Rest:
             }
         )
         self._clock = clock or Clock()
+        self._origins = Origins()
         self._layout = Layout(Cadence.parse(settings.cadence), settings.columns.values)
         self._plausible = Plausible(settings.plausible)
         self._times()  # so that a wrong timestamp_format is refused before the service is asked
@@ -95,6 +97,10 @@ class Rest:
     def timezone(self) -> str:
         """The IANA name of the time zone of its days and its naive timestamps."""
         return self._settings.timezone or "UTC"
+
+    def place(self, number: int) -> str:
+        """Where a row of the last fetch stood: asset, page and record."""
+        return self._origins.place(number)
 
     def describe(self) -> Iterator[tuple[str, str]]:
         """A description of the connection; see :mod:`anomscan.sources.checkup`."""
@@ -127,6 +133,7 @@ class Rest:
     def _items(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice | Reject]:
         self._check_end(request)
         run = RestFetch(self._name, self._settings, self._clock)
+        self._origins = run.origins
         try:
             if key_of(self._name, self._settings) and _in_the_clear(self._template):
                 yield Notice(f"source '{self._name}' sends its key over http, where others can read it; use https")
@@ -225,7 +232,14 @@ class Rest:
             now_s=self._clock.wall(),
         )
         records = Records(
-            asset, shown_url(url), self._layout, self._settings.columns, self._times(), run.numbers, self._plausible
+            asset,
+            shown_url(url),
+            self._layout,
+            self._settings.columns,
+            self._times(),
+            run.numbers,
+            self._plausible,
+            run.origins,
         )
         calls = run.calls(self._shapes.find, once=once)
 

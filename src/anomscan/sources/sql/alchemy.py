@@ -6,13 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
 from anomscan.config import Columns
 from anomscan.errors import ConfigError, InputError, ServiceError
-from anomscan.sources.sql.mysql import ROWS, shown, without_password
-from anomscan.tables.columns import Piece, check_columns, from_objects, needed
+from anomscan.sources.sql.mysql import ROWS, as_text, shown, without_password
+from anomscan.tables.columns import Piece, check_columns, needed
+from anomscan.tables.salvage import Reject, pieces_of
 
 _STREAMED = {"stream_results": True, "max_row_buffer": ROWS}
 
@@ -55,6 +57,10 @@ class Alchemy:
             self._connection = engine.connect()
         except sa.exc.SQLAlchemyError as error:
             raise ServiceError(f"{place} cannot be reached: {self._reason(error)}") from None
+        if url.get_backend_name() == "sqlite":
+            # A text of other bytes is its row's fault alone; the driver's own reading would end the query.
+            driver: Any = self._connection.connection.driver_connection
+            driver.text_factory = as_text
 
     def __enter__(self) -> Alchemy:
         return self
@@ -85,8 +91,8 @@ class Alchemy:
 
     def pieces(
         self, statement: sa.TextClause, parameters: Mapping[str, object], thing: str, *, bulk: bool
-    ) -> Iterator[Piece]:
-        """Run a query and stream its rows; ``thing`` is what errors call it.
+    ) -> Iterator[Piece | Reject]:
+        """Run a query and stream its rows, and those that are none; ``thing`` is what errors call it.
 
         Raises
         ------
@@ -106,7 +112,7 @@ class Alchemy:
             check_columns(wanted, list(result.keys()), thing)
             for part in result.columns(*wanted).partitions(ROWS):
                 values = dict(zip(wanted, zip(*part, strict=True), strict=True))
-                yield from_objects(values, self._columns, partial(_place, thing, row))
+                yield from pieces_of(values, self._columns, partial(_place, thing, row))
                 row += len(part)
 
     @contextmanager

@@ -22,7 +22,8 @@ from sqlalchemy.dialects.mysql.pymysql import MySQLDialect_pymysql
 from anomscan.config import SqlSource
 from anomscan.errors import AnomscanError, ConfigError, InputError, ServiceError
 from anomscan.sources.sql import fast, tls
-from anomscan.tables.columns import Piece, check_columns, from_objects, needed
+from anomscan.tables.columns import Piece, check_columns, needed
+from anomscan.tables.salvage import Reject, pieces_of
 
 #: Rows of a piece: enough that the work on a piece outweighs the overhead, few enough to stay small.
 ROWS = 16 << 10
@@ -120,8 +121,8 @@ class MySql:
 
     def pieces(
         self, statement: sa.TextClause, parameters: Mapping[str, object], thing: str, *, bulk: bool
-    ) -> Iterator[Piece]:
-        """Run a query and stream its rows.
+    ) -> Iterator[Piece | Reject]:
+        """Run a query and stream its rows, and those that are none.
 
         Parameters
         ----------
@@ -188,7 +189,7 @@ class MySql:
             raise self._failed(error.code, str(error), thing, cut=error.code is None) from None
         _log.debug("%s: %d rows by the fast path", thing, row)
 
-    def _slow_pieces(self, query: str, thing: str) -> Iterator[Piece]:
+    def _slow_pieces(self, query: str, thing: str) -> Iterator[Piece | Reject]:
         columns = self._settings.columns
         wanted = needed(columns)
         cursor = self._connection.cursor(_Cursor)
@@ -202,14 +203,16 @@ class MySql:
                 while part := cursor.fetchmany(ROWS):
                     place = partial(_place, thing, row)
                     values = {
-                        name: _plain(list(map(at[name], part)), kinds[name], name not in columns.values, name, place)
+                        name: _plain(list(map(at[name], part)), kinds[name], exact=name not in columns.values)
                         for name in wanted
                     }
-                    piece = from_objects(values, columns, place)
-                    if kinds[columns.timestamp] in _DATES:
-                        piece = replace(piece, typed_times=True)
                     row += len(part)
-                    yield self._with_instants(piece) if self._has_instants(description) else piece
+                    for piece in pieces_of(values, columns, place):
+                        if isinstance(piece, Piece):
+                            if kinds[columns.timestamp] in _DATES:
+                                piece = replace(piece, typed_times=True)
+                            piece = self._with_instants(piece) if self._has_instants(description) else piece
+                        yield piece
             except pymysql.err.Error as error:
                 raise self._failed(*_said(error), thing) from None
         finally:
@@ -351,17 +354,22 @@ def _checked(description: Any, wanted: Sequence[str], thing: str) -> Sequence[tu
     return columns
 
 
-def _plain(values: Sequence[object], kind: int, exact: bool, name: str, place: Any) -> Sequence[object]:
+def _plain(values: Sequence[object], kind: int, *, exact: bool) -> Sequence[object]:
     """Objects as the other sources give them: text for bytes, numbers for decimals that are no measured values."""
     first = next((value for value in values if value is not None), None)
     if kind in _TEXTS and isinstance(first, bytes):
-        try:
-            return [value.decode() if isinstance(value, bytes) else value for value in values]
-        except UnicodeDecodeError:
-            raise InputError(f"{place(0)}: column '{name}' holds bytes that are not UTF-8 text") from None
+        return [as_text(value) if isinstance(value, bytes) else value for value in values]
     if exact and kind in _DECIMALS:
         return [None if value is None else Decimal(str(value)) for value in values]
     return values
+
+
+def as_text(value: bytes) -> str | bytes:
+    """Text in UTF-8; other bytes as they are, for whoever reads the row to refuse."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
 
 
 def _is_local(url: sa.URL) -> bool:

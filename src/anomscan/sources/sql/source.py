@@ -19,6 +19,7 @@ from anomscan.sources.sql.alchemy import Alchemy
 from anomscan.sources.sql.connecting import connected
 from anomscan.sources.sql.mysql import MySql
 from anomscan.tables.layouts import TableLayout, table_layout
+from anomscan.tables.origins import Origins
 from anomscan.tables.salvage import Reject, Usable
 from anomscan.tables.times import Times
 from anomscan.tables.values import Numbers, Plausible
@@ -54,6 +55,7 @@ class Sql:
         self._layout = Layout(Cadence.parse(settings.cadence), settings.columns.values)
         columns = table_layout(settings.layout, settings.columns, self._layout).read(list)
         self._reading = settings.model_copy(update={"columns": columns})
+        self._origins = Origins()
         self._times()  # so that a wrong timestamp_format is refused before the database is asked
         check(name, settings)
         self._statement, self._per_asset = self._bound(settings.query)
@@ -89,6 +91,7 @@ class Sql:
         ServiceError
             The database cannot be reached, or refuses us.
         """
+        self._origins = Origins()
         layout = table_layout(self._settings.layout, self._settings.columns, self._layout)
         yield from layout.whole(self._rows(request, layout), first=not request.since)
         if not request.since:
@@ -97,7 +100,7 @@ class Sql:
     def _rows(self, request: Request, layout: TableLayout) -> Iterator[pa.Table | Notice | Reject]:
         numbers = Numbers(self._settings.missing)
         plausible = Plausible(self._settings.plausible)
-        usable = Usable(self._layout, layout.columns, self._times(), numbers, plausible)
+        usable = Usable(self._layout, layout.columns, self._times(), numbers, plausible, origins=self._origins)
         met: set[str] = set()
         with self._opened() as database:
             for part in parts(request, per_asset=self._per_asset):
@@ -118,6 +121,10 @@ class Sql:
             usable.finish()
             told = [] if request.since else numbers.told()
             yield from map(Notice, [*database.notices, *told, *numbers.rounded])
+
+    def place(self, number: int) -> str:
+        """Where a row of the last fetch stood, in the order of the query's rows."""
+        return self._origins.place(number)
 
     def describe(self) -> Iterator[tuple[str, str]]:
         """A description of the server; see :mod:`anomscan.sources.checkup`.
@@ -143,7 +150,7 @@ class Sql:
             parameters["asset"] = part.assets[0] if alone and part.assets else None
         thing = f"the query of source '{self._name}'"
         for piece in database.pieces(self._statement, parameters, thing, bulk=not alone):
-            for item in usable.rows(layout.long(piece)):
+            for item in [usable.rejected(piece)] if isinstance(piece, Reject) else usable.rows(layout.long(piece)):
                 rows = item if isinstance(item, Reject) else asked(item, part)
                 if isinstance(rows, Reject) or len(rows):
                     yield rows
