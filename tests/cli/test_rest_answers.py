@@ -271,3 +271,75 @@ def test_every_shape_gives_the_same_rows(series: dict[int, Any], shape: Any, clo
         for t, values in rows
     ]
     assert sorted(found, key=lambda row: row[1]) == sorted(expected, key=lambda row: row[1])
+
+
+STAMPED = [f"{stamp}Z" for stamp in STAMPS]
+
+
+@pytest.mark.parametrize(
+    ("answer", "keys"),
+    [
+        ({str(EPOCH[0]): {"v": 0.5}, str(EPOCH[1]): {"v": 0.25}}, UNIX),
+        ({str(EPOCH[0]): 0.5, str(EPOCH[1]): "0.25"}, UNIX),
+        ({"v": {str(EPOCH[0]): 0.5, str(EPOCH[1]): 0.25}}, UNIX),
+        ({"t": {"0": EPOCH[0], "1": EPOCH[1]}, "v": {"0": 0.5, "1": 0.25}}, UNIX),
+        ({"columns": ["v"], "index": EPOCH, "data": [[0.5], [0.25]]}, UNIX),
+        ({"columns": ["t", "v"], "index": [0, 1], "data": [[EPOCH[0], 0.5], [EPOCH[1], 0.25]]}, UNIX),
+        (
+            {"schema": {"fields": []}, "data": [{"t": STAMPED[0], "v": 0.5}, {"t": STAMPED[1], "v": 0.25}]},
+            {"records": "data"},
+        ),
+        ({"Time Series": {STAMPED[0]: {"v": "0.5"}, STAMPED[1]: {"v": "0.25"}}}, {"records": "Time Series"}),
+        ({"a": {"t": STAMPED[0], "v": 0.5}, "b": {"t": STAMPED[1], "v": 0.25}}, {}),
+    ],
+)
+def test_objects_keyed_by_their_timestamps(place: Any, answer: Any, keys: dict[str, Any]) -> None:
+    with serving(lambda call: Reply(body=answer)) as service:
+        configure(place, service.url, **keys)
+        place.good("fetch", "--from", "2024-03-01")
+    assert stored(place.folder) == [("A", STAMPS[0], 0.5), ("A", STAMPS[1], 0.25)]
+
+
+@pytest.mark.parametrize(
+    "answer", [{"12": {"v": 1}}, {"x": {"y": 1}}, {"v": {"0": 1, "1": 2}}, {STAMPED[0]: [1]}, {"count": 0}, {"a": 1}]
+)
+def test_keys_that_may_be_anything_are_no_timestamps(place: Any, answer: Any) -> None:
+    with serving(lambda call: Reply(body=answer)) as service:
+        configure(place, service.url)
+        code, _, err = place("fetch", "--from", "2024-03-01")
+    assert (code, "not an array of records" in err or "has no column" in err) == (4, True)
+
+
+def test_values_with_tags(place: Any) -> None:
+    """A record is a value: of a variable, or of what nobody asked for."""
+    columns = {"timestamp": "t", "values": ["v", "w"], "tag": "name", "value": "x"}
+    records = [{"t": t, "name": name, "x": x} for t in STAMPED for name, x in [("w", "2"), ("v", 0.5), ("other", 7)]]
+    odd = [
+        {"t": "soon", "name": "v", "x": 1},
+        {"t": STAMPED[0], "name": "v", "x": "warm"},
+        [1],
+        {"t": 1, "name": {}, "x": 1},
+    ]
+    pages = {"1": records[:4], "2": [*records[4:], *odd]}
+    with serving(lambda call: Reply(body=pages.get(call.query["page"], []))) as service:
+        configure(place, service.url, layout="tags", columns=columns, paging="page")
+        code, _, err = place("fetch", "--from", "2024-03-01")
+    assert (code, "4 rows rejected" in err) == (4, True)
+    assert stored(place.folder) == [("A", STAMPS[0], 0.5, 2.0), ("A", STAMPS[1], 0.5, 2.0)]
+    reasons = (place.folder / "anomscan-data" / "s.rejects.jsonl").read_text()
+    assert all(f"asset 'A', page 2, record {record}" in reasons for record in (3, 4, 5, 6))
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 413, 500])
+def test_the_words_of_the_service_stand_in_the_message(place: Any, status: int) -> None:
+    with serving(lambda call: Reply(status, json.dumps({"detail": "no more than 31 days"}).encode())) as service:
+        configure(place, service.url, deadline_s=0.1)
+        code, _, err = place("fetch", "--from", "2024-03-01")
+    assert (code in (4, 5), "no more than 31 days" in err) == (True, True), err
+
+
+@pytest.mark.parametrize("nothing", [{"data": None}, {"data": None, "next": None}, {}, ""])
+def test_what_holds_nothing_is_no_failure(place: Any, nothing: Any) -> None:
+    with serving(lambda call: Reply(body=nothing)) as service:
+        configure(place, service.url)
+        place.good("fetch", "--from", "2024-03-01")

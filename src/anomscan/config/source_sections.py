@@ -164,8 +164,6 @@ class _SourceSettings(Section):
                 'layout = "wide" has a column each asset: no columns.asset, no health, and one name in columns.values',
                 hint="read several variables from a source each, or from a long table",
             )
-        if self.layout == "tags" and isinstance(self, RestSource):
-            raise ConfigError('layout = "tags" is for files and SQL')
         if self.layout == "wide" and not isinstance(self, FilesSource):
             raise ConfigError(
                 'layout = "wide" is for files', hint="let the query turn the columns into rows, by UNPIVOT or UNION ALL"
@@ -288,7 +286,10 @@ class RestSource(_SourceSettings):
     @told
     def _fields_have_the_columns(self) -> RestSource:
         if isinstance(self.fields, tuple):
-            wanted = [self.columns.asset, self.columns.timestamp, *self.columns.values, self.columns.health]
+            values = self.columns.values
+            if self.layout == "tags":
+                values = (self.columns.tag or "tag", self.columns.value or "value")
+            wanted = [self.columns.asset, self.columns.timestamp, *values, self.columns.health]
             for name in wanted:
                 if name is not None and not any(name == each or name.startswith(f"{each}.") for each in self.fields):
                     raise ConfigError(

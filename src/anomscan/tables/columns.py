@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -43,12 +43,15 @@ class Piece:
         Whether timestamps that are text are ISO 8601 whatever ``timestamp_format`` says.
     signs
         Makes plain numbers of text with other signs; None where they are plain.
+    held
+        What row i held, as text; None where that is what ``rows`` hold.
     """
 
     rows: pa.RecordBatch
     place: Place
     typed_times: bool = False
     signs: Signs | None = None
+    held: Callable[[int], Mapping[str, str | None]] | None = None
 
 
 def needed(columns: Columns) -> list[str]:

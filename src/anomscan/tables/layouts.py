@@ -126,7 +126,7 @@ class Wide:
         def place(row: int) -> str:
             return f"{piece.place(int(rows[row]))} ({names[codes[row]]})"
 
-        return replace(piece, rows=pa.RecordBatch.from_pydict(columns), place=place)
+        return replace(piece, rows=pa.RecordBatch.from_pydict(columns), held=None, place=place)
 
     def whole(self, items: Iterable[pa.Table | _T], *, first: bool) -> Iterator[pa.Table | _T]:
         """The same."""
@@ -175,7 +175,9 @@ class Tags:
         columns = {name: piece.rows[name].take(places) for name in given}
         for name in self._wanted:
             columns[name] = pc.if_else(pc.equal(tags, arrow.to_texts([name])[0]), values, nothing)
-        return replace(piece, rows=pa.RecordBatch.from_pydict(columns), place=lambda row: piece.place(int(kept[row])))
+        return replace(
+            piece, rows=pa.RecordBatch.from_pydict(columns), held=None, place=lambda row: piece.place(int(kept[row]))
+        )
 
     def whole(self, items: Iterable[pa.Table | _T], *, first: bool) -> Iterator[pa.Table | _T]:
         """One row each sample; where values of a variable contradict one another, one each of them."""

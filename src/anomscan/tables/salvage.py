@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,7 @@ from anomscan.tables.values import Numbers, Plausible
 from anomscan.telemetry import arrow
 from anomscan.telemetry.rows import ASSET, ORIGIN, Layout
 
+_T = TypeVar("_T")
 #: Of some of the rows of a piece, (m,).
 Places = NDArray[np.int64]
 
@@ -52,23 +54,41 @@ def pieces_of(values: Mapping[str, Sequence[object]], columns: Columns, place: P
     """Rows of Python objects, see :func:`anomscan.tables.columns.from_objects`; those that it refuses as rejects."""
     count = len(values[columns.timestamp])
     left = list(range(count))
+
+    def as_text(row: int) -> Mapping[str, str | None]:
+        return {name: None if own[row] is None else str(own[row]) for name, own in values.items()}
+
+    held: Callable[[int], Mapping[str, str | None]] = as_text
     while left:
-        own = values if len(left) == count else {name: [held[row] for row in left] for name, held in values.items()}
+        own = values if len(left) == count else {name: [given[row] for row in left] for name, given in values.items()}
         try:
             piece = from_objects(own, columns, place)
-        except RowsError as error:
-            wrong = set(error.rows.tolist())
-            for at in sorted(wrong):
-                texts = {name: None if held[at] is None else str(held[at]) for name, held in own.items()}
-                yield Reject(f"{place(left[at])}{error.what(at)}", texts)
+        except (RowsError, UnicodeEncodeError) as error:
+            if isinstance(error, RowsError):
+                wrong = {at: error.what(at) for at in error.rows.tolist()}
+            else:
+                what = " has text that is not Unicode (half of a surrogate pair)"
+                wrong = {at: what for at in range(len(left)) if any(_is_half(given[at]) for given in own.values())}
+            for at, what in wrong.items():
+                yield Reject(f"{place(left[at])}{what}", as_text(left[at]))
             left = [row for at, row in enumerate(left) if at not in wrong]
         else:
-            yield piece if len(left) == count else replace(piece, place=_place_of(place, left))
+            if len(left) < count:
+                place, held = _of_rows(place, left), _of_rows(held, left)
+            yield replace(piece, place=place, held=held)
             return
 
 
-def _place_of(place: Place, rows: Sequence[int]) -> Place:
-    return lambda row: place(rows[row])
+def _is_half(value: object) -> bool:
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _of_rows(told: Callable[[int], _T], rows: Sequence[int]) -> Callable[[int], _T]:
+    return lambda row: told(rows[row])
 
 
 class Salvage:
@@ -177,7 +197,7 @@ class Salvage:
         if self._rejected > _MOST:
             raise self._first or error or InputError("too many rows cannot be used")
 
-    def put_aside(self, reject: Reject) -> None:
+    def put_aside(self, reject: Reject, *, hint: str | None = None) -> None:
         """Count a row that was refused before.
 
         Raises
@@ -185,7 +205,7 @@ class Salvage:
         InputError
             Where too many rows cannot be used: the first row's reason.
         """
-        self._first = self._first or InputError(reject.reason)
+        self._first = self._first or InputError(reject.reason, hint=hint)
         self._count()
 
     def refuse_waiting(self) -> None:
@@ -270,16 +290,17 @@ class Usable:
         self._numbers = numbers
         self._salvage = Salvage(plausible)
         self.finish = self._salvage.finish
+        self.refuse_waiting = self._salvage.refuse_waiting
 
-    def rejected(self, reject: Reject) -> Reject:
-        """A row that its reader refused.
+    def rejected(self, reject: Reject, *, hint: str | None = None) -> Reject:
+        """A row that its reader refused; ``hint`` is the way out, if all are like it.
 
         Raises
         ------
         InputError
             Where too many rows cannot be used.
         """
-        self._salvage.put_aside(reject)
+        self._salvage.put_aside(reject, hint=hint)
         return reject
 
     def rows(self, piece: Piece) -> Iterator[pa.Table | Reject]:
@@ -308,8 +329,11 @@ class Usable:
             return converted.append_column(ORIGIN, arrow.to_numbers(part + first, pa.int64()))
 
         def content(row: int) -> dict[str, str | None]:
-            values = {name: piece.rows[name][row].as_py() for name in names}
-            texts = {name: None if value is None else str(value) for name, value in values.items()}
+            if piece.held is None:
+                values = {name: piece.rows[name][row].as_py() for name in names}
+                texts = {name: None if value is None else str(value) for name, value in values.items()}
+            else:
+                texts = dict(piece.held(row))
             return texts if column is not None or self._asset is None else {ASSET: self._asset, **texts}
 
         def asset_of(row: Mapping[str, str | None]) -> str | None:

@@ -15,8 +15,8 @@ from anomscan.telemetry import arrow
 from anomscan.telemetry.rows import value_column
 
 #: How every source may spell a missing value, in small letters or capitals.
-MISSING = ("", "-", "n/a", "na", "nan", "-nan", "none", "null", r"\n", "#n/a")
-_CASES = tuple(dict.fromkeys(case for word in MISSING for case in (word, word.upper(), word.title(), "NaN")))
+MISSING = ("", "-", "n/a", "na", "nan", "-nan", "none", "null", r"\n", "#n/a", "<na>", "nat")
+_CASES = tuple(dict.fromkeys(case for word in MISSING for case in (word, word.upper(), word.title(), "NaN", "NaT")))
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.ASCII | re.IGNORECASE)
 _PERCENT = r"\s*%$"
 _INTEGER = re.compile(r"[+-]?\d{1,400}", re.ASCII)

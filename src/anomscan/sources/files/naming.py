@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 from anomscan.errors import InputError
 from anomscan.tables.opening import unpacked_name
@@ -71,7 +72,7 @@ def _by_key(path: Path, keys: dict[str, str]) -> str:
     named = {key: value for key, value in keys.items() if "asset" in key.lower()} if len(keys) > 1 else keys
     if len(named) != 1:
         raise InputError(f"which of {', '.join(keys)} is the asset, in {path}?", hint=_OTHERWISE)
-    return next(iter(named.values()))
+    return unquote(next(iter(named.values())))  # as Hive writes what a folder cannot be called
 
 
 def is_text(path: Path, base: Path) -> bool:

@@ -183,9 +183,13 @@ class Http:
         if status in _LATER or status >= 500:
             wait = retry_after(response.headers.get("Retry-After"), self._clock.wall()) or 0.0
             what = "has had too many calls (429)" if status == 429 else f"failed ({status})"
-            raise TransientError(f"{place} {what}", wait_s=wait)
+            said = self._said(response)
+            raise TransientError(f"{place} {what}: {said}" if said else f"{place} {what}", wait_s=wait)
         if status in (404, 410):
-            raise AssetError(f"{place} is not there ({status})", hint=f"see sources.{self._name}.url if no asset is")
+            said = self._said(response)
+            what = f"{place} is not there ({status})"
+            hint = f"see sources.{self._name}.url if no asset is"
+            raise AssetError(f"{what}: {said}" if said else what, hint=hint)
         raise self._refusal(response, f"{place} answered with status {status}", AssetError)
 
     @property
@@ -195,16 +199,20 @@ class Http:
 
     def _refusal(self, response: urllib3.BaseHTTPResponse, what: str, kind: type[AssetError]) -> AssetError:
         """The error of a call that was refused, with the words of the service."""
-        try:
-            said = words_of(response.read(_WORDS_BYTES, decode_content=True), key_of(self._name, self._settings))
-        except HTTPError:
-            said = ""
+        said = self._said(response)
         hint = None
         if is_about_length(said):
             hint = f"ask for a shorter stretch: lower sources.{self._name}.history_days, or give --days"
         elif kind is RefusedError:
             hint = self._key_hint
         return kind(f"{what}: {said}" if said else what, hint=hint)
+
+    def _said(self, response: urllib3.BaseHTTPResponse) -> str:
+        """The words of the service; "" where it has none."""
+        try:
+            return words_of(response.read(_WORDS_BYTES, decode_content=True), key_of(self._name, self._settings))
+        except HTTPError:
+            return ""
 
     def _body(self, response: urllib3.BaseHTTPResponse, end: float, room: int, place: str) -> bytes:
         large = AssetError(

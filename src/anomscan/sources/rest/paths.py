@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from anomscan.errors import AssetError
-from anomscan.sources.rest.words import message_of
+from anomscan.sources.rest.words import advice, message_of
 
 
 def look_up(node: Any, path: str) -> tuple[bool, Any]:
@@ -55,7 +55,7 @@ def value_at(body: Any, place: str, secret: str, *, path: str | None) -> Any:
     if value is not None:
         return value
     if said := message_of(body, secret):
-        raise AssetError(f"{place} answered without records: {said}")
+        raise AssetError(f"{place} answered without records: {said}", hint=advice(said))
     if found or (path is not None and _ends(body, path)):
         return None
     has = f"it has: {', '.join(list(body)[:20])}" if isinstance(body, dict) else f"it is {kind_of(body)}"
@@ -79,7 +79,7 @@ def array_at(body: Any, place: str, secret: str, *, path: str | None) -> list[An
 def no_records(value: Any, place: str, secret: str, *, path: str | None) -> AssetError:
     """The error for something that is no records, in their place."""
     if said := message_of(value, secret):
-        return AssetError(f"{place} answered without records: {said}")
+        return AssetError(f"{place} answered without records: {said}", hint=advice(said))
     keys = f", its keys are: {', '.join(list(value)[:20])}" if isinstance(value, dict) and value else ""
     return AssetError(f"the answer of {place} has {kind_of(value)}{_at(path)}, not an array of records{keys}")
 

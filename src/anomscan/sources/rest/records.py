@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import count
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from anomscan.config import Columns
 from anomscan.errors import AssetError, InputError
 from anomscan.sources.rest.paths import kind_of, look_up
 from anomscan.sources.rest.shapes import Columnar
 from anomscan.store.block import from_table
-from anomscan.tables.columns import check_columns, from_objects, needed, to_rows
-from anomscan.tables.moments import Place, RowsError, shown
+from anomscan.tables.columns import check_columns, needed
+from anomscan.tables.layouts import TableLayout
+from anomscan.tables.moments import Place, shown
 from anomscan.tables.origins import Origins
-from anomscan.tables.salvage import Places, Reject, Salvage
+from anomscan.tables.salvage import Reject, Usable, pieces_of
 from anomscan.tables.times import Times
 from anomscan.tables.values import Numbers, Plausible
 from anomscan.telemetry import arrow
-from anomscan.telemetry.rows import ASSET, ORIGIN, Layout
+from anomscan.telemetry.rows import ASSET, ORIGIN, TIMESTAMP, Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +33,19 @@ class Taken:
     Parameters
     ----------
     rows
-        Of the records that can be used, in their order, with their places in the page in ``origin``.
+        Of the records that can be used, in their order.
     refused
         What the others held.
     reasons
         Why, one for each of ``refused``.
+    origins
+        The numbers of the rows in the fetch.
     """
 
     rows: pa.Table
     refused: tuple[Mapping[str, str | None], ...] = ()
     reasons: tuple[str, ...] = field(default=(), compare=False)
+    origins: pa.Array | None = field(default=None, compare=False)
 
     @property
     def rejects(self) -> list[Reject]:
@@ -58,6 +60,8 @@ class Records:
     ----------
     thing
         What gave them, for errors.
+    tables
+        How the records lay values out.
     """
 
     def __init__(
@@ -65,24 +69,22 @@ class Records:
         asset: str,
         thing: str,
         layout: Layout,
-        columns: Columns,
+        tables: TableLayout,
         times: Times,
         numbers: Numbers | None = None,
         plausible: Plausible | None = None,
         origins: Origins | None = None,
     ) -> None:
-        self._schema = layout.numbered
-        self._origins = origins or Origins()
         self._asset = asset
         self._thing = f"the answer of {thing}"
         self._layout = layout
-        self._columns = columns
-        self._times = times
-        self._wanted = needed(columns)
-        self._always = [name for name in (columns.asset, columns.timestamp) if name is not None]
+        self._tables = tables
+        self._columns = tables.read(list)
+        self._wanted = needed(self._columns)
+        self._always = [name for name in (self._columns.asset, self._columns.timestamp) if name is not None]
         self._keys: dict[str, None] = {}
-        self._numbers = numbers
-        self._salvage = Salvage(plausible=plausible)
+        self._origins = origins or Origins()
+        self._usable = Usable(layout, tables.columns, times, numbers, plausible, asset=asset, origins=self._origins)
 
     def rows(self, records: Columnar | None, page: int) -> Taken:
         """The rows and rejects of a page; a value or health that is null or has no key is empty.
@@ -93,87 +95,76 @@ class Records:
             A column that is missing, or no record that can be used: naming the record, counted from 1 in its page, and
             the field.
         """
+        nothing = pa.Table.from_batches([], self._layout.numbered)
         if records is None or not len(records):
-            return Taken(pa.Table.from_batches([], self._schema))
-        found, place = records, partial(_place, page)
-
-        if len(found.misshapen) < len(found):
-            check_columns(self._always, found.has, self._thing)
-            self._keys |= dict.fromkeys(found.has)
-
-        def convert(part: Places) -> pa.Table:
-            rows = part.tolist()
-            if misshapen := [at for at, row in enumerate(rows) if row in found.misshapen]:
-                what = [f" {found.misshapen[row]}" for row in rows if row in found.misshapen]
-                told = dict(zip(misshapen, what, strict=True))
-                raise RowsError(np.array(misshapen), told.__getitem__, lambda at: place(rows[at]), hint=found.hint)
-            columns = found.columns
-            if len(rows) < len(found):
-                columns = {name: [values[row] for row in rows] for name, values in columns.items()}
-            converted = self._converted(columns, lambda at: place(rows[at]))
-            return converted.append_column(ORIGIN, arrow.to_numbers(part, pa.int64()))
-
-        def content(row: int) -> dict[str, str | None]:
-            if row in found.texts:
-                return {self._columns.asset or ASSET: self._asset, "record": found.texts[row]}
-            held = {name: values[row] for name, values in found.columns.items()}
-            texts = {name: None if value is None else str(value) for name, value in held.items()}
-            return texts if self._columns.asset is not None else {ASSET: self._asset, **texts}
-
-        tables = [pa.Table.from_batches([], self._schema)]
-        rejects: list[Reject] = []
-        for item in self._salvage.rows(len(found), convert, content, place):
+            return Taken(nothing.drop_columns([ORIGIN]))
+        if len(records.misshapen) < len(records):
+            check_columns(self._always, records.has, self._thing)
+            self._keys |= dict.fromkeys(records.has)
+        tables, rejects = [nothing], []
+        for item in self._items(records, partial(_place, page)):
             if isinstance(item, Reject):
                 rejects.append(Reject(f"asset '{self._asset}', {item.reason}", item.row))
             else:
                 tables.append(item)
-        self._salvage.refuse_waiting()
+        self._usable.refuse_waiting()
+        rows = pa.concat_tables(tables)
         return Taken(
-            pa.concat_tables(tables), tuple(each.row for each in rejects), tuple(each.reason for each in rejects)
+            rows.drop_columns([ORIGIN]),
+            tuple(each.row for each in rejects),
+            tuple(each.reason for each in rejects),
+            rows[ORIGIN],
         )
 
-    def _converted(self, values: Mapping[str, Sequence[Any]], place: Place) -> pa.Table:
-        try:
-            rows = to_rows(
-                from_objects(values, self._columns, place),
-                self._layout,
-                self._columns,
-                self._times,
-                self._asset,
-                self._numbers,
-            )
-        except UnicodeEncodeError:
-            raise InputError(f"{place(0)} has text that is not Unicode (half of a surrogate pair)") from None
-        if self._columns.asset is not None:
-            other = arrow.flags(pc.not_equal(rows[ASSET], arrow.to_texts([self._asset])[0]).combine_chunks())
-            if other.any():
-                raise RowsError(
-                    np.flatnonzero(other), lambda row: f" is of another asset, {shown(rows[ASSET][row])}", place
-                )
-        return rows
+    def _items(self, records: Columnar, place: Place) -> Iterator[pa.Table | Reject]:
+        of_asset = {self._columns.asset or ASSET: self._asset}
+        for row, what in sorted(records.misshapen.items()):
+            reject = Reject(f"{place(row)} {what}", of_asset | {"record": records.texts[row]})
+            yield self._usable.rejected(reject, hint=records.hint)
+        columns = records.columns
+        if sound := [row for row in range(len(records)) if row not in records.misshapen]:
+            if len(sound) < len(records):
+                columns = {name: [values[row] for row in sound] for name, values in columns.items()}
+            for piece in pieces_of(columns, self._columns, lambda at: place(sound[at])):
+                if isinstance(piece, Reject):
+                    yield self._usable.rejected(replace(piece, row=of_asset | dict(piece.row)))
+                    continue
+                for item in self._usable.rows(self._tables.long(piece)):
+                    if isinstance(item, Reject) or self._columns.asset is None:
+                        yield item
+                    else:
+                        yield from self._own(item)
 
-    def _numbered(self, number: int, page: Taken) -> pa.Table:
-        """A page's rows with their numbers in the fetch."""
-        records = arrow.numbers(page.rows[ORIGIN], "int64")
-        if not len(records):
-            return page.rows
-        first = self._origins.add(int(records.max()) + 1, lambda row: f"asset '{self._asset}', {_place(number, row)}")
-        return page.rows.set_column(page.rows.num_columns - 1, ORIGIN, arrow.to_numbers(records + first, pa.int64()))
+    def _own(self, rows: pa.Table) -> Iterator[pa.Table | Reject]:
+        """The rows of the asset; those of others as rejects."""
+        own = pc.equal(rows[ASSET], arrow.to_texts([self._asset])[0])
+        if not pc.all(own).as_py():
+            for row in rows.filter(pc.invert(own)).to_pylist():
+                place = self._origins.place(row[ORIGIN])
+                held = {name: None if row[name] is None else str(row[name]) for name in (ASSET, TIMESTAMP)}
+                yield self._usable.rejected(Reject(f"{place} is of another asset, {shown(row[ASSET])}", held))
+            rows = rows.filter(own)
+        yield rows
 
     def whole(self, pages: Sequence[Taken]) -> tuple[pa.Table, list[Reject]]:
-        """The rows of all pages together, those that agree once, and the rejects.
+        """The rows of all pages together, those that agree once, with their numbers in ``origin``; and the rejects.
 
         Raises
         ------
         InputError
             If no record has a column, or none can be used.
         """
-        self._salvage.finish()
+        self._usable.finish()
         if self._keys:
             check_columns(self._wanted, list(self._keys), self._thing)
-        rows = pa.concat_tables([pa.Table.from_batches([], self._schema), *map(self._numbered, count(1), pages)])
+        rejects = [reject for page in pages for reject in page.rejects]
+        given = [page.rows.append_column(ORIGIN, page.origins) for page in pages if page.origins is not None]
+        tables = list(self._tables.whole(given, first=True))
+        rows = pa.concat_tables([pa.Table.from_batches([], self._layout.numbered), *tables])
         if not len(rows):
-            return rows, [reject for page in pages for reject in page.rejects]
+            if rejects:  # those that could be used were of other assets
+                raise InputError(rejects[0].reason)
+            return rows, rejects
         block = from_table(rows, self._layout, arrived_at=0)
         order = block.order()
         places = np.arange(len(rows)) if order is None else order
@@ -181,10 +172,7 @@ class Records:
         repeated = np.flatnonzero(ordered.repeats())
         repeated = repeated[ordered.agrees(repeated)]
         once = np.delete(np.arange(len(rows)), places[repeated])
-        return (
-            rows.take(arrow.to_numbers(once, pa.int64())),
-            [reject for page in pages for reject in page.rejects],
-        )
+        return rows.take(arrow.to_numbers(once, pa.int64())), rejects
 
 
 def _place(page: int, row: int) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from anomscan.config import RestSource
+from anomscan.config import Columns, RestSource
 from anomscan.errors import AssetError
 from anomscan.sources.rest.paths import kind_of, look_up, no_records, parent_of, paths_in, value_at
 from anomscan.tables.columns import check_columns, needed
@@ -60,15 +60,17 @@ class Shapes:
     name
         The source's, for errors.
     settings
-        Their ``records``, ``fields`` and ``columns``.
+        Their ``records`` and ``fields``.
+    columns
+        Those to read.
     """
 
-    def __init__(self, name: str, settings: RestSource) -> None:
+    def __init__(self, name: str, settings: RestSource, columns: Columns) -> None:
         self._name = name
         self._path = settings.records
         self._fields = settings.fields
-        self._columns = settings.columns
-        self._wanted = needed(settings.columns)
+        self._columns = columns
+        self._wanted = needed(columns)
 
     def find(self, body: Any, place: str, secret: str) -> Columnar | None:
         """The records in the JSON of an answer; None where it says that there are none.
@@ -86,7 +88,7 @@ class Shapes:
             There is something else, or a message; columns that are of different lengths, or that are there twice.
         """
         value = value_at(body, place, secret, path=self._path)
-        if value is None or value == {}:
+        if value in (None, "", {}) or (self._path is None and _is_nothing(value)):
             return None
         thing = f"the answer of {place}"
         if isinstance(value, list) and len(value) == 1 and self._is_series(value[0]):
@@ -104,8 +106,45 @@ class Shapes:
                 return self._of_columns(value, len(times), thing)
             if not found and (key := _rows_in(value)) is not None:
                 names = self._given(body, thing) or _names_in(value, key)
-                return None if value[key] is None else self._of_arrays(value[key], names, thing)
+                if value[key] is None:
+                    return None
+                rows, names = self._with_index(value, value[key], names)
+                return self._of_arrays(rows, names, thing)
+            if (keyed := self._of_keys(value, thing)) is not None:
+                return keyed
         raise no_records(value, place, secret, path=self._path)
+
+    def _with_index(
+        self, held: dict[str, Any], rows: list[Any], names: list[str] | None
+    ) -> tuple[list[Any], list[str] | None]:
+        """Rows with the timestamps before them that pandas calls their index (``orient="split"``)."""
+        name, index = self._columns.timestamp, held.get("index")
+        if names is None or name in names or not isinstance(index, list) or len(index) != len(rows):
+            return rows, names
+        return [[at, *row] for at, row in zip(index, rows, strict=True)], [name, *names]
+
+    def _of_keys(self, held: dict[str, Any], thing: str) -> Columnar | None:
+        """An object whose keys are timestamps, of records, numbers, or columns, as pandas writes them; else None."""
+        name, each = self._columns.timestamp, list(held.values())
+        if not all(isinstance(value, dict) for value in each):
+            single = len(self._columns.values) == 1 and self._columns.asset is None and self._columns.health is None
+            if single and all(map(_is_stamp, held)) and not any(isinstance(value, (dict, list)) for value in each):
+                return self._of_objects([{name: key, self._columns.values[0]: held[key]} for key in held])
+            return None
+        if all(look_up(value, name)[0] for value in each):  # keyed by something else
+            return self._of_objects(each)
+        if all(map(_is_stamp, held)):
+            return self._of_objects([{**value, name: key} for key, value in held.items()])
+        columns = {key: held[key] for key in self._wanted if key in held}
+        keys: list[str] = list(next(iter(columns.values()), {}))
+        if not keys or any(list(column) != keys for column in columns.values()):
+            return None
+        lists: dict[str, Any] = {key: list(column.values()) for key, column in columns.items()}
+        if name not in columns:
+            if not all(map(_is_stamp, keys)):
+                return None
+            lists[name] = keys
+        return self._of_columns(lists, len(keys), thing)
 
     def _is_series(self, value: Any) -> bool:
         """Whether a record is none but an object that holds many: columns, or rows."""
@@ -216,6 +255,16 @@ def _as_names(value: Any) -> list[str] | None:
             return None
         names.append(each)
     return names or None
+
+
+def _is_nothing(value: Any) -> bool:
+    """Whether an object holds nothing but null."""
+    return isinstance(value, dict) and all(each is None for each in value.values())
+
+
+def _is_stamp(key: str) -> bool:
+    """Whether a key can be nothing but a timestamp: a date, or what counts seconds or parts of them."""
+    return re.match(r"\d{4}-\d{2}-\d{2}|\d{9,19}$", key, re.ASCII) is not None
 
 
 def _are_arrays(value: Any) -> bool:

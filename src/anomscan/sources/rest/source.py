@@ -25,6 +25,7 @@ from anomscan.sources.rest.records import Records, Taken, ids_of
 from anomscan.sources.rest.shapes import Shapes
 from anomscan.sources.rest.urls import as_template, checked, filled, shown_url
 from anomscan.sources.rest.words import without
+from anomscan.tables.layouts import table_layout
 from anomscan.tables.origins import Origins
 from anomscan.tables.salvage import Reject
 from anomscan.tables.secrets import resolve
@@ -70,7 +71,8 @@ class Rest:
         self._layout = Layout(Cadence.parse(settings.cadence), settings.columns.values)
         self._plausible = Plausible(settings.plausible)
         self._times()  # so that a wrong timestamp_format is refused before the service is asked
-        self._shapes = Shapes(name, settings)
+        columns = table_layout(settings.layout, settings.columns, self._layout).read(list)
+        self._shapes = Shapes(name, settings, columns)
         key_of(name, settings)
         self._template = as_template(settings.url.get_secret_value(), f"sources.{name}.url")
         self._assets_url: str | None = None
@@ -231,15 +233,9 @@ class Rest:
             history_days=self._settings.history_days,
             now_s=self._clock.wall(),
         )
+        tables = table_layout(self._settings.layout, self._settings.columns, self._layout)
         records = Records(
-            asset,
-            shown_url(url),
-            self._layout,
-            self._settings.columns,
-            self._times(),
-            run.numbers,
-            self._plausible,
-            run.origins,
+            asset, shown_url(url), self._layout, tables, self._times(), run.numbers, self._plausible, run.origins
         )
         calls = run.calls(self._shapes.find, once=once)
 

@@ -64,12 +64,17 @@ def is_about_length(words: str) -> bool:
     return _TOO_LONG.search(words) is not None
 
 
+def advice(words: str) -> str | None:
+    """The way out that words of a service suggest, where they do."""
+    return "ask for a shorter stretch: lower history_days, or give --days" if is_about_length(words) else None
+
+
 def _said(value: Any, depth: int) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
         return _named(value, depth) or json.dumps(value, ensure_ascii=False)
-    return "" if value is None else json.dumps(value, ensure_ascii=False)
+    return "" if value in (None, [], {}) else json.dumps(value, ensure_ascii=False)
 
 
 def _named(value: dict[str, Any], depth: int) -> str:
