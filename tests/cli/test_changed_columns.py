@@ -106,4 +106,14 @@ def test_a_variable_that_is_left_out_is_refused(grown):
     code, _, err = grown("fetch")
     assert code == 2
     assert "is stored with variables prt7, temp, not prt7" in err
-    assert "variables can be added, but none can be left out" in err
+    assert "variables can be added, but none left out or moved" in err
+
+
+def test_what_fills_a_variable_in_is_new_after_a_compaction_too(grown):
+    grown.write("anomscan.toml", BOTH)
+    grown.good("fetch", *LAST)
+    Store.open(grown.folder / "anomscan-data").compact("fleet")
+    code, _, err = grown("fetch", "--from", str(START))
+    assert code == 0
+    assert " 0 revised" in err
+    assert (series(grown).values[:, 1] > 20).all()

@@ -149,3 +149,11 @@ def test_a_reject_says_where_its_row_stood(fetch: Fetch, tmp_path: Path) -> None
 
 def reasons(report: FetchReport) -> list[str]:
     return [reject.reason for reject in report.rejects]
+
+
+def test_an_asset_that_jitters_is_told_how_to_take_it(fetch: Fetch) -> None:
+    jittering = [("C", f"2024-03-01T{n:02}:00:{n % 5:02}Z", 1.0) for n in range(20)]
+    report = fetch([*ROWS[:12], *jittering])
+    (failure,) = report.failures
+    assert failure.error.hint == 'align = "nearest" with align_tolerance = "4s" takes them'
+    assert fetch([*ROWS[:12], *jittering], align="nearest", align_tolerance="4s").failures == ()

@@ -120,9 +120,13 @@ class Findings:
         self._off_grid += int(off.sum())
         self._first_off = self._first_off or first
 
-    def fail(self, asset: str, reason: str) -> None:
-        """Note an asset that does not keep the cadence."""
-        self.failed.append(FailedAsset(asset, reason, _CADENCE_HINT))
+    def fail(self, asset: str, reason: str, farthest_us: int) -> None:
+        """Note an asset that does not keep the cadence, and how far from the grid its samples lie at most."""
+        seconds = -(-farthest_us // 1_000_000)
+        hint = _CADENCE_HINT
+        if 4_000_000 * seconds <= self.layout.cadence.step_us:
+            hint = f'align = "nearest" with align_tolerance = "{seconds}s" takes them'
+        self.failed.append(FailedAsset(asset, reason, hint))
 
     def count_steps(self, entries: Roster) -> None:
         """Note the steps between the samples that the assets of the commit now have."""
@@ -141,7 +145,8 @@ class Findings:
         """
         cadence = self.layout.cadence
         if self._off_grid >= MANY and self._keeping == 0:
-            raise InputError(f"{self._first_off}; nothing was stored", hint=_CADENCE_HINT)
+            hint = self.failed[0].hint if self.failed else _CADENCE_HINT
+            raise InputError(f"{self._first_off}; nothing was stored", hint=hint)
         if self.assets == 0 and self.rejects:
             more = f", and no other of {len(self.rejects)} rows can be used" if len(self.rejects) > 1 else ""
             raise InputError(f"{self.rejects[0].reason}{more}; nothing was stored", hint="correct the source")

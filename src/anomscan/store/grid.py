@@ -156,7 +156,9 @@ def _sort_out(
             keep[own] = False
             findings.regridded.discard(name)
             findings.fail(
-                name, f"{off_samples:,} of {counted(len(samples), 'sample')} off its grid, the first: {told[0]}"
+                name,
+                f"{off_samples:,} of {counted(len(samples), 'sample')} off its grid, the first: {told[0]}",
+                int(np.abs(shift).max()),
             )
         else:
             findings.reject(incoming, rows, told)

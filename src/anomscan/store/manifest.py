@@ -100,6 +100,8 @@ class Manifest:
         this was kept.
     dropped
         Files of rows that were dropped.
+    later
+        Variables that came later than some rows: what these then get of them is new, not revised.
     """
 
     layout: Layout
@@ -109,6 +111,7 @@ class Manifest:
     files: tuple[DataFile, ...] = ()
     arrived: int | None = None
     dropped: tuple[DataFile, ...] = ()
+    later: tuple[str, ...] = ()
 
     @property
     def is_blank(self) -> bool:
@@ -137,6 +140,8 @@ class Manifest:
             "roster": self.roster,
             "files": list(map(_entry, self.files)),
         }
+        if self.later:
+            document["later"] = self.later
         if self.dropped:
             document["dropped"] = [_entry(file) | {"until": file.until} for file in self.dropped]
         with replace_file(folder / MANIFEST, follow=False) as out:
@@ -222,6 +227,7 @@ def _parse(document: Mapping[str, Any]) -> Manifest:
         files,
         None if document.get("arrived") is None else _instant(document["arrived"]),
         dropped,
+        tuple(map(_text, _list(document.get("later", [])))),
     )
 
 

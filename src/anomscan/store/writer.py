@@ -97,7 +97,9 @@ class StoreWriter:
                 _check_layout(self._folder.name, manifest.layout, self._layout)
                 stored = set(manifest.layout.variables)
                 self.added = tuple(variable for variable in self._layout.variables if variable not in stored)
-                self._manifest = replace(manifest, layout=self._layout) if self.added else manifest
+                self._manifest = manifest
+                if self.added:
+                    self._manifest = replace(manifest, layout=self._layout, later=(*manifest.later, *self.added))
             clean(self._folder, manifest)
             last = last_arrival(self._folder, self._manifest)
             self.arrived_before = None if last is None else np.datetime64(last, "us")
@@ -210,7 +212,7 @@ class StoreWriter:
         """The rows to store and the new entries of the roster, some buckets at a time."""
         spill, files = self._spill, self._neighbours()
         stored = [PartReader(self._folder, file, self._layout) for file in files]
-        later = {variable for part in stored for variable in part.absent}
+        later = {variable for part in stored for variable in part.absent} | set(self._manifest.later)
         added = np.array([variable in later for variable in self._layout.variables])
         rows = np.where(spill.bucket_rows > 0, spill.bucket_rows + bucket_rows(files), 0)
         spans = list(bucket_spans(rows.tolist(), SPILL_ROWS))
@@ -270,7 +272,9 @@ def _check_layout(source: str, stored: Layout, wanted: Layout) -> None:
     kept = tuple(variable for variable in wanted.variables if variable in stored.variables)
     hint = "give the source another name, or use another store path"
     if kept != stored.variables:
-        hint += "; variables can be added, but none can be left out or change places"
+        names = [*stored.variables, *(name for name in wanted.variables if name not in stored.variables)]
+        listed = ", ".join(f'"{name}"' for name in names)
+        hint = f"write values = [{listed}]: variables can be added, but none left out or moved; else {hint}"
         differences.append(f"variables {', '.join(stored.variables)}, not {', '.join(wanted.variables)}")
     if differences:
         raise StoreError(
