@@ -84,6 +84,17 @@ def test_a_scan_finds_what_was_never_seen_before_and_is_proved(site):
     assert 2 <= row.steps_back.item() <= 200
 
 
+def test_the_terminal_tells_what_an_open_incident_resembles(site):
+    code, _, err = site("scan", "--all", "--through", day(204), "-o", "results.jsonl")
+    assert code == 0, err
+    told = re.search(
+        r"S3 +dropped in prt7: .* still so; most like (\S+), still (\S+) times farther than anything before", err
+    )
+    assert told
+    assert day(0) <= told[1] < day(200)
+    assert 3 < float(told[2]) < 20
+
+
 def test_by_rank_a_budget_cuts(site):
     site.write("anomscan.toml", CONFIG.replace("window = 120", 'window = 120\ncutoff = "rank"\nbudget = "2/1y"'))
     found = records(site.good("scan", "--all", "--prove"))

@@ -71,7 +71,13 @@ class Tally:
     unshown_open: int = 0
     stages: dict[str, float] = field(default_factory=dict)
 
-    def add(self, record: Record, notes: Iterable[str] = (), lines: Sequence[str] = ()) -> None:
+    def add(
+        self,
+        record: Record,
+        notes: Iterable[str] = (),
+        lines: Sequence[str] = (),
+        likeness: tuple[str, str] | None = None,
+    ) -> None:
         """Count one asset; a cohort's record is not one.
 
         Parameters
@@ -80,11 +86,18 @@ class Tally:
             What a person should know about it.
         lines
             The values about each of its open incidents as a line of blocks; none where they are not at hand.
+        likeness
+            A sample and what it resembles, in words: told with the open incident that it belongs to.
         """
         is_open = [each for each in record.incidents if each.open]
+        day, like = likeness or ("", "")
+        words = [
+            f"{in_words(each)}; {like}" if each.peak and each.first_flagged <= day <= each.last else in_words(each)
+            for each in is_open
+        ]
         self.open += [
-            (-abs(each.peak.score if each.peak else 0.0), record.asset, in_words(each), line)
-            for each, line in zip(is_open, lines or [""] * len(is_open), strict=True)
+            (-abs(each.peak.score if each.peak else 0.0), record.asset, told, line)
+            for each, told, line in zip(is_open, words, lines or [""] * len(is_open), strict=True)
         ]
         self.incidents += len(record.incidents)
         self.open_incidents += sum(each.open for each in record.incidents)

@@ -26,7 +26,7 @@ from anomscan.incidents.sparkline import sparkline
 from anomscan.jobs.finished import Finished
 from anomscan.jobs.job import Known
 from anomscan.jobs.tally import Tally
-from anomscan.reports.findings import notes_of, record_of
+from anomscan.reports.findings import likeness_of, notes_of, record_of
 from anomscan.reports.records import Record
 from anomscan.reports.results import EncodedRecord, expected_columns
 from anomscan.store.partitions import Partition, key_of
@@ -216,9 +216,10 @@ class Work:
         """Results in the form in which they are kept; one that cannot be encoded is a failure, too."""
         packed, tally = [], Tally()
         for told in surviving(self._told, results):
-            ((record, result, notes, lines),) = self._told([Explained(told)]) if isinstance(told, Failure) else (told,)
+            (one,) = self._told([Explained(told)]) if isinstance(told, Failure) else (told,)
+            record, result, notes, lines, likeness = one
             packed.append(result)
-            tally.add(record, notes, lines)
+            tally.add(record, notes, lines, likeness)
         if self.backtest.rules.threshold is None and not self.backtest.whole:
             scans = [each.result for each in results if isinstance(each.result, AssetScan)]
             tally.hardly_watched = sum(bool(scan.inflated.any()) for scan in scans)
@@ -228,7 +229,9 @@ class Work:
         tally.shorten()
         return Finished(packed, tally)
 
-    def _told(self, results: Sequence[Explained]) -> list[tuple[Record, EncodedRecord, list[str], list[str]]]:
+    def _told(
+        self, results: Sequence[Explained]
+    ) -> list[tuple[Record, EncodedRecord, list[str], list[str], tuple[str, str] | None]]:
         told = []
         for each in results:
             record = record_of(
@@ -238,7 +241,8 @@ class Work:
             lines = []
             if isinstance(each.result, AssetScan):
                 lines = [sparkline(each.result.series, incident) for incident in each.incidents if incident.open]
-            told.append((record, EncodedRecord.of(record, each, self.columns), notes, lines))
+            likeness = likeness_of(each.result)
+            told.append((record, EncodedRecord.of(record, each, self.columns), notes, lines, likeness))
         return told
 
 

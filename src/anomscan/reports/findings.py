@@ -15,6 +15,8 @@ from anomscan.telemetry.series import Floats
 
 #: Lower limits of severity to suggest when a higher one left nothing.
 _BOUNDS = (0.5, 0.3, 0.2, 0.1, 0.0)
+#: From so many times on something is worth calling farther.
+_FARTHER = 1.1
 
 
 def record_of(explained: Explained, *, schema: str, detector: str, shingle: int) -> Record:
@@ -70,6 +72,25 @@ def notes_of(result: AssetScan | Failure, least: float | None) -> list[str]:
     if least is not None and result.severity is not None and len(result.too_mild) and not len(result.anomalous):
         notes.append(_too_mild(result, result.severity[result.too_mild - result.rows.start], least))
     return notes
+
+
+def likeness_of(result: AssetScan | Failure) -> tuple[str, str] | None:
+    """The reported anomaly that surprises most, and in words what it resembles; None if the detector cannot say."""
+    back = None if isinstance(result, Failure) else result.columns.get("steps_back")
+    if isinstance(result, Failure) or back is None or len(result.anomalous) == 0:
+        return None
+    places = result.anomalous - result.rows.start
+    times = np.nan_to_num(result.columns["times"], nan=0.0)
+    # The highest score of a fault comes later, and resembles its first days.
+    worst = int(places[times[places].argmax()])
+    if not np.isfinite(back[worst]):
+        return None
+    series = result.series
+    at = series.timestamps[result.rows.start + worst]
+    text = f"most like {series.cadence.text(at - int(back[worst]) * series.cadence.step)}"
+    if times[worst] >= _FARTHER:
+        text += f", still {times[worst]:.2g} times farther than anything before"
+    return series.cadence.text(at), text
 
 
 def _too_mild(result: AssetScan, severity: Floats, least: float) -> str:

@@ -20,7 +20,7 @@ from anomscan.telemetry.series import Floats, Series
 
 _DAY_US = 86_400_000_000
 #: Half-lives in samples, of one variable and of several.
-HALF_LIVES, HALF_LIVES_OF_MANY = (1.0, 4.0, 16.0, 64.0), (5.0,)
+HALF_LIVES, HALF_LIVES_OF_MANY = (1.0, 4.0, 16.0, 64.0), (1.0, 4.0, 16.0)
 
 
 @dataclass(frozen=True, slots=True)
