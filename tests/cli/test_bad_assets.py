@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from anomscan.store.store import Store
+from servers.mariadb import MariaDb
 from servers.rest_faults import Call, Reply, serving
 
 pytestmark = pytest.mark.slow
@@ -30,6 +31,11 @@ columns = { asset = "asset", timestamp = "t", values = ["v"], health = "health" 
     "sql": """kind = "sql"
 url = "sqlite:///telemetry.db"
 query = "SELECT * FROM pr WHERE t >= :start AND t <= :end AND (:asset IS NULL OR asset = :asset) ORDER BY asset, rowid"
+columns = { asset = "asset", timestamp = "t", values = ["v"], health = "health" }
+""",
+    "mariadb": """kind = "sql"
+url = "URL"
+query = "SELECT * FROM pr WHERE t >= :start AND t <= :end AND (:asset IS NULL OR asset = :asset) ORDER BY asset, id"
 columns = { asset = "asset", timestamp = "t", values = ["v"], health = "health" }
 """,
     "rest": """kind = "rest"
@@ -107,6 +113,17 @@ def contents(store: Store) -> dict[str, Content]:
 
 
 @pytest.fixture
+def database(request: pytest.FixtureRequest) -> Iterator[MariaDb | None]:
+    """A server for the source that needs one."""
+    if request.node.callspec.params["kind"] != "mariadb":
+        yield None
+        return
+    with MariaDb() as server:
+        server.run("CREATE DATABASE fleet", "CREATE USER reader@'%'", "GRANT SELECT ON fleet.* TO reader@'%'")
+        yield server
+
+
+@pytest.fixture
 def served() -> Iterator[tuple[str, dict[str, list[Row]]]]:
     rows: dict[str, list[Row]] = {}
 
@@ -119,7 +136,9 @@ def served() -> Iterator[tuple[str, dict[str, list[Row]]]]:
         yield service.url, rows
 
 
-def provide(kind: str, folder: Path, rows: list[Row], behind: dict[str, list[Row]]) -> None:
+def provide(
+    kind: str, folder: Path, rows: list[Row], behind: dict[str, list[Row]], server: MariaDb | None = None
+) -> None:
     if kind == "files":
         with (folder / "telemetry.csv").open("w", newline="", encoding="utf-8") as out:
             writer = csv.writer(out)
@@ -130,6 +149,13 @@ def provide(kind: str, folder: Path, rows: list[Row], behind: dict[str, list[Row
         with closing(sqlite3.connect(folder / "telemetry.db")) as database, database:
             database.execute("CREATE TABLE pr (asset TEXT, t TEXT, v, health TEXT)")
             database.executemany("INSERT INTO pr VALUES (?, ?, ?, ?)", rows)
+    elif server is not None:
+        with server.connect("fleet") as connection, connection.cursor() as cursor:
+            cursor.execute("DROP TABLE IF EXISTS pr")
+            cursor.execute(
+                "CREATE TABLE pr (id INT AUTO_INCREMENT PRIMARY KEY, asset TEXT, t VARCHAR(30), v TEXT, health TEXT)"
+            )
+            cursor.executemany("INSERT INTO pr (asset, t, v, health) VALUES (%s, %s, %s, %s)", rows)
     else:
         behind.clear()
         for row in rows:
@@ -138,9 +164,13 @@ def provide(kind: str, folder: Path, rows: list[Row], behind: dict[str, list[Row
 
 @pytest.mark.parametrize("kind", sorted(SOURCES))
 def test_950_are_exact_and_the_rest_is_named_once(
-    kind: str, place: Callable[..., tuple[int, str, str]], tmp_path: Path, served: tuple[str, dict[str, list[Row]]]
+    kind: str,
+    place: Callable[..., tuple[int, str, str]],
+    served: tuple[str, dict[str, list[Row]]],
+    database: MariaDb | None,
 ) -> None:
     url, behind = served
+    url = url if database is None else database.url()
     folder: Path = place.folder  # type: ignore[attr-defined]
     (folder / "anomscan.toml").write_text(f"[sources.fleet]\n{SOURCES[kind].replace('URL', url)}{COMMON}")
     rejects = folder / "anomscan-data" / "fleet.rejects.jsonl"
@@ -148,7 +178,7 @@ def test_950_are_exact_and_the_rest_is_named_once(
     failing = {f"bad-{number:04}" for number in range(BAD) if number % 10 in ((4, 7) if kind == "rest" else (7,))}
 
     rows, stored = fleet(SAMPLES)
-    provide(kind, folder, rows, behind)
+    provide(kind, folder, rows, behind, database)
     code, _, said = place("fetch")
     assert code == 4, said
     assert contents(Store.open(folder / "anomscan-data")) == stored
@@ -158,7 +188,7 @@ def test_950_are_exact_and_the_rest_is_named_once(
 
     before = rejects.read_bytes()
     rows, stored = fleet(SAMPLES + 1)
-    provide(kind, folder, rows, behind)
+    provide(kind, folder, rows, behind, database)
     code, _, said = place("fetch")
     assert contents(Store.open(folder / "anomscan-data")) == stored
     assert rejects.read_bytes() == before
@@ -168,7 +198,7 @@ def test_950_are_exact_and_the_rest_is_named_once(
 
     # Once these are gone, the old rejects raise nothing.
     rows = [row for row in rows if row[0] not in failing]
-    provide(kind, folder, rows, behind)
+    provide(kind, folder, rows, behind, database)
     code, _, said = place("fetch")
     assert code == 0, said
     assert rejects.read_bytes() == before
