@@ -249,6 +249,16 @@ def test_a_reader_that_goes_away_is_quiet(fetched):
     assert "Traceback" not in done.stderr
 
 
+#: A pipe is refused as an input; here one stands in for a file that is read slowly.
+READS_PIPES = """
+from anomscan.cli.app import main
+from anomscan.tables import opening
+
+opening.open_regular = lambda path: path.open("rb")
+main()
+"""
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_an_interrupt_has_its_code_and_leaves_the_old_file(fetched, number, code):
     fetched.good("scan", "--all", "-o", "results.jsonl")
@@ -257,7 +267,7 @@ def test_an_interrupt_has_its_code_and_leaves_the_old_file(fetched, number, code
     os.mkfifo(fifo)
     text = (fetched.folder / "anomscan.toml").read_text().replace('"scores.csv"', '"slow.csv"')
     fetched.write("slow.toml", text)
-    command = [*ANOMSCAN, "--config", "slow.toml", "scan", "--all", "-o", "results.jsonl"]
+    command = [sys.executable, "-c", READS_PIPES, "--config", "slow.toml", "scan", "--all", "-o", "results.jsonl"]
     # opening for writing returns once the program reads; it then waits for a line that never comes
     with started(command, cwd=fetched.folder, stderr=subprocess.PIPE) as process, fifo.open("w"):
         process.send_signal(number)
