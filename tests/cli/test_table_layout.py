@@ -88,5 +88,8 @@ def test_every_table_of_a_run_keeps_long_ids_and_dates_whole_at_80_columns(place
     assert "health" not in out.split("─")[0]
     shown = place.good("models", "show", "rcf")
     assert "2016-01-05" in shown
-    lines = [*out.splitlines(), *(line for line in shown.splitlines() if not line.endswith(("rcf.forest", "─")))]
-    assert max(map(len, lines)) <= 80  # but for the model's path
+    assert max(map(len, out.splitlines())) <= 80
+    lines = [line for line in shown.splitlines() if not line.endswith("─")]
+    # The model's path is not broken, and where it is longer the others may be as long.
+    path = max(len(line) for line in lines if line.endswith("rcf.forest"))
+    assert max(map(len, lines)) <= max(80, path)
