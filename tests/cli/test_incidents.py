@@ -431,3 +431,25 @@ def test_a_stop_in_a_bad_week_of_the_region_is_an_incident_of_its_own(site):
     assert [(each["since"], each["last"]) for each in records["cohort:R0"]["incidents"]] == [(day(350), day(356))]
     assert [each["common"] for each in records["S4"]["incidents"]] == [None]
     assert {each["common"]["asset"] for each in records["S2"]["incidents"]} == {"cohort:R0"}
+
+
+def test_only_what_is_too_low_makes_incidents_where_that_is_asked_for(site):
+    fleet = values()
+    fleet[3, 380:400] *= 0.9
+    fleet[5, 380:400] *= 1.1
+    fleet[6, 385:395] = fleet[6, 385]
+    site.fetch(fleet)
+    text = (site.folder / "anomscan.toml").read_text("utf-8")
+    kinds = {"both": ["dropped", "raised", "stuck"], "low": ["dropped", "stuck"], "high": ["raised", "stuck"]}
+    verdicts = {}
+    for direction, expected in kinds.items():
+        site.write("anomscan.toml", text.replace("[scan]", f'[scan]\ndirection = "{direction}"'))
+        records = site.scan()
+        assert [
+            records[asset]["incidents"][0]["kind"] for asset in ("S3", "S5", "S6") if records[asset]["incidents"]
+        ] == expected
+        verdicts[direction] = [record["verdicts"] for record in records.values()]
+    assert verdicts["low"] == verdicts["high"] == verdicts["both"]
+    site.write("anomscan.toml", text.replace("[scan]", '[scan]\ndirection = "low"'))
+    assert site("scan", "--asset", "S5", "--fail-on", "any")[0] == 0
+    assert site("scan", "--asset", "S3", "--fail-on", "any")[0] == 3

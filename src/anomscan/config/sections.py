@@ -60,6 +60,7 @@ class ScanSettings(Section):
     min_scores: float = Field(0.5, ge=0.0, le=1.0)
     budget: str = "1/1y"
     refractory: int = Field(0, ge=0, le=100_000)
+    direction: Literal["both", "low", "high"] = "both"
     baseline_days: Literal["all", "clean"] = "all"
     forget_after: str = "90d"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,20 @@ from anomscan.explain.onset import equal_since, onset
 from anomscan.incidents.incident import Common, Incident, Peak
 from anomscan.telemetry.series import Floats, Series
 
+Direction = Literal["both", "low", "high"]
+
 #: From this one on, a test may flag samples that lie inside the band: of spread, and of stuck values.
 _INSIDE = 3
 #: An incident that deviates so many times as much as that of its cohort is not a part of it.
 _LARGER = 1.5
 #: So many repetitions of a value before a flagged sample belong to what is wrong with it.
 _STUCK = 3
+#: What has the wrong side.
+_LEFT_OUT: dict[Direction, tuple[str, ...]] = {
+    "both": (),
+    "low": ("raised", "drifting-up"),
+    "high": ("dropped", "drifting-down", "zero"),
+}
 _JUDGED = (int(Verdict.OK), int(Verdict.ANOMALOUS))
 
 
@@ -37,11 +46,14 @@ class Joining:
         An incident is over after so many quiet judged samples.
     silent_after
         So many samples missing in a row are an incident.
+    direction
+        Which incidents there are: of what is too low, too high, or both. Noise, stuck values and gaps have no side.
     """
 
     shingle: int
     close_after: int
     silent_after: int
+    direction: Direction = "both"
 
 
 def incidents_of(result: AssetScan, explained: Expected | None, rules: Joining) -> list[Incident]:
@@ -109,7 +121,9 @@ def _joined(result: AssetScan, explained: Expected, rules: Joining) -> list[Inci
             last = int(sick[-1]) if len(sick) else int(group[-1])
         # Over if enough quiet samples followed, whatever came after them.
         is_open = bool(quiet_before[len(series)] - quiet_before[last + 1] < rules.close_after)
-        found.append(_incident(result, explained, deviation, judged, group, free, last, is_open, rules))
+        incident = _incident(result, explained, deviation, judged, group, free, last, is_open, rules)
+        if incident.kind not in _LEFT_OUT[rules.direction]:
+            found.append(incident)
         free = last + 1
     return found
 

@@ -11,7 +11,7 @@ from anomscan.jobs.tally import Tally
 
 #: Conditions without a number, and what each asks.
 _PLAIN: dict[str, Callable[[Tally], bool]] = {
-    "any": lambda tally: tally.findings > 0,
+    "any": lambda tally: tally.counting > 0,
     "incident": lambda tally: tally.open_incidents > 0,
     "new": lambda tally: tally.new_incidents > 0,
     "silent": lambda tally: tally.verdicts["silent"] > 0,

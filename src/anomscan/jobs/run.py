@@ -97,6 +97,7 @@ class Run:
             rules.shingle,
             settings.incidents.close_after,
             silent_after(settings.source(job.source)[1], snapshot.layout.cadence),
+            settings.scan.direction,
         )
         backtest = replace(backtest, expectations=expectations(settings, job, snapshot, joining.silent_after))
         cut = snapshot.cut(assets=job.assets, as_of=known.as_of)

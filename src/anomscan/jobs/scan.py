@@ -122,7 +122,7 @@ def deliver(
         if run.work.cohorts is not None:
             tell_of_peers(console, run.work.cohorts, chosen, run.cut.assets)
         # A result does not say whether it was proved: what is to be proved is scanned again.
-        done = _complete(place, run.key) if place is not None and delivery.resume and not delivery.prove else None
+        done = _complete(place, run) if place is not None and delivery.resume and not delivery.prove else None
         if done is not None:
             with suppress(OutputError), Checkpoint(kept, run.key, ()) as checkpoint:
                 checkpoint.remove()  # its run was killed at the very end
@@ -286,16 +286,16 @@ def _prove(console: ScanConsole, run: Run, checkpoint: Checkpoint) -> None:
         )
 
 
-def _complete(place: Path, key: str) -> Tally | None:
+def _complete(place: Path, run: Run) -> Tally | None:
     """What the file amounts to, if it is the whole result of a run and as that run wrote it."""
     from anomscan.jobs.tally import Tally
     from anomscan.reports.records import read_records
     from anomscan.reports.results import is_result_of
 
-    if not is_result_of(place, key):
+    if not is_result_of(place, run.key):
         return None
     tally = Tally()
     for record in read_records(place):
-        tally.add(record)
+        tally.add(record, direction=run.work.joining.direction)
     tally.shorten()
     return tally

@@ -29,6 +29,8 @@ class Tally:
         What a verdict is given to: ``days``, or ``samples`` at cadences finer than a day.
     findings, failed
         Assets with anomalies; assets with an error.
+    counting
+        Assets with anomalies on the side that counts, see ``[scan] direction``.
     ranked
         (anomalous days, asset, its spans) of the assets with most, at most ``NAMED``.
     failures
@@ -40,7 +42,7 @@ class Tally:
     open_incidents, new_incidents
         Those that are open, and those first flagged on a reported day.
     most
-        The largest sigma and severity of an anomalous day, where there is one.
+        The largest sigma and severity of an anomalous day that counts, where there is one.
     stale
         Why the source is stale, in one line; empty if it is not.
     hardly_watched
@@ -56,6 +58,7 @@ class Tally:
     verdicts: Counter[str] = field(default_factory=Counter)
     unit: str = "days"
     findings: int = 0
+    counting: int = 0
     failed: int = 0
     ranked: list[tuple[int, str, str]] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
@@ -77,6 +80,8 @@ class Tally:
         notes: Iterable[str] = (),
         lines: Sequence[str] = (),
         likeness: tuple[str, str] | None = None,
+        *,
+        direction: str = "both",
     ) -> None:
         """Count one asset; a cohort's record is not one.
 
@@ -88,6 +93,8 @@ class Tally:
             The values about each of its open incidents as a line of blocks; none where they are not at hand.
         likeness
             A sample and what it resembles, in words: told with the open incident that it belongs to.
+        direction
+            If it is not ``both``, only anomalous days in one of the incidents count.
         """
         is_open = [each for each in record.incidents if each.open]
         day, like = likeness or ("", "")
@@ -115,7 +122,11 @@ class Tally:
             self.failures.append((record.asset, record.error))
         elif record.has_findings:
             self.findings += 1
-            sigmas = [anomaly.sigma for anomaly in record.anomalies if anomaly.sigma is not None]
+            counting = [
+                anomaly for anomaly in record.anomalies if direction == "both" or _told(record, anomaly.timestamp)
+            ]
+            self.counting += bool(counting)
+            sigmas = [anomaly.sigma for anomaly in counting if anomaly.sigma is not None]
             if sigmas:
                 self.most["sigma"] = max(self.most.get("sigma", sigmas[0]), *sigmas)
             spans = ", ".join(start if start == end else f"{start}..{end}" for start, end in record.spans)
@@ -127,6 +138,7 @@ class Tally:
         self.verdicts.update(other.verdicts)
         self.unit = max(self.unit, other.unit)
         self.findings += other.findings
+        self.counting += other.counting
         self.failed += other.failed
         for stage, spent in other.stages.items():
             self.stages[stage] = self.stages.get(stage, 0.0) + spent
@@ -166,3 +178,7 @@ class Tally:
         if fails:
             codes.append(ExitCode.FINDINGS)
         return worst(codes)
+
+
+def _told(record: Record, timestamp: str) -> bool:
+    return any(each.since <= timestamp <= each.last for each in record.incidents)

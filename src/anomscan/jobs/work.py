@@ -219,7 +219,7 @@ class Work:
             (one,) = self._told([Explained(told)]) if isinstance(told, Failure) else (told,)
             record, result, notes, lines, likeness = one
             packed.append(result)
-            tally.add(record, notes, lines, likeness)
+            tally.add(record, notes, lines, likeness, direction=self.joining.direction)
         if self.backtest.rules.threshold is None and not self.backtest.whole:
             scans = [each.result for each in results if isinstance(each.result, AssetScan)]
             tally.hardly_watched = sum(bool(scan.inflated.any()) for scan in scans)
