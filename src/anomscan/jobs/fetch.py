@@ -18,7 +18,7 @@ from anomscan.jobs.clock_changes import clock_changes
 from anomscan.jobs.odd_times import AHEAD, OLD, OddTimes, divided
 from anomscan.jobs.outputs import check_names
 from anomscan.sources.base import AssetFailure, Notice, Placed, Request, Source
-from anomscan.storage.durable import replace_file
+from anomscan.storage.durable import output_errors, replace_file
 from anomscan.storage.places import local
 from anomscan.store.rules import CommitRules
 from anomscan.tables.salvage import Reject
@@ -375,7 +375,8 @@ def keep_assets(store: Store, source: str, assets: Mapping[str, Mapping[str, str
     from anomscan.store.manifest import LOCK
 
     folder = local(store.path) / source
-    folder.mkdir(parents=True, exist_ok=True)
+    with output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     with lock.hold(folder / LOCK, f"source '{source}' of the store"):
         return keep_asset_list(folder, assets, current_time())
 

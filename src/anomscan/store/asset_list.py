@@ -50,8 +50,7 @@ def keep_asset_list(source: Path, assets: Mapping[str, Mapping[str, str]], arriv
     columns = {_ASSET: list(rows), **{name: [cells.get(name) for cells in rows.values()] for name in names}}
     table = pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()})
     table = table.replace_schema_metadata({_ARRIVED: str(micros(arrived_at)).encode()})
-    (source / FOLDER).mkdir(parents=True, exist_ok=True)
-    with replace_file(source / FOLDER / f"{number:06d}.parquet") as out:
+    with replace_file(source / FOLDER / f"{number:06d}.parquet", follow=False) as out:
         pq.write_table(table, out)
     return True
 

@@ -76,7 +76,6 @@ def train(
         exemplars=exemplars.assets,
         **({} if settings.view == "own" else {"view": f"{settings.peers} to peers"}),
     )
-    settings.model.parent.mkdir(parents=True, exist_ok=True)
     forest.save(settings.model)
     return exemplars
 
