@@ -231,7 +231,8 @@ def encoded(ledger: Ledger) -> bytes:
 def fields_of(one: Any) -> dict[str, Any]:
     """An entry, or a part of one, as JSON has it: its keys in their order, those without a value left out."""
     found = {}
-    for name in _names(type(one)):
+    kind: type = type(one)
+    for name in _names(kind):
         value = getattr(one, name)
         if value is None or value == () or value == {}:
             continue
@@ -242,7 +243,7 @@ def fields_of(one: Any) -> dict[str, Any]:
 
 
 @cache
-def _names(kind: Any) -> tuple[str, ...]:
+def _names(kind: type) -> tuple[str, ...]:
     return tuple(each.name for each in fields(kind))
 
 

@@ -185,13 +185,13 @@ class _Folding:
                 known.setdefault(entry.asset, {}).setdefault(entry.family, []).append(entry)
         ids: dict[str, Sequence[str]] = {}
         for each in seen:
-            entries = known.pop(each.asset, {})
-            if entries or each.incidents:
-                ids[each.asset] = self._asset(each, entries)
+            own = known.pop(each.asset, {})
+            if own or each.incidents:
+                ids[each.asset] = self._asset(each, own)
         for families in known.values():
             for entries in families.values():
-                for entry in entries:
-                    self._missed(entry)
+                for left in entries:
+                    self._missed(left)
         nights = {**self._before.nights, (night.source, night.detector): night.end}
         ledger = Ledger.of(self._entries.values(), nights)
         return Folded(ledger, list(self._changes(ledger)), ids)
