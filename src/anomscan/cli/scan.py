@@ -68,6 +68,9 @@ def scan(
     prove: Annotated[
         bool, typer.Option("--prove", help="Recompute some verdicts from only what was known on their days.")
     ] = False,
+    ledger: Annotated[
+        bool, typer.Option("--ledger", help="Take the run into the ledger of incidents: who is new, ongoing, over.")
+    ] = False,
     fail_on: Annotated[
         str | None,
         typer.Option(
@@ -90,6 +93,8 @@ def scan(
     conditions = FailOn.parse(fail_on)
     if bool(asset) == all_assets:
         raise ConfigError("which assets? give either --asset ID (may be repeated) or --all")
+    if ledger and to is not None:
+        raise ConfigError("--ledger tells what is so at the run's end: it takes no --to", hint="--through D ends a run")
     session = session_of(context)
     if address is not None and engine != "ray":
         raise ConfigError("--address is for --engine ray")
@@ -137,6 +142,7 @@ def scan(
         resume=resume,
         lock_timeout_s=lock_timeout,
         prove=prove,
+        ledger=ledger,
         reads=files_named(loaded),
     )
     console = session.console

@@ -51,6 +51,10 @@ def draw(columns: Sequence[str], rows: Sequence[Sequence[str | Words]], width: i
 
 def _row(row: Sequence[Words], widths: Sequence[int]) -> Iterator[str]:
     """The lines of one row."""
+    if all(len(words) == 1 for words in row):
+        pairs = zip(row, widths, strict=True)
+        yield (_INDENT + _GAP.join([words[0] + " " * (width - _cells(words[0])) for words, width in pairs])).rstrip()
+        return
     broken = [_broken(words, width) for words, width in zip(row, widths, strict=True)]
     for line in range(max(map(len, broken), default=0)):
         texts = [lines[line] if line < len(lines) else "" for lines in broken]

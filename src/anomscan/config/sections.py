@@ -73,9 +73,18 @@ class ScanSettings(Section):
 
 
 class IncidentsSettings(Section):
-    """``[incidents]``: what is one incident."""
+    """``[incidents]``: what is one incident, and the folder where all of them are remembered."""
 
+    path: Path = Path("incidents")
     close_after: int = Field(7, ge=1, le=100_000)
+    reopen_within: str = "30d"
+
+    @field_validator("reopen_within")
+    @classmethod
+    @told
+    def _reopen_within_is_a_duration(cls, text: str) -> str:
+        parse_duration(text)
+        return text
 
 
 class AssetColumns(Section):

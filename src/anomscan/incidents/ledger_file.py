@@ -67,7 +67,7 @@ class LedgerFile:
             raise InputError(f"{self.path} cannot be read: {error.strerror}") from None
         lines = content.split(b"\n")
         nights = self._nights(lines[0])
-        with _without_collector():
+        with without_collector():
             return Ledger.of(self._read_entries(lines), nights)
 
     def _read_entries(self, lines: Sequence[bytes]) -> list[Entry]:
@@ -205,8 +205,8 @@ class _Check:
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
-    """Make many objects that all stay: the collector would look at them again and again for nothing."""
+def without_collector() -> Iterator[None]:
+    """Make many objects that all stay: Python's collector would look at them again and again for nothing."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -223,7 +223,7 @@ def encoded(ledger: Ledger) -> bytes:
         for (source, detector), end in sorted(ledger.nights.items())
     ]
     lines = [_line({"schema": f"anomscan.ledger/{FORMAT}", "nights": nights})]
-    with _without_collector():
+    with without_collector():
         lines += [_line(fields_of(each)) for each in Ledger.of(ledger.entries.values(), {}).entries.values()]
     return "".join(lines).encode()
 

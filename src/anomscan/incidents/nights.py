@@ -161,6 +161,12 @@ def rebuild(ledger: Ledger, night: Night, seen: Iterable[Seen]) -> Folded:
     return _Folding(ledger, night, True, anew=True).of(seen)
 
 
+def known_ids(ledger: Ledger, night: Night, seen: Iterable[Seen]) -> dict[str, list[str | None]]:
+    """By asset, the id of each incident of a run that the ledger does not learn of; None if it does not know it."""
+    ids = _Folding(ledger, night, False).of(seen).ids
+    return {asset: [one if one in ledger.entries else None for one in own] for asset, own in ids.items()}
+
+
 class _Folding:
     """One night at work.
 

@@ -1,4 +1,4 @@
-"""What ``--fail-on`` asks of a run."""
+"""What ``--fail-on`` asks of a run; what is acknowledged or snoozed counts for nothing."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from anomscan.jobs.tally import Tally
 
 #: Conditions without a number, and what each asks.
 _PLAIN: dict[str, Callable[[Tally], bool]] = {
-    "any": lambda tally: tally.counting > 0,
+    "any": lambda tally: tally.counting > tally.muted_findings,
     "incident": lambda tally: tally.open_incidents > 0,
     "new": lambda tally: tally.new_incidents > 0,
-    "silent": lambda tally: tally.verdicts["silent"] > 0,
+    "silent": lambda tally: tally.verdicts["silent"] > tally.muted_silent,
     "stale": lambda tally: bool(tally.stale),
 }
 #: Conditions with a number that an anomalous day must reach.

@@ -18,12 +18,17 @@ from anomscan.wording import counted
 
 if TYPE_CHECKING:
     from anomscan.config import Settings
+    from anomscan.incidents.ledger_file import LedgerFile
     from anomscan.jobs.checkpoint import Checkpoint
     from anomscan.jobs.engines import Engine
     from anomscan.jobs.job import Job
     from anomscan.jobs.run import Run
     from anomscan.jobs.tally import Tally
     from anomscan.reports.results import EncodedRecord
+
+
+#: How long to wait for another run, or a person, that writes the ledger: each does for a moment only.
+LEDGER_WAIT_S = 60.0
 
 
 class ScanConsole(Console, Protocol):
@@ -56,6 +61,8 @@ class Delivery:
         How long to wait for another run that writes the same output.
     prove
         Whether a sample of the verdicts is proved before anything is delivered.
+    ledger
+        Whether the ledger learns of the run; else its incidents only get the ids that the ledger knows.
     reads
         What must not be overwritten beside the store and the sources' files: what each file is, and its path.
     """
@@ -66,6 +73,7 @@ class Delivery:
     resume: bool = False
     lock_timeout_s: float = 0.0
     prove: bool = False
+    ledger: bool = False
     reads: Sequence[tuple[str, Path]] = ()
 
 
@@ -88,8 +96,10 @@ def deliver(
     ------
     ConfigError
         If what was asked for makes no sense.
+    InputError
+        If the ledger cannot be used.
     LockedError
-        If another run writes the same output.
+        If another run writes the same output, or the ledger.
     OutputError
         If the output cannot be written; the old file stays.
     ProofError
@@ -98,6 +108,7 @@ def deliver(
         If no asset can be scanned at all.
     """
     from anomscan.detectors.registry import opened
+    from anomscan.incidents.ledger_file import LedgerFile
     from anomscan.jobs.checkpoint import Checkpoint
     from anomscan.jobs.expecting import stale_run
     from anomscan.jobs.run import Run
@@ -111,6 +122,11 @@ def deliver(
     source, _ = settings.source(job.source)
     name, chosen = settings.detector(job.detector)
     store = Store.open(settings.store.path)
+    memory = None if job.whole else LedgerFile(settings.incidents.path)
+    if memory is not None and not memory.exists() and not delivery.ledger:
+        memory = None
+    if memory is not None:
+        memory.read()  # a ledger that cannot be used is told before the work
     kept = None if place is None else _checkpoint_path(place)
     with (
         _locked(place, delivery.lock_timeout_s),
@@ -122,7 +138,8 @@ def deliver(
         if run.work.cohorts is not None:
             tell_of_peers(console, run.work.cohorts, chosen, run.cut.assets)
         # A result does not say whether it was proved: what is to be proved is scanned again.
-        done = _complete(place, run) if place is not None and delivery.resume and not delivery.prove else None
+        again = delivery.prove or delivery.ledger  # nor whether the ledger knows it
+        done = _complete(place, run) if place is not None and delivery.resume and not again else None
         if done is not None:
             with suppress(OutputError), Checkpoint(kept, run.key, ()) as checkpoint:
                 checkpoint.remove()  # its run was killed at the very end
@@ -137,12 +154,50 @@ def deliver(
                     _prove(console, run, checkpoint)
                 tally = checkpoint.tally()
                 tally.stale = stale_run(settings, job, run.work.snapshot) or ""
+                results = checkpoint.results
+                if memory is not None:
+                    results = _remembered(settings, job, run, checkpoint, tally, memory, console, delivery)
                 if path is not None:
-                    write_results(path, checkpoint.results(), run.report(tally, started), columns=columns)
+                    write_results(path, results(), run.report(tally, started), columns=columns)
                 else:
-                    show(checkpoint.results(), tally)
+                    show(results(), tally)
             checkpoint.remove()
     return tally
+
+
+def _remembered(
+    settings: Settings,
+    job: Job,
+    run: Run,
+    checkpoint: Checkpoint,
+    tally: Tally,
+    memory: LedgerFile,
+    console: ScanConsole,
+    delivery: Delivery,
+) -> Callable[[], Iterator[EncodedRecord]]:
+    """The results with the ids of their incidents.
+
+    The ledger is written before the results: no file names an id that it does not have, and a run that is killed
+    between the two gives the same ledger again.
+    """
+    from anomscan.incidents.nights import fold
+    from anomscan.jobs.remembering import Remembered, night_of, seen_of, snoozes_that_end, summary, with_ids
+
+    night = night_of(settings, job, run)
+    if delivery.ledger:
+        with memory.held(max(delivery.lock_timeout_s, LEDGER_WAIT_S)):
+            ledger = memory.read()
+            folded = fold(ledger, night, seen_of(settings, job, run, ledger, checkpoint.results()))
+            memory.write(folded.ledger)
+        told = Remembered.of(folded)
+        console.info(summary(folded, night))
+        if ending := snoozes_that_end(folded.ledger.entries.values()):
+            console.warn(ending)
+    else:
+        ledger = memory.read()
+        told = Remembered.read(ledger, night, seen_of(settings, job, run, ledger, checkpoint.results()))
+    told.count(tally, checkpoint.results(), written=delivery.ledger, direction=settings.scan.direction)
+    return lambda: with_ids(checkpoint.results(), told.ids)
 
 
 def _place(job: Job, delivery: Delivery) -> Path | None:
@@ -190,6 +245,7 @@ def _check_writes(place: Path | None, settings: Settings, job: Job, delivery: De
     from anomscan.reports.results import run_path, scores_path
 
     reads = [*delivery.reads, *([("the recording to replay", job.replay)] if job.replay is not None else [])]
+    reads.append(("the ledger", settings.incidents.path / "ledger.jsonl"))
     writes = []
     if place is not None:
         writes = [place, scores_path(place), run_path(place), _lock_path(place), _checkpoint_path(place)]

@@ -41,6 +41,8 @@ class Tally:
         How many there are, those that are over among them.
     open_incidents, new_incidents
         Those that are open, and those first flagged on a reported day.
+    muted_findings, muted_silent
+        Assets whose anomalous days are all of incidents that somebody acknowledged or snoozed; silent samples of such.
     most
         The largest sigma and severity of an anomalous day that counts, where there is one.
     stale
@@ -67,6 +69,8 @@ class Tally:
     incidents: int = 0
     open_incidents: int = 0
     new_incidents: int = 0
+    muted_findings: int = 0
+    muted_silent: int = 0
     most: dict[str, float] = field(default_factory=dict)
     stale: str = ""
     hardly_watched: int = 0

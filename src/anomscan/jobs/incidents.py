@@ -1,0 +1,223 @@
+"""The use cases behind ``incidents``: look into the ledger, write into it, make it anew."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic_core import to_json
+
+from anomscan.config import Settings
+from anomscan.errors import ConfigError
+from anomscan.incidents.ledger import STATES, Entry
+from anomscan.incidents.ledger_file import LedgerFile
+from anomscan.incidents.people import find
+from anomscan.telemetry.cadence import parse_duration
+
+if TYPE_CHECKING:
+    from anomscan.jobs.engines import Engine
+    from anomscan.jobs.job import Job
+    from anomscan.jobs.scan import ScanConsole
+
+#: How long to wait for another that writes the ledger, in seconds.
+WAIT_S = 60.0
+_RANK = {state: place for place, state in enumerate(STATES)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which incidents are wanted; each condition that is given must hold.
+
+    Parameters
+    ----------
+    states
+        Some of ``STATES``, or ``open`` for all but ``closed``.
+    assets, cohorts, kinds, labels
+        One of them.
+    older_than, newer_than
+        Since its onset, by the clock: ``7d``, ``12h``.
+    severity
+        At least; one without a severity is left out.
+    """
+
+    states: Sequence[str] = ()
+    assets: Sequence[str] = ()
+    cohorts: Sequence[str] = ()
+    kinds: Sequence[str] = ()
+    labels: Sequence[str] = ()
+    older_than: str | None = None
+    newer_than: str | None = None
+    severity: float | None = None
+
+    def of(self, entries: Iterable[Entry], now: datetime | None = None) -> Iterator[Entry]:
+        """Those that are wanted.
+
+        Raises
+        ------
+        ConfigError
+            If a state or a length of time is none.
+        """
+        states = set(self.states)
+        if unknown := states - {*STATES, "open"}:
+            known = ", ".join(["open", *STATES])
+            raise ConfigError(f"there is no state '{min(unknown)}'", hint=f"one of {known}")
+        if "open" in states:
+            states |= {*STATES} - {"closed"}
+        now = now or datetime.now(UTC)
+        # Dates and instants are compared as text: an instant is later than its date.
+        latest = None if self.older_than is None else _before(now, self.older_than)
+        earliest = None if self.newer_than is None else _before(now, self.newer_than)
+        for each in entries:
+            if (
+                (not states or each.state in states)
+                and (not self.assets or each.asset in self.assets)
+                and (not self.cohorts or each.cohort in self.cohorts)
+                and (not self.kinds or each.kind in self.kinds)
+                and (not self.labels or any(one.label in self.labels for one in each.labels))
+                and (latest is None or each.since <= latest)
+                and (earliest is None or each.since >= earliest[: len(each.since)])
+                and (self.severity is None or (each.severity is not None and each.severity >= self.severity))
+            ):
+                yield each
+
+
+def listed(settings: Settings, wanted: Filter) -> list[Entry]:
+    """The incidents of the ledger that are wanted: new ones first, closed ones last, by asset."""
+    entries = wanted.of(LedgerFile(settings.incidents.path).read().entries.values())
+    return sorted(entries, key=lambda each: (_RANK[each.state], each.order))
+
+
+def as_json(entries: Iterable[Entry], today: str) -> Iterator[bytes]:
+    """Entries for programs, each an object in JSON: all keys, with what follows from them.
+
+    Parameters
+    ----------
+    today
+        ``YYYY-MM-DD``, by which a snooze still holds or has ended.
+    """
+    for entry in entries:
+        yield to_json(
+            {
+                "id": entry.id,
+                "asset": entry.asset,
+                "state": entry.state,
+                "source": entry.source,
+                "family": entry.family,
+                "kind": entry.kind,
+                "since": entry.since,
+                "first_flagged": entry.first_flagged,
+                "last": entry.last,
+                "days": entry.days,
+                "muted": entry.is_muted(today),
+                "cohort": entry.cohort,
+                "common": entry.common,
+                "peak": entry.peak,
+                "severity": entry.severity,
+                "deviation": entry.deviation,
+                "spells": entry.spells,
+                "first_seen": entry.first_seen,
+                "closed": entry.closed,
+                "reopened": entry.reopened,
+                "worse": entry.worse,
+                "acknowledged": entry.acknowledged,
+                "snoozed": entry.snoozed,
+                "labels": entry.labels,
+                "notes": entry.notes,
+                "merged_into": entry.merged_into,
+            },
+            inf_nan_mode="null",
+        )
+
+
+def shown(settings: Settings, text: str) -> Entry:
+    """One incident, by its id or the beginning of it.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or there are several.
+    """
+    return find(LedgerFile(settings.incidents.path).read(), text)
+
+
+def write(settings: Settings, ids: Sequence[str], change: Callable[[Entry], Entry]) -> list[Entry]:
+    """Change some incidents, all or none of them; as they are then.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such incident, or it cannot be changed so.
+    LockedError
+        If another run writes the ledger.
+    OutputError
+        If it cannot be written.
+    """
+    file = LedgerFile(settings.incidents.path)
+    with file.held(WAIT_S):
+        ledger = file.read()
+        changed = {entry.id: change(entry) for entry in (find(ledger, text) for text in ids)}
+        file.write(type(ledger)({**ledger.entries, **changed}, ledger.nights))
+    return list(changed.values())
+
+
+def rebuild(settings: Settings, job: Job, engine: Engine, console: ScanConsole) -> str:
+    """Make the ledger of a source and detector anew from a scan of all that is stored; a summary in one line.
+
+    Raises
+    ------
+    AnomscanError
+        If no asset can be scanned at all, or the ledger can be neither read nor written; the old one stays.
+    """
+    from anomscan.detectors.registry import opened
+    from anomscan.incidents import nights
+    from anomscan.jobs.checkpoint import Checkpoint
+    from anomscan.jobs.remembering import night_of, seen_of, summary
+    from anomscan.jobs.run import Run
+    from anomscan.store.store import Store
+
+    file = LedgerFile(settings.incidents.path)
+    file.read()
+    source, _ = settings.source(job.source)
+    name, chosen = settings.detector(job.detector)
+    store = Store.open(settings.store.path)
+    with opened(name, chosen, console.warn) as detector:
+        run = Run.of(settings, job, store.snapshot(source), detector)
+        night = night_of(settings, job, run)
+        with Checkpoint(None, run.key, run.work.columns) as checkpoint:
+            with console.scanning(run.assets, checkpoint.tally()) as watch, engine:
+                run.go(engine, checkpoint, watch)
+            with file.held(WAIT_S):
+                ledger = file.read()
+                folded = nights.rebuild(ledger, night, seen_of(settings, job, run, ledger, checkpoint.results()))
+                file.write(folded.ledger)
+    return summary(folded, night)
+
+
+def now() -> str:
+    """The clock, as marks have it."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def day(text: str) -> str:
+    """A day as marks have it.
+
+    Raises
+    ------
+    ConfigError
+        If the text is none.
+    """
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+            return str(date.fromisoformat(text))
+    except ValueError:
+        pass
+    raise ConfigError(f"'{text}' is not a day", hint="write 2027-01-31")
+
+
+def _before(now: datetime, length: str) -> str:
+    moment = np.datetime64(now.replace(tzinfo=None), "us") - parse_duration(length)
+    return f"{np.datetime_as_string(moment, unit='s')}Z"
