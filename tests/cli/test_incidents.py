@@ -172,7 +172,7 @@ def test_the_terminal_tells_it_in_words(site):
     words = " ".join(err.split())
     assert "open incidents, the worst first" in words
     assert re.search(
-        r"S3 dropped: [0-9.]+ % below expected since 2022-01-16 \(\d+ days, [0-9.]+ prt7 x days lost\)", words
+        r"S3 dropped: [0-9.]+ % below its peers since 2022-01-16 \(\d+ days, [0-9.]+ prt7 x days lost\)", words
     )
     assert "is silent" in words
 
@@ -210,7 +210,7 @@ def test_a_terminal_shows_the_course_of_the_values_in_80_columns(monkeypatch, ca
     monkeypatch.setattr("sys.stderr", screen)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "xterm")
-    words = "dropped: 8 % below expected since 2023-07-10 (29 days, 1.9 prt7 x days lost), still so"
+    words = "dropped: 8 % below its peers since 2023-07-10 (29 days, 1.9 prt7 x days lost), still so"
     tally = Tally(open=[(-2.0, "S0109", words, "▇▇▆▇▇▆▇▂▁▂▁▁▂▁▁▁")])
     show_tally(TerminalConsole(), tally)
     screen.seek(0)
@@ -369,7 +369,7 @@ def test_the_report_names_what_is_open_and_calls_no_dead_site_quiet(site):
     assert "is silent: since 2022-02-05" in before
     assert ">S1<" not in quiet
     (page,) = (site.folder / "pages" / "charts").glob("s3-*.html")
-    assert "dropped: " in page.read_text("utf-8")
+    assert "below its peers" in page.read_text("utf-8")
     listing = site.good("report", "results.jsonl", "--format", "markdown", "-o", "-")
     assert "| S1 | is silent: since 2022-02-05" in listing
 

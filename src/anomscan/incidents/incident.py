@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 #: What an incident may be, the first that holds.
 KINDS = (
@@ -65,6 +65,8 @@ class Incident:
         The share of each variable in it, the largest first.
     common
         What it has in common with its cohort; None if nothing.
+    against_peers
+        Whether the peers say what was expected. Records do not hold it.
     """
 
     id: str | None
@@ -81,3 +83,4 @@ class Incident:
     loss: Mapping[str, float]
     variables: tuple[tuple[str, float], ...]
     common: Common | None
+    against_peers: bool = field(default=False, compare=False)

@@ -222,6 +222,7 @@ def _incident(
         loss=_named(names, np.where(both.any(axis=0), missing, np.nan)),
         variables=tuple((names[place], float(shares[place])) for place in order),
         common=None,
+        against_peers=explained.median is not None and bool(np.isfinite(explained.median[stretch, main]).any()),
     )
 
 

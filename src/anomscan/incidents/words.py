@@ -21,7 +21,7 @@ _VERBS = {
 
 
 def in_words(incident: Incident) -> str:
-    """One line: ``dropped: 8 % below expected since 2023-07-10 (29 days, 1.9 prt7 x days lost), still so``."""
+    """One line: ``dropped: 8 % below its peers since 2023-07-10 (29 days, 1.9 prt7 x days lost), still so``."""
     unit = "samples" if "T" in incident.since else "days"
     if incident.days == 1:
         unit = unit[:-1]
@@ -33,7 +33,8 @@ def in_words(incident: Incident) -> str:
         if len(incident.variables) > 1:
             text += f" in {variable}"
         if math.isfinite(off) and incident.kind not in ("noisy", "stuck"):
-            extent = f"{abs(off) * 100:.2g} % {'below' if off < 0 else 'above'} expected "
+            due = "its peers" if incident.against_peers else "expected"
+            extent = f"{abs(off) * 100:.2g} % {'below' if off < 0 else 'above'} {due} "
         loss = incident.loss.get(variable, math.nan)
         if math.isfinite(loss) and loss > 0 and off < 0:
             lost = f", {loss:.2g} {variable} x {unit if incident.days > 1 else unit + 's'} lost"

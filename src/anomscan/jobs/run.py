@@ -249,13 +249,14 @@ class Run:
         if cohorts is None:
             return {}
         return {
+            "without_cohort": sum(cohorts.cohort(asset) is None for asset in self.cut.assets),
             "cohorts": {
                 name: {
                     "assets": int(middles.count.max(initial=0)),
                     "shared": None if math.isnan(share := cohorts.shared.get(name, math.nan)) else round(share, 4),
                 }
                 for name, middles in cohorts.middles.items()
-            }
+            },
         }
 
 

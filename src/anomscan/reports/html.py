@@ -18,6 +18,7 @@ from anomscan.errors import OutputError
 from anomscan.reports.charts import asset_chart
 from anomscan.reports.links import chart_stem, check_asset_url
 from anomscan.reports.pages import Pages
+from anomscan.reports.peers import against_peers
 from anomscan.reports.png import PngExporter
 from anomscan.reports.records import DETECT_SCHEMA, Record, some
 from anomscan.reports.summary import Summary
@@ -123,7 +124,7 @@ def _write_pages(
     pictured: set[str] = set()
     failed: set[str] = set()
     with PngExporter() as exporter:
-        for record in summary.watch(some(records)):
+        for record in summary.watch(against_peers(some(records), run_facts)):
             if record.error is not None:
                 failed.add(chart_stem(record.asset))
             if not (record.has_findings or record.incidents) and not (
