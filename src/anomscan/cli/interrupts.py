@@ -40,6 +40,8 @@ def listen() -> None:
 def arrived() -> None:
     """Say that the exception has reached whoever ends the command."""
     _under_way.clear()
+    # One that was lost late: the alarm would end a program that is shutting down.
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
