@@ -366,6 +366,8 @@ def test_the_report_names_what_is_open_and_calls_no_dead_site_quiet(site):
     index = (site.folder / "pages" / "index.html").read_text("utf-8")
     before, _, quiet = index.partition("Assets without findings")
     assert "Open incidents" in before
+    assert "<b>10</b> assets" in index
+    assert "cohort:" not in quiet
     assert "is silent: since 2022-02-05" in before
     assert ">S1<" not in quiet
     (page,) = (site.folder / "pages" / "charts").glob("s3-*.html")

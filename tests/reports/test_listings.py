@@ -147,6 +147,7 @@ def test_links_need_an_address() -> None:
     with pytest.raises(ConfigError, match="asset_url"):
         list(listings.links(fleet(), None))
     assert asset_link(None, "a") is None
+    assert asset_link("https://example.com/{asset}", "cohort:R1") is None
 
 
 def test_an_asset_that_comes_twice_is_refused() -> None:

@@ -11,7 +11,8 @@ import numpy as np
 
 from anomscan.errors import InputError
 from anomscan.store.snapshot import Snapshot
-from anomscan.telemetry.cohorts import FLEET, PREFIX, Cohorts, Middles, middles_of, shared_variation
+from anomscan.telemetry.cohorts import Cohorts, Middles, middles_of, shared_variation
+from anomscan.telemetry.names import FLEET, PREFIX
 from anomscan.telemetry.series import Series
 
 #: The most values held at a time: beyond, the store is gone through again for each part of the time.

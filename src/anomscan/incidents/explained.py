@@ -14,7 +14,8 @@ from anomscan.backtest.verdicts import Verdict
 from anomscan.explain.expected import Expected, expected
 from anomscan.incidents.incident import Incident
 from anomscan.incidents.joining import Joining, incidents_of, with_common
-from anomscan.telemetry.cohorts import PREFIX, Cohorts
+from anomscan.telemetry.cohorts import Cohorts
+from anomscan.telemetry.names import PREFIX
 
 _NOT_NORMAL = (int(Verdict.ANOMALOUS), int(Verdict.SKIPPED))
 

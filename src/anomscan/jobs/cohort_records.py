@@ -15,7 +15,8 @@ from anomscan.detectors.control_chart.detector import ControlChart
 from anomscan.incidents.explained import Explained, explained
 from anomscan.incidents.joining import Joining
 from anomscan.jobs.job import rules_of
-from anomscan.telemetry.cohorts import PREFIX, Cohorts
+from anomscan.telemetry.cohorts import Cohorts
+from anomscan.telemetry.names import PREFIX
 from anomscan.telemetry.rows import Layout
 
 

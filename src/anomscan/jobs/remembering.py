@@ -22,7 +22,7 @@ from anomscan.reports.records import Record, read_records, record_line
 from anomscan.reports.results import EncodedRecord
 from anomscan.store.asset_list import members_of
 from anomscan.telemetry.cadence import parse_duration
-from anomscan.telemetry.cohorts import PREFIX
+from anomscan.telemetry.names import PREFIX
 from anomscan.wording import counted
 
 _NO_INCIDENTS = b'"incidents": []'

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from anomscan.backtest.verdicts import Verdict
 from anomscan.reports.records import read_records
 from anomscan.reports.results import EncodedRecord, is_expected
-from anomscan.telemetry.cohorts import PREFIX
+from anomscan.telemetry.names import PREFIX
 
 #: Days of a sample.
 SAMPLE = 100

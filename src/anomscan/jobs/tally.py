@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from anomscan.errors import ExitCode, worst
 from anomscan.incidents.words import in_words
 from anomscan.reports.records import Record
-from anomscan.telemetry.cohorts import PREFIX
+from anomscan.telemetry.names import PREFIX
 
 #: Assets that are named before the rest becomes a count.
 NAMED = 20

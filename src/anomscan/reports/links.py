@@ -8,6 +8,7 @@ import unicodedata
 from urllib.parse import quote, urlsplit
 
 from anomscan.errors import ConfigError
+from anomscan.telemetry.names import PREFIX
 
 _PLACE = "{asset}"
 _SLUG_CHARS = 40
@@ -36,12 +37,14 @@ def check_asset_url(template: str) -> str:
 
 
 def asset_link(template: str | None, asset: str) -> str | None:
-    """The address of an asset's page, its id percent-encoded; None without a template.
+    """The address of an asset's page, its id percent-encoded; None without a template, and for a cohort.
 
     >>> asset_link("https://example.com/{asset}?tab=1", "a/b ü")
     'https://example.com/a%2Fb%20%C3%BC?tab=1'
     """
-    return None if template is None else template.replace(_PLACE, quote(asset, safe=""))
+    if template is None or asset.startswith(PREFIX):
+        return None
+    return template.replace(_PLACE, quote(asset, safe=""))
 
 
 def chart_stem(asset: str) -> str:

@@ -30,9 +30,9 @@ def links(records: Iterable[Record], asset_url: str | None) -> Iterator[str]:
         )
     template = check_asset_url(asset_url)
     for record in records:
-        if record.has_findings:
-            href = html.escape(asset_link(template, record.asset) or "")
-            yield f'<a target="_new" rel="noopener" href="{href}">{html.escape(record.asset)}</a>\n\n'
+        address = asset_link(template, record.asset)
+        if record.has_findings and address is not None:
+            yield f'<a target="_new" rel="noopener" href="{html.escape(address)}">{html.escape(record.asset)}</a>\n\n'
 
 
 def csv(records: Iterable[Record], asset_url: str | None = None) -> Iterator[str]:
@@ -115,7 +115,7 @@ def _csv_cell(cell: str | float | None) -> str:
 def _summary_lines(summary: Summary) -> Iterator[str]:
     failed = f", {len(summary.failed)} failed" if summary.failed else ""
     assets = counted(summary.assets, "asset")
-    yield f"{assets}: {len(summary.findings)} with findings, {len(summary.quiet)} without{failed}"
+    yield f"{assets}: {summary.with_findings} with findings, {len(summary.quiet)} without{failed}"
     if summary.first is not None:
         yield f"reported: {summary.first} to {summary.last}"
     yield "verdicts: " + ", ".join(f"{verdict} {count}" for verdict, count in summary.verdicts.items())

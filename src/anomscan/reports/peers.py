@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from anomscan.reports.records import Record
-from anomscan.telemetry.cohorts import FEWEST_OTHERS, PREFIX
+from anomscan.telemetry.cohorts import FEWEST_OTHERS
+from anomscan.telemetry.names import PREFIX
 
 
 def against_peers(records: Iterable[Record], facts: Mapping[str, Any]) -> Iterator[Record]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from anomscan.errors import InputError
 from anomscan.incidents.words import in_words
 from anomscan.reports.records import DETECT_SCHEMA, VERDICTS, Anomaly, Record
+from anomscan.telemetry.names import PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Summary:
     Attributes
     ----------
     findings
-        The assets with findings, as they came.
+        The assets and cohorts with findings, as they came.
     failed
         (asset, reason) of those that failed.
     open
@@ -93,8 +94,13 @@ class Summary:
 
     @property
     def assets(self) -> int:
-        """How many records were counted."""
-        return len(self._seen)
+        """How many assets were counted; a cohort is none."""
+        return sum(not name.startswith(PREFIX) for name in self._seen)
+
+    @property
+    def with_findings(self) -> int:
+        """How many of them have findings."""
+        return sum(not finding.asset.startswith(PREFIX) for finding in self.findings)
 
     @property
     def samples(self) -> int:
@@ -124,7 +130,8 @@ class Summary:
         self._seen.add(record.asset)
         self.detectors.add(record.detector)
         self.schemas.add(record.schema)
-        for verdict, count in record.verdicts.items():
+        is_cohort = record.asset.startswith(PREFIX)
+        for verdict, count in ({} if is_cohort else record.verdicts).items():
             self.verdicts[verdict] += count
         ends = [end for end in (self.first, self.last, record.from_, record.to) if end is not None]
         if ends:
@@ -136,7 +143,7 @@ class Summary:
         self.open += [(record.asset, in_words(incident)) for incident in is_open]
         if record.has_findings:
             self.findings.append(AssetFindings.of(record))
-        elif record.error is None and not is_open:
+        elif record.error is None and not is_open and not is_cohort:
             self.quiet.append(record.asset)
 
 

@@ -13,7 +13,7 @@ from anomscan.tables.columns import check_columns
 from anomscan.tables.dialects import Dialect, cleaned
 from anomscan.tables.sniffing import Sought, sniffed
 from anomscan.telemetry.cadence import parse_instant
-from anomscan.telemetry.cohorts import PREFIX
+from anomscan.telemetry.names import PREFIX
 
 #: Columns that hold a date or an instant.
 _TIMES = ("commissioned", "retired")

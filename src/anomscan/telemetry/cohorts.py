@@ -9,12 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from anomscan.telemetry.cadence import Cadence
+from anomscan.telemetry.names import FLEET, PREFIX
 from anomscan.telemetry.series import Floats, Instants, Series
 
-#: What the records of a cohort are called by, and so no asset may be.
-PREFIX = "cohort:"
-#: The cohort of all assets where nothing says who belongs together.
-FLEET = "fleet"
 #: With fewer others their median says nothing.
 FEWEST_OTHERS = 3
 
