@@ -241,7 +241,7 @@ def under(page: str, heading: str) -> list[Block]:
 @pytest.mark.slow
 def test_the_first_steps_and_the_night_run_as_the_readme_has_them(shell, tmp_path):
     settings, steps = under("README.md", "Your own fleet")
-    (night,) = under("README.md", "Every night")
+    whole, parts = under("README.md", "Every night")
     (tmp_path / "anomscan.toml").write_text(settings.text, "utf-8")
     telemetry(tmp_path / "telemetry.csv")
     done = shell(steps.text)
@@ -249,11 +249,20 @@ def test_the_first_steps_and_the_night_run_as_the_readme_has_them(shell, tmp_pat
     records = {record.asset: record for record in read_records(tmp_path / "results.jsonl")}
     assert [asset for asset, record in records.items() if record.has_findings] == ["C"]
     assert (tmp_path / "report" / "index.html").is_file()
-    line = re.sub("^[0-9 *]*cd /srv/fleet && ", "", night.text)
-    assert line.startswith("anomscan ")
-    done = shell('alert() { echo "alert $1"; }\n' + line)
+    done = shell(alerting(parts.text))
     assert (done.returncode, done.stdout, done.stderr) == (0, "alert 3\n", "")
     assert len((tmp_path / "last-night.jsonl").read_text("utf-8").splitlines()) == 3
+    done = shell(alerting(whole.text))
+    assert (done.returncode, done.stdout) == (0, "alert 4\n")  # its newest sample is of 2017
+    assert "source 'fleet' is stale" in done.stderr
+    assert (tmp_path / "nights" / "report" / "index.html").is_file()
+
+
+def alerting(crontab: str) -> str:
+    """A line of a crontab for a shell here, in which an alert is a word."""
+    line = re.sub("^[0-9 *]*cd /srv/fleet && ", "", crontab)
+    assert line.startswith("anomscan ")
+    return 'alert() { echo "alert $1"; }\n' + line
 
 
 def test_a_forest_of_several_variables_runs_as_the_page_has_it(shell, tmp_path):

@@ -20,6 +20,7 @@ COMMANDS = {
     "scan": ("scan", "Judge each day of the stored history by what was known on it."),
     "detect": ("detect", "Score an asset's stored history once, with one cut-off."),
     "report": ("report", "Show the findings of a run: pages with charts, or a list."),
+    "night": ("night", "Fetch, scan what is new, remember incidents, report: one command for each night."),
     "incidents": ("incidents", "List the incidents of the ledger, and write into it."),
     "models": ("models", "List, show or delete trained models."),
     "store": ("store", "Take samples out of the store."),

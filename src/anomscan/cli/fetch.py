@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,7 @@ from anomscan.wording import counted
 
 if TYPE_CHECKING:
     from anomscan.cli.console import TerminalConsole
+    from anomscan.config import Settings
     from anomscan.jobs.fetch import FetchReport
     from anomscan.telemetry.cadence import Cadence
 
@@ -39,9 +41,41 @@ def fetch(
     """
     session = session_of(context)
     settings = session.load().settings
-    name, source_settings = settings.source(source)
+    name, _ = settings.source(source)
     if asset and all_assets:
         raise ConfigError("--asset and --all exclude each other", hint="give one of them")
+
+    return fetch_source(
+        session.console,
+        settings,
+        name,
+        assets=asset,
+        start=from_,
+        end=to,
+        days=days,
+        include_current=include_current,
+    )
+
+
+def fetch_source(
+    console: TerminalConsole,
+    settings: Settings,
+    name: str,
+    *,
+    assets: Sequence[str] | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    days: int | None = None,
+    include_current: bool = False,
+) -> ExitCode:
+    """Bring one source into the store and say what came.
+
+    Raises
+    ------
+    AnomscanError
+        If nothing can be fetched.
+    """
+    _, source_settings = settings.source(name)
 
     from anomscan.jobs.fetch import fetch_into, keep_assets, listed_assets, request_of, resumed, rules_of
     from anomscan.sources.registry import build
@@ -52,16 +86,16 @@ def fetch(
     listed = listed_assets(settings)
     origin = build(name, source_settings)
     request = request_of(
-        assets=asset,
-        start=from_,
-        end=to,
+        assets=assets,
+        start=start,
+        end=end,
         days=days,
         timezone=origin.timezone,
         dates=origin.layout.cadence.whole_days,
     )
     store = Store.create(settings.store.path)
     late, earliest = parse_duration(source_settings.late), source_settings.earliest
-    with session.console.progress(f"fetching {name}", None, unit="rows") as advance:
+    with console.progress(f"fetching {name}", None, unit="rows") as advance:
         report = fetch_into(
             store,
             origin,
@@ -74,7 +108,7 @@ def fetch(
         )
     if listed is not None:
         keep_assets(store, name, listed)
-    _show(session.console, name, report, origin.layout.cadence)
+    _show(console, name, report, origin.layout.cadence)
     return ExitCode.ASSETS_FAILED if report.failures or report.new_rejects else ExitCode.DONE
 
 

@@ -1,0 +1,116 @@
+"""``anomscan night``: everything that is done each night, in one command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from anomscan.cli.options import DetectorOption, SourceOption
+from anomscan.cli.session import session_of
+from anomscan.errors import AnomscanError, ExitCode, worst
+
+if TYPE_CHECKING:
+    from anomscan.cli.console import TerminalConsole
+    from anomscan.config import Loaded
+    from anomscan.jobs.fail_on import FailOn
+
+
+def night(
+    context: typer.Context,
+    source: SourceOption = None,
+    detector: DetectorOption = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the nights' results and the report are.")
+    ] = Path("nights"),
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Default: the number of CPUs this process may use.")
+    ] = None,
+    lock_timeout: Annotated[
+        float, typer.Option(metavar="S", min=0.0, help="Seconds to wait for another night that is not over.")
+    ] = 0.0,
+    fail_on: Annotated[
+        str | None,
+        typer.Option("--fail-on", metavar="LIST", help="Exit with 3 on any of these, as for scan; such as new,silent."),
+    ] = None,
+) -> int:
+    """Fetch, scan what is new since the last night, remember incidents in the ledger, and report.
+
+    A step that fails is told, and the others go on with what there is. FOLDER gets a file of results for each night,
+    named by the day, and the report of the newest in FOLDER/report.
+    """
+    from anomscan.jobs.fail_on import FailOn
+
+    conditions = FailOn.parse(fail_on)
+    session = session_of(context)
+    loaded, console = session.load(), session.console
+    name, _ = loaded.settings.source(source)
+    loaded.settings.detector(detector)
+
+    from anomscan.cli.fetch import fetch_source
+    from anomscan.jobs.outputs import local_path
+    from anomscan.storage import lock
+    from anomscan.storage.durable import output_errors
+
+    folder = local_path(output)
+    with output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with lock.hold(folder / "night.lock", f"the nights in {folder}", timeout_s=lock_timeout):
+        fetched = _step(console, "fetch", partial(fetch_source, console, loaded.settings, name))
+        scanned = _step(console, "scan", partial(_scan, console, loaded, name, detector, folder, workers, conditions))
+    return worst([fetched, scanned])
+
+
+def _step(console: TerminalConsole, what: str, do: Callable[[], ExitCode]) -> ExitCode:
+    """Do a step; if it fails, tell so and go on."""
+    try:
+        return do()
+    except AnomscanError as error:
+        for each in error.parts or (error,):
+            console.error(f"{what}: {each}")
+        return error.exit_code
+
+
+def _scan(
+    console: TerminalConsole,
+    loaded: Loaded,
+    source: str,
+    detector: str | None,
+    folder: Path,
+    workers: int | None,
+    conditions: FailOn,
+) -> ExitCode:
+    """Scan what is new since the ledger's last night, and report it."""
+    from datetime import UTC, datetime
+
+    from anomscan.cli.findings import show_tally
+    from anomscan.config import files_named
+    from anomscan.incidents.ledger_file import LedgerFile
+    from anomscan.jobs.engines import Threads
+    from anomscan.jobs.job import Job
+    from anomscan.jobs.report import results_files, write_pages
+    from anomscan.jobs.scan import Delivery, deliver
+    from anomscan.reports.records import SCAN_SCHEMA, read_records
+
+    settings = loaded.settings
+    memory = LedgerFile(settings.incidents.path)
+    last = memory.read().nights.get((source, settings.detector(detector)[0])) if memory.exists() else None
+    results = folder / f"{datetime.now(UTC).date()}.jsonl"
+    reads = files_named(loaded)
+    job = Job(schema=SCAN_SCHEMA, whole=False, assets=None, source=source, detector=detector, start=last)
+    delivery = Delivery(output=str(results), ledger=True, reads=reads)
+    tally = deliver(settings, job, Threads(workers), console, delivery, lambda records, tally: None)
+    code = worst([tally.code(fails=conditions.met(tally)), *([ExitCode.ASSETS_FAILED] if tally.stale else [])])
+    if tally.stale:
+        # For a scan of old data it is a remark; a night fails for it.
+        console.warn(tally.stale)
+        tally.stale = ""
+    show_tally(console, tally, window=settings.scan.window)
+    index = write_pages(
+        console, settings, read_records(results), results, folder / "report", [*reads, *results_files(results)]
+    )
+    console.info(f"open {index.resolve()}")
+    return code

@@ -1,0 +1,120 @@
+"""One command for each night: fetch, scan of what is new, ledger, report."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+
+import numpy as np
+import pytest
+
+from anomscan.storage import lock
+
+#: Of the telemetry; the last one is yesterday, so that the source is not stale.
+DAYS = 200
+YESTERDAY = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+CONFIG = """
+[sources.fleet]
+kind = "files"
+path = "telemetry.csv"
+cadence = "1D"
+columns = { asset = "asset_id", timestamp = "date", values = ["prt7"], health = "health_status" }
+[detectors.chart]
+kind = "control-chart"
+[defaults]
+detector = "chart"
+"""
+
+
+@pytest.fixture
+def fleet(place):
+    """A place with a function that writes telemetry up to so many days ago; asset S3 drops by a fifth 20 days ago."""
+    place.write("anomscan.toml", CONFIG)
+    random = np.random.default_rng(4)
+    values = 0.8 + random.normal(0, 0.03, DAYS) + random.normal(0, 0.01, (6, DAYS))
+    values[3, -20:] *= 0.8
+
+    def until(days_ago: int) -> None:
+        place.telemetry(
+            [
+                [f"S{asset}", str(YESTERDAY - dt.timedelta(days=DAYS - 1 - day)), round(value, 6), "Ok"]
+                for asset, line in enumerate(values.tolist())
+                for day, value in enumerate(line[: DAYS - days_ago])
+            ]
+        )
+
+    place.until = until
+    return place
+
+
+def results_of(place):
+    (path,) = (place.folder / "nights").glob("*.jsonl")
+    return {record["asset"]: record for record in map(json.loads, path.read_text("utf-8").splitlines())}
+
+
+def test_a_night_fetches_scans_what_is_new_remembers_and_reports(fleet):
+    fleet.until(21)
+    code, _, err = fleet("night", "--fail-on", "new")
+    assert code == 4, err  # its newest sample is three weeks old
+    assert "source 'fleet' is stale" in err
+    fleet.until(0)
+    code, _, err = fleet("night", "--fail-on", "new")
+    assert code == 3, err
+    assert "ledger: 1 new" in err
+    record = results_of(fleet)["S3"]
+    assert record["from"] == str(YESTERDAY - dt.timedelta(days=21))
+    assert record["to"] == str(YESTERDAY)
+    (incident,) = record["incidents"]
+    assert incident["since"] == str(YESTERDAY - dt.timedelta(days=19))
+    assert len(incident["id"]) == 12
+    index = (fleet.folder / "nights/report/index.html").read_text("utf-8")
+    assert "S3" in index
+    (listed,) = json.loads(fleet.good("incidents", "list", "--json"))
+    assert (listed["id"], listed["state"]) == (incident["id"], "new")
+
+
+def test_the_same_night_again_tells_the_same(fleet):
+    fleet.until(0)
+    first, _, err = fleet("night")
+    assert first == 0, err
+    before = results_of(fleet)["S3"]["incidents"]
+    ledger = fleet.good("incidents", "list", "--json")
+    assert fleet("night")[0] == 0
+    assert results_of(fleet)["S3"]["incidents"] == before
+    assert fleet.good("incidents", "list", "--json") == ledger
+
+
+def test_a_source_that_is_down_still_yields_a_night(fleet):
+    fleet.until(0)
+    fleet.good("night")
+    (fleet.folder / "telemetry.csv").unlink()
+    code, _, err = fleet("night")
+    assert code == 2
+    assert "fetch: " in err
+    assert "telemetry.csv" in err
+    assert "6 assets" in err
+    assert results_of(fleet)["S3"]["incidents"]
+
+
+def test_two_nights_do_not_run_at_once(fleet):
+    fleet.until(0)
+    (fleet.folder / "nights").mkdir()
+    with lock.hold(fleet.folder / "nights/night.lock", "the test"):
+        code, _, err = fleet("night")
+    assert code == 6
+    assert "nights" in err
+    assert not list((fleet.folder / "nights").glob("*.jsonl"))
+
+
+def test_without_anything_in_the_store_both_steps_fail(fleet):
+    code, _, err = fleet("night")
+    assert code == 2
+    assert "fetch: " in err
+    assert "scan: " in err
+
+
+def test_wrong_settings_are_told_before_the_work(fleet):
+    fleet.until(0)
+    assert fleet("night", "--detector", "none")[0] == 2
+    assert fleet("night", "--fail-on", "sometimes")[0] == 2
+    assert not (fleet.folder / "nights").exists()
