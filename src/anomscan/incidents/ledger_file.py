@@ -180,12 +180,15 @@ class _Check:
             raise ValueError(f"'kind' is none of {', '.join(KINDS)}: '{entry.kind}'")
         if not entry.spells:
             raise ValueError("'spells' is empty")
+        times = self._times
         for name in ("first_flagged", "first_seen", "judged", "closed", "reopened", "worse"):
-            self._time(name, getattr(entry, name))
+            if (text := getattr(entry, name)) not in times:
+                self._time(name, text)
         begin = ""
         for spell in entry.spells:
             for name, text in (("since", spell.since), ("first", spell.first), ("last", spell.last)):
-                self._time(f"spells.{name}", text)
+                if text not in times:
+                    self._time(f"spells.{name}", text)
             if spell.last < spell.first or spell.first < begin:
                 raise ValueError(f"'spells' are not in the order of time: {spell.first} to {spell.last}")
             begin = spell.first
@@ -193,8 +196,6 @@ class _Check:
             raise ValueError(f"'snoozed.until' is no day such as 2026-01-31: '{entry.snoozed.until}'")
 
     def _time(self, name: str, text: str | None) -> None:
-        if text in self._times:
-            return
         try:
             valid = _TIME.fullmatch(text or "") and bool(datetime.fromisoformat(text or ""))
         except ValueError:
