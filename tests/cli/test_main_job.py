@@ -86,7 +86,8 @@ def test_records_are_sorted_by_asset_and_scores_are_kept_for_judged_days(fetched
     lines = (fetched.folder / "results.jsonl").read_text().splitlines()
     assert [json.loads(line)["asset"] for line in lines] == ["a", "b"]
     table = pq.read_table(fetched.folder / "results.jsonl.scores.parquet")
-    assert table.column_names == ["asset", "timestamp", "score", "cutoff", "verdict"]
+    due = ["expected_prt7", "low_prt7", "high_prt7"]
+    assert table.column_names == ["asset", "timestamp", "score", "cutoff", "verdict", *due]
     assert table.num_rows == 2 * 61
     assert table["verdict"].to_pylist().count("anomalous") == 2
     facts = json.loads((fetched.folder / "results.jsonl.run.json").read_text())

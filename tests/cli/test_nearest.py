@@ -84,7 +84,8 @@ def test_a_scan_finds_what_was_never_seen_before_and_is_proved(site):
     assert 2 <= row.steps_back.item() <= 200
 
 
-def test_the_terminal_tells_what_an_open_incident_resembles(site):
+def test_the_terminal_tells_what_an_open_incident_resembles(site, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     code, _, err = site("scan", "--all", "--through", day(204), "-o", "results.jsonl")
     assert code == 0, err
     told = re.search(

@@ -392,7 +392,7 @@ class Careless:
     """A snapshot that forgets what was asked of it."""
 
     def __init__(self, snapshot):
-        self.cut, self._snapshot = snapshot.cut, snapshot
+        self.cut, self.layout, self._snapshot = snapshot.cut, snapshot.layout, snapshot
 
     def whole(self, partition, *, as_of=None):
         return self._snapshot.read(partition)

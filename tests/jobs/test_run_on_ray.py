@@ -70,7 +70,7 @@ def results(folder: Path, detector: Deadly, engine: Ray | Threads, away: bool = 
     )
     if away:
         (folder / "anomscan-data").rename(folder / "elsewhere")
-    with Checkpoint(None, run.key, ()) as checkpoint:
+    with Checkpoint(None, run.key, run.work.columns) as checkpoint:
         run.go(engine, checkpoint, lambda tally: None)
         lines = [each.line.decode() for each in checkpoint.results()]
     return {record.asset: record for record in read_records(lines)}

@@ -17,14 +17,14 @@ from anomscan.errors import InputError
 from anomscan.tables import opening, parquet_files
 from anomscan.tables.formats import reader
 from anomscan.tables.opening import opened
+from anomscan.tables.salvage import Reject
 
 COLUMNS = Columns(asset="asset", timestamp="day", values=("x",))
 
 
-def read(path: Path) -> None:
+def read(path: Path) -> list[Reject]:
     kind = {".parquet": "parquet", ".jsonl": "jsonl"}.get(path.suffix, "csv")
-    for _ in reader(kind)(path, COLUMNS, []):
-        pass
+    return [item for item in reader(kind)(path, COLUMNS, []) if isinstance(item, Reject)]
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.jsonl", "t.parquet"])

@@ -17,7 +17,7 @@ def run(values, salvage=None, at_once=False):
         chosen = [values[row] for row in part]
         wrong = [at for at, value in enumerate(chosen) if value < 0]
         if wrong and at_once:
-            raise RowsError(np.array(wrong), lambda at: f": {chosen[at]} is negative", str)
+            raise RowsError.of(np.array(wrong), lambda at: f": {chosen[at]} is negative", str)
         if wrong:
             raise InputError(f"{chosen[wrong[0]]} is negative")
         return pa.table({"value": chosen})
@@ -85,7 +85,7 @@ def test_the_work_does_not_grow_with_the_bad_rows():
         calls.append(len(part))
         wrong = np.flatnonzero([values[row] < 0 for row in part])
         if len(wrong):
-            raise RowsError(wrong, lambda at: " is negative", str)
+            raise RowsError.of(wrong, lambda at: " is negative", str)
         return pa.table({"value": part})
 
     items = list(Salvage().rows(len(values), convert, lambda row: {"value": str(values[row])}, str))

@@ -136,7 +136,10 @@ class ScoreFile:
         if self._held is None or self._held[0] != group:
             self._held = None
             table = self._file.read_row_group(group, columns=self._schema.names).combine_chunks()
-            self._held = (group, table, _places(table.column("asset").combine_chunks()))
+            assets = table.column("asset").combine_chunks()
+            if not pa.types.is_dictionary(assets.type):
+                assets = assets.cast(pa.string()).dictionary_encode()
+            self._held = (group, table, _places(assets))
         return self._held[1:]
 
     def _unusable(self, error: Exception) -> InputError:

@@ -167,7 +167,9 @@ def _texts(values: Sequence[object], name: str, place: Place, kinds: tuple[type,
         else:
             texts.append(str(int(value) if isinstance(value, Decimal) and not fractional else value))
     if wrong:
-        raise RowsError(np.array(wrong), lambda row: f", column '{name}': {shown(values[row])} is not {wanted}", place)
+        raise RowsError.of(
+            np.array(wrong), lambda row: f", column '{name}': {shown(values[row])} is not {wanted}", place
+        )
     return arrow.to_texts(texts)
 
 
@@ -216,7 +218,7 @@ def _ids(column: pa.Array, name: str, place: Place) -> pa.Array:
     column = pc.utf8_trim_whitespace(column.cast(pa.string()))
     if column.null_count or _has_empty(column):
         empty = np.flatnonzero(arrow.flags(pc.fill_null(pc.equal(column, _NO_TEXT), _TRUE)))
-        raise RowsError(empty, lambda row: f": no asset id in column '{name}'", place)
+        raise RowsError.of(empty, lambda row: f": no asset id in column '{name}'", place)
     return column
 
 

@@ -260,24 +260,22 @@ def match(texts: pa.Array, pattern: str) -> NDArray[np.bool_]:
 
 
 class RowsError(InputError):
-    """Rows that cannot be used; the message tells the first of them.
+    """Rows that cannot be used; the message tells the first of them."""
 
-    Parameters
-    ----------
-    rows
-        (m,) their places, m > 0.
-    what
-        What is wrong with one of them, as it stands in a message after its place.
-    where
-        Where row i stands.
-    """
+    #: (m,) their places, m > 0.
+    rows: NDArray[np.int64]
+    #: What is wrong with one of them, as it stands in a message after its place.
+    what: Callable[[int], str]
 
-    def __init__(
-        self, rows: NDArray[np.int64], what: Callable[[int], str], where: Place, *, hint: str | None = None
-    ) -> None:
+    @classmethod
+    def of(
+        cls, rows: NDArray[np.int64], what: Callable[[int], str], where: Place, *, hint: str | None = None
+    ) -> RowsError:
+        """The error about some rows; ``where`` says where row i stands."""
         first = int(rows[0])
-        super().__init__(f"{where(first)}{what(first)}", hint=hint)
-        self.rows, self.what = rows, what
+        error = cls(f"{where(first)}{what(first)}", hint=hint)
+        error.rows, error.what = rows, what
+        return error
 
 
 def refuse(bad: NDArray[np.bool_], texts: pa.Array, where: Place, complaint: str, *, hint: str | None = None) -> None:
@@ -289,7 +287,7 @@ def refuse(bad: NDArray[np.bool_], texts: pa.Array, where: Place, complaint: str
         With all of them.
     """
     if bad.any():
-        raise RowsError(np.flatnonzero(bad), lambda row: f": {shown(texts[row])} {complaint}", where, hint=hint)
+        raise RowsError.of(np.flatnonzero(bad), lambda row: f": {shown(texts[row])} {complaint}", where, hint=hint)
 
 
 def shown(value: object) -> str:

@@ -107,7 +107,7 @@ class Times:
         """
         if column.null_count:
             missing = np.flatnonzero(arrow.flags(pc.is_null(column)))
-            raise RowsError(missing, lambda row: f": no timestamp in column '{name}'", place)
+            raise RowsError.of(missing, lambda row: f": no timestamp in column '{name}'", place)
         if len(column) == 0:
             return pa.nulls(0, pa.timestamp("us"))
         if pa.types.is_date32(column.type) and self._cadence.whole_days and _within(column, FIRST, LAST):
@@ -135,7 +135,7 @@ class Times:
             def what_of_row(row: int) -> str:
                 return f", column '{name}'{what(int(codes[row]))}"
 
-            raise RowsError(np.flatnonzero(wrong), what_of_row, place, hint=error.hint) from None
+            raise RowsError.of(np.flatnonzero(wrong), what_of_row, place, hint=error.hint) from None
         # Only now: a row that was refused says nothing about the others.
         for offset in (False, True):
             if offset not in self.seen and offset in aware:
@@ -155,7 +155,7 @@ class Times:
             column = pc.utf8_trim_whitespace(column)
             empty = np.array([not text for text in column.to_pylist()])
             if empty.any():
-                raise RowsError(np.flatnonzero(empty), lambda code: ": no timestamp", where)
+                raise RowsError.of(np.flatnonzero(empty), lambda code: ": no timestamp", where)
             late = match(column, MIDNIGHT_24)
             texts = pc.replace_substring_regex(column, MIDNIGHT_24, r"\100:00\2") if late.any() else column
             if self._pattern in NUMBERED and match(texts, NUMBER).all():
@@ -195,7 +195,7 @@ class Times:
             like = int(np.argmax(aware == usual))
             other = f"{shown(column[like])} at {where(like)}"
         has = "has no" if usual else "has an"
-        raise RowsError(
+        raise RowsError.of(
             np.flatnonzero(aware != usual),
             lambda row: f": {shown(column[row])} {has} offset from UTC, unlike {other}",
             where,

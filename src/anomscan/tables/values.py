@@ -86,7 +86,7 @@ class Numbers:
             return numbers
         infinite = arrow.flags(pc.is_inf(numbers))
         if infinite.any():
-            raise RowsError(
+            raise RowsError.of(
                 np.flatnonzero(infinite),
                 lambda row: f", column '{name}': {shown(column[row])} is infinite",
                 place,
@@ -138,7 +138,7 @@ def _each(texts: pa.Array, column: pa.Array, name: str, place: Place) -> pa.Arra
         hint = "if it stands for a missing value, name it in missing"
         if re.search(r"\d[.,;' ]+\d", listed[int(np.argmax(wrong))] or ""):
             hint = "if it is one, set decimal or thousands"
-        raise RowsError(
+        raise RowsError.of(
             np.flatnonzero(wrong),
             lambda row: f", column '{name}': {shown(column[row])} is not a number",
             place,
