@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import signal
+import sys
 import threading
 
 import pytest
@@ -13,7 +14,8 @@ from processes import PATIENCE_S
 
 
 @pytest.fixture
-def listening():
+def listening(monkeypatch):
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
     before = [signal.getsignal(number) for number in numbers]
     interrupts.listen()
@@ -37,7 +39,6 @@ class Response(io.RawIOBase):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_that_python_drops_is_raised_anew(listening, number, code):
     Response(number)
     with pytest.raises(interrupts.Interrupted) as stopped:

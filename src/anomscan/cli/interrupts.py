@@ -7,6 +7,7 @@ exception is watched: if it is gone before it has arrived, it is raised anew.
 from __future__ import annotations
 
 import signal
+import sys
 import weakref
 from types import FrameType
 from typing import NoReturn
@@ -31,10 +32,17 @@ class Interrupted(BaseException):
 
 
 def listen() -> None:
-    """Make both signals raise :class:`Interrupted` in the main thread."""
+    """Make both signals raise :class:`Interrupted` in the main thread; a lost one is no news."""
     for number in _SIGNALS:
         signal.signal(number, _interrupt)
     signal.signal(signal.SIGALRM, _interrupt_again)
+    told = sys.unraisablehook
+
+    def untold(lost: sys.UnraisableHookArgs) -> None:
+        if lost.exc_type is not Interrupted:
+            told(lost)
+
+    sys.unraisablehook = untold
 
 
 def arrived() -> None:
