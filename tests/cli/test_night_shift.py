@@ -279,14 +279,14 @@ def test_interrupted_before_anything_is_finished_nothing_is_left(night: Night) -
     assert night.strays == set()
 
 
-def test_killed_at_thirty_random_moments_and_resumed_nothing_is_lost(night: Night, expected: Any, count: int) -> None:
+def test_killed_at_fifty_random_moments_and_resumed_nothing_is_lost(night: Night, expected: Any, count: int) -> None:
     rng = random.Random(6)
     workers = 2
     kills, nights, twice = 0, 0, 0
     process = night.start(work=KILLED, stdin=subprocess.PIPE)
     assert process.stdin is not None
     assert process.stdout is not None
-    while kills < 30:
+    while kills < 50:
         night.clear()
         nights += 1
         begun: Counter[str] = Counter()
@@ -315,7 +315,7 @@ def test_killed_at_thirty_random_moments_and_resumed_nothing_is_lost(night: Nigh
         twice += again
         assert outcome(night.file) == expected
         assert night.strays == set()
-    assert nights > 5
+    assert nights > 15
     assert twice > 0
 
 

@@ -60,6 +60,7 @@ class Ray:
         self._address = (os.environ.get("RAY_ADDRESS") or address) if address == "auto" else address
         self._resources = ExitStack()
         self._lost = False
+        self._left: list[Future[bytes]] = []
 
     def __enter__(self) -> Self:
         """Start a cluster or connect to one, and check its nodes.
@@ -144,7 +145,7 @@ class Ray:
                 else:
                     yield item, result
         finally:
-            self._thread.submit(self._cancel, list(pending))
+            self._left += pending
 
     def _call(self, function: Callable[_Inputs, _Output], *args: _Inputs.args, **kwargs: _Inputs.kwargs) -> _Output:
         return self._thread.submit(function, *args, **kwargs).result()
@@ -191,7 +192,9 @@ class Ray:
 
     def _leave(self) -> None:
         try:
-            with suppress(Exception):
+            # Ray's core tells stderr of tasks that nobody waits for any more.
+            with silently(), suppress(Exception):
+                self._thread.submit(self._cancel, self._left)
                 self._thread.submit(self._ray.shutdown).result(LOST_S if self._lost else _LEAVE_S)
         finally:
             self._thread.end()
