@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomscan.errors import InputError, StoreError
-from anomscan.jobs.clock_changes import ClockChanges
+from anomscan.jobs.clock_changes import ClockChanges, followers
 from anomscan.store.store import Store
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
@@ -41,6 +41,11 @@ def walls(start: str, hours: int, days: int = 6, skip: str = "") -> list[str]:
 def in_utc(start: str, hours: int, days: int = 6) -> list[str]:
     first = datetime.fromisoformat(start)
     return [f"{first + timedelta(hours=hour):%Y-%m-%dT%H:%MZ}" for hour in range(0, 24 * days, hours)]
+
+
+def by_berlin(stamps: list[str]) -> list[str]:
+    """What the clock shows in Berlin, with the offset that it has then."""
+    return [datetime.fromisoformat(each).replace(tzinfo=ZoneInfo("Europe/Berlin")).isoformat() for each in stamps]
 
 
 def configure(place: Any, cadence: str, zone: str) -> None:
@@ -141,17 +146,42 @@ def test_a_query_is_told_the_same(place: Any) -> None:
 
 def test_one_asset_by_the_clock_does_not_stop_the_fleet(place: Any) -> None:
     configure(place, "6h", BERLIN[0])
-    zone = ZoneInfo(BERLIN[0])
-    by_clock = [
-        f"{datetime.fromisoformat(each).replace(tzinfo=zone).astimezone(UTC):%Y-%m-%dT%H:%MZ}"
-        for each in walls(BERLIN[1], 6)
-    ]
-    telemetry(place, {"a": in_utc(BERLIN[1], 6), "b": in_utc(BERLIN[1], 6), "odd": by_clock})
+    telemetry(place, {"a": in_utc(BERLIN[1], 6), "b": in_utc(BERLIN[1], 6), "odd": by_berlin(walls(BERLIN[1], 6))})
     code, _, err = place("fetch")
     assert code == 4
-    assert "asset 'odd'" in err
+    assert "asset 'odd': its samples keep the local time of Europe/Berlin, whose clocks were set forward" in err
     store = Store.open(place.folder / "anomscan-data")
     assert [len(store.read("fleet", asset)) for asset in ("a", "b")] == [24, 24]
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC"])
+def test_assets_by_the_clock_cost_themselves_alone(place: Any, zone: str) -> None:
+    """The others' samples end before the change, or begin after it: they say nothing of clocks."""
+    configure(place, "6h", zone)
+    by_clock = by_berlin(walls(BERLIN[1], 6))
+    before, after = in_utc("2024-03-20", 6), in_utc("2024-04-03", 6)
+    telemetry(place, {"before": before, "odd 1": by_clock, "after": after, "odd 2": by_clock})
+    code, _, err = place("fetch")
+    assert code == 4
+    assert err.count("whose clocks were set forward on 2024-03-31") == 2
+    store = Store.open(place.folder / "anomscan-data")
+    assert store.last_timestamps("fleet").keys() == {"before", "after"}
+    assert [len(store.read("fleet", asset)) for asset in ("before", "after")] == [24, 24]
+    # The second night is like the first.
+    assert place("fetch")[0] == 4
+    assert store.last_timestamps("fleet").keys() == {"before", "after"}
+
+
+def test_an_asset_with_a_history_keeps_it_when_it_follows_the_clock(place: Any) -> None:
+    configure(place, "6h", BERLIN[0])
+    stamps = by_berlin(walls("2024-03-01", 6, days=40))
+    telemetry(place, {"a": in_utc("2024-03-01", 6, days=30), "odd": stamps[:120]})
+    place.good("fetch")
+    telemetry(place, {"a": in_utc("2024-03-01", 6, days=40), "odd": stamps})
+    code, _, err = place("fetch")
+    assert (code, "asset 'odd': its samples keep the local time" in err) == (4, True)
+    store = Store.open(place.folder / "anomscan-data")
+    assert [len(store.read("fleet", asset)) for asset in ("a", "odd")] == [160, 120]
 
 
 @pytest.mark.parametrize("hours", [1, 2, 6, 12])
@@ -211,7 +241,9 @@ def test_only_what_keeps_the_clock_is_refused(
     moves = {each.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).utcoffset() for _, each in columns}
     ticks = {int(each.total_seconds() * 1e6) % step.step_us for each in moves if each is not None}
     if by_clock and len(ticks) > 1:
+        assert changes.failures().keys() == {f"asset {number}" for number in range(len(phases))}
+        assert all(f"the local time of {zone}" in error.message for error in changes.failures().values())
         with pytest.raises(InputError, match=f"the local time of {zone}"):
-            changes.refuse()
+            followers([changes])
     else:
-        changes.refuse()
+        assert followers([changes]) == {}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from anomscan.errors import InputError
+from anomscan.errors import AssetError, InputError
 from anomscan.tables.zones import Moments
 from anomscan.telemetry import arrow
 from anomscan.telemetry.cadence import Cadence
@@ -41,8 +42,25 @@ def clock_changes(
     return [ClockChanges(zone, cadence, ends, guessed=True) for zone in _KNOWN]
 
 
+def followers(changes: Sequence[ClockChanges]) -> dict[str, AssetError]:
+    """The assets that follow the clocks of some zone, and what is to be told of each.
+
+    Raises
+    ------
+    InputError
+        If all do.
+    """
+    failures: dict[str, AssetError] = {}
+    for each in changes:
+        failures = each.failures() | failures
+    if failures and all(each.assets <= failures.keys() for each in changes):
+        asset = min(failures)
+        raise InputError(f"asset '{asset}': {failures[asset].message}; nothing was stored", hint=failures[asset].hint)
+    return failures
+
+
 class ClockChanges:
-    """Finds out whether a fleet's samples stand at the same times of the local day on both sides of a change of clocks.
+    """Finds the assets whose samples stand at the same times of the local day on both sides of a change of clocks.
 
     Parameters
     ----------
@@ -96,29 +114,29 @@ class ClockChanges:
                 code, residue = divmod(key, self._cadence.step_us)
                 tally.setdefault(names[code], Counter())[residue] += count
 
-    def refuse(self) -> None:
-        """Refuse a fleet that follows the clocks.
+    @property
+    def assets(self) -> AbstractSet[str]:
+        """Those that were seen, if there was a doubt."""
+        return self._by_utc.keys()
 
-        Raises
-        ------
-        InputError
-            Naming an asset, the zone and the day of the change.
-        """
-        follows: dict[str, bool] = {}
-        for asset, by_utc in self._by_utc.items():
-            by_clock = self._by_clock[asset]
-            utc, clock = max(by_utc.values()), max(by_clock.values())
-            if utc != clock:
-                follows[asset] = clock - utc >= _LEAST and clock >= _MOST * by_clock.total()
-        if 2 * sum(follows.values()) <= len(follows) or self._change is None:
-            return
-        asset = min(each for each, does in follows.items() if does)
-        at, hours = self._found(*self._change)
-        raise InputError(
-            f"asset '{asset}': its samples keep {'a' if self._guessed else 'the'} local time "
+    def failures(self) -> dict[str, AssetError]:
+        """The assets that follow the clocks, and what is to be told of each."""
+        if self._change is None:
+            return {}
+        follow = [asset for asset, by_clock in self._by_clock.items() if self._follows(by_clock, self._by_utc[asset])]
+        return dict.fromkeys(follow, self._error(*self._found(*self._change))) if follow else {}
+
+    @staticmethod
+    def _follows(by_clock: Counter[int], by_utc: Counter[int]) -> bool:
+        clock = max(by_clock.values())
+        return clock - max(by_utc.values()) >= _LEAST and clock >= _MOST * by_clock.total()
+
+    def _error(self, at: date, hours: float) -> AssetError:
+        return AssetError(
+            f"its samples keep {'a' if self._guessed else 'the'} local time "
             f"{'like that of' if self._guessed else 'of'} {self._name}, whose clocks were set "
             f"{'forward' if hours > 0 else 'back'} on {at:%Y-%m-%d} (daylight saving time): a cadence of "
-            f"{self._cadence.name} has steps of one length; nothing was stored",
+            f"{self._cadence.name} has steps of one length",
             hint="have them written in steps of UTC, or as daily values"
             if self._guessed
             else "have them written in steps of UTC, or as daily values; or set "

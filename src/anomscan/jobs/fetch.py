@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from anomscan.errors import AssetError, ConfigError
-from anomscan.jobs.clock_changes import clock_changes
+from anomscan.jobs.clock_changes import clock_changes, followers
 from anomscan.jobs.odd_times import AHEAD, OLD, OddTimes, divided
 from anomscan.jobs.outputs import check_names
 from anomscan.sources.base import AssetFailure, Notice, Placed, Request, Source
@@ -197,8 +197,8 @@ def fetch_into(
     Raises
     ------
     InputError
-        Rows none of which can be used: see the source, and the store on cadences; samples that follow the local time
-        through changes of clocks.
+        Rows none of which can be used: see the source, and the store on cadences; assets all of which follow the local
+        time through changes of clocks.
     ServiceError
         The source is unreachable, or refuses us.
     LockedError
@@ -256,9 +256,7 @@ def fetch_into(
                 writer.append(complete)
                 if earliest is None:
                     old.add(divided(complete, OLD)[0])
-        for each in changes:
-            each.refuse()
-        tally = writer.commit(keep_rejects)
+        tally = writer.commit(keep_rejects, failed=followers(changes))
         warnings += _clock_behind(now, writer.arrived_before, source.name, local(store.path) / source.name)
         if writer.added:
             warnings.append(

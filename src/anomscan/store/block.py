@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -171,6 +171,11 @@ class Block:
         if len(used) == len(self.names):
             return self
         return replace(self, names=[self.names[place] for place in used], assets=np.cumsum(begins, dtype=np.int32) - 1)
+
+    def without(self, names: Collection[str]) -> Block:
+        """The same rows, which are in order, but for those of some assets."""
+        gone = np.array([name in names for name in self.names], bool)
+        return self.take(~gone[self.assets]).trimmed() if gone.any() else self
 
     def edges(self) -> NDArray[np.int64]:
         """(names + 1,), of rows in order: where each asset's begin, and where the last one's end."""

@@ -96,8 +96,7 @@ def _usable(
     if regridded := findings.regridded.intersection(incoming.names):
         known = known.forgetting(regridded)
         if stored is not None:
-            gone = np.array([name in regridded for name in stored.names], bool)
-            stored = stored.take(~gone[stored.assets]).trimmed()
+            stored = stored.without(regridded)
     return incoming, stored, known
 
 

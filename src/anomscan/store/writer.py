@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 import numpy as np
 import pyarrow as pa
 
-from anomscan.errors import StoreError
+from anomscan.errors import AnomscanError, StoreError
 from anomscan.storage import lock
 from anomscan.storage.durable import output_errors, replace_file
 from anomscan.store.block import Block, empty, from_table
@@ -44,6 +44,8 @@ SPILL_ROWS = 70_000
 
 #: Compact when there are more batch files than this.
 MOST_BATCHES = 30
+
+_NOBODY: Mapping[str, AnomscanError] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +136,19 @@ class StoreWriter:
             with output_errors(self._folder):
                 self._spill.add(self._held_block())
 
-    def commit(self, on_rejects: Callable[[Sequence[RejectedRow]], None] = lambda rejects: None) -> CommitCounts:
+    def commit(
+        self,
+        on_rejects: Callable[[Sequence[RejectedRow]], None] = lambda rejects: None,
+        failed: Mapping[str, AnomscanError] = _NOBODY,
+    ) -> CommitCounts:
         """Store what is new; if nothing is, no file is touched.
 
         Parameters
         ----------
         on_rejects
             Called with the rows that are not stored, before the others are.
+        failed
+            Assets of which nothing is stored, whatever was appended, and why.
 
         Raises
         ------
@@ -165,7 +173,7 @@ class StoreWriter:
         newest = PartWriter(folder, f"{name}-1.parquet", self._layout)
         with present(folder), older, newest:
             roster = Roster.listed(folder, before)
-            for fresh, newer in self._settled(roster, findings):
+            for fresh, newer in self._settled(roster, findings, failed):
                 entries.append(newer)
                 if len(fresh):
                     if before.is_blank and not (older.parts or newest.parts):
@@ -186,13 +194,14 @@ class StoreWriter:
             self._manifest = swap(folder, before, after, roster.updated(entries))
             if sum(file.is_batch for file in self._manifest.files) > MOST_BATCHES:
                 self._manifest = compact(folder, self._manifest, late_us=self._late_us)
+        lost = [*findings.failed, *(FailedAsset(name, each.message, each.hint or "") for name, each in failed.items())]
         return CommitCounts(
             findings.assets,
             findings.new,
             findings.revised,
             findings.unchanged,
             rejects,
-            tuple(sorted(findings.failed, key=lambda each: each.asset)),
+            tuple(sorted(lost, key=lambda each: each.asset)),
         )
 
     def _without_old_grids(self, findings: Findings) -> Manifest:
@@ -208,7 +217,7 @@ class StoreWriter:
         out = TakeOut(frozenset(findings.regridded), ends.min, ends.max, self._arrived_at, note)
         return rewritten(self._folder, self._manifest, late_us=self._late_us, out=out)
 
-    def _settled(self, roster: Roster, findings: Findings) -> Iterator[tuple[Block, Roster]]:
+    def _settled(self, roster: Roster, findings: Findings, failed: Collection[str]) -> Iterator[tuple[Block, Roster]]:
         """The rows to store and the new entries of the roster, some buckets at a time."""
         spill, files = self._spill, self._neighbours()
         stored = [PartReader(self._folder, file, self._layout) for file in files]
@@ -218,7 +227,10 @@ class StoreWriter:
         spans = list(bucket_spans(rows.tolist(), SPILL_ROWS))
 
         places = {name: place for place, name in enumerate(roster.names)}
-        for (first, stop), incoming in zip(spans, spill.blocks(spans), strict=True):
+        for (first, stop), fetched in zip(spans, spill.blocks(spans), strict=True):
+            incoming = fetched.without(failed)
+            if len(incoming) == 0:
+                continue
             known = roster.pick(incoming.names, places)
             fresh, entries = merge(
                 incoming, read_parts(stored, first, stop), known, self._arrived_at, self._rules, findings, added
