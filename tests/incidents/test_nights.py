@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from anomscan.errors import InputError
 from anomscan.incidents.incident import Common, Incident
 from anomscan.incidents.ledger import Acknowledged, Label, Ledger, Note, Snoozed, id_of
-from anomscan.incidents.nights import Judged, Night, Seen, fold, rebuild
+from anomscan.incidents.night import Judged, Night, Seen
+from anomscan.incidents.nights import fold, rebuild
 from anomscan.telemetry.cadence import Cadence
 
 START = dt.date(2026, 1, 1)

@@ -8,95 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass, replace
 
 from anomscan.errors import InputError
 from anomscan.incidents.incident import Incident
-from anomscan.incidents.ledger import SILENCE, Entry, Ledger, Spell, State, family_of, id_of
-from anomscan.incidents.matching import Extent, assigned, at, chained
-from anomscan.telemetry.cadence import Cadence
-
-#: An incident is worse once its deviation is so many times what was last told.
-WORSE = 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """The samples of an asset that a run reported and judged.
-
-    Parameters
-    ----------
-    times
-        (n,) datetime64[us], ascending.
-    flagged
-        (n,) bool: anomalous, rather than ok.
-    """
-
-    times: NDArray[np.datetime64] = field(default_factory=lambda: np.empty(0, "datetime64[us]"))
-    flagged: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
-
-    def quiet(self, after: str, before: str) -> int:
-        """How many are not flagged between two timestamps, both left out."""
-        start = np.searchsorted(self.times, at(after), "right")
-        stop = np.searchsorted(self.times, at(before), "left")
-        return int((~self.flagged[start:stop]).sum())
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a run found of one asset.
-
-    Parameters
-    ----------
-    asset
-        Its id; of a cohort ``cohort:NAME``.
-    incidents
-        All that are open or touch the days reported.
-    judged
-        The days reported.
-    failed
-        Whether it could not be scanned.
-    cohort
-        The asset's.
-    severities
-        For each incident, the largest severity of its days reported; empty where the detector has none.
-    """
-
-    asset: str
-    incidents: Sequence[Incident] = ()
-    judged: Judged = field(default_factory=Judged)
-    failed: bool = False
-    cohort: str | None = None
-    severities: Sequence[float | None] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Night:
-    """A run.
-
-    Parameters
-    ----------
-    source, detector
-        Names in the settings.
-    end
-        The run's end, as timestamps are written.
-    cadence
-        Of the samples.
-    close_after
-        An incident is over after so many quiet judged samples.
-    reopen_within
-        So long after its last flagged sample it opens again rather than that a new one begins.
-    """
-
-    source: str
-    detector: str
-    end: str
-    cadence: Cadence
-    close_after: int
-    reopen_within: np.timedelta64
+from anomscan.incidents.ledger import SILENCE, Entry, Ledger, Spell, family_of, id_of
+from anomscan.incidents.matching import Extent, assigned, chained
+from anomscan.incidents.night import Night, Seen
+from anomscan.incidents.states import States
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +99,7 @@ class _Folding:
 
     def __init__(self, ledger: Ledger, night: Night, first: bool, *, anew: bool = False) -> None:
         self._before, self._night, self._first, self._anew = ledger, night, first, anew
-        self._same_end = ledger.nights.get((night.source, night.detector)) == night.end
+        self._states = States(night, ledger.nights.get((night.source, night.detector)) == night.end, anew)
         self._entries: dict[str, Entry] = dict(ledger.entries)
 
     def of(self, seen: Iterable[Seen]) -> Folded:
@@ -230,7 +149,7 @@ class _Folding:
             for place in own:
                 ids[place] = entry.id
             for lost in olds[1:]:
-                self._put(replace(self._closed(lost), merged_into=entry.id))
+                self._put(replace(self._states.closed(lost), merged_into=entry.id))
             self._put(entry)
         matched = {entry.id for olds in found for entry in olds}
         for entry in living:
@@ -277,7 +196,7 @@ class _Folding:
         if len(olds) > 1:
             entry = _with_marks_of(entry, olds)
         if not is_newest:
-            return self._unmet(seen, entry)
+            return self._states.unmet(seen, entry)
         entry = replace(
             entry,
             kind=newest.kind,
@@ -286,80 +205,27 @@ class _Folding:
             deviation={name: each for name, each in newest.deviation.items() if math.isfinite(each)},
         )
         if not newest.open:
-            return self._closed(entry)
-        return self._told(self._open(seen, entry, was_closed=bool(olds) and not any(each.is_open for each in olds)))
-
-    def _open(self, seen: Seen, entry: Entry, *, was_closed: bool) -> Entry:
-        """An entry that the run shows as open."""
-        end, silent = self._night.end, entry.family == SILENCE
-        newest = self._newest(seen)
-        judged = entry.judged if silent or newest is None else max(newest, entry.judged or newest)
-        fresh = silent or self._anew or (newest is not None and (entry.judged is None or newest > entry.judged))
-        entry = replace(entry, judged=judged, closed=None)
-        if was_closed and not self._anew:
-            entry = replace(entry, reopened=end, acknowledged=None, told=None)
-        state: State = "ongoing"
-        if entry.first_seen == end:
-            state = "new"
-        elif entry.reopened == end:
-            state = "reopened"
-        elif not fresh:
-            state = entry.state if self._same_end and entry.is_open else "unknown"
-        elif not silent and len(seen.judged.flagged) and not seen.judged.flagged[-1]:
-            state = "quiet"
-        return replace(entry, state=state)
+            return self._states.closed(entry)
+        return self._states.told(
+            self._states.opened(seen, entry, was_closed=bool(olds) and not any(each.is_open for each in olds))
+        )
 
     def _not_shown(self, seen: Seen, entry: Entry) -> None:
         """What becomes of an entry that a run of its asset does not show."""
         if self._anew and not seen.failed:
             self._missed(entry)
         else:
-            self._put(self._unmet(seen, entry))
-
-    def _unmet(self, seen: Seen, entry: Entry) -> Entry:
-        """An entry whose newest spell a run does not show: over, unless it was not judged or that may not be yet."""
-        if not entry.is_open:
-            return entry
-        if seen.failed:
-            return replace(entry, state="unknown")
-        if entry.family == SILENCE:
-            return self._closed(entry)
-        newest = self._newest(seen)
-        if newest is None or (entry.judged is not None and newest <= entry.judged):
-            return entry if self._same_end else replace(entry, state="unknown")
-        # The run shows all that are open. This one is over, or its days are no longer flagged.
-        steps = (at(newest) - at(entry.last)) // self._night.cadence.step
-        if steps >= self._night.close_after:
-            return self._closed(entry)
-        return replace(entry, state="quiet", judged=newest)
+            self._put(self._states.unmet(seen, entry))
 
     def _missed(self, entry: Entry) -> None:
         """What becomes of an entry whose asset is not in the run."""
         if self._anew:
             if entry.is_marked and entry.merged_into is None:
-                self._put(self._closed(entry))
+                self._put(self._states.closed(entry))
             else:
                 self._entries.pop(entry.id)
         elif entry.is_open:
             self._put(replace(entry, state="unknown"))
-
-    def _closed(self, entry: Entry) -> Entry:
-        if entry.state == "closed" and entry.closed is not None:
-            return entry
-        return replace(entry, state="closed", closed=self._night.end, judged=None)
-
-    def _told(self, entry: Entry) -> Entry:
-        """Note how bad it is, where that is told."""
-        now = _extent_of_deviation(entry)
-        if now is None or (entry.told is not None and now < WORSE * entry.told):
-            return entry
-        if entry.told is None or entry.state in ("new", "reopened"):
-            return replace(entry, told=now)
-        return replace(entry, told=now, worse=self._night.end)
-
-    def _newest(self, seen: Seen) -> str | None:
-        times = seen.judged.times
-        return self._night.cadence.text(times[-1]) if len(times) else None
 
     def _new_id(self, asset: str, family: str, first: str) -> str:
         number = 0
@@ -395,11 +261,6 @@ def _extent(incident: Incident) -> Extent:
 
 def _meet(spell: Spell, extent: Extent) -> bool:
     return spell.first <= extent.last and extent.first <= spell.last
-
-
-def _extent_of_deviation(entry: Entry) -> float | None:
-    """How far it is off, as a share of what was expected; None where that is not known."""
-    return max(map(abs, entry.deviation.values()), default=None)
 
 
 def _with_marks_of(entry: Entry, olds: Sequence[Entry]) -> Entry:

@@ -13,7 +13,8 @@ from anomscan.backtest.verdicts import Verdict
 from anomscan.config import Settings
 from anomscan.errors import ConfigError
 from anomscan.incidents.ledger import STATES, Entry, Ledger
-from anomscan.incidents.nights import Folded, Judged, Night, Seen, known_ids
+from anomscan.incidents.night import Judged, Night, Seen
+from anomscan.incidents.nights import Folded, known_ids
 from anomscan.jobs.job import Job
 from anomscan.jobs.run import Run
 from anomscan.jobs.tally import Tally
