@@ -35,12 +35,12 @@ TOLD = [
     (1, "'sources.fleet.cadence' is missing"),
     (4, "unknown key 'sources.fleet.cadnce' (did you mean 'cadence'?)"),
     (5, "'sources.fleet.late': 'soon' is not a length of time"),
-    (6, "'sources.fleet.columns.timestamp': input should be a valid string"),
+    (6, "'sources.fleet.columns.timestamp' must be text (write it in quotes: \"3\")"),
     (6, "'sources.fleet.columns.values' must be a list"),
-    (9, "'sources.fleet.skip_rows[1]': input should be greater"),
+    (9, "'sources.fleet.skip_rows[1]' must be greater than or equal to 1"),
     (12, "'sources.db' needs a kind"),
-    (17, "'detectors.x.trees': input should be less"),
-    (20, "'scan.window': input should be greater"),
+    (17, "'detectors.x.trees' must be less than or equal to 1000"),
+    (20, "'scan.window' must be greater than or equal to 2"),
     (21, "unknown key 'scan.sigmaa' (did you mean 'sigma'?)"),
 ]
 

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from anomscan.config.detector_sections import DetectorSettings
 from anomscan.config.lines import Path
+from anomscan.config.plain import wanted, way_out
 from anomscan.config.settings import Settings, nearest
 from anomscan.config.source_sections import SourceSettings
 from anomscan.errors import ConfigError, together
@@ -79,9 +80,20 @@ def _told(problem: ErrorDetails, key: Path, place: str, tree: Mapping[str, Any])
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         tags = problem["ctx"].get("expected_tags") or _kinds(problem["loc"])
         return ConfigError(f"{place}: '{dotted}' needs a kind: one of {tags}")
-    if kind == "tuple_type":
-        return ConfigError(f"{place}: '{dotted}' must be a list", hint=f'write it as {key[-1]} = ["..."]')
+    if (must := wanted(problem)) is not None:
+        return ConfigError(f"{place}: '{dotted}' {must}", hint=way_out(problem, str(key[-1]), _value(key, tree)))
     return ConfigError(f"{place}: '{dotted}': {problem['msg'][0].lower()}{problem['msg'][1:]}")
+
+
+def _value(key: Path, tree: Mapping[str, Any]) -> object:
+    """What was given; None where nothing was."""
+    node: Any = tree
+    for part in key:
+        try:
+            node = node[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return node
 
 
 def _kinds(location: tuple[int | str, ...]) -> str:

@@ -36,7 +36,7 @@ class StoreSettings(Section):
             return path
         if isinstance(path, (str, Path)):
             return Path(path)
-        raise ValueError("not a path")
+        raise ConfigError("it must be a path, as text, or a URL")
 
 
 class TrainSettings(Section):

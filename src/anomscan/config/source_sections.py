@@ -216,7 +216,7 @@ class FilesSource(_SourceSettings):
         try:
             "".encode(name)  # which refuses what is no encoding of text
             return codecs.lookup(name).name
-        except LookupError:
+        except (LookupError, ValueError):  # a NUL character
             raise ConfigError(f"encoding '{name}' is not known", hint="write it as utf-8, cp1252 or latin-1") from None
 
     @model_validator(mode="after")
