@@ -12,7 +12,7 @@ from benchmarks import fleets
 from anomscan.config import ControlChartSettings
 from anomscan.detectors.cohorts import cohorts_of
 from anomscan.detectors.control_chart.detector import ControlChart
-from anomscan.jobs.fetch import keep_assets
+from anomscan.jobs.fetch.asset_list import keep_assets
 
 COHORTS = 50
 #: So many assets tell what the forest costs for each.

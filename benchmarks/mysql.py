@@ -67,7 +67,7 @@ def bare(port: int, assets: int) -> int:
 
 def fetched(port: int, assets: int, fast: str, into_store: bool) -> int:
     from anomscan.config import Columns, SqlSource
-    from anomscan.jobs.fetch import fetch_into
+    from anomscan.jobs.fetch.fetching import fetch_into
     from anomscan.sources.base import Request
     from anomscan.sources.registry import build
     from anomscan.store.store import Store

@@ -17,7 +17,7 @@ from anomscan.backtest.rules import Rules
 from anomscan.backtest.verdicts import Verdict, judge, judge_stretch
 from anomscan.detectors import registry as detectors
 from anomscan.errors import ConfigError
-from anomscan.jobs.fetch import fetch_into
+from anomscan.jobs.fetch.fetching import fetch_into
 from anomscan.reports.records import Record
 from anomscan.sources import registry as sources
 from anomscan.sources.base import Request

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomscan.errors import InputError, StoreError
-from anomscan.jobs.clock_changes import ClockChanges, followers
+from anomscan.jobs.fetch.clock_changes import ClockChanges, followers
 from anomscan.store.store import Store
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout

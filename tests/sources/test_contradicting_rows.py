@@ -15,7 +15,9 @@ from pydantic import ValidationError
 
 from anomscan.config import Columns, FilesSource, RestSource, SourceSettings, SqlSource
 from anomscan.errors import InputError
-from anomscan.jobs.fetch import FetchReport, fetch_into, rules_of
+from anomscan.jobs.fetch.fetch_report import FetchReport
+from anomscan.jobs.fetch.fetching import fetch_into
+from anomscan.jobs.fetch.requests import rules_of
 from anomscan.sources.base import Request
 from anomscan.sources.registry import build
 from anomscan.store.store import Store

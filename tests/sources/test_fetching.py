@@ -11,7 +11,8 @@ import pytest
 
 from anomscan.config import Columns
 from anomscan.errors import AnomscanError, ConfigError, InputError, ServiceError
-from anomscan.jobs.fetch import fetch_into, request_of
+from anomscan.jobs.fetch.fetching import fetch_into
+from anomscan.jobs.fetch.requests import request_of
 from anomscan.sources.base import Request, Source
 from anomscan.store.store import Store
 

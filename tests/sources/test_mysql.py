@@ -20,7 +20,7 @@ import pytest
 
 from anomscan.config import AssetColumns, Columns, SqlSource
 from anomscan.errors import AnomscanError, ConfigError, InputError, ServiceError
-from anomscan.jobs.fetch import fetch_into
+from anomscan.jobs.fetch.fetching import fetch_into
 from anomscan.sources.base import Request, Source
 from anomscan.sources.registry import build
 from anomscan.sources.sql.asset_query import read_asset_query

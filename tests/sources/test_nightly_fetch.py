@@ -13,7 +13,8 @@ import pytest
 from pydantic import SecretStr
 
 from anomscan.config import Columns, SqlSource
-from anomscan.jobs.fetch import fetch_into, resumed
+from anomscan.jobs.fetch.fetching import fetch_into
+from anomscan.jobs.fetch.requests import resumed
 from anomscan.sources.base import Request
 from anomscan.sources.registry import build
 from anomscan.store.store import Store

@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomscan.config import Columns
-from anomscan.jobs.fetch import FetchReport, fetch_into, resumed
+from anomscan.jobs.fetch.fetch_report import FetchReport
+from anomscan.jobs.fetch.fetching import fetch_into
+from anomscan.jobs.fetch.requests import resumed
 from anomscan.sources.base import Request, Source
 from anomscan.store.block import Block
 from anomscan.store.gaps import LongestGaps

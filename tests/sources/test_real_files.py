@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from anomscan.config import Columns
-from anomscan.jobs.fetch import fetch_into
+from anomscan.jobs.fetch.fetching import fetch_into
 from anomscan.sources.base import Request, Source
 from anomscan.store.store import Store
 

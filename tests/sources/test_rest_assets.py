@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from anomscan.config import Columns
-from anomscan.jobs.fetch import fetch_into
+from anomscan.jobs.fetch.fetching import fetch_into
 from anomscan.sources.base import Reject, Request
 from anomscan.sources.rest.source import Rest
 from anomscan.store.store import Store

@@ -15,7 +15,7 @@ import pytest
 from urllib3.util import parse_url
 
 from anomscan.errors import AnomscanError, AssetError, ConfigError, ServiceError
-from anomscan.jobs.fetch import fetch_into
+from anomscan.jobs.fetch.fetching import fetch_into
 from anomscan.sources.base import Request
 from anomscan.sources.rest.source import Rest
 from anomscan.sources.rest.urls import followed, with_parameter

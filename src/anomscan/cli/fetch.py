@@ -15,7 +15,7 @@ from anomscan.wording import counted
 if TYPE_CHECKING:
     from anomscan.cli.console import TerminalConsole
     from anomscan.config import Settings
-    from anomscan.jobs.fetch import FetchReport
+    from anomscan.jobs.fetch.fetch_report import FetchReport
     from anomscan.telemetry.cadence import Cadence
 
 #: Lines of a list to show before the rest becomes a count.
@@ -77,7 +77,9 @@ def fetch_source(
     """
     _, source_settings = settings.source(name)
 
-    from anomscan.jobs.fetch import fetch_into, keep_assets, listed_assets, request_of, resumed, rules_of
+    from anomscan.jobs.fetch.asset_list import keep_assets, listed_assets
+    from anomscan.jobs.fetch.fetching import fetch_into
+    from anomscan.jobs.fetch.requests import request_of, resumed, rules_of
     from anomscan.sources.registry import build
     from anomscan.store.store import Store
     from anomscan.telemetry.cadence import first_instant, parse_duration

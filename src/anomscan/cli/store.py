@@ -40,7 +40,7 @@ def drop(
         raise ConfigError("store drop takes --asset or --all", hint="name assets, or say --all")
 
     from anomscan.jobs.drop import drop_from
-    from anomscan.jobs.fetch import request_of
+    from anomscan.jobs.fetch.requests import request_of
     from anomscan.store.store import Store
     from anomscan.telemetry.cadence import Cadence, parse_duration
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from anomscan.jobs.fetch import current_time
+from anomscan.jobs.fetch.requests import current_time
 from anomscan.sources.base import Request
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Fetch: a source streamed into one commit of the store."""
