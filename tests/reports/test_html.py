@@ -1,5 +1,4 @@
 import json
-import os
 import re
 import sys
 from dataclasses import replace
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 from anomscan import __version__
-from anomscan.errors import ConfigError, InputError, LockedError, OutputError
+from anomscan.errors import ConfigError, InputError, LockedError, MissingExtraError, OutputError
 from anomscan.incidents.incident import Incident
 from anomscan.reports.html import write_report
 from anomscan.reports.links import chart_stem
@@ -60,7 +59,7 @@ def scores_of(asset: str) -> ScoreTable:
 
 
 def write(folder: Path, *records: Record, **options):
-    settings = {"series_of": series_of, "scores_of": scores_of, "asset_url": URL, "png": False, **options}
+    settings = {"series_of": series_of, "scores_of": scores_of, "asset_url": URL, **options}
     return write_report(iter(records), folder, **settings)
 
 
@@ -144,7 +143,7 @@ def test_the_index_counts_ranks_and_names_the_failed(tmp_path: Path) -> None:
     assert "f no column" in text
     assert "2 q1 q2" in text
     assert text.index("worst open") < text.index("a open") < text.index("unknown open")
-    assert (files.charts, files.pngs, files.removed) == (3, 0, 0)
+    assert (files.charts, files.images, files.removed) == (3, 0, 0)
 
 
 def test_an_asset_with_an_incident_has_a_page_that_tells_it_first(tmp_path: Path) -> None:
@@ -244,32 +243,26 @@ def test_results_without_a_record_are_no_report(tmp_path: Path) -> None:
     assert not (tmp_path / "index.html").exists()
 
 
-def test_without_the_exporter_a_note_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "kaleido", None)
-    files = write(tmp_path, found("a"), found("b"), png=True)
-    assert files.notes == ("no PNG files: the exporter is not installed (pip install 'anomscan[png]')",)
-    assert files.charts == 2
+@pytest.mark.parametrize(("images", "head"), [("png", b"\x89PNG\r\n"), ("svg", b"<?xml ")])
+def test_images_lie_beside_the_pages_that_link_to_them_when_asked_for(tmp_path: Path, images: str, head: bytes) -> None:
+    files = write(tmp_path, found("a"), quiet("b"), images=images)
+    page = tmp_path / "charts" / f"{chart_stem('a')}.html"
+    image = page.with_suffix(f".{images}")
+    assert image.read_bytes().startswith(head)
+    assert image.name in Page(page).links
+    assert (files.charts, files.images) == (1, 1)
+    write(tmp_path, failed("a", "no column"), images=images)
+    assert image.exists()
+    assert write(tmp_path, found("a")).images == 0
+    assert not image.exists()
+    assert image.name not in Page(page).links
 
 
-def test_with_the_exporter_there_is_an_image_or_a_note(tmp_path: Path) -> None:
-    pytest.importorskip("kaleido", reason="the PNG exporter is not installed (pip install 'anomscan[png]')")
-    files = write(tmp_path, found("a"), png=True)
-    images = list((tmp_path / "charts").glob("*.png"))
-    assert len(images) == files.pngs
-    if files.pngs:
-        assert images[0].read_bytes().startswith(b"\x89PNG")
-        assert images[0].name in Page(tmp_path / "charts" / f"{chart_stem('a')}.html").links
-    else:
-        assert "PNG" in files.notes[0]
-
-
-def test_without_a_browser_a_note_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("kaleido", reason="the PNG exporter is not installed (pip install 'anomscan[png]')")
-    monkeypatch.setenv("BROWSER_PATH", os.fspath(tmp_path / "no-such-browser"))
-    files = write(tmp_path, found("a"), png=True)
-    assert files.charts == 1
-    assert files.pngs == 0
-    assert len(files.notes) == 1
+def test_without_the_extra_no_report_with_images_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'anomscan\[charts\]'"):
+        write(tmp_path / "R", found("a"), images="svg")
+    assert not (tmp_path / "R").exists()
 
 
 def test_two_reports_into_one_folder_do_not_meet(tmp_path):

@@ -35,6 +35,10 @@ def report(
         ReportFormat,
         typer.Option("--format", help="html writes a folder (-o, by default 'report'), the others one text."),
     ] = "html",
+    charts: Annotated[
+        Literal["none", "svg", "png"],
+        typer.Option(help="html: draw each chart as a file, too; needs the extra 'charts'."),
+    ] = "none",
 ) -> int:
     """Show the findings of a run: offline pages with charts, or a list.
 
@@ -59,13 +63,16 @@ def report(
                 "pages need a folder", hint=f"name one with -o, or choose --format {' or '.join(FORMATS)}"
             )
         output = output or DEFAULT_FOLDER
+    elif charts != "none":
+        raise ConfigError("--charts draws the charts of pages", hint="leave out --charts or --format")
+    images = None if charts == "none" else charts
     reads = [*files_named(loaded), *results_files(results)]
     main = _MAIN if format_ == "html" else FORMATS[format_].file
     with output_file(output, main, session.console.info, overwrite=overwrite, folder=format_ == "html") as path:
         if format_ != "html":
             write_list(loaded.settings, records, format_, path, reads)
         elif path is not None:
-            index = write_pages(session.console, loaded.settings, records, results, path.parent, reads)
+            index = write_pages(session.console, loaded.settings, records, results, path.parent, reads, images=images)
             if output is not None and not is_remote(output):
                 session.console.info(f"open {index.resolve()}")
     return ExitCode.DONE

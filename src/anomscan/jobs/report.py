@@ -19,6 +19,7 @@ from anomscan.wording import counted
 
 if TYPE_CHECKING:
     from anomscan.config import Settings
+    from anomscan.reports.images import ImageFormat
     from anomscan.reports.records import Record
     from anomscan.reports.scores import ScoreTable
     from anomscan.telemetry.series import Series
@@ -31,6 +32,8 @@ def write_pages(
     results: Path | None,
     folder: Path,
     reads: Iterable[tuple[str, Path]] = (),
+    *,
+    images: ImageFormat | None = None,
 ) -> Path:
     """Write the pages of a report.
 
@@ -42,6 +45,8 @@ def write_pages(
         Where the pages go.
     reads
         What must not be overwritten beside the store and the sources' files: what each file is, and its path.
+    images
+        Draw each chart as an image of that format, too.
 
     Returns
     -------
@@ -66,10 +71,10 @@ def write_pages(
         scores_of=_scores_of(results),
         asset_url=settings.report.asset_url,
         run_facts=facts,
+        images=images,
     )
-    for note in written.notes:
-        console.info(note)
-    console.info(f"{counted(written.charts, 'chart page')}, {counted(written.pngs, 'image')}")
+    drawn = f", {counted(written.images, 'image')}" if images is not None else ""
+    console.info(f"{counted(written.charts, 'chart page')}{drawn}")
     return written.index
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from anomscan.incidents.words import in_words
+from anomscan.reports import palette
 from anomscan.reports.chartdata import (
     MARKED_VERDICTS,
     ChartData,
@@ -25,16 +26,10 @@ from anomscan.reports.records import DETECT_SCHEMA, Anomaly, Record
 from anomscan.reports.scores import ScoreTable
 from anomscan.telemetry.series import Series
 
-# Okabe and Ito's colours, which people with any colour vision can distinguish, and greys.
-_BLUE, _VERMILLION, _INK, _GREY, _GRID = "#0072B2", "#D55E00", "#1f2933", "#7b8794", "#eceff2"
 _SHADE = "rgba(213, 94, 0, 0.16)"
-_GREEN, _BAND, _PURPLE = "#009E73", "rgba(0, 158, 115, 0.2)", "#CC79A7"
+_BAND = "rgba(0, 158, 115, 0.2)"
 _UNWATCHED = "rgba(240, 228, 66, 0.35)"
-_VERDICT_COLOURS = {"warming-up": "#dde2e8", "skipped": "#9fb3c8", "no-data": "#616e7c"}
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-# Of the variables that share a panel, and of the first, second and third contributor.
-_COLOURS = (_BLUE, "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#F0E442")
-_GREYS = ("#000000", "#525252", "#bdbdbd")
 # Heights in pixels.
 _TOP, _BOTTOM, _TITLE, _SCORE, _STRIP = 44, 40, 34, 190, 12
 _TITLE_CHARS = 60
@@ -80,16 +75,16 @@ def asset_chart(series: Series | None, scores: ScoreTable | None, record: Record
         figure.add_traces([*_values_apart(data, layout.axes)])
     axis = layout.axes[len(panels)]
     if data.score is not None:
-        figure.add_trace(_line(data.score, axis, "score", color=_INK, width=1.2))
+        figure.add_trace(_line(data.score, axis, "score", color=palette.INK, width=1.2))
     if data.cutoff is not None:
         figure.add_trace(
-            _line(data.cutoff, axis, "cut-off", color=_GREY, width=1.4, dash="6px,3px", shape="hv", legend=True)
+            _line(data.cutoff, axis, "cut-off", color=palette.GREY, width=1.4, dash="6px,3px", shape="hv", legend=True)
         )
     elif data.score is None and record.anomalies:
         figure.add_trace(_marks(data, axis, [anomaly.cutoff for anomaly in record.anomalies], cutoff=True))
     figure.add_trace(_marks(data, axis, [anomaly.score for anomaly in record.anomalies], details=True))
     if data.severity is not None:
-        figure.add_trace(_line(data.severity, layout.axes[-1], "severity", color=_INK, width=1.2))
+        figure.add_trace(_line(data.severity, layout.axes[-1], "severity", color=palette.INK, width=1.2))
     if record.spans:
         figure.add_trace(_key("span", _SHADE))
     if data.hardly_watched:
@@ -110,7 +105,7 @@ def _values_apart(data: ChartData, axes: list[str]) -> Iterator[go.Scatter]:
             yield from _expected(data.normal[variable], axis, legend=not named)
             named = True
         if variable in data.values:
-            yield _line(data.values[variable], axis, variable, color=_BLUE, width=1.4)
+            yield _line(data.values[variable], axis, variable, color=palette.BLUE, width=1.4)
         yield _marks(data, axis, [anomaly.values.get(variable) for anomaly in data.record.anomalies])
 
 
@@ -120,8 +115,8 @@ def _expected(normal: Normal, axis: str, *, legend: bool) -> Iterator[go.Scatter
     yield low
     yield high.update(fill="tonexty", fillcolor=_BAND, showlegend=legend)
     if normal.median is not None:
-        yield _line(normal.median, axis, "cohort median", color=_PURPLE, width=1.0, dash="dot", legend=legend)
-    yield _line(normal.expected, axis, "expected", color=_GREEN, width=1.2, legend=legend)
+        yield _line(normal.median, axis, "cohort median", color=palette.PURPLE, width=1.0, dash="dot", legend=legend)
+    yield _line(normal.expected, axis, "expected", color=palette.GREEN, width=1.2, legend=legend)
 
 
 def _incidents(data: ChartData, axis: str) -> Iterator[go.Scatter]:
@@ -133,7 +128,7 @@ def _incidents(data: ChartData, axis: str) -> Iterator[go.Scatter]:
         y=[at for _ in ends for at in (0.5, 0.5, None)],
         yaxis=axis,
         mode="lines",
-        line={"color": _INK, "width": 3},
+        line={"color": palette.INK, "width": 3},
         hoverinfo="skip",
         showlegend=False,
     )
@@ -148,7 +143,7 @@ def _incidents(data: ChartData, axis: str) -> Iterator[go.Scatter]:
             yaxis=axis,
             name=name,
             mode="markers",
-            marker={"color": _INK, "size": 10, "symbol": symbol},
+            marker={"color": palette.INK, "size": 10, "symbol": symbol},
             text=texts,
             hovertemplate="%{text}",
         )
@@ -158,9 +153,9 @@ def _all_values(data: ChartData, axis: str) -> Iterator[go.Scatter]:
     """All variables in one panel; where a sample is anomalous, the values of those that contributed most."""
     for place, variable in enumerate(data.variables):
         if variable in data.values:
-            color = _COLOURS[place % len(_COLOURS)]
+            color = palette.VARIABLES[place % len(palette.VARIABLES)]
             yield _line(data.values[variable], axis, variable, color=color, width=1.4, legend=True)
-    for rank, grey in enumerate(_GREYS):
+    for rank, grey in enumerate(palette.CONTRIBUTORS):
         named = [anomaly for anomaly in data.record.anomalies if len(anomaly.contributions) > rank]
         if named:
             variables = [anomaly.contributions[rank][0] for anomaly in named]
@@ -213,13 +208,13 @@ class _Layout:
             "margin": {"t": _TOP, "b": _BOTTOM, "l": 56, "r": 16, "autoexpand": True},
             "paper_bgcolor": "white",
             "plot_bgcolor": "white",
-            "font": {"family": _FONT, "size": 12, "color": _INK},
+            "font": {"family": _FONT, "size": 12, "color": palette.INK},
             "hovermode": "x unified",
             "hoversubplots": "axis",
             "hoverlabel": {
                 "bgcolor": "white",
-                "bordercolor": "#cbd2d9",
-                "font": {"color": _INK},
+                "bordercolor": palette.EDGE,
+                "font": {"color": palette.INK},
                 "align": "left",
                 "namelength": 40,
             },
@@ -247,11 +242,11 @@ class _Layout:
 
 
 _AXIS = {
-    "gridcolor": _GRID,
-    "linecolor": "#cbd2d9",
-    "tickcolor": "#cbd2d9",
+    "gridcolor": palette.GRID,
+    "linecolor": palette.EDGE,
+    "tickcolor": palette.EDGE,
     "showline": True,
-    "tickfont": {"color": _GREY, "size": 11},
+    "tickfont": {"color": palette.GREY, "size": 11},
     "showspikes": False,
 }
 
@@ -293,7 +288,7 @@ def _ends(data: ChartData) -> Iterator[dict[str, Any]]:
     for incident in incidents if len(incidents) <= _MANY else ():
         for at, dash in ((incident.since, "solid"), (incident.last, "dot")):
             place = str(instant(at))
-            line = {"color": _INK, "width": 1, "dash": dash}
+            line = {"color": palette.INK, "width": 1, "dash": dash}
             yield {
                 "type": "line",
                 "xref": "x",
@@ -338,11 +333,11 @@ def _marks(
 ) -> go.Scatter:
     """The anomalous samples in one panel; those with details show them on hover and appear in the legend."""
     anomalies = data.record.anomalies
-    marker = {"color": _VERMILLION, "size": 7, "line": {"color": "white", "width": 1}}
+    marker = {"color": palette.VERMILLION, "size": 7, "line": {"color": "white", "width": 1}}
     if len(anomalies) > _MANY:
-        marker = {"color": _VERMILLION, "size": 5}
+        marker = {"color": palette.VERMILLION, "size": 5}
     if cutoff:
-        marker = {"color": _GREY, "size": 12, "symbol": "line-ew", "line": {"color": _GREY, "width": 2}}
+        marker = {"color": palette.GREY, "size": 12, "symbol": "line-ew", "line": {"color": palette.GREY, "width": 2}}
     texts = [_details(anomaly, data) for anomaly in anomalies] if details else None
     return go.Scatter(
         x=[anomaly.timestamp.removesuffix("Z") for anomaly in anomalies],
@@ -398,6 +393,6 @@ def _strip(verdict: str, runs: list[VerdictRun], axis: str, step: np.timedelta64
         y=np.ones(len(runs)),
         yaxis=axis,
         name=verdict,
-        marker={"color": _VERDICT_COLOURS[verdict], "line": {"color": _VERDICT_COLOURS[verdict], "width": 0.5}},
+        marker={"color": palette.VERDICTS[verdict], "line": {"color": palette.VERDICTS[verdict], "width": 0.5}},
         hoverinfo="skip",
     )

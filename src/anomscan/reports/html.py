@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomscan.errors import OutputError
+from anomscan.reports.chartdata import chart_data
 from anomscan.reports.charts import asset_chart
+from anomscan.reports.images import ImageFormat, chart_image, check_images
 from anomscan.reports.links import chart_stem, check_asset_url
 from anomscan.reports.pages import Pages
 from anomscan.reports.peers import against_peers
-from anomscan.reports.png import PngExporter
 from anomscan.reports.records import DETECT_SCHEMA, Record, some
 from anomscan.reports.summary import Summary
 from anomscan.storage import lock
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 PLOTLY = "plotly.min.js"
 _CHARTS, _LOCK = "charts", ".anomscan.lock"
 _MARKER = b'<meta name="generator" content="anomscan'
+_IMAGES = (".svg", ".png")
 _PAGE = "[a-z0-9]*-" + "[0-9a-f]" * 12 + ".html"
 
 
@@ -44,19 +46,16 @@ class ReportFiles:
     ----------
     index
         The page to open.
-    charts, pngs
+    charts, images
         How many chart pages and how many images of charts.
     removed
         How many chart pages of an earlier report were removed.
-    notes
-        What the user should know, a sentence each: why there are no PNGs.
     """
 
     index: Path
     charts: int
-    pngs: int
+    images: int
     removed: int
-    notes: tuple[str, ...]
 
 
 def write_report(
@@ -68,7 +67,7 @@ def write_report(
     asset_url: str | None = None,
     title: str = "Anomalous days of the fleet",
     run_facts: Mapping[str, Any] | None = None,
-    png: bool = True,
+    images: ImageFormat | None = None,
 ) -> ReportFiles:
     """Write the report of one run.
 
@@ -86,8 +85,8 @@ def write_report(
         The heading.
     run_facts
         Facts of the run to list, nested or flat; ``scan`` in them (window, shingle, sigma, baseline) is told in words.
-    png
-        Whether to draw each chart as an image too, where that can be done.
+    images
+        Draw each chart as an image of that format, too.
 
     Raises
     ------
@@ -97,12 +96,16 @@ def write_report(
         If the records cannot be read, there is none, or an asset has two.
     LockedError
         If another run writes a report into that folder.
+    MissingExtraError
+        If images are wanted, and the package that draws them is not installed.
     OutputError
         If a file cannot be written, or would take the place of one that is not ours.
     """
+    if images is not None:
+        check_images()
     pages = Pages(title, None if asset_url is None else check_asset_url(asset_url))
     with _alone(folder):
-        return _write_pages(records, folder, pages, series_of, scores_of, run_facts or {}, png=png)
+        return _write_pages(records, folder, pages, series_of, scores_of, run_facts or {}, images)
 
 
 def _write_pages(
@@ -112,8 +115,7 @@ def _write_pages(
     series_of: Callable[[str], Series | None],
     scores_of: Callable[[str], ScoreTable | None],
     run_facts: Mapping[str, Any],
-    *,
-    png: bool,
+    images: ImageFormat | None,
 ) -> ReportFiles:
     summary = Summary()
     charts = folder / _CHARTS
@@ -123,30 +125,29 @@ def _write_pages(
     written: set[str] = set()
     pictured: set[str] = set()
     failed: set[str] = set()
-    with PngExporter() as exporter:
-        for record in summary.watch(against_peers(some(records), run_facts)):
-            if record.error is not None:
-                failed.add(chart_stem(record.asset))
-            if not (record.has_findings or record.incidents) and not (
-                record.schema == DETECT_SCHEMA and record.from_ is not None
-            ):
-                continue
-            stem = chart_stem(record.asset)
-            series, scores = series_of(record.asset), scores_of(record.asset)
-            series = None if series is None or len(series) == 0 else series
-            scores = None if scores is None or len(scores.timestamps) == 0 else scores
-            figure = asset_chart(series, scores, record)
-            image = exporter.png(figure) if png else None
-            if image is not None:
-                _write(charts / f"{stem}.png", [image])
-                pictured.add(stem)
-            page = pages.chart(record, figure, scores, values=series is not None, png=image is not None)
-            _write(charts / f"{stem}.html", page)
-            written.add(stem)
-    notes = tuple(filter(None, [exporter.note])) if written else ()
-    _write(index, pages.index(summary, run_facts, notes, written))
-    removed = _remove_stale(charts, written | failed, pictured | failed)
-    return ReportFiles(index, len(written), len(pictured), removed, notes)
+    for record in summary.watch(against_peers(some(records), run_facts)):
+        if record.error is not None:
+            failed.add(chart_stem(record.asset))
+        if not (record.has_findings or record.incidents) and not (
+            record.schema == DETECT_SCHEMA and record.from_ is not None
+        ):
+            continue
+        stem = chart_stem(record.asset)
+        series, scores = series_of(record.asset), scores_of(record.asset)
+        series = None if series is None or len(series) == 0 else series
+        scores = None if scores is None or len(scores.timestamps) == 0 else scores
+        figure = asset_chart(series, scores, record)
+        image = None
+        if images is not None:
+            image = f"{stem}.{images}"
+            _write(charts / image, [chart_image(chart_data(series, scores, record), images)])
+            pictured.add(image)
+        page = pages.chart(record, figure, scores, values=series is not None, image=image)
+        _write(charts / f"{stem}.html", page)
+        written.add(stem)
+    _write(index, pages.index(summary, run_facts, written))
+    removed = _remove_stale(charts, written, pictured, failed)
+    return ReportFiles(index, len(written), len(pictured), removed)
 
 
 @contextmanager
@@ -198,7 +199,7 @@ def _head(path: Path, size: int) -> bytes | None:
             return None
 
 
-def _remove_stale(charts: Path, written: set[str], pictured: set[str]) -> int:
+def _remove_stale(charts: Path, written: set[str], pictured: set[str], failed: set[str]) -> int:
     """Remove the pages of assets that no longer have findings, and images that were not drawn this time.
 
     Of an asset that failed nothing is known, so what an earlier run found stays.
@@ -206,8 +207,11 @@ def _remove_stale(charts: Path, written: set[str], pictured: set[str]) -> int:
     removed = 0
     for page in list(_our_pages(charts)):
         with output_errors(page):
-            if page.stem not in pictured:
-                page.with_suffix(".png").unlink(missing_ok=True)
+            if page.stem in failed:
+                continue
+            for image in (page.with_suffix(suffix) for suffix in _IMAGES):
+                if image.name not in pictured:
+                    image.unlink(missing_ok=True)
             if page.stem not in written:
                 page.unlink()
                 removed += 1

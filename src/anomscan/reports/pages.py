@@ -62,9 +62,7 @@ class Pages:
             shares=lambda contributions: ", ".join(" ".join(each) for each in shares(contributions)),
         )
 
-    def index(
-        self, summary: Summary, facts: Mapping[str, Any], notes: tuple[str, ...], charts: Collection[str] = ()
-    ) -> Iterator[bytes]:
+    def index(self, summary: Summary, facts: Mapping[str, Any], charts: Collection[str] = ()) -> Iterator[bytes]:
         """The fleet's page; ``charts`` are the stems of the existing chart pages."""
         self._environment.filters["timeline"] = _timelines(summary)
         return self._render(
@@ -74,15 +72,14 @@ class Pages:
             unit=summary.unit,
             rule=_rule(facts, summary.command),
             facts=list(_flat(facts)),
-            notes=notes,
             charts=charts,
             bins=_BINS,
         )
 
     def chart(
-        self, record: Record, figure: go.Figure, scores: ScoreTable | None, *, values: bool, png: bool
+        self, record: Record, figure: go.Figure, scores: ScoreTable | None, *, values: bool, image: str | None
     ) -> Iterator[bytes]:
-        """One asset's page; ``values`` and ``png`` say what is available beside its scores."""
+        """One asset's page; ``values`` and ``image`` say what is available beside its scores."""
         timestamps = [*(anomaly.timestamp for anomaly in record.anomalies), *(start for start, _ in record.spans)]
         spans = []
         for span in record.spans:
@@ -101,7 +98,7 @@ class Pages:
             missing=[*([] if values else [_NO_VALUES]), *([] if scores is not None else [_NO_SCORES])],
             figure=_script_json(figure),
             height=figure.layout.height,
-            png=f"{chart_stem(record.asset)}.png" if png else None,
+            image=image,
         )
 
     def _render(self, template: str, **context: Any) -> Iterator[bytes]:
