@@ -1,6 +1,8 @@
 import csv as csv_format
 import io
+import re
 from collections.abc import Iterable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -10,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomscan.errors import ConfigError, InputError
+from anomscan.incidents.incident import Common, Incident, Peak
 from anomscan.reports import listings
 from anomscan.reports.links import asset_link, chart_stem, check_asset_url
 from anomscan.reports.records import DETECT_SCHEMA, SCAN_SCHEMA, VERDICTS, Anomaly, Record, record_line
+from anomscan.tables.csv_cells import guarded
 from golden import hold
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -95,11 +99,55 @@ def test_a_link_leads_back_to_its_id_whatever_it_is(asset: str) -> None:
 
 
 @given(ids)
-def test_csv_keeps_ids_exactly(asset: str) -> None:
+def test_csv_keeps_ids_exactly_but_for_formulas(asset: str) -> None:
     text = "".join(listings.csv([record(asset, anomaly("2017-03-07"), spans=[("2017-03-01", "2017-03-07")])]))
     header, row = csv_format.reader(io.StringIO(text, newline=""))
     assert tuple(header) == listings.CSV_COLUMNS
-    assert row == [asset, "2017-03-01", "2017-03-07", "1", "4.5", "3.0", "0", "rcf"]
+    assert row == [guarded(asset), "2017-03-01", "2017-03-07", "1", "4.5", "3.0", "0", "rcf"]
+    assert guarded(asset) in (asset, f"'{asset}")
+    assert (guarded(asset) == asset) == (re.match(r"[\s']*[=+\-@\t\n\uff1d\uff0b\uff0d\uff20]", asset) is None)
+
+
+@given(ids, ids)
+def test_a_guard_against_formulas_keeps_different_ids_different(asset: str, other: str) -> None:
+    assert (guarded(asset) == guarded(other)) == (asset == other)
+
+
+@pytest.mark.parametrize(
+    "asset", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\n=1", " =1", "'=1", "\uff1d1", '=HYPERLINK("x")']
+)
+def test_no_cell_of_a_listing_is_a_formula(asset: str) -> None:
+    hostile = replace(record(asset, anomaly("2017-03-07"), spans=[("2017-03-01", "2017-03-07")]), detector=asset)
+    hostile = replace(hostile, incidents=[incident(asset)])
+    for made in (listings.csv, listings.incidents_csv):
+        _, row = csv_format.reader(io.StringIO("".join(made([hostile])), newline=""))
+        assert not [cell for cell in row if cell.lstrip().startswith(tuple("=+@\uff1d"))]
+        assert row.count(f"'{asset}") >= 2
+
+
+def incident(variable: str) -> Incident:
+    return Incident(
+        *("ab12", "dropped", "2017-03-01", "2017-03-04", "2017-03-07", True, 2, Peak("2017-03-07", 3.0, 4.5)),
+        *({variable: 0.5}, {variable: 0.75}, {variable: -1 / 3}, {variable: 1.5}, ((variable, 1.0),)),
+        Common("cohort:R1", "2017-02-28"),
+    )
+
+
+def test_incidents_are_rows() -> None:
+    nameless = replace(incident("v"), id=None, kind="silent", open=False, peak=None, variables=(), common=None)
+    found = [replace(record("007"), incidents=[incident("v"), nameless]), record("quiet")]
+    rows = [*csv_format.DictReader(io.StringIO("".join(listings.incidents_csv(found))))]
+    assert [row["asset"] for row in rows] == ["007", "007"]
+    assert tuple(rows[0]) == listings.INCIDENT_COLUMNS
+    assert [*rows[0].values()][1:8] == ["ab12", "dropped", "2017-03-01", "2017-03-04", "2017-03-07", "true", "2"]
+    assert [*rows[0].values()][8:17] == ["2017-03-07", "3.0", "4.5", "v", "1.0", "0.5", "0.75", str(-1 / 3), "1.5"]
+    assert [*rows[0].values()][17:20] == ["cohort:R1", "2017-02-28", "rcf"]
+    assert rows[0]["words"].startswith("dropped: 33 % below expected since 2017-03-01")
+    assert {name for name, cell in rows[1].items() if not cell} == {
+        *("id", "peak", "peak_score", "peak_sigma", "variable", "share", "observed", "expected", "deviation", "loss"),
+        *("common", "common_since"),
+    }
+    assert rows[1]["open"] == "false"
 
 
 @given(ids, ids)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import html
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from anomscan.errors import ConfigError
+from anomscan.incidents.words import in_words
 from anomscan.reports.links import asset_link, check_asset_url
 from anomscan.reports.records import Record
 from anomscan.reports.summary import AssetFindings, Summary, in_span, worst_sigma
+from anomscan.tables.csv_cells import csv_row
 from anomscan.wording import counted, seen
 
+INCIDENT_COLUMNS = (
+    *("asset", "id", "kind", "since", "first_flagged", "last", "open", "days", "peak", "peak_score", "peak_sigma"),
+    *("variable", "share", "observed", "expected", "deviation", "loss", "common", "common_since", "detector", "words"),
+)
 CSV_COLUMNS = ("asset", "start", "end", "anomalous_samples", "max_sigma", "max_score", "in_sample_samples", "detector")
 
 
@@ -38,17 +45,42 @@ def links(records: Iterable[Record], asset_url: str | None) -> Iterator[str]:
 def csv(records: Iterable[Record], asset_url: str | None = None) -> Iterator[str]:
     """One row per span, after a header.
 
-    All text is quoted and ids are written exactly as they are, even ``=A1`` and ``007``, because other programs
-    join on them. Import that column into a spreadsheet as text.
+    All text is quoted; ids are written as they are, even ``007``, because other programs join on them, but for those
+    that a spreadsheet would take for a formula: ``=A1`` is ``'=A1``.
     """
-    yield _csv_row(CSV_COLUMNS)
+    yield csv_row(CSV_COLUMNS)
     for record in records:
         for span in record.spans:
             anomalies = in_span(record.anomalies, span)
             sigma = worst_sigma(anomalies)
             score = max((anomaly.score for anomaly in anomalies), default=None)
             in_sample = sum(anomaly.in_sample for anomaly in anomalies)
-            yield _csv_row((record.asset, *span, len(anomalies), sigma, score, in_sample, record.detector))
+            yield csv_row((record.asset, *span, len(anomalies), sigma, score, in_sample, record.detector))
+
+
+def incidents_csv(records: Iterable[Record], asset_url: str | None = None) -> Iterator[str]:
+    """One row per incident, after a header, written as :func:`csv` does.
+
+    ``variable`` is the one with the largest share in the incident; observed and expected value, deviation and loss are
+    of that one.
+    """
+    yield csv_row(INCIDENT_COLUMNS)
+    for record in records:
+        for incident in record.incidents:
+            variable, share = incident.variables[0] if incident.variables else (None, None)
+            numbers = (incident.observed, incident.expected, incident.deviation, incident.loss)
+            told = (_finite(each.get(variable)) if variable is not None else None for each in numbers)
+            peak, common = incident.peak, incident.common
+            yield csv_row(
+                (
+                    *(record.asset, incident.id, incident.kind, incident.since, incident.first_flagged, incident.last),
+                    *("true" if incident.open else "false", incident.days),
+                    *((None, None, None) if peak is None else (peak.timestamp, _finite(peak.score), peak.sigma)),
+                    *(variable, share, *told),
+                    *((None, None) if common is None else (common.asset, common.since)),
+                    *(record.detector, in_words(incident)),
+                )
+            )
 
 
 def markdown(
@@ -98,18 +130,13 @@ class Format:
 FORMATS = {
     "markdown": Format("report.md", markdown),
     "csv": Format("report.csv", csv),
+    "incidents-csv": Format("incidents.csv", incidents_csv),
     "links": Format("links.txt", links),
 }
 
 
-def _csv_row(cells: Iterable[str | float | None]) -> str:
-    return ",".join(_csv_cell(cell) for cell in cells) + "\n"
-
-
-def _csv_cell(cell: str | float | None) -> str:
-    if cell is None:
-        return ""
-    return '"' + cell.replace('"', '""') + '"' if isinstance(cell, str) else str(cell)
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None
 
 
 def _summary_lines(summary: Summary) -> Iterator[str]:
