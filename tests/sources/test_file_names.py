@@ -67,6 +67,47 @@ def test_two_files_never_become_one_asset_silently(
         list(files(pattern, columns=NAMELESS).fetch(Request()))
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    ("pattern", "column", "names"),
+    [
+        ("p/*/*.*", "asset_id", ["p/asset_id=A/part-0", "p/asset_id=B/part-0"]),
+        ("p/*/*/*.*", "site", ["p/year=2016/site=A/0", "p/year=2017/site=B/0"]),
+        ("p/*/*/*.*", "unit", ["p/asset=x/unit=A/0", "p/asset=x/unit=B/0"]),
+        ("p/**/*.*", "id", ["p/id=A/x/0", "p/id=B/0"]),
+        ("p/*/*.*", "id", ["p/id=A/0", "p/id=B%2F7/0"]),
+    ],
+)
+def test_a_folder_may_stand_for_the_column_of_the_asset(
+    tmp_path: Path, files: Files, read: Any, pattern: str, column: str, names: list[str], ending: str
+) -> None:
+    for number, name in enumerate(names):
+        path = tmp_path / f"{name}.{ending}"
+        path.parent.mkdir(parents=True)
+        duckdb.sql(f"COPY (SELECT {number}.5 AS v, DATE '2017-01-01' AS t) TO '{path}'")
+    rows = read(files(pattern, columns=Columns(asset=column, timestamp="t", values=("v",))))
+    assert sorted((row[0], row[2]) for row in rows) == [("A", 0.5), ("B/7" if "%2F" in names[1] else "B", 1.5)]
+
+
+def test_the_column_in_the_files_counts_before_their_folders(tmp_path: Path, files: Files, read: Any) -> None:
+    (tmp_path / "id=folder").mkdir()
+    (tmp_path / "id=folder" / "a.csv").write_text("id,t,v\nfile,2017-01-01,1\n")
+    assert [row[0] for row in read(files("*/*.csv", columns=Columns(asset="id", timestamp="t", values=("v",))))] == [
+        "file"
+    ]
+
+
+@pytest.mark.parametrize("column", ["t", "v", "h"])
+def test_a_folder_that_stands_for_another_column_is_refused_with_the_way_out(
+    tmp_path: Path, files: Files, column: str
+) -> None:
+    (tmp_path / f"{column}=2017-01-01").mkdir()
+    row = {name: each for name, each in {"a": "x", "t": "2017-01-01", "v": "1", "h": "Ok"}.items() if name != column}
+    (tmp_path / f"{column}=2017-01-01" / "0.csv").write_text(f"{','.join(row)}\n{','.join(row.values())}\n")
+    with pytest.raises(InputError, match=f"has no column '{column}', of which the name of a folder tells .*duckdb"):
+        list(files("*/*.csv", columns=Columns(asset="a", timestamp="t", values=("v",), health="h")).fetch(Request()))
+
+
 @pytest.mark.parametrize(("mark", "kind"), [("_delta_log/0.json", "Delta"), ("metadata/v1.metadata.json", "Iceberg")])
 @pytest.mark.parametrize("path", ["lake", "lake/*.csv", "lake/*/*.csv"])
 def test_the_files_of_a_lake_are_no_table(tmp_path: Path, files: Files, mark: str, kind: str, path: str) -> None:

@@ -196,7 +196,7 @@ class FilesSource(_SourceSettings):
 
     kind: Literal["files"]
     path: Path
-    format: Literal["csv", "parquet", "jsonl", "excel"] | None = None
+    format: Literal["csv", "parquet", "jsonl", "json", "excel"] | None = None
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     decimal: Literal[".", ","] | None = None
     thousands: Literal[".", ",", " ", "'"] | None = None

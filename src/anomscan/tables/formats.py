@@ -20,6 +20,7 @@ _READERS = {
     "csv": ("anomscan.tables.csv_files", "read_csv"),
     "parquet": ("anomscan.tables.parquet_files", "read_parquet"),
     "jsonl": ("anomscan.tables.json_lines", "read_jsonl"),
+    "json": ("anomscan.tables.json_files", "read_json"),
     "excel": ("anomscan.tables.excel_files", "read_excel"),
 }
 #: Format -> the module that has ``sniffed``, where files are written in more than one way.
@@ -33,13 +34,14 @@ EXTENSIONS = {
     ".pq": "parquet",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".json": "json",
     ".xlsx": "excel",
     ".xlsm": "excel",
     ".xlsb": "excel",
     ".xls": "excel",
     ".ods": "excel",
 }
-_PACKABLE = ("csv", "jsonl")
+_PACKABLE = ("csv", "jsonl", "json")
 
 
 class Reader(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from anomscan.tables.opening import opened
 from anomscan.tables.salvage import Reject, pieces_of
 
 _BATCH_ROWS = 16 << 10
-#: Of a line that is no object, so many characters are kept.
-_MOST_TEXT = 2_000
+#: Of what is no object, so many characters are kept.
+MOST_TEXT = 2_000
 
 
 def columns_in(path: Path, dialect: Dialect = USUAL) -> list[str]:
@@ -30,11 +30,7 @@ def columns_in(path: Path, dialect: Dialect = USUAL) -> list[str]:
     InputError
         Where the file is cut off, or cannot be read.
     """
-    keys: dict[str, None] = {}
-    for _, row in _objects(path):
-        if isinstance(row, dict):
-            keys.update(dict.fromkeys(row))
-    return list(keys)
+    return keys_of(_objects(path))
 
 
 def read_jsonl(path: Path, columns: Columns, notices: list[str], dialect: Dialect = USUAL) -> Iterator[Piece | Reject]:
@@ -47,6 +43,35 @@ def read_jsonl(path: Path, columns: Columns, notices: list[str], dialect: Dialec
     InputError
         Naming the file, and the line where it is cut off.
     """
+    yield from pieces_in(_objects(path), path, columns, "line")
+
+
+def keys_of(rows: Iterable[tuple[int, dict[str, Any] | Reject]]) -> list[str]:
+    """The keys of all objects, in the order in which they are met."""
+    keys: dict[str, None] = {}
+    for _, row in rows:
+        if isinstance(row, dict):
+            keys.update(dict.fromkeys(row))
+    return list(keys)
+
+
+def pieces_in(
+    rows: Iterable[tuple[int, dict[str, Any] | Reject]], path: Path, columns: Columns, called: str
+) -> Iterator[Piece | Reject]:
+    """The objects of a file in bounded pieces.
+
+    Parameters
+    ----------
+    rows
+        With their numbers in the file, from 1.
+    called
+        What a row is called beside its number.
+
+    Raises
+    ------
+    InputError
+        If the file is empty, or lacks a column.
+    """
     wanted = needed(columns)
     unseen = set(wanted)
     keys: dict[str, None] = {}
@@ -56,9 +81,9 @@ def read_jsonl(path: Path, columns: Columns, notices: list[str], dialect: Dialec
 
     def pieces() -> Iterator[Piece | Reject]:
         values = {name: [row.get(name) for row in objects] for name in wanted}
-        return pieces_of(values, columns, partial(_line_place, path, numbers))
+        return pieces_of(values, columns, partial(_place, f"{path} {called}", numbers))
 
-    for number, row in _objects(path):
+    for number, row in rows:
         seen = True
         if isinstance(row, Reject):
             yield row
@@ -96,11 +121,11 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any] | Reject]]:
                 if not line.endswith((b"\n", b"\r")):
                     raise InputError(error.message, hint="the file is cut off there, or broken") from None
                 text = line.decode("utf-8", "backslashreplace").strip()
-                yield number, Reject(error.message, {"line": text[:_MOST_TEXT]})
+                yield number, Reject(error.message, {"line": text[:MOST_TEXT]})
 
 
-def _line_place(path: Path, numbers: Sequence[int], row: int) -> str:
-    return f"{path} line {numbers[row]}"
+def _place(within: str, numbers: Sequence[int], row: int) -> str:
+    return f"{within} {numbers[row]}"
 
 
 def _json_object(line: bytes, path: Path, number: int) -> dict[str, Any]:

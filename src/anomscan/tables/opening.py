@@ -38,20 +38,22 @@ def unpacked_name(path: Path) -> str:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Stream]:
+def opened(path: Path, *, longest_line: int | None = None) -> Iterator[Stream]:
     """The file's bytes, unpacked where its name ends in one of ``PACKED``; a ``.zip`` holds one file.
 
     Raises
     ------
     InputError
         If it cannot be read, then or while it is; it is not a file but a pipe or a device; a line is longer than
-        ``LONGEST_LINE``, or it unpacks to what no table packs so well.
+        ``longest_line`` (by default ``LONGEST_LINE``), or it unpacks to what no table packs so well.
     """
     packing = path.suffix.lower() if path.suffix.lower() in PACKED else ""
     name = {".gz": "gzip"}.get(packing, packing[1:])
     try:
         with open_regular(path) as raw, _unpacked(path, raw, packing) as stream:
-            yield io.BufferedReader(_Bounded(path, stream, os.fstat(raw.fileno()).st_size), _BLOCK_BYTES)
+            yield io.BufferedReader(
+                _Bounded(path, stream, os.fstat(raw.fileno()).st_size, longest_line or LONGEST_LINE), _BLOCK_BYTES
+            )
     except EOFError:
         raise InputError(f"{path} is cut off: its {name} stream has no end") from None
     except (gzip.BadGzipFile, zlib.error) as error:
@@ -89,8 +91,8 @@ def _unpacked(path: Path, raw: IO[bytes], packing: str) -> Any:
 class _Bounded(io.RawIOBase):
     """A stream that ends in an error where it cannot be a table: nobody would wait for its end, or has room for it."""
 
-    def __init__(self, path: Path, stream: Any, size: int) -> None:
-        self._path, self._stream = path, stream
+    def __init__(self, path: Path, stream: Any, size: int, longest_line: int) -> None:
+        self._path, self._stream, self._longest = path, stream, longest_line
         self._most = max(_SURELY, _WELL_PACKED * size)
         self._read = self._line = 0
 
@@ -103,9 +105,9 @@ class _Bounded(io.RawIOBase):
         block = bytes(memoryview(buffer)[:count])
         end = max(block.rfind(b"\n"), block.rfind(b"\r"))
         self._line = self._line + count if end < 0 else count - end - 1
-        if self._line > LONGEST_LINE:
+        if self._line > self._longest:
             raise InputError(
-                f"{self._path} has a line of more than {LONGEST_LINE >> 20} MB", hint="is it a table, as text?"
+                f"{self._path} has a line of more than {self._longest >> 20} MB", hint="is it a table, as text?"
             )
         if self._read > self._most:
             raise InputError(

@@ -103,7 +103,7 @@ def _read(path: Path) -> Archive:
 
 def _tables(path: Path) -> Iterator[tuple[Piece, pa.Table]]:
     """A file's rows as they stand in it, and as rows of ``LAYOUT``."""
-    kind = "jsonl" if path.suffix == ".json" else format_of(path) or "csv"
+    kind = format_of(path) or "csv"
     times = Times(LAYOUT.cadence, "UTC", None, mixed=True)
     for piece in reader(kind)(path, _COLUMNS, []):
         if isinstance(piece, Reject):

@@ -17,7 +17,16 @@ _KEY = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.+)")
 _OTHERWISE = "set columns.asset, or choose a path in which only the asset's part differs"
 
 
-def asset_ids(paths: Sequence[Path], base: Path) -> list[str]:
+def has_key(path: Path, name: str) -> bool:
+    """Whether a folder of a path below the source's says the value of a column, as ``column=value``.
+
+    >>> has_key(Path("asset_id=A/year=2024/part-0.parquet"), "asset_id")
+    True
+    """
+    return name in _keys(path)
+
+
+def asset_ids(paths: Sequence[Path], base: Path, key: str | None = None) -> list[str]:
     """The asset id of each file.
 
     It is the file's name without its extensions. If these are alike for several files, it is the one part of their
@@ -29,6 +38,8 @@ def asset_ids(paths: Sequence[Path], base: Path) -> list[str]:
         Of the files.
     base
         The folder that holds them all; its own name says nothing.
+    key
+        The column whose value is the id, where folders are called so and several say something.
 
     Examples
     --------
@@ -48,7 +59,7 @@ def asset_ids(paths: Sequence[Path], base: Path) -> list[str]:
     below = [path.relative_to(base) for path in paths]
     keyed = [_keys(path) for path in below]
     if all(keyed):
-        return [_by_key(path, keys) for path, keys in zip(paths, keyed, strict=True)]
+        return [_by_key(path, keys, key) for path, keys in zip(paths, keyed, strict=True)]
     if len(set(stems)) == len(stems):
         return stems
     parts = [(*path.parts[:-1], stem) for path, stem in zip(below, stems, strict=True)]
@@ -67,11 +78,15 @@ def _keys(path: Path) -> dict[str, str]:
     return {each[1]: each[2] for each in found if each}
 
 
-def _by_key(path: Path, keys: dict[str, str]) -> str:
-    """The value of the only key, or of the one whose name says asset."""
+def _by_key(path: Path, keys: dict[str, str], chosen: str | None) -> str:
+    """The value of the chosen key, of the only one, or of the one whose name says asset."""
+    if chosen is not None:
+        keys = {chosen: keys[chosen]}
     named = {key: value for key, value in keys.items() if "asset" in key.lower()} if len(keys) > 1 else keys
     if len(named) != 1:
-        raise InputError(f"which of {', '.join(keys)} is the asset, in {path}?", hint=_OTHERWISE)
+        raise InputError(
+            f"which of {', '.join(keys)} is the asset, in {path}?", hint=f'set columns.asset = "{next(iter(keys))}"'
+        )
     return unquote(next(iter(named.values())))  # as Hive writes what a folder cannot be called
 
 

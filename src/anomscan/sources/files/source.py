@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
-from anomscan.config import FilesSource
+from anomscan.config import Columns, FilesSource
 from anomscan.errors import InputError
 from anomscan.sources.base import AssetFailure, Notice, Request
-from anomscan.sources.files.naming import asset_ids, escaped, is_text, nameless
+from anomscan.sources.files.naming import asset_ids, escaped, has_key, is_text, nameless
 from anomscan.sources.requests import asked
 from anomscan.tables.dialects import Dialect
 from anomscan.tables.formats import EXTENSIONS, columns_in, format_of, known_format, reader, sniffed
@@ -40,8 +40,9 @@ class Files:
     """A long table in one file or several, or files of one asset each.
 
     Where ``columns.asset`` is given, the files together are one long table, and one that cannot be used fails the
-    fetch. Where it is not, the asset is the file's name without its extensions, and a file of a folder or pattern that
-    cannot be used fails its asset alone; the rows of such an asset are held in memory until its last file was read.
+    fetch. Where it is not, the asset is the file's name without its extensions (or a folder's, see ``naming``), and a
+    file of a folder or pattern that cannot be used fails its asset alone; the rows of such an asset are held in memory
+    until its last file was read. Folders named ``COLUMN=value`` stand for a column ``columns.asset`` that files lack.
     """
 
     def __init__(self, name: str, settings: FilesSource) -> None:
@@ -92,10 +93,10 @@ class Files:
         self._origins = Origins()
         self._rounded = False
         try:
-            files, strange = _find(self._settings)
+            files, strange = _find(self._settings, self._lacks)
         except OSError as error:
             raise InputError(f"{self._settings.path} cannot be read: {error.strerror}") from None
-        if self._settings.columns.asset is not None or self._settings.layout == "wide":
+        if files and files[0].asset is None:
             yield from self._rows(files, request, self._times())
         elif self._settings.path.is_file():
             if request.assets is None or files[0].asset in request.assets:
@@ -129,6 +130,12 @@ class Files:
                 break
         return True
 
+    def _lacks(self, path: Path, column: str) -> bool:
+        """Whether a file has no such column."""
+        kind = self._settings.format or known_format(path)
+        columns = table_layout(self._settings.layout, self._settings.columns, self._layout)
+        return column not in columns_in(kind, path, sniffed(kind, path, self._dialect, columns.sought))
+
     def _asset_by_asset(
         self, files: list[_File], request: Request
     ) -> Iterator[pa.Table | AssetFailure | Notice | Reject]:
@@ -156,7 +163,10 @@ class Files:
                 )
 
     def _rows(self, files: list[_File], request: Request, times: Times) -> Iterator[pa.Table | Notice | Reject]:
-        layout = table_layout(self._settings.layout, self._settings.columns, self._layout)
+        columns = self._settings.columns
+        if files[0].asset is not None:  # by a folder's name, perhaps
+            columns = columns.model_copy(update={"asset": None})
+        layout = table_layout(self._settings.layout, columns, self._layout)
         yield from layout.whole(self._long_rows(files, request, times, layout), first=not request.since)
         if not request.since:
             yield from self._tell(layout.told())
@@ -224,8 +234,8 @@ class Files:
 def paths_of(settings: FilesSource) -> list[Path]:
     """The files of a source, sorted by path.
 
-    Of a folder those with a known extension (and of the format, where one is set), not those that are
-    hidden; a pattern and a single file say themselves what is meant.
+    Of a folder those with a known extension (and of the format, where one is set), not those that are hidden, nor
+    ``.json`` beside others; a pattern and a single file say themselves what is meant.
 
     Raises
     ------
@@ -247,6 +257,8 @@ def _matching(settings: FilesSource) -> tuple[Path, list[Path]]:
             and format_of(child) is not None
             and settings.format in (None, format_of(child))
         ]
+        if settings.format is None and any(format_of(child) != "json" for child in found):
+            found = [child for child in found if format_of(child) != "json"]  # they describe the others
         if not found:
             wanted = [ending for ending, kind in EXTENSIONS.items() if settings.format in (None, kind)]
             raise InputError(
@@ -267,18 +279,33 @@ def _matching(settings: FilesSource) -> tuple[Path, list[Path]]:
     return base, found
 
 
-def _find(settings: FilesSource) -> tuple[list[_File], list[Path]]:
+def _find(settings: FilesSource, lacks: Callable[[Path, str], bool]) -> tuple[list[_File], list[Path]]:
     """The files of a source, each with its format and its asset; and those whose names cannot say one."""
     base, found = _matching(settings)
     _refuse_lakes(settings.path, found)
     if settings.duplicates == "newest-file":
         found.sort(key=lambda one: (one.stat().st_mtime_ns, one))
-    by_file = settings.columns.asset is None and settings.layout != "wide"
+    _refuse_folders_as_columns(settings.columns, found[0], base, lacks)
+    key = settings.columns.asset
+    by_file = key is None and settings.layout != "wide"
+    if key is not None and all(has_key(one.relative_to(base), key) for one in found) and lacks(found[0], key):
+        by_file = True
     named = [one for one in found if is_text(one, base)] if by_file and found != [settings.path] else found
-    ids = asset_ids(named, base) if by_file else [None] * len(named)
+    ids = asset_ids(named, base, key) if by_file else [None] * len(named)
     formats = [settings.format or known_format(one) for one in named]
     files = [_File(*each) for each in zip(named, formats, ids, strict=True)]
     return files, [one for one in found if one not in set(named)]
+
+
+def _refuse_folders_as_columns(columns: Columns, path: Path, base: Path, lacks: Callable[[Path, str], bool]) -> None:
+    """Refuse a folder ``column=value`` that stands for another column than that of the asset."""
+    for name in (columns.timestamp, *columns.values, columns.health):
+        if name is not None and has_key(path.relative_to(base), name) and lacks(path, name):
+            raise InputError(
+                f"{path} has no column '{name}', of which the name of a folder tells",
+                hint='have it written into the files, or read them by kind = "sql", url = "duckdb:///:memory:" and '
+                "read_parquet(..., hive_partitioning = true)",
+            )
 
 
 def _split(pattern: Path) -> tuple[Path, str]:
