@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from anomscan.config import Columns
 from anomscan.errors import InputError
-from anomscan.tables.moments import Place, RowsError, shown
+from anomscan.tables.moments import RowsError, Where, shown
 from anomscan.tables.times import Times
 from anomscan.tables.values import EXACT, Numbers, Signs
 from anomscan.telemetry import arrow
@@ -48,7 +48,7 @@ class Piece:
     """
 
     rows: pa.RecordBatch
-    place: Place
+    place: Where
     typed_times: bool = False
     signs: Signs | None = None
     held: Callable[[int], Mapping[str, str | None]] | None = None
@@ -123,7 +123,7 @@ def to_rows(
     return pa.Table.from_arrays([ids, moments, *values, health], schema=layout.schema)
 
 
-def from_objects(values: Mapping[str, Sequence[object]], columns: Columns, place: Place) -> Piece:
+def from_objects(values: Mapping[str, Sequence[object]], columns: Columns, place: Where) -> Piece:
     """Rows of Python objects, as a JSON parser or a database driver gives them.
 
     Parameters
@@ -150,7 +150,7 @@ def from_objects(values: Mapping[str, Sequence[object]], columns: Columns, place
     return Piece(pa.RecordBatch.from_pydict(arrays), place, typed_times)
 
 
-def _texts(values: Sequence[object], name: str, place: Place, kinds: tuple[type, ...], wanted: str) -> pa.Array:
+def _texts(values: Sequence[object], name: str, place: Where, kinds: tuple[type, ...], wanted: str) -> pa.Array:
     """Objects as text, where they are text or of ``kinds``."""
     if set(map(type, values)) <= {str, type(None)}:
         return arrow.to_texts(cast("Sequence[str | None]", values))
@@ -185,7 +185,7 @@ def _number_objects(values: Sequence[object]) -> pa.Array:
     return arrow.to_texts([None if value is None else str(value) for value in values])
 
 
-def plain(column: pa.Array, name: str, place: Place) -> pa.Array:
+def plain(column: pa.Array, name: str, place: Where) -> pa.Array:
     """A column without dictionaries, and all text of one type.
 
     Raises
@@ -207,7 +207,7 @@ def plain(column: pa.Array, name: str, place: Place) -> pa.Array:
     return column
 
 
-def _ids(column: pa.Array, name: str, place: Place) -> pa.Array:
+def _ids(column: pa.Array, name: str, place: Where) -> pa.Array:
     if pa.types.is_integer(column.type):
         column = column.cast(pa.string())
     if not (pa.types.is_string(column.type) or pa.types.is_null(column.type)):
@@ -222,7 +222,7 @@ def _ids(column: pa.Array, name: str, place: Place) -> pa.Array:
     return column
 
 
-def labels(column: pa.Array, name: str, place: Place) -> pa.Array:
+def labels(column: pa.Array, name: str, place: Where) -> pa.Array:
     """Text without the blanks around it; null where empty.
 
     Raises

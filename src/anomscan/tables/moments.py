@@ -36,12 +36,12 @@ _FIELDS = {"Y": (4, ""), "m": (2, "-"), "d": (2, "-"), "H": (2, "T"), "M": (2, "
 #: A date with the day where the month belongs.
 _DAY_FIRST = re.compile(r"\d{4}-(1[3-9]|2\d|3[01])-(0[1-9]|1[0-2])(?!\d)")
 #: Where row i stands, for errors.
-Place = Callable[[int], str]
+Where = Callable[[int], str]
 #: Wall-clock time, UTC (None where there is no offset), and which have an offset. All (n,), without zone.
 Read = tuple[Moments, Moments | None, NDArray[np.bool_]]
 
 
-def from_iso(texts: pa.Array, where: Place) -> Read:
+def from_iso(texts: pa.Array, where: Where) -> Read:
     """Text in ISO 8601.
 
     Raises
@@ -76,7 +76,7 @@ def _minutes(offset: str) -> int | None:
     return (hours * 60 + minutes) * (-1 if offset[:1] == "-" else 1)
 
 
-def _parsed(texts: pa.Array, shown: pa.Array, where: Place) -> Moments:
+def _parsed(texts: pa.Array, shown: pa.Array, where: Where) -> Moments:
     """ISO text without an offset, as it stands."""
     with suppress(pa.ArrowInvalid):
         return integers(texts.cast(pa.timestamp("us"))).view("datetime64[us]")
@@ -118,7 +118,7 @@ def number_hint(number: str) -> str:
     return f"if numbers are meant, set timestamp_format to what they count: {', '.join(NUMBERED)}"
 
 
-def from_numbers(column: pa.Array, pattern: str, where: Place) -> Read:
+def from_numbers(column: pa.Array, pattern: str, where: Where) -> Read:
     """Numbers or their text, by what the pattern says they count."""
     factor, divisor = NUMBERED[pattern]
     try:
@@ -148,7 +148,7 @@ def from_numbers(column: pa.Array, pattern: str, where: Place) -> Read:
     return wall, wall, np.ones(len(wall), bool)
 
 
-def from_pattern(texts: pa.Array, pattern: str, where: Place) -> Read:
+def from_pattern(texts: pa.Array, pattern: str, where: Where) -> Read:
     """Text by a pattern of strptime; one that ends in Z or in an offset gives instants, as %z does."""
     if pattern in NUMBERED:
         refuse(~match(texts, NUMBER), texts, where, f"does not fit timestamp_format '{pattern}'")
@@ -160,7 +160,7 @@ def from_pattern(texts: pa.Array, pattern: str, where: Place) -> Read:
     return wall, utc, np.full(len(texts), utc is not None)
 
 
-def _one_by_one(texts: pa.Array, pattern: str, where: Place) -> tuple[Moments, Moments | None]:
+def _one_by_one(texts: pa.Array, pattern: str, where: Where) -> tuple[Moments, Moments | None]:
     moments: list[datetime | None] = []
     unfit = np.zeros(len(texts), bool)
     listed = texts.to_pylist()
@@ -233,7 +233,7 @@ def _by_pattern(text: str, pattern: str) -> datetime | None:
     raise ValueError(text)
 
 
-def from_typed(column: pa.Array, where: Place) -> Read:
+def from_typed(column: pa.Array, where: Where) -> Read:
     """Dates or timestamps of Arrow."""
     zone = getattr(column.type, "tz", None)
     if pa.types.is_date(column.type):
@@ -269,7 +269,7 @@ class RowsError(InputError):
 
     @classmethod
     def of(
-        cls, rows: NDArray[np.int64], what: Callable[[int], str], where: Place, *, hint: str | None = None
+        cls, rows: NDArray[np.int64], what: Callable[[int], str], where: Where, *, hint: str | None = None
     ) -> RowsError:
         """The error about some rows; ``where`` says where row i stands."""
         first = int(rows[0])
@@ -278,7 +278,7 @@ class RowsError(InputError):
         return error
 
 
-def refuse(bad: NDArray[np.bool_], texts: pa.Array, where: Place, complaint: str, *, hint: str | None = None) -> None:
+def refuse(bad: NDArray[np.bool_], texts: pa.Array, where: Where, complaint: str, *, hint: str | None = None) -> None:
     """Name those that are bad, if any is.
 
     Raises

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from threading import Lock
 
-from anomscan.tables.moments import Place
+from anomscan.tables.moments import Where
 
 
 class Origins:
@@ -20,11 +20,11 @@ class Origins:
 
     def __init__(self) -> None:
         self._firsts: list[int] = []
-        self._places: list[Place] = []
+        self._places: list[Where] = []
         self._count = 0
         self._lock = Lock()
 
-    def add(self, count: int, place: Place) -> int:
+    def add(self, count: int, place: Where) -> int:
         """Number the rows of a piece; the number of its first."""
         with self._lock:
             first = self._count

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from anomscan.config import Columns
 from anomscan.errors import InputError
 from anomscan.tables.columns import Piece, from_objects, needed, to_rows
-from anomscan.tables.moments import Place, RowsError
+from anomscan.tables.moments import RowsError, Where
 from anomscan.tables.origins import Origins
 from anomscan.tables.times import Times
 from anomscan.tables.values import Numbers, Plausible
@@ -50,7 +50,7 @@ class Reject:
     row: Mapping[str, str | None]
 
 
-def pieces_of(values: Mapping[str, Sequence[object]], columns: Columns, place: Place) -> Iterator[Piece | Reject]:
+def pieces_of(values: Mapping[str, Sequence[object]], columns: Columns, place: Where) -> Iterator[Piece | Reject]:
     """Rows of Python objects, see :func:`anomscan.tables.columns.from_objects`; those that it refuses as rejects."""
     count = len(values[columns.timestamp])
     left = list(range(count))
@@ -116,7 +116,7 @@ class Salvage:
         count: int,
         convert: Callable[[Places], pa.Table],
         content: Callable[[int], Mapping[str, str | None]],
-        place: Place,
+        place: Where,
         asset_of: Callable[[Mapping[str, str | None]], str | None] = lambda row: None,
     ) -> Iterator[pa.Table | Reject]:
         """Convert ``count`` rows.
@@ -238,7 +238,7 @@ class _Rows:
     waiting: list[Places]
     convert: Callable[[Places], pa.Table]
     content: Callable[[int], Mapping[str, str | None]]
-    place: Place
+    place: Where
     asset_of: Callable[[Mapping[str, str | None]], str | None]
 
     @property

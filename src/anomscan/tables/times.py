@@ -16,8 +16,8 @@ from anomscan.tables.days import Days
 from anomscan.tables.moments import (
     MIDNIGHT_24,
     NUMBER,
-    Place,
     RowsError,
+    Where,
     from_iso,
     from_numbers,
     from_pattern,
@@ -81,7 +81,7 @@ class Times:
         #: The first timestamp seen with (True) and without (False) an offset, and where it stood.
         self.seen: dict[bool, str] = {}
 
-    def read(self, column: pa.Array, name: str, place: Place, *, typed: bool = False) -> pa.Array:
+    def read(self, column: pa.Array, name: str, place: Where, *, typed: bool = False) -> pa.Array:
         """One column of timestamps.
 
         Parameters
@@ -144,7 +144,7 @@ class Times:
         return arrow.to_numbers(moments[codes], pa.timestamp("us"))
 
     def _moments(
-        self, column: pa.Array, counts: NDArray[np.int64], where: Place, *, typed: bool
+        self, column: pa.Array, counts: NDArray[np.int64], where: Where, *, typed: bool
     ) -> tuple[Moments, NDArray[np.bool_], pa.Array]:
         """Distinct timestamps, each there so many times -> UTC instants or midnights; which have an offset; as text."""
         if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
@@ -177,7 +177,7 @@ class Times:
         refuse((moments < FIRST) | (moments > LAST), column, where, "is outside the years 1 to 9999")
         return moments, aware, column
 
-    def _refuse_mix(self, aware: NDArray[np.bool_], usual: bool, column: pa.Array, where: Place) -> None:
+    def _refuse_mix(self, aware: NDArray[np.bool_], usual: bool, column: pa.Array, where: Where) -> None:
         """Refuse timestamps with an offset where others have none, and the other way round.
 
         Parameters
@@ -202,7 +202,7 @@ class Times:
             hint="write all of them alike",
         )
 
-    def _dates(self, wall: Moments, utc: Moments | None, texts: pa.Array, where: Place) -> Moments:
+    def _dates(self, wall: Moments, utc: Moments | None, texts: pa.Array, where: Where) -> Moments:
         complaint = f"is not a date though the cadence is {self._cadence.name}"
         if pa.types.is_date(texts.type) or self._dated:
             dated = np.ones(len(wall), bool)
@@ -212,7 +212,7 @@ class Times:
             dated = np.zeros(len(wall), bool)
         return self._days.of(wall, utc, dated, lambda bad, hint: refuse(bad, texts, where, complaint, hint=hint))
 
-    def _instants(self, wall: Moments, utc: Moments | None, texts: pa.Array, where: Place) -> Moments:
+    def _instants(self, wall: Moments, utc: Moments | None, texts: pa.Array, where: Where) -> Moments:
         if utc is not None:
             return utc
         if self._zone is None:

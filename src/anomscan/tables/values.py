@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from anomscan.errors import InputError
-from anomscan.tables.moments import Place, RowsError, is_number, shown
+from anomscan.tables.moments import RowsError, Where, is_number, shown
 from anomscan.telemetry import arrow
 from anomscan.telemetry.rows import value_column
 
@@ -47,7 +47,7 @@ class Numbers:
         """What the user should hear of how values were read."""
         return [f"per cent signs are read as hundredths, {self._percent}"] if self._percent else []
 
-    def read(self, column: pa.Array, name: str, place: Place, signs: Signs | None = None) -> pa.Array:
+    def read(self, column: pa.Array, name: str, place: Where, signs: Signs | None = None) -> pa.Array:
         """One column of values.
 
         Parameters
@@ -94,7 +94,7 @@ class Numbers:
             )
         return _without(numbers, pc.is_nan(numbers))
 
-    def _parsed(self, column: pa.Array, name: str, place: Place, signs: Signs | None) -> pa.Array:
+    def _parsed(self, column: pa.Array, name: str, place: Where, signs: Signs | None) -> pa.Array:
         if signs is None and (numbers := _cast(column)) is not None:
             return numbers
         trimmed = pc.utf8_trim_whitespace(column)
@@ -115,7 +115,7 @@ class Numbers:
         return numbers
 
 
-def _inexact(column: pa.Array, numbers: pa.Array, name: str, place: Place) -> list[str]:
+def _inexact(column: pa.Array, numbers: pa.Array, name: str, place: Where) -> list[str]:
     """The first integer of a column that a float64 does not keep, as a sentence; nothing if there is none."""
     ends = pc.min_max(numbers)
     if not max(-(ends["min"].as_py() or 0), ends["max"].as_py() or 0) >= EXACT:
@@ -128,7 +128,7 @@ def _inexact(column: pa.Array, numbers: pa.Array, name: str, place: Place) -> li
     return []
 
 
-def _each(texts: pa.Array, column: pa.Array, name: str, place: Place) -> pa.Array:
+def _each(texts: pa.Array, column: pa.Array, name: str, place: Where) -> pa.Array:
     """Text as float64, one by one, so that what is no number can be named."""
     # SAP writes the sign at the end.
     ahead = pc.replace_substring_regex(texts, r"^(\d[\d.]*)-$", r"-\1")

@@ -17,7 +17,7 @@ from anomscan.sources.rest.shapes import Columnar
 from anomscan.store.block import from_table
 from anomscan.tables.columns import check_columns, needed
 from anomscan.tables.layouts import TableLayout
-from anomscan.tables.moments import Place, shown
+from anomscan.tables.moments import Where, shown
 from anomscan.tables.origins import Origins
 from anomscan.tables.salvage import Reject, Usable, pieces_of
 from anomscan.tables.times import Times
@@ -116,7 +116,7 @@ class Records:
             rows[ORIGIN],
         )
 
-    def _items(self, records: Columnar, place: Place) -> Iterator[pa.Table | Reject]:
+    def _items(self, records: Columnar, place: Where) -> Iterator[pa.Table | Reject]:
         of_asset = {self._columns.asset or ASSET: self._asset}
         for row, what in sorted(records.misshapen.items()):
             reject = Reject(f"{place(row)} {what}", of_asset | {"record": records.texts[row]})
