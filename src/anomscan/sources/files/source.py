@@ -46,9 +46,10 @@ class Files:
     """
 
     def __init__(self, name: str, settings: FilesSource) -> None:
-        self._name = name
+        self.name = name
         self._settings = settings
-        self._layout = Layout(Cadence.parse(settings.cadence), settings.columns.values)
+        self.layout = Layout(Cadence.parse(settings.cadence), settings.columns.values)
+        self.timezone = settings.timezone or "UTC"
         self._dialect = Dialect(
             settings.delimiter,
             settings.decimal,
@@ -63,21 +64,6 @@ class Files:
         self._rounded = False
         self._origins = Origins()
         self._times()  # so that a wrong timestamp_format is refused before a file is opened
-
-    @property
-    def name(self) -> str:
-        """The name it has in the settings."""
-        return self._name
-
-    @property
-    def layout(self) -> Layout:
-        """Cadence and variables."""
-        return self._layout
-
-    @property
-    def timezone(self) -> str:
-        """The IANA name of the time zone of its days and its naive timestamps."""
-        return self._settings.timezone or "UTC"
 
     def fetch(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice | Reject]:
         """Stream the rows asked for, file by file in the order of their paths, or of their age if the newest counts.
@@ -133,7 +119,7 @@ class Files:
     def _lacks(self, path: Path, column: str) -> bool:
         """Whether a file has no such column."""
         kind = self._settings.format or known_format(path)
-        columns = table_layout(self._settings.layout, self._settings.columns, self._layout)
+        columns = table_layout(self._settings.layout, self._settings.columns, self.layout)
         return column not in columns_in(kind, path, sniffed(kind, path, self._dialect, columns.sought))
 
     def _asset_by_asset(
@@ -156,7 +142,7 @@ class Files:
             yield from rows
             if len(seen) == 2 and not told:
                 told = True
-                zone = self._settings.timezone or "UTC"
+                zone = self.timezone
                 yield Notice(
                     f"some files have timestamps with an offset from UTC, as {seen[True]}, others without, as "
                     f"{seen[False]}: these are taken to be of {zone}"
@@ -166,7 +152,7 @@ class Files:
         columns = self._settings.columns
         if files[0].asset is not None:  # by a folder's name, perhaps
             columns = columns.model_copy(update={"asset": None})
-        layout = table_layout(self._settings.layout, columns, self._layout)
+        layout = table_layout(self._settings.layout, columns, self.layout)
         yield from layout.whole(self._long_rows(files, request, times, layout), first=not request.since)
         if not request.since:
             yield from self._tell(layout.told())
@@ -178,7 +164,7 @@ class Files:
         numbers = Numbers(self._settings.missing)
         plausible = Plausible(self._settings.plausible)
         usable = Usable(
-            self._layout, layout.columns, times, numbers, plausible, asset=files[0].asset, origins=self._origins
+            self.layout, layout.columns, times, numbers, plausible, asset=files[0].asset, origins=self._origins
         )
         for file in files:
             notices: list[str] = []
@@ -224,7 +210,7 @@ class Files:
 
     def _times(self) -> Times:
         return Times(
-            self._layout.cadence,
+            self.layout.cadence,
             self._settings.timezone,
             self._settings.timestamp_format,
             day_stamp=self._settings.day_stamp,

@@ -58,7 +58,7 @@ class Rest:
     """
 
     def __init__(self, name: str, settings: RestSource, clock: Clock | None = None) -> None:
-        self._name = name
+        self.name = name
         self._settings = settings = settings.model_copy(
             update={
                 field: resolve(given)
@@ -68,10 +68,11 @@ class Rest:
         )
         self._clock = clock or Clock()
         self._origins = Origins()
-        self._layout = Layout(Cadence.parse(settings.cadence), settings.columns.values)
+        self.layout = Layout(Cadence.parse(settings.cadence), settings.columns.values)
+        self.timezone = settings.timezone or "UTC"
         self._plausible = Plausible(settings.plausible)
         self._times()  # so that a wrong timestamp_format is refused before the service is asked
-        columns = table_layout(settings.layout, settings.columns, self._layout).read(list)
+        columns = table_layout(settings.layout, settings.columns, self.layout).read(list)
         self._shapes = Shapes(name, settings, columns)
         key_of(name, settings)
         self._template = as_template(settings.url.get_secret_value(), f"sources.{name}.url")
@@ -84,21 +85,6 @@ class Rest:
                 f"sources.{name}.time_format '{form}' is not understood",
                 hint="write it as %Y-%m-%dT%H:%M:%SZ, unix or unix-ms",
             )
-
-    @property
-    def name(self) -> str:
-        """The name it has in the settings."""
-        return self._name
-
-    @property
-    def layout(self) -> Layout:
-        """Cadence and variables."""
-        return self._layout
-
-    @property
-    def timezone(self) -> str:
-        """The IANA name of the time zone of its days and its naive timestamps."""
-        return self._settings.timezone or "UTC"
 
     def place(self, number: int) -> str:
         """Where a row of the last fetch stood: asset, page and record."""
@@ -122,7 +108,7 @@ class Rest:
         ServiceError
             The service is unreachable, refuses us, cannot list its assets, or has no answer for any of them.
         """
-        key = key_of(self._name, self._settings)
+        key = key_of(self.name, self._settings)
         try:
             for item in self._items(request):
                 yield _without(key, item) if key else item
@@ -134,11 +120,11 @@ class Rest:
 
     def _items(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice | Reject]:
         self._check_end(request)
-        run = RestFetch(self._name, self._settings, self._clock)
+        run = RestFetch(self.name, self._settings, self._clock)
         self._origins = run.origins
         try:
-            if key_of(self._name, self._settings) and _in_the_clear(self._template):
-                yield Notice(f"source '{self._name}' sends its key over http, where others can read it; use https")
+            if key_of(self.name, self._settings) and _in_the_clear(self._template):
+                yield Notice(f"source '{self.name}' sends its key over http, where others can read it; use https")
             assets = request.assets or self._settings.assets
             if not assets and self._assets_url is None:
                 assets = tuple(sorted(request.since))
@@ -149,22 +135,22 @@ class Rest:
             yield from self._all(assets, request, run)
             if run.empty_seen and self._settings.records is not None and not run.records_seen:
                 yield Notice(
-                    f"no answer of source '{self._name}' has records at '{self._settings.records}': none are new, or "
-                    f"sources.{self._name}.records is wrong"
+                    f"no answer of source '{self.name}' has records at '{self._settings.records}': none are new, or "
+                    f"sources.{self.name}.records is wrong"
                 )
             if not request.since:
                 yield from map(Notice, run.numbers.told())
             yield from map(Notice, run.numbers.rounded)
             if run.beside is not None and not run.within:
                 asset, *ends = run.beside
-                first, last = map(self._layout.cadence.text, ends)
+                first, last = map(self.layout.cadence.text, ends)
                 yield Notice(
-                    f"source '{self._name}' gave no row of the time asked for: those of asset '{asset}' are of {first} "
+                    f"source '{self.name}' gave no row of the time asked for: those of asset '{asset}' are of {first} "
                     f"to {last}; are timestamp_format and the order of the columns right?"
                 )
             if run.paging.path_unseen is not None:
                 path = run.paging.path_unseen
-                yield Notice(f"no answer of source '{self._name}' has '{path}', so each was taken to be the only page")
+                yield Notice(f"no answer of source '{self.name}' has '{path}', so each was taken to be the only page")
         finally:
             run.close()
 
@@ -216,8 +202,8 @@ class Rest:
     def _down(self, unanswered: list[AssetFailure], unreached: bool) -> ServiceError:
         first, others = unanswered[0].error.message, len(unanswered) - 1
         also = f" (and so for {others} more assets)" if others else ""
-        hint = f"check sources.{self._name}.url and the network" if unreached else unanswered[0].error.hint
-        return ServiceError(f"source '{self._name}': {first}{also}", hint=hint)
+        hint = f"check sources.{self.name}.url and the network" if unreached else unanswered[0].error.hint
+        return ServiceError(f"source '{self.name}': {first}{also}", hint=hint)
 
     def _rows(self, asset: str, request: Request, run: RestFetch, once: bool) -> tuple[pa.Table, list[Reject]]:
         """All rows of an asset that were asked for, each once, and the rejects; runs in a thread of its own."""
@@ -226,16 +212,16 @@ class Rest:
             self._template,
             asset,
             request,
-            cadence=self._layout.cadence,
+            cadence=self.layout.cadence,
             timezone=self.timezone,
             day_stamp=self._settings.day_stamp,
             time_format=self._settings.time_format,
             history_days=self._settings.history_days,
             now_s=self._clock.wall(),
         )
-        tables = table_layout(self._settings.layout, self._settings.columns, self._layout)
+        tables = table_layout(self._settings.layout, self._settings.columns, self.layout)
         records = Records(
-            asset, shown_url(url), self._layout, tables, self._times(), run.numbers, self._plausible, run.origins
+            asset, shown_url(url), self.layout, tables, self._times(), run.numbers, self._plausible, run.origins
         )
         calls = run.calls(self._shapes.find, once=once)
 
@@ -254,16 +240,16 @@ class Rest:
         begins = re.search(r"\{(days|start)\}", self._template) is not None
         if begins and request.start is None and request.end is not None and request.end < earliest:
             raise ConfigError(
-                f"source '{self._name}' is asked for the last {days} days, which begin after the end that is given",
-                hint=f"give --from, too, or raise sources.{self._name}.history_days",
+                f"source '{self.name}' is asked for the last {days} days, which begin after the end that is given",
+                hint=f"give --from, too, or raise sources.{self.name}.history_days",
             )
 
     def _listed(self, run: RestFetch) -> tuple[str, ...]:
         """The ids that the service lists."""
         if self._assets_url is None:
             raise ConfigError(
-                f"the assets of source '{self._name}' are not known",
-                hint=f"name them with --asset, in sources.{self._name}.assets, or set assets_url",
+                f"the assets of source '{self.name}' are not known",
+                hint=f"name them with --asset, in sources.{self.name}.assets, or set assets_url",
             )
         paging = Paging(self._settings)
         calls = run.calls(partial(array_at, path=self._settings.assets_records))
@@ -276,16 +262,16 @@ class Rest:
             for some in paging.walk(self._assets_url, page, repeats=True):
                 ids.update(dict.fromkeys(some))
         except (AssetError, GaveUpError) as error:
-            raise ServiceError(f"the assets of source '{self._name}' cannot be listed: {error}") from None
+            raise ServiceError(f"the assets of source '{self.name}' cannot be listed: {error}") from None
         if not ids:
             raise ServiceError(
-                f"source '{self._name}' lists no asset", hint=f"see sources.{self._name}.assets_url and assets_records"
+                f"source '{self.name}' lists no asset", hint=f"see sources.{self.name}.assets_url and assets_records"
             )
         return tuple(ids)
 
     def _times(self) -> Times:
         return Times(
-            self._layout.cadence,
+            self.layout.cadence,
             self._settings.timezone,
             self._settings.timestamp_format,
             day_stamp=self._settings.day_stamp,

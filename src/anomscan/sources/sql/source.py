@@ -50,30 +50,16 @@ class Sql:
             raise ConfigError(
                 f"sources.{name}: columns.asset is missing", hint="name the query's column with the asset id"
             )
-        self._name = name
+        self.name = name
         self._settings = settings
-        self._layout = Layout(Cadence.parse(settings.cadence), settings.columns.values)
-        columns = table_layout(settings.layout, settings.columns, self._layout).read(list)
+        self.layout = Layout(Cadence.parse(settings.cadence), settings.columns.values)
+        self.timezone = settings.timezone or "UTC"
+        columns = table_layout(settings.layout, settings.columns, self.layout).read(list)
         self._reading = settings.model_copy(update={"columns": columns})
         self._origins = Origins()
         self._times()  # so that a wrong timestamp_format is refused before the database is asked
         check(name, settings)
         self._statement, self._per_asset = self._bound(settings.query)
-
-    @property
-    def name(self) -> str:
-        """The name it has in the settings."""
-        return self._name
-
-    @property
-    def layout(self) -> Layout:
-        """Cadence and variables."""
-        return self._layout
-
-    @property
-    def timezone(self) -> str:
-        """The IANA name of the time zone of its days and its naive timestamps."""
-        return self._settings.timezone or "UTC"
 
     def fetch(self, request: Request) -> Iterator[pa.Table | AssetFailure | Notice | Reject]:
         """Run the query and stream its rows.
@@ -92,7 +78,7 @@ class Sql:
             The database cannot be reached, or refuses us.
         """
         self._origins = Origins()
-        layout = table_layout(self._settings.layout, self._settings.columns, self._layout)
+        layout = table_layout(self._settings.layout, self._settings.columns, self.layout)
         yield from layout.whole(self._rows(request, layout), first=not request.since)
         if not request.since:
             yield from map(Notice, layout.told())
@@ -100,7 +86,7 @@ class Sql:
     def _rows(self, request: Request, layout: TableLayout) -> Iterator[pa.Table | Notice | Reject]:
         numbers = Numbers(self._settings.missing)
         plausible = Plausible(self._settings.plausible)
-        usable = Usable(self._layout, layout.columns, self._times(), numbers, plausible, origins=self._origins)
+        usable = Usable(self.layout, layout.columns, self._times(), numbers, plausible, origins=self._origins)
         met: set[str] = set()
         with self._opened() as database:
             for part in parts(request, per_asset=self._per_asset):
@@ -148,7 +134,7 @@ class Sql:
         alone = self._per_asset and part.assets is not None
         if self._per_asset:
             parameters["asset"] = part.assets[0] if alone and part.assets else None
-        thing = f"the query of source '{self._name}'"
+        thing = f"the query of source '{self.name}'"
         for piece in database.pieces(self._statement, parameters, thing, bulk=not alone):
             for item in [usable.rejected(piece)] if isinstance(piece, Reject) else usable.rows(layout.long(piece)):
                 rows = item if isinstance(item, Reject) else asked(item, part)
@@ -156,7 +142,7 @@ class Sql:
                     yield rows
 
     def _opened(self) -> Alchemy | MySql:
-        return connected(self._name, self._reading, database_url(self._name, self._settings))
+        return connected(self.name, self._reading, database_url(self.name, self._settings))
 
     def _bound(self, query: str) -> tuple[sa.TextClause, bool]:
         """The query with types for its parameters, and whether it asks for one asset."""
@@ -164,13 +150,13 @@ class Sql:
         names = set(statement.compile().params)
         for name in ("start", "end"):
             if name not in names:
-                raise ConfigError(f"the query of source '{self._name}' has no parameter :{name}", hint=_IDIOM)
+                raise ConfigError(f"the query of source '{self.name}' has no parameter :{name}", hint=_IDIOM)
         if unknown := sorted(names - {"start", "end", "asset"}):
             raise ConfigError(
-                f"the query of source '{self._name}' has a parameter :{unknown[0]}, which is not known",
+                f"the query of source '{self.name}' has a parameter :{unknown[0]}, which is not known",
                 hint="known are :start, :end and :asset; a colon that names no parameter is written \\:",
             )
-        moment = sa.Date() if self._layout.cadence.whole_days else sa.DateTime()
+        moment = sa.Date() if self.layout.cadence.whole_days else sa.DateTime()
         statement = statement.bindparams(sa.bindparam("start", type_=moment), sa.bindparam("end", type_=moment))
         if "asset" in names:
             statement = statement.bindparams(sa.bindparam("asset", type_=sa.String()))
@@ -180,13 +166,13 @@ class Sql:
         """A bound of the request as a parameter: a date, or a naive time in the source's zone."""
         time = without
         if moment is not None:
-            zone = "UTC" if self._layout.cadence.whole_days else self.timezone
+            zone = "UTC" if self.layout.cadence.whole_days else self.timezone
             time = wall_clock(np.clip(moment + wider, np.datetime64(_EARLIEST), np.datetime64(_LATEST)), zone)
-        return time.date() if self._layout.cadence.whole_days else time
+        return time.date() if self.layout.cadence.whole_days else time
 
     def _times(self) -> Times:
         return Times(
-            self._layout.cadence,
+            self.layout.cadence,
             self._settings.timezone,
             self._settings.timestamp_format,
             day_stamp=self._settings.day_stamp,
