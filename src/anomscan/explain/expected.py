@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anomscan.detectors.control_chart.chart import chart
+from anomscan.detectors.control_chart.lines import Lines
 from anomscan.detectors.control_chart.normal import memory
 from anomscan.detectors.control_chart.season import Season
 from anomscan.detectors.control_chart.settings import Settings
@@ -24,7 +24,6 @@ FEWEST = 20
 #: What is normal is told by the verdicts, whatever the thresholds.
 _ANY = Thresholds.of("1/20y", Cadence.parse("1D"), 1)
 _NAMES = ("expected", "low", "high", "scale")
-_YEAR_US = 365.25 * 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,25 +85,14 @@ def _against(
     batch: Sequence[Series], normal: Sequence[NDArray[np.bool_]], references: Sequence[Floats]
 ) -> list[Expected]:
     """What is expected by the usual difference to a reference, (n, d) for each series; NaN where that is not known."""
-    d, cadence = len(batch[0].variables), batch[0].cadence
-    longest, lines = max(len(series) for series in batch), len(batch) * d
-    season = Season.of(cadence)
-    values = np.full((lines, longest), np.nan)
-    usable = np.zeros((lines, longest), bool)
-    waves = np.zeros((lines, longest, 2 * len(season.periods_us)))
-    years = np.zeros((lines, longest))
-    for place, (series, clean, reference) in enumerate(zip(batch, normal, references, strict=True)):
-        n, own = len(series), slice(place * d, (place + 1) * d)
-        values[own, :n] = (series.values - reference).T
-        usable[own, :n] = np.isfinite(values[own, :n]) & clean
-        waves[own, :n] = season.waves(series.timestamps)
-        if n:
-            years[own, :n] = (series.timestamps - series.timestamps[0]).astype(np.int64) / _YEAR_US
-    settings = Settings(_ANY, memory(cadence), FEWEST, None, season.fewest)
-    charted = chart(values, values, usable, years, waves, settings, usable)
+    cadence = batch[0].cadence
+    differences = [series.values - reference for series, reference in zip(batch, references, strict=True)]
+    lines = Lines.of(batch, differences, differences, normal)
+    settings = Settings(_ANY, memory(cadence), FEWEST, None, Season.of(cadence).fewest)
+    charted = lines.charted(settings, lines.usable)
     found = []
     for place, (series, reference) in enumerate(zip(batch, references, strict=True)):
-        n, own = len(series), slice(place * d, (place + 1) * d)
-        middle, one = charted.level[own, :n].T + reference, charted.scale[own, :n].T
+        own = lines.at(place, len(series))
+        middle, one = charted.level[own].T + reference, charted.scale[own].T
         found.append(Expected(middle, middle - BAND * one, middle + BAND * one, one))
     return found

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from anomscan.config import ControlChartSettings as Config
 from anomscan.detectors.base import Capabilities, Scores
-from anomscan.detectors.control_chart.chart import chart
+from anomscan.detectors.control_chart.lines import Lines
 from anomscan.detectors.control_chart.normal import memory
 from anomscan.detectors.control_chart.season import Season
 from anomscan.detectors.control_chart.settings import Settings
@@ -24,7 +24,6 @@ from anomscan.telemetry.series import Floats, Series
 
 #: Values charted together: enough to share the work of a step, few enough for the processor's cache.
 BLOCK = 1 << 19
-_YEAR_US = 365.25 * 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,21 +140,9 @@ class ControlChart:
 
     def _charted(self, batch: Sequence[Series], viewed: Sequence[Series]) -> tuple[Floats, Floats, Floats]:
         """Score and test of each variable of each series, (lines, longest) float64, and as much room for the view."""
-        d, longest = len(batch[0].variables), max(len(series) for series in batch)
-        raw, values = (np.full((len(batch) * d, longest), np.nan) for _ in range(2))
-        usable = np.zeros((len(batch) * d, longest), bool)
-        settings = self._settings(batch[0])
-        season = Season.of(batch[0].cadence)
-        waves = np.zeros((len(batch) * d, longest, 2 * len(season.periods_us)))
-        years = np.zeros((len(batch) * d, longest))
-        for place, (series, view) in enumerate(zip(batch, viewed, strict=True)):
-            n, lines = len(series), slice(place * d, (place + 1) * d)
-            raw[lines, :n], values[lines, :n] = series.values.T, view.values.T
-            usable[lines, :n] = np.isfinite(view.values.T) & ~series.health_in(self.skip_health)
-            waves[lines, :n] = season.waves(series.timestamps)
-            if n:
-                years[lines, :n] = (series.timestamps - series.timestamps[0]).astype(np.int64) / _YEAR_US
-        found = chart(raw, values, usable, years, waves, settings)
+        healthy = [~series.health_in(self.skip_health) for series in batch]
+        raw, values = ([series.values for series in each] for each in (batch, viewed))
+        found = Lines.of(batch, raw, values, healthy).charted(self._settings(batch[0]))
         return found.score, found.test.astype(np.float64), np.zeros(found.score.shape)
 
     def _settings(self, series: Series) -> Settings:
