@@ -18,7 +18,7 @@ import pytest
 
 from anomscan.cli.app import run
 from anomscan.detectors.rcf.forest import Forest
-from anomscan.store.parts import PartReader
+from anomscan.store.part_reader import PartReader
 from anomscan.store.store import Store
 from fleets import Rows, config, layout, model, outcome, put
 

@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 from anomscan.store import writer
 from anomscan.store.manifest import load
-from anomscan.store.parts import PartReader
+from anomscan.store.part_reader import PartReader
 from anomscan.store.store import Store
 from anomscan.store.writer import CommitCounts
 from anomscan.telemetry.rows import Layout

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomscan.errors import StoreError
-from anomscan.store import parts
+from anomscan.store import part_reader, part_writer
 from anomscan.store.block import bucket_of
 from anomscan.store.partitions import Partition
 from anomscan.store.snapshot import AwayError, Snapshot
@@ -82,8 +82,8 @@ def same_bucket(bucket: int, number: int) -> list[str]:
 
 def test_a_bucket_of_many_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a bucket larger than a row group, a partition of a few assets reads a few groups."""
-    monkeypatch.setattr(parts, "LARGE_GROUP", 50)
-    monkeypatch.setattr(parts, "SMALL_GROUP", 20)
+    monkeypatch.setattr(part_writer, "LARGE_GROUP", 50)
+    monkeypatch.setattr(part_writer, "SMALL_GROUP", 20)
     store = Store.create(tmp_path)
     crowded = same_bucket(9, 30)
     fleet = [*crowded, *same_bucket(8, 3), *same_bucket(10, 3)]
@@ -99,9 +99,9 @@ def test_a_bucket_of_many_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyP
         store.compact("fleet")
         assert read_by_partitions(store.snapshot("fleet"), 45) == expected
     read: list[int] = []
-    plain = parts.pq.ParquetFile.read_row_group
+    plain = part_reader.pq.ParquetFile.read_row_group
     monkeypatch.setattr(
-        parts.pq.ParquetFile,
+        part_reader.pq.ParquetFile,
         "read_row_group",
         lambda self, group, **more: read.append(group) or plain(self, group, **more),
     )

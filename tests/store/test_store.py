@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from anomscan.errors import AssetError, ConfigError, InputError, LockedError, StoreError
 from anomscan.storage import lock
-from anomscan.store import compact, writer
+from anomscan.store import compact, part_writer, writer
 from anomscan.store.block import Block
 from anomscan.store.manifest import FORMAT
 from anomscan.store.spill import Spill
@@ -151,10 +151,8 @@ def test_streaming_gives_each_asset_once_in_bounded_chunks(store: Store, commit:
 def test_large_fleets_read_one_asset_by_row_group(
     store: Store, commit: Commit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from anomscan.store import parts
-
-    monkeypatch.setattr(parts, "SMALL_GROUP", 4)
-    monkeypatch.setattr(parts, "LARGE_GROUP", 16)
+    monkeypatch.setattr(part_writer, "SMALL_GROUP", 4)
+    monkeypatch.setattr(part_writer, "LARGE_GROUP", 16)
     names = [f"asset {n}" for n in range(300)]
     commit([(name, text, float(n), name) for n, name in enumerate(names) for text in DAYS])
     for n, name in enumerate(names):

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from anomscan.storage.durable import UNFINISHED
 from anomscan.store.block import Block
 from anomscan.store.manifest import DROPPED, ROSTER, SUPERSEDED, DataFile, Manifest
-from anomscan.store.parts import PartReader, PartWriter, bucket_spans, present, read_parts
+from anomscan.store.part_reader import PartReader, present, read_parts
+from anomscan.store.part_writer import PartWriter
+from anomscan.store.partitions import bucket_spans
 
 #: Rows of a compacted file, unless a single bucket has more.
 FILE_ROWS = 262_144

@@ -145,3 +145,19 @@ class Cut:
 
     def _bounds(self, partition: Partition) -> tuple[int, int]:
         return bisect_left(self._keys, partition.low), bisect_right(self._keys, partition.high)
+
+
+def bucket_spans(rows: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
+    """Divide the non-empty buckets into ranges (first, stop) of at most so many rows, or of one bucket.
+
+    >>> list(bucket_spans([0, 2, 2, 9, 0, 1], most=4))
+    [(1, 3), (3, 4), (5, 6)]
+    """
+    first = held = 0
+    for bucket, count in enumerate([*rows, 0]):
+        if held and (count == 0 or held + count > most):
+            yield first, bucket
+            held = 0
+        if held == 0:
+            first = bucket
+        held += count

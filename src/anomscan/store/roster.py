@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from anomscan.storage.places import Place, opened
 from anomscan.store.block import BUCKETS, Block, Micros, bucket_of
 from anomscan.store.manifest import Manifest
-from anomscan.store.parts import reading
+from anomscan.store.part_reader import reading
 from anomscan.telemetry import arrow
 
 _NUMBERS = ("samples", "last", "smallest_step", "first_arrival")

@@ -13,8 +13,8 @@ from anomscan.errors import AnomscanError, StoreError
 from anomscan.storage.places import Place
 from anomscan.store.block import BUCKETS, Block, concat, empty
 from anomscan.store.manifest import REFETCH, Manifest, load
+from anomscan.store.part_reader import PartReader, same_rows
 from anomscan.store.partitions import Cut, Partition
-from anomscan.store.parts import PartReader, same_rows
 from anomscan.store.roster import Roster
 from anomscan.telemetry.rows import Layout
 from anomscan.telemetry.series import Series

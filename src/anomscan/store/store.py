@@ -32,7 +32,7 @@ from anomscan.errors import AssetError, ConfigError, StoreError
 from anomscan.storage.places import ObjectPlace, Place, folders_in, local, place_of
 from anomscan.store.block import bucket_of
 from anomscan.store.manifest import LOCK, Manifest, load
-from anomscan.store.parts import PartReader, present, read_parts
+from anomscan.store.part_reader import PartReader, present, read_parts
 from anomscan.store.roster import Roster
 from anomscan.store.rules import CommitRules
 from anomscan.store.snapshot import Snapshot, known_samples, micros

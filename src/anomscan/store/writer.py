@@ -32,7 +32,9 @@ from anomscan.store.findings import FailedAsset, Findings, RejectedRow
 from anomscan.store.gaps import LongestGaps
 from anomscan.store.manifest import LOCK, ROSTER, DataFile, Manifest, bucket_rows, load
 from anomscan.store.merge import merge
-from anomscan.store.parts import PartReader, PartWriter, bucket_spans, present, read_parts
+from anomscan.store.part_reader import PartReader, present, read_parts
+from anomscan.store.part_writer import PartWriter
+from anomscan.store.partitions import bucket_spans
 from anomscan.store.roster import Roster
 from anomscan.store.rules import CommitRules
 from anomscan.store.spill import Spill

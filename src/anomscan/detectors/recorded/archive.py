@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from anomscan.storage.durable import output_errors
 from anomscan.store.block import Block, from_table
-from anomscan.store.parts import bucket_spans
+from anomscan.store.partitions import bucket_spans
 from anomscan.store.spill import Spill
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout

@@ -1,103 +1,24 @@
-"""Parquet files of rows in the store's order, written block by block and read by ranges of buckets."""
+"""Parquet files of rows in the store's order, read by ranges of buckets."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from copy import copy
 from itertools import accumulate, pairwise
-from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from anomscan.errors import StoreError
-from anomscan.storage.durable import replace_file
 from anomscan.storage.places import ObjectPlace, Place, opened
-from anomscan.store.block import BUCKETS, Block, concat, file_schema, from_table, to_table
+from anomscan.store.block import Block, concat, file_schema, from_table
 from anomscan.store.manifest import REFETCH, SUPERSEDED, DataFile, Manifest, load
 from anomscan.store.partitions import Key, key_of
 from anomscan.telemetry import arrow
-from anomscan.telemetry.rows import ARRIVED_AT, ASSET, HEALTH, TIMESTAMP, Layout, value_column
-
-#: Buckets share a row group until it has this many rows; a bucket of more than the second number is cut.
-SMALL_GROUP, LARGE_GROUP = 16_384, 131_072
-
-#: Of so many values of a column no more than one in so many may be distinct for a dictionary.
-SAMPLE, DISTINCT = 16_384, 2
-
-
-class PartWriter:
-    """Writes one file; a context manager. The file appears at the end of the block, and only if it has rows.
-
-    Parameters
-    ----------
-    folder, name
-        Where it will lie.
-    layout
-        Of the rows.
-    """
-
-    def __init__(self, folder: Path, name: str, layout: Layout) -> None:
-        self._folder, self._name, self._layout = folder, name, layout
-        self._stack = ExitStack()
-        self._writer: pq.ParquetWriter | None = None
-        self._rows = np.zeros(BUCKETS, np.int64)
-        self._earliest, self._latest = np.iinfo(np.int64).max, np.iinfo(np.int64).min
-
-    def __enter__(self) -> PartWriter:
-        self._stack.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
-
-    def write(self, block: Block) -> None:
-        """Append whole buckets, in order and after those before.
-
-        Raises
-        ------
-        OutputError
-            The file cannot be written.
-        """
-        if len(block) == 0:
-            return
-        if self._writer is None:
-            out = self._stack.enter_context(replace_file(self._folder / self._name, follow=False))
-            self._writer = _parquet_writer(out, block, self._layout)
-            self._stack.push(self._finish)
-        rows = block.bucket_rows()
-        self._rows += rows
-        self._earliest = min(self._earliest, int(block.timestamps.min()))
-        self._latest = max(self._latest, int(block.timestamps.max()))
-        for start, stop in _row_groups(rows):
-            table = to_table(block.take(slice(start, stop)), self._layout)
-            self._writer.write_table(table, row_group_size=stop - start)
-
-    @property
-    def parts(self) -> list[DataFile]:
-        """The file's entry in the manifest; none where there is no row."""
-        used = np.flatnonzero(self._rows)
-        if len(used) == 0:
-            return []
-        first, stop = int(used[0]), int(used[-1]) + 1
-        return [DataFile(self._name, first, tuple(self._rows[first:stop].tolist()), self._earliest, self._latest)]
-
-    def _finish(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._writer is not None and kind is None:
-            self._writer.close()
-        elif self._writer is not None:
-            # A file that cannot be finished must not be finished again by the garbage collector.
-            self._writer.is_open = False
+from anomscan.telemetry.rows import ARRIVED_AT, ASSET, HEALTH, Layout, value_column
 
 
 class PartReader:
@@ -291,26 +212,6 @@ def _absent(has: pa.Schema, layout: Layout) -> tuple[str, ...]:
     return absent
 
 
-def _parquet_writer(out: BinaryIO, sample: Block, layout: Layout) -> pq.ParquetWriter:
-    """Encode values as their first rows suggest: by a dictionary where few are distinct, else by their bytes."""
-    values = {value_column(name): sample.values[:SAMPLE, place] for place, name in enumerate(layout.variables)}
-    few = [name for name, column in values.items() if len(np.unique(column)) * DISTINCT < len(column)]
-    return pq.ParquetWriter(
-        out,
-        file_schema(layout),
-        # Batches of the default size, 1,024 values, cost more to begin than to write.
-        write_batch_size=LARGE_GROUP,
-        compression="lz4",
-        use_dictionary=[ASSET, HEALTH, ARRIVED_AT, *few],
-        # Similar numbers share their first bytes, so these are stored side by side.
-        column_encoding={TIMESTAMP: "DELTA_BINARY_PACKED"}
-        | dict.fromkeys((name for name in values if name not in few), "BYTE_STREAM_SPLIT"),
-        write_page_checksum=True,
-        write_statistics=[ASSET],
-        store_schema=False,
-    )
-
-
 def read_parts(readers: Sequence[PartReader], first: int, stop: int, asset: str | None = None) -> Block | None:
     """What several files hold of a range of buckets, earlier commits first; None where there is nothing."""
     blocks = [block for reader in readers if (block := reader.read(first, stop, asset)) is not None]
@@ -321,22 +222,6 @@ def _joined(blocks: Iterator[Block]) -> Block | None:
     """Blocks of one file, one after another; None where there is no row."""
     found = [block for block in blocks if len(block)]
     return concat(found) if found else None
-
-
-def bucket_spans(rows: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
-    """Divide the non-empty buckets into ranges (first, stop) of at most so many rows, or of one bucket.
-
-    >>> list(bucket_spans([0, 2, 2, 9, 0, 1], most=4))
-    [(1, 3), (3, 4), (5, 6)]
-    """
-    first = held = 0
-    for bucket, count in enumerate([*rows, 0]):
-        if held and (count == 0 or held + count > most):
-            yield first, bucket
-            held = 0
-        if held == 0:
-            first = bucket
-        held += count
 
 
 @contextmanager
@@ -363,22 +248,6 @@ def same_rows(folder: Place, manifest: Manifest, error: FileNotFoundError) -> Ma
     if newer.revision != manifest.revision:
         raise StoreError(f"{folder} was replaced while it was being read", hint="run it again")
     return newer
-
-
-def _row_groups(rows: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    start = stop = 0
-    for count in rows.tolist():
-        stop += count
-        if stop - start >= SMALL_GROUP:
-            yield from _pieces(start, stop)
-            start = stop
-    if start < stop:
-        yield from _pieces(start, stop)
-
-
-def _pieces(start: int, stop: int) -> Iterator[tuple[int, int]]:
-    count = -(-(stop - start) // LARGE_GROUP)
-    yield from pairwise(start + (stop - start) * piece // count for piece in range(count + 1))
 
 
 def _parquet(path: Place, source: pa.NativeFile, metadata: pq.FileMetaData | None = None) -> pq.ParquetFile:
