@@ -13,6 +13,7 @@ LEAVES = [
     ("train", "--detector", "rcf"),
     ("scan", "--all"),
     ("detect", "--asset", "a"),
+    ("compare",),
     ("report",),
     ("models", "list"),
     ("models", "show", "rcf"),

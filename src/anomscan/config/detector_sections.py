@@ -15,6 +15,8 @@ from anomscan.telemetry.cadence import last_instant
 class DetectorSection(Section):
     """What all ``[detectors.NAME]`` have in common."""
 
+    cutoff: str | None = None
+
     @property
     def min_severity(self) -> float | None:
         """The value that the severity of an anomaly must exceed in ``detect``; None for no limit."""

@@ -14,7 +14,11 @@ from anomscan.backtest.rules import Rules
 from anomscan.config import ScanSettings, Settings
 from anomscan.detectors.base import Capabilities
 from anomscan.detectors.control_chart.thresholds import time_of
+from anomscan.errors import ConfigError
 from anomscan.telemetry.cadence import Cadence, first_instant, last_instant, parse_duration
+
+#: The cut-off that is the detector's own threshold.
+OWN_THRESHOLD = "threshold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +108,9 @@ class Job:
             "source": source,
             "detector": detector,
             "scan": settings.scan.model_dump(mode="json"),
-            "detector_settings": chosen.model_dump(mode="json", exclude={"path", "model"}),
+            "detector_settings": chosen.model_dump(
+                mode="json", exclude={"path", "model", *(() if chosen.cutoff else ("cutoff",))}
+            ),
             "from": self.start,
             "to": self.end,
             "days": self.days,
@@ -129,15 +135,26 @@ class Known:
     through: np.datetime64 | None = None
 
 
-def rules_of(scan: ScanSettings, cadence: Cadence, detector: Capabilities) -> Rules:
+def rules_of(scan: ScanSettings, cadence: Cadence, detector: Capabilities, cutoff: str | None = None) -> Rules:
     """The rules that a section of the settings describes.
 
     Parameters
     ----------
     detector
         If it has a threshold there is no window; if it scores by all that came before, each sample stands for itself.
+    cutoff
+        What ``[detectors.NAME] cutoff`` says instead of ``[scan]``, and of a threshold; None if nothing.
+
+    Raises
+    ------
+    ConfigError
+        If nothing could ever be anomalous, or the detector has no threshold of its own that was asked for.
     """
-    if detector.threshold is not None:
+    if cutoff == OWN_THRESHOLD:
+        if detector.threshold is None:
+            raise ConfigError("the detector has no threshold of its own", hint='choose "mean-std" or "rank"')
+        cutoff = None
+    if detector.threshold is not None and cutoff is None:
         calendar, threshold = scan.gaps == "calendar", detector.threshold
         return Rules(shingle=1, calendar=calendar, skip_health=scan.skip_health, threshold=threshold)
     return Rules(
@@ -147,7 +164,7 @@ def rules_of(scan: ScanSettings, cadence: Cadence, detector: Capabilities) -> Ru
         include_newest=scan.baseline == "include-newest",
         calendar=scan.gaps == "calendar",
         skip_health=scan.skip_health,
-        cutoff=scan.cutoff,
+        cutoff=cutoff or scan.cutoff,
         clean=scan.baseline_days == "clean",
         forget_after=max(int(parse_duration(scan.forget_after).astype(np.int64) // cadence.step_us), 1),
         min_scores=scan.min_scores,

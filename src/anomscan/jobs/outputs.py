@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from anomscan.config import FilesSource, Loaded, Settings, files_named
-from anomscan.errors import ConfigError, InputError
-from anomscan.storage.durable import file_mode, output_errors
+from anomscan.errors import ConfigError, InputError, OutputError
+from anomscan.storage.durable import file_mode, output_errors, replace_file
 
 #: Of a file's name, in bytes, where the system does not say.
 _NAME_MAX = 255
@@ -88,6 +88,42 @@ def refuse_inputs(option: str, writes: Sequence[Path], settings: Settings, reads
                 f"{option} would write {path} into the telemetry store {settings.store.path}",
                 hint="name a place outside it",
             )
+
+
+def check_text_outputs(
+    settings: Settings, outputs: Mapping[str, str | Path | None], reads: Iterable[tuple[str, Path]]
+) -> None:
+    """Refuse files to be written at a command's end, by option, if they cannot be or would replace what is read.
+
+    Raises
+    ------
+    ConfigError, OutputError
+        One cannot be written.
+    """
+    writes = {option: local_path(path) for option, path in outputs.items() if path is not None}
+    for option, path in writes.items():
+        if "://" in str(outputs[option]):
+            raise ConfigError(f"{option} names a local file here", hint="write it, then copy it")
+        if not path.parent.is_dir():
+            raise OutputError(f"{path} cannot be written: there is no folder {path.parent}")
+        if path.is_dir():
+            raise OutputError(f"{path} cannot be written: it is a folder", hint="name a file in it")
+        check_names(option, [path])
+        refuse_inputs(option, [path], settings, reads)
+    if len(set(writes.values())) < len(writes):
+        raise ConfigError(f"{' and '.join(writes)} name the same file", hint="name two")
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a whole file of UTF-8 text, or nothing.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written; the old file stays.
+    """
+    with replace_file(local_path(path)) as out:
+        out.write(text.encode())
 
 
 def refuse_model_path(loaded: Loaded, detector: str) -> None:

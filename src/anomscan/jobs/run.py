@@ -91,7 +91,7 @@ class Run:
         known = job.known(settings)
         _, chosen = settings.detector(job.detector)
         detector, cohorts = in_view(detector, chosen, settings, snapshot, known)
-        rules = rules_of(settings.scan, snapshot.layout.cadence, detector.capabilities)
+        rules = rules_of(settings.scan, snapshot.layout.cadence, detector.capabilities, chosen.cutoff)
         backtest = Backtest(detector, rules, job.stretch(settings), job.whole, least)
         joining = Joining(
             rules.shingle,
@@ -224,7 +224,7 @@ class Run:
 
     def report(self, tally: Tally, started: datetime) -> dict[str, Any]:
         """The facts of the run when it is done."""
-        arrived, threshold = self.work.snapshot.arrived, self.work.backtest.detector.capabilities.threshold
+        arrived, threshold = self.work.snapshot.arrived, self.work.backtest.rules.threshold
         return {
             "anomscan": __version__,
             "schema": self.job.schema,

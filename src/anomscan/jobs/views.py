@@ -69,9 +69,19 @@ def _some(names: Sequence[str], what: str) -> str:
 
 
 def in_view(
-    detector: Detector, chosen: Any, settings: Settings, snapshot: Snapshot, known: Known
+    detector: Detector,
+    chosen: Any,
+    settings: Settings,
+    snapshot: Snapshot,
+    known: Known,
+    cohorts: Cohorts | None = None,
 ) -> tuple[Detector, Cohorts | None]:
     """A detector as its settings say what it sees, and the cohorts it was given.
+
+    Parameters
+    ----------
+    cohorts
+        The cohorts, where somebody knows them already.
 
     Raises
     ------
@@ -80,15 +90,16 @@ def in_view(
     StoreError
         If the store is damaged.
     """
-    cohorts = None
-    if wants_peers(chosen):
+    if not wants_peers(chosen):
+        cohorts = None
+    else:
         if settings.scan.gaps != "calendar":
             raise ConfigError(
                 "peers are compared by the calendar", hint='set [scan] gaps = "calendar", or view = "own"'
             )
-        cohorts = cohorts_of(
-            snapshot, members_of(asset_list(settings, snapshot, known)), as_of=known.as_of, through=known.through
-        )
+        if cohorts is None:
+            members = members_of(asset_list(settings, snapshot, known))
+            cohorts = cohorts_of(snapshot, members, as_of=known.as_of, through=known.through)
     if isinstance(detector, ControlChart):
         return detector.with_cohorts(cohorts, settings.scan.skip_health), cohorts
     return (detector if cohorts is None else PeerView(detector, cohorts, chosen.peers)), cohorts

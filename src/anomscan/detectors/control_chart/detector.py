@@ -59,7 +59,7 @@ class ControlChart:
     @property
     def fingerprint(self) -> str:
         """A hash of the settings."""
-        facts = self.config.model_dump_json() + repr(self.skip_health)
+        facts = self.config.model_dump_json(exclude={"cutoff"}) + repr(self.skip_health)
         return "control-chart " + hashlib.sha256(facts.encode()).hexdigest()
 
     @property

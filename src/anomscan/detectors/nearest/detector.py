@@ -49,7 +49,7 @@ class NearestPast:
     @property
     def fingerprint(self) -> str:
         """A hash of the settings."""
-        return "nearest " + hashlib.sha256(self.config.model_dump_json().encode()).hexdigest()
+        return "nearest " + hashlib.sha256(self.config.model_dump_json(exclude={"cutoff"}).encode()).hexdigest()
 
     @property
     def trained_through(self) -> np.datetime64 | None:

@@ -1,0 +1,126 @@
+"""``anomscan compare``: which detector, which threshold."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from anomscan.cli.options import (
+    AsOfOption,
+    AssetOption,
+    FromOption,
+    OutputOption,
+    SourceOption,
+    ThroughOption,
+    ToOption,
+)
+from anomscan.cli.session import session_of
+from anomscan.errors import ConfigError, ExitCode
+
+
+def compare(
+    context: typer.Context,
+    asset: AssetOption = None,
+    source: SourceOption = None,
+    detector: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--detector", metavar="NAME", help="Detector to try; may be repeated. By default all that score here."
+        ),
+    ] = None,
+    view: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--view",
+            metavar="own|peers",
+            help="What it sees; may be repeated. By default both where no model is needed.",
+        ),
+    ] = None,
+    cutoff: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cutoff",
+            metavar="RULE:LEVEL",
+            help="Cut-off to try, such as threshold, mean-std:4, median-mad:6 or rank:1/1y; may be repeated.",
+        ),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            "--labels", metavar="CSV|ledger", help="Known bad spans (asset,from,to), or the labels in the ledger."
+        ),
+    ] = None,
+    alerts: Annotated[
+        float | None,
+        typer.Option("--alerts", metavar="N", help="How many incidents a week of the whole fleet you would look at."),
+    ] = None,
+    from_: FromOption = None,
+    to: ToOption = None,
+    as_of: AsOfOption = None,
+    through: ThroughOption = None,
+    output: OutputOption = None,
+    page: Annotated[
+        Path | None, typer.Option("--page", metavar="FILE.html", help="Write one self-contained page, too.")
+    ] = None,
+    format_: Annotated[
+        Literal["jsonl", "table"] | None,
+        typer.Option("--format", help="By default a table on a terminal, else JSON lines."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Default: the number of CPUs this process may use.")
+    ] = None,
+) -> int:
+    """Try detectors, views and cut-offs on the same history, side by side.
+
+    Each detector scores the history once; cut-offs are tried on the scores. With labels, each figure stands beside what
+    chance would give.
+    """
+    if output == "-":
+        output = None
+    if output is not None and format_ == "table":
+        raise ConfigError("a table goes to the terminal, a file holds JSON lines", hint="leave out -o or --format")
+    session = session_of(context)
+    loaded, console = session.load(), session.console
+
+    from anomscan.config import files_named
+    from anomscan.jobs.compare import Asked, compare
+    from anomscan.jobs.engines import Threads
+    from anomscan.jobs.job import Job
+    from anomscan.jobs.labels import LEDGER, read_labels
+    from anomscan.jobs.outputs import check_text_outputs, write_text
+    from anomscan.reports import comparisons
+    from anomscan.telemetry.cadence import Cadence
+
+    settings = loaded.settings
+    reads = files_named(loaded)
+    if labels is not None and labels != LEDGER:
+        reads.append(("the labels", Path(labels)))
+    check_text_outputs(settings, {"-o": output, "--page": page}, reads)
+    job = Job(
+        schema=comparisons.SCHEMA,
+        whole=False,
+        assets=asset or None,
+        source=source,
+        start=from_,
+        end=to,
+        as_of=as_of,
+        through=through,
+    )
+    asked = Asked(job=job, detectors=detector or (), views=view or (), cutoffs=cutoff or (), alerts=alerts)
+    known = None if labels is None else read_labels(settings, source, labels)
+    found = compare(settings, asked, known, Threads(workers), console)
+    cadence = Cadence.parse(settings.source(source)[1].cadence)
+    if output is not None:
+        write_text(output, "".join(comparisons.lines(found)))
+    elif format_ == "table" or (format_ is None and sys.stdout.isatty()):
+        console.table("", *comparisons.table(found), data=True)
+    else:
+        sys.stdout.writelines(comparisons.lines(found))
+    if page is not None:
+        write_text(page, comparisons.page(found, cadence, "Which detector, which cut-off"))
+    for sentence in comparisons.summary(found, cadence):
+        console.info(sentence)
+    return ExitCode.ASSETS_FAILED if any(row.failed for row in found.rows) else ExitCode.DONE

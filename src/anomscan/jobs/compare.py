@@ -1,0 +1,277 @@
+"""The use case behind ``compare``: detectors, views and cut-offs over the same history, side by side."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from anomscan.backtest.asset import AssetScan, Stretch
+from anomscan.backtest.fleet import Backtest
+from anomscan.backtest.rules import Rules
+from anomscan.backtest.verdicts import Verdict
+from anomscan.config import ControlChartSettings, Settings
+from anomscan.detectors.control_chart.thresholds import time_of
+from anomscan.errors import ConfigError, InputError, StoreError
+from anomscan.incidents.explained import Explained, explained
+from anomscan.incidents.joining import Joining
+from anomscan.incidents.ledger import SILENT_KINDS
+from anomscan.jobs.engines import Engine, Lost
+from anomscan.jobs.expecting import silent_after
+from anomscan.jobs.job import OWN_THRESHOLD, Job, Known
+from anomscan.jobs.scan import ScanConsole
+from anomscan.jobs.setups import Choice, CutoffChoice, Entrant, ScoredOnce, entrants
+from anomscan.jobs.views import asset_list
+from anomscan.judging.comparison import Comparison, Setup, compared
+from anomscan.judging.events import Known as Labels
+from anomscan.judging.found import Found, Judged, Span
+from anomscan.store.asset_list import members_of
+from anomscan.store.partitions import Cut, Partition
+from anomscan.store.snapshot import MOST_VALUES, Snapshot
+from anomscan.store.store import Store
+from anomscan.telemetry.names import FLEET
+
+#: The most samples of a partition, and the fewest; how many partitions a small fleet is cut into.
+_MOST_ROWS, _LEAST_ROWS, _PARTITIONS = 131_072, 8_192, 32
+_JUDGED = (int(Verdict.OK), int(Verdict.ANOMALOUS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is to be compared.
+
+    Parameters
+    ----------
+    job
+        Which assets and days of which source.
+    detectors, views, cutoffs
+        As :class:`anomscan.jobs.setups.Choice` has them.
+    alerts
+        How many incidents a week of the whole fleet somebody would look at; None if nobody says.
+    """
+
+    job: Job
+    detectors: Sequence[str] = ()
+    views: Sequence[str] = ()
+    cutoffs: Sequence[str] = ()
+    alerts: float | None = None
+
+
+@dataclass(slots=True)
+class Part:
+    """What was found about a part of the fleet.
+
+    Parameters
+    ----------
+    judged
+        By entrant and cut-off, the assets that could be judged.
+    failed
+        By entrant and cut-off, the assets that failed and why.
+    scoring_s, judging_s
+        CPU seconds by entrant, and by entrant and cut-off.
+    """
+
+    judged: defaultdict[tuple[int, int], list[Judged]] = field(default_factory=lambda: defaultdict(list))
+    failed: defaultdict[tuple[int, int], dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    scoring_s: defaultdict[int, float] = field(default_factory=lambda: defaultdict(float))
+    judging_s: defaultdict[tuple[int, int], float] = field(default_factory=lambda: defaultdict(float))
+
+    def add(self, other: Part) -> None:
+        """Take in another part."""
+        for key, assets in other.judged.items():
+            self.judged[key] += assets
+        for key, reasons in other.failed.items():
+            self.failed[key] |= reasons
+        for entrant, spent in other.scoring_s.items():
+            self.scoring_s[entrant] += spent
+        for key, spent in other.judging_s.items():
+            self.judging_s[key] += spent
+
+
+@dataclass(frozen=True, slots=True)
+class Comparing:
+    """Everything that decides what is found about a partition.
+
+    Parameters
+    ----------
+    snapshot, known
+        The telemetry, and how much of it exists.
+    tried
+        The set-ups.
+    stretch
+        The days that count.
+    joining
+        What makes one incident of several days.
+    labelled
+        The assets whose scores are kept.
+    """
+
+    snapshot: Snapshot
+    known: Known
+    tried: Sequence[Entrant]
+    stretch: Stretch
+    joining: Joining
+    labelled: frozenset[str]
+
+    def __call__(self, partition: Partition) -> Part:
+        """Score the assets of a partition once with each detector, and judge them with each cut-off.
+
+        Raises
+        ------
+        AnomscanError
+            If the store or a detector cannot be used.
+        """
+        series = self.snapshot.whole(partition, as_of=self.known.as_of)
+        if self.known.through is not None:
+            series = [known for each in series if len(known := each.through(self.known.through))]
+        part = Part()
+        for place, entrant in enumerate(self.tried):
+            detector = ScoredOnce(entrant.detector)
+            for at, (_, rules) in enumerate(entrant.cutoffs):
+                began, scored = time.thread_time(), detector.cpu_s
+                backtest = Backtest(detector, rules, self.stretch)
+                joining = replace(self.joining, shingle=rules.shingle)
+                for each in explained(backtest, backtest.scan(series), joining, entrant.cohorts):
+                    if isinstance(each.result, AssetScan):
+                        part.judged[place, at].append(judged(each, each.result, scores=each.asset in self.labelled))
+                    else:
+                        part.failed[place, at][each.asset] = str(each.result.error)
+                part.judging_s[place, at] += time.thread_time() - began - (detector.cpu_s - scored)
+            part.scoring_s[place] += detector.cpu_s
+        return part
+
+
+def judged(told: Explained, result: AssetScan, *, scores: bool) -> Judged:
+    """What a scan found about an asset, as far as others can be held against it.
+
+    Gaps are left out: they are the same whatever scores.
+    """
+    rows = result.rows.start + np.flatnonzero(np.isin(result.judged.verdict, _JUDGED))
+    at = result.series.timestamps
+    watched = Span(_micros(at[rows[0]]), _micros(at[rows[-1]])) if len(rows) else None
+    found = sorted(
+        (
+            Found(_instant(each.since), Span(_instant(each.first_flagged), _instant(each.last), each.kind))
+            for each in told.incidents
+            if each.kind not in SILENT_KINDS
+        ),
+        key=lambda each: each.flagged.start,
+    )
+    kept = (at[result.rows], result.score) if scores else (None, None)
+    return Judged(result.asset, watched, tuple(found), *kept)
+
+
+def compare(
+    settings: Settings, asked: Asked, labels: Labels | None, engine: Engine, console: ScanConsole
+) -> Comparison:
+    """Try all set-ups on the stored history.
+
+    Parameters
+    ----------
+    labels
+        What is known of the assets; None if nothing.
+
+    Raises
+    ------
+    ConfigError
+        If what was asked for makes no sense, or no set-up judges anything.
+    StoreError
+        If the store is damaged.
+    AnomscanError
+        If a detector cannot be used.
+    """
+    job, (source, source_settings) = asked.job, settings.source(asked.job.source)
+    snapshot = Store.open(settings.store.path).snapshot(source)
+    known, cadence = job.known(settings), snapshot.layout.cadence
+    cut = snapshot.cut(assets=job.assets, as_of=known.as_of)
+    if not len(cut):
+        raise StoreError("none of the assets is in the store", hint="fetch first, or name others with --asset")
+    _check_labels(labels, set(cut.assets))
+    shingle = settings.scan.shingle
+    steps = silent_after(source_settings, cadence)
+    joining = Joining(shingle, settings.incidents.close_after, steps, settings.scan.direction)
+    more = [] if asked.alerts is None else [_budget_of(asked.alerts, len(cut))]
+    choice = Choice(asked.detectors, asked.views, asked.cutoffs, more)
+    with entrants(settings, snapshot, known, console, choice) as tried:
+        labelled = frozenset() if labels is None else frozenset(labels.bad)
+        work = Comparing(snapshot, known, tried, job.stretch(settings), joining, labelled)
+        whole = done(work, cut, job, engine, console)
+        setups = list(_setups(tried, whole, cadence.step_us))
+    members = members_of(asset_list(settings, snapshot, known))
+    cohort = (lambda asset: FLEET) if members is None else members.get
+    return compared(setups, labels, cadence.step_us, cohort, slack=shingle, alerts=asked.alerts)
+
+
+def done(work: Comparing, cut: Cut, job: Job, engine: Engine, console: ScanConsole) -> Part:
+    """Do the work on all assets.
+
+    Raises
+    ------
+    AnomscanError
+        If the store or a detector cannot be used.
+    """
+    whole = Part()
+    most = min(_MOST_ROWS, MOST_VALUES // len(work.snapshot.layout.variables))
+    rows = min(max(cut.rows // _PARTITIONS, _LEAST_ROWS), max(most, 1))
+    parts = cut.single() if job.assets is not None else cut.partitions(rows)
+    with console.progress("comparing", len(cut)) as advance, engine:
+        for partition, result in engine.map(work, parts):
+            if isinstance(result, Lost):
+                raise StoreError(f"a part of the fleet was lost: {result.reason}")
+            whole.add(result)
+            advance(partition.assets)
+    return whole
+
+
+def _setups(tried: Sequence[Entrant], whole: Part, step_us: int) -> Iterator[Setup]:
+    for place, entrant in enumerate(tried):
+        trained = entrant.detector.trained_through
+        for at, (choice, rules) in enumerate(entrant.cutoffs):
+            yield Setup(
+                entrant.name,
+                entrant.view,
+                choice.text,
+                sorted(whole.judged[place, at], key=lambda each: each.asset),
+                failed=dict(sorted(whole.failed[place, at].items())),
+                samples_to_false=samples_to_false(entrant, choice, rules, step_us),
+                trained_through=None if trained is None else _micros(trained),
+                scoring_s=whole.scoring_s[place],
+                judging_s=whole.judging_s[place, at],
+            )
+
+
+def samples_to_false(entrant: Entrant, choice: CutoffChoice, rules: Rules, step_us: int) -> float | None:
+    """How many samples a set-up says there are to a false one; None if it does not say."""
+    if choice.rule == OWN_THRESHOLD and isinstance(entrant.settings, ControlChartSettings):
+        return time_of(entrant.settings.budget) / step_us
+    return rules.budget if choice.rule == "rank" else None
+
+
+def _budget_of(alerts: float, assets: int) -> CutoffChoice:
+    """The rank by which a fleet has so many false alerts a week."""
+    if not alerts > 0:
+        raise ConfigError("--alerts is how many incidents a week somebody looks at", hint="give more than 0")
+    return CutoffChoice("rank", f"1/{max(round(7 * assets / alerts), 1)}d")
+
+
+def _check_labels(labels: Labels | None, assets: set[str]) -> None:
+    if labels is None:
+        return
+    named = {*labels.bad, *labels.fine}
+    if not named & assets:
+        some = min(named)
+        raise InputError(
+            f"the labels name no asset that is compared: the first of theirs is '{some}'",
+            hint="check the ids, and --asset",
+        )
+
+
+def _micros(at: np.datetime64) -> int:
+    return int(at.astype("datetime64[us]").astype(np.int64))
+
+
+def _instant(text: str) -> int:
+    return _micros(np.datetime64(text.removesuffix("Z"), "us"))

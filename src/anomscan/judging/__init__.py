@@ -1,0 +1,1 @@
+"""How good findings are: against known bad spans, against chance, against each other. Pure NumPy."""
