@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from cli.conftest import CONFIG, DAY, START, example_rows
@@ -79,3 +81,60 @@ columns = { timestamp = "t", values = ["v"] }
     assert code == 2
     assert "last 366 days" in err
     assert "sources.service.history_days" in err
+
+
+EVERY_WAY = """
+[detectors.chart]
+kind = "control-chart"
+view = "own"
+[detectors.chart-peers]
+kind = "control-chart"
+view = "peers"
+peers = "ratio"
+[detectors.near]
+kind = "nearest"
+min_history = 20
+half_lives = [1.0]
+[detectors.near-peers]
+kind = "nearest"
+view = "peers"
+min_history = 20
+half_lives = [1.0]
+[detectors.rcf-peers]
+kind = "rcf"
+trees = 50
+sample_size = 64
+view = "peers"
+model = "models/peers.forest"
+"""
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("detector", ["rcf", "rcf-peers", "chart", "chart-peers", "near", "near-peers"])
+def test_a_value_that_no_measurement_gives_costs_its_day_alone_whatever_the_detector(place, detector):
+    """Its day has no score, and no other asset is the worse for it; several at once leave their peers without any."""
+    wild = {"a": {100: "1.8e38"}, "b": {100: "1.7e308", 80: "-3e39"}, "c": {105: "-1.7e308"}, "d": {100: "1e155"}}
+    rows = example_rows("abcdef", 140)
+    calm = [row[:] for row in rows]
+    for row in rows:
+        row[2] = wild.get(row[0], {}).get((row[1] - START).days, row[2])
+    verdicts = {}
+    for name, given in (("calm", calm), ("wild", rows)):
+        place.write("anomscan.toml", CONFIG + EVERY_WAY + f'[store]\npath = "{name}"\n')
+        place.telemetry(given)
+        place.good("fetch", "--from", "2016-01-01")
+        if name == "calm" and detector.startswith("rcf"):
+            place.good("train", "--detector", detector)
+        code, _, err = place("scan", "--all", "--detector", detector, "-o", f"{name}.jsonl", "--overwrite")
+        assert code == 0, err
+        assert "RuntimeWarning" not in err
+        lines = (place.folder / f"{name}.jsonl").read_text("utf-8").splitlines()
+        verdicts[name] = {each["asset"]: each for each in map(json.loads, lines)}
+    for asset, record in verdicts["wild"].items():
+        assert record["error"] is None
+        lost = record["verdicts"]["no-data"] - verdicts["calm"][asset]["verdicts"]["no-data"]
+        # The shingles of a forest hold three days; without three peers a day has no score against them.
+        most = (3 if detector.startswith("rcf") else 1) * (3 if detector.endswith("peers") else 2)
+        assert lost <= most, (asset, record["verdicts"])
+        assert asset not in wild or lost > 0
+    assert place("report", "wild.jsonl", "-o", "R")[0] == 0

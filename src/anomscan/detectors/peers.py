@@ -19,11 +19,11 @@ How = Literal["difference", "ratio"]
 
 def against_peers(series: Series, cohorts: Cohorts, how: How) -> Series:
     """The difference of a series to the median of its peers, or its ratio to it; NaN where they have none."""
-    others = cohorts.others(series)
+    own, others = series.measured().values, cohorts.others(series)
     if how == "difference":
-        return replace(series, values=series.values - others)
+        return replace(series, values=own - others)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = series.values / others
+        ratio = own / others
     return replace(series, values=np.where(np.isfinite(ratio), ratio, np.nan))
 
 

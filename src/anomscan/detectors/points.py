@@ -6,12 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from anomscan.errors import InputError, ModelError
-from anomscan.telemetry.series import Series
+from anomscan.telemetry.series import LARGEST, Series
 
 Floats32 = NDArray[np.float32]
-
-#: Half of the largest float32: the difference of two values within it cannot overflow.
-LARGEST = float(np.finfo(np.float32).max) / 2
 
 
 def beyond(series: Series, rows: slice) -> list[str]:

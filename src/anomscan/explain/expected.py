@@ -86,7 +86,7 @@ def _against(
 ) -> list[Expected]:
     """What is expected by the usual difference to a reference, (n, d) for each series; NaN where that is not known."""
     cadence = batch[0].cadence
-    differences = [series.values - reference for series, reference in zip(batch, references, strict=True)]
+    differences = [series.measured().values - reference for series, reference in zip(batch, references, strict=True)]
     lines = Lines.of(batch, differences, differences, normal)
     settings = Settings(_ANY, memory(cadence), FEWEST, None, Season.of(cadence).fewest)
     charted = lines.charted(settings, lines.usable)

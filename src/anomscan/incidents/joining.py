@@ -102,12 +102,13 @@ def _no_larger(one: Incident, common: Incident) -> bool:
 
 
 def _joined(result: AssetScan, explained: Expected, rules: Joining) -> list[Incident]:
+    result = replace(result, series=result.series.measured())
     series, rows = result.series, result.rows
     verdict = np.full(len(series), -1, np.int64)
     verdict[rows] = result.judged.verdict
     flagged = verdict == int(Verdict.ANOMALOUS)
     judged = np.isin(verdict, _JUDGED)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         deviation = (series.values - explained.expected) / explained.scale
     ill = _ill(flagged, deviation, rules.shingle)
     found = []

@@ -124,7 +124,7 @@ class Cohorts:
         name = self.cohort(series.asset)
         if name is None or name not in self.middles:
             return np.full(series.values.shape, np.nan)
-        return self.middles[name].others(series.timestamps, series.values)
+        return self.middles[name].others(series.timestamps, series.measured().values)
 
     def series(self, cadence: Cadence, variables: tuple[str, ...]) -> Iterator[Series]:
         """The median of each cohort as a series of its own, named ``cohort:NAME``, in order."""
@@ -146,8 +146,9 @@ def shared_variation(members: Sequence[Series], middles: Middles) -> float:
     """
     shares = []
     for series in members:
-        against = series.values - middles.others(series.timestamps, series.values)
-        for own, difference in zip(series.values.T, against.T, strict=True):
+        own_values = series.measured().values
+        against = own_values - middles.others(series.timestamps, own_values)
+        for own, difference in zip(own_values.T, against.T, strict=True):
             both = np.isfinite(difference)
             whole, left = _scatter(own[both]), _scatter(difference[both])
             if whole > 0:
@@ -165,5 +166,5 @@ def middles_of(batch: Iterable[Series]) -> Middles:
     timestamps = np.unique(np.concatenate([series.timestamps for series in members]))
     values = np.full((len(timestamps), len(members[0].variables), len(members)), np.nan)
     for place, series in enumerate(members):
-        values[np.searchsorted(timestamps, series.timestamps), :, place] = series.values
+        values[np.searchsorted(timestamps, series.timestamps), :, place] = series.measured().values
     return Middles.of(timestamps, values)

@@ -14,6 +14,9 @@ from anomscan.telemetry.cadence import Cadence
 Instants = NDArray[np.datetime64]
 Floats = NDArray[np.float64]
 
+#: Half of the largest float32: no measurement gives more, and the difference of two values within it cannot overflow.
+LARGEST = float(np.finfo(np.float32).max) / 2
+
 
 class LongGaps(NamedTuple):
     """How long gaps are shortened on a calendar, so that memory follows the samples, not the years between them.
@@ -116,6 +119,11 @@ class Series:
             health_codes=self.health_codes[:stop],
             arrived_at=None if self.arrived_at is None else self.arrived_at[:stop],
         )
+
+    def measured(self) -> Series:
+        """The same samples without the values beyond ``LARGEST``, which are NaN instead."""
+        wild = np.abs(self.values) > LARGEST
+        return replace(self, values=np.where(wild, np.nan, self.values)) if wild.any() else self
 
     def on_calendar(self, gaps: LongGaps | None = None) -> Series:
         """The series on its calendar from its first sample to its last.

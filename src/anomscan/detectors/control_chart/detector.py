@@ -75,7 +75,7 @@ class ControlChart:
         self, batch: Sequence[Series], shingle: int, rows: Sequence[slice] | None = None
     ) -> list[Scores | AnomscanError]:
         """Score all samples; see :meth:`anomscan.detectors.base.Detector.score`. The shingle plays no part."""
-        return [scores for part in _parts(batch) for scores in self._scored(part)]
+        return [scores for part in _parts([series.measured() for series in batch]) for scores in self._scored(part)]
 
     def contributions(self, series: Series, rows: NDArray[np.intp], shingle: int) -> Floats | None:
         """None: each variable is charted by itself, and the largest score counts."""

@@ -13,7 +13,6 @@ from anomscan.config import NearestSettings as Config
 from anomscan.detectors.base import Capabilities, Scores
 from anomscan.detectors.nearest.channels import FARTHEST, FARTHEST_OF_MANY, channels_of
 from anomscan.detectors.nearest.past import Past, matches
-from anomscan.detectors.points import LARGEST
 from anomscan.errors import AnomscanError
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.series import Floats, Series
@@ -69,7 +68,7 @@ class NearestPast:
 
     def _scored(self, series: Series) -> Scores:
         n, d = series.values.shape
-        values = np.where(np.abs(series.values) <= LARGEST, series.values, np.nan)
+        values = series.measured().values
         usable: NDArray[np.bool_] = np.asarray(np.isfinite(values).any(axis=1))
         trusted = self._trusted(usable, series.cadence)
         if trusted is None:
