@@ -15,6 +15,8 @@ from anomscan.cli.session import change_session
 #: For each command, its module in this package and its line in the program's help. The module's attribute of the
 #: command's name is its function or a group of commands.
 COMMANDS = {
+    "quick": ("quick", "Guess what a file holds, scan it with what suits it, and write a report."),
+    "init": ("init", "Guess what a file or database holds, and write anomscan.toml."),
     "fetch": ("fetch", "Bring telemetry from a source into the store."),
     "train": ("train", "Train a model on the exemplars in the store."),
     "scan": ("scan", "Judge each day of the stored history by what was known on it."),

@@ -95,6 +95,16 @@ class TerminalConsole:
         print(f"{seen(question)} [y/N] ", end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
+    def answer(self, question: str, choices: Sequence[str]) -> str:
+        """Ask a question on stderr; with choices, one of them by its number or as it is written."""
+        print(seen(question), file=sys.stderr)
+        for number, choice in enumerate(choices, 1):
+            print(f"  {number}  {seen(choice)}", file=sys.stderr)
+        print("> ", end="", file=sys.stderr, flush=True)
+        given = sys.stdin.readline().strip()
+        chosen = given.isdecimal() and 0 < int(given) <= len(choices)
+        return choices[int(given) - 1] if chosen else given
+
     def data(self, line: str) -> None:
         """Print a line of the result on stdout."""
         print(seen(line), flush=True)

@@ -121,6 +121,19 @@ def read_excel(path: Path, columns: Columns, notices: list[str], dialect: Dialec
                     yield from pieces_of(values, columns, partial(_place, path, lines))
 
 
+def sheets_of(path: Path, most: int, sheet: str | None = None) -> dict[str, list[_Cells]]:
+    """The first rows of each sheet, or of one, as their cells.
+
+    Raises
+    ------
+    InputError
+        The workbook cannot be read, or has no such sheet.
+    """
+    with _opened(path) as book:
+        names = book.sheet_names if sheet is None else [sheet]
+        return {name: [cells for _, cells in _rows(book, path, name, most)] for name in names}
+
+
 @dataclass(frozen=True, slots=True)
 class _Book:
     """A workbook that another process reads.

@@ -39,7 +39,7 @@ def columns_in(path: Path, dialect: Dialect = USUAL) -> list[str]:
     InputError
         Where the file is cut off, or cannot be read.
     """
-    return json_lines.columns_in(path) if _is_lines(path) else keys_of(_objects(path))
+    return keys_of(objects_in(path))
 
 
 def read_json(path: Path, columns: Columns, notices: list[str], dialect: Dialect = USUAL) -> Iterator[Piece | Reject]:
@@ -54,6 +54,17 @@ def read_json(path: Path, columns: Columns, notices: list[str], dialect: Dialect
         yield from json_lines.read_jsonl(path, columns, notices)
     else:
         yield from pieces_in(_objects(path), path, columns, "record")
+
+
+def objects_in(path: Path) -> Iterator[tuple[int, dict[str, Any] | Reject]]:
+    """Its objects with their numbers, from 1: of lines, or of a document; what is no object is a reject.
+
+    Raises
+    ------
+    InputError
+        Where the file is cut off, or cannot be read.
+    """
+    return json_lines.objects_in(path) if _is_lines(path) else _objects(path)
 
 
 def _is_lines(path: Path) -> bool:

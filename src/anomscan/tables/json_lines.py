@@ -30,7 +30,7 @@ def columns_in(path: Path, dialect: Dialect = USUAL) -> list[str]:
     InputError
         Where the file is cut off, or cannot be read.
     """
-    return keys_of(_objects(path))
+    return keys_of(objects_in(path))
 
 
 def read_jsonl(path: Path, columns: Columns, notices: list[str], dialect: Dialect = USUAL) -> Iterator[Piece | Reject]:
@@ -43,7 +43,7 @@ def read_jsonl(path: Path, columns: Columns, notices: list[str], dialect: Dialec
     InputError
         Naming the file, and the line where it is cut off.
     """
-    yield from pieces_in(_objects(path), path, columns, "line")
+    yield from pieces_in(objects_in(path), path, columns, "line")
 
 
 def keys_of(rows: Iterable[tuple[int, dict[str, Any] | Reject]]) -> list[str]:
@@ -109,8 +109,14 @@ def pieces_in(
         yield from pieces()
 
 
-def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any] | Reject]]:
-    """The lines that are not blank, with their numbers, from 1."""
+def objects_in(path: Path) -> Iterator[tuple[int, dict[str, Any] | Reject]]:
+    """The lines that are not blank, with their numbers, from 1; one that is no object is a reject.
+
+    Raises
+    ------
+    InputError
+        Where the file is cut off, or cannot be read.
+    """
     with opened(path) as raw:
         for number, line in enumerate(raw, 1):
             if not line.strip():

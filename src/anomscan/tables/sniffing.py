@@ -14,15 +14,15 @@ from anomscan.tables.dialects import Dialect
 from anomscan.tables.opening import opened
 from anomscan.tables.values import MISSING
 
-_HEAD_BYTES = 64 << 10
+HEAD_BYTES = 64 << 10
 #: So many lines may stand before the header.
 PREAMBLE = 50
 #: So many lines after it are looked at.
 ROWS = 200
-_DELIMITERS = (",", ";", "\t", "|")
+DELIMITERS = (",", ";", "\t", "|")
 _BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
-_LINE_ENDS = re.compile("\r\n|\n|\r")
+LINE_ENDS = re.compile("\r\n|\n|\r")
 _BRACKETED = re.compile(r"\[.*\]|\(.*\)")
 _UNSIGNED = re.compile(r"[+\-\N{MINUS SIGN}]?\s*(.*?)([eE][+-]?\d+)?\s*%?\s*-?")
 #: Digits in groups of three, and perhaps a decimal sign after them.
@@ -65,22 +65,22 @@ def sniffed(path: Path, said: Dialect, sought: Sought) -> Dialect:
         The file cannot be read.
     """
     with opened(path) as raw:
-        head = raw.read(_HEAD_BYTES)
-    encoding = said.encoding or _encoding(head)
+        head = raw.read(HEAD_BYTES)
+    encoding = said.encoding or encoding_of(head)
     found = replace(said, encoding=encoding, delimiter=said.delimiter or ",", decimal=said.decimal or ".")
     try:
         # The head may end within a character.
         text = codecs.getincrementaldecoder("utf-8-sig" if encoding == "utf-8" else encoding)().decode(head)
     except UnicodeDecodeError:
         return found
-    lines = _LINE_ENDS.split(text)
+    lines = LINE_ENDS.split(text)
     found = replace(found, old_line_ends="\r" in text and "\n" not in text)
-    if len(head) == _HEAD_BYTES:
+    if len(head) == HEAD_BYTES:
         lines.pop()  # it may be cut
-    delimiters = _DELIMITERS if said.delimiter is None else (said.delimiter,)
+    delimiters = DELIMITERS if said.delimiter is None else (said.delimiter,)
     for delimiter in delimiters:
         for number, line in enumerate(lines[:PREAMBLE], 1):
-            if number not in said.skip_rows and set(sought.names) <= set(_cells(line, delimiter)):
+            if number not in said.skip_rows and set(sought.names) <= set(cells_of(line, delimiter)):
                 return _beginning(replace(found, delimiter=delimiter), said, sought, lines, number)
     return _likely(found, said, lines, delimiters)
 
@@ -88,13 +88,13 @@ def sniffed(path: Path, said: Dialect, sought: Sought) -> Dialect:
 def _beginning(found: Dialect, said: Dialect, sought: Sought, lines: list[str], number: int) -> Dialect:
     """What the lines before the header, in line ``number``, and after it tell."""
     delimiter = found.delimiter or ","
-    before, header = lines[: number - 1], _cells(lines[number - 1], delimiter)
+    before, header = lines[: number - 1], cells_of(lines[number - 1], delimiter)
     if said.comment is None and any(line.startswith("#") for line in before):
         found = replace(found, comment="#")
     spaced = delimiter == " " or any(f'{delimiter} "' in line for line in lines[number - 1 : number + ROWS])
     comment = found.comment
     rows = [
-        (place, _cells(line, delimiter))
+        (place, cells_of(line, delimiter))
         for place, line in enumerate(lines[number : number + 2 * ROWS], number + 1)
         if line and place not in said.skip_rows and not (comment and line.startswith(comment))
     ][:ROWS]
@@ -198,7 +198,7 @@ def _chosen(
 def _likely(found: Dialect, said: Dialect, lines: list[str], delimiters: Sequence[str]) -> Dialect:
     """Where no line has the names: the line with the most cells, so that an error can tell them."""
     tried = [
-        (len(_cells(line, delimiter)), -number, delimiter)
+        (len(cells_of(line, delimiter)), -number, delimiter)
         for delimiter in delimiters
         for number, line in enumerate(lines[:PREAMBLE], 1)
         if number not in said.skip_rows
@@ -208,7 +208,8 @@ def _likely(found: Dialect, said: Dialect, lines: list[str], delimiters: Sequenc
     return replace(found, delimiter=delimiter if cells > 1 else found.delimiter, header_line=begins)
 
 
-def _encoding(head: bytes) -> str:
+def encoding_of(head: bytes) -> str:
+    """The encoding of a file, by its first bytes."""
     for bom, name in _BOMS.items():
         if head.startswith(bom):
             return name
@@ -223,7 +224,8 @@ def _encoding(head: bytes) -> str:
     return "utf-8"
 
 
-def _cells(line: str, delimiter: str) -> list[str]:
+def cells_of(line: str, delimiter: str) -> list[str]:
+    """The cells of a line without the blanks around them; none where it is no CSV."""
     try:
         return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])]
     except csv.Error:

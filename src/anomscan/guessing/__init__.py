@@ -1,0 +1,1 @@
+"""What a table of telemetry holds, guessed from its rows: layout, columns, times, cadence, and the detector for it."""
