@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomscan.detectors.base import Scores
-from anomscan.detectors.points import LARGEST
-from anomscan.telemetry.series import Floats, Series
+from anomscan.telemetry.series import LARGEST, Floats, Series
 from anomscan.telemetry.shingles import complete, shingles, shingles_at
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomscan.detectors.points import LARGEST, beyond
+from anomscan.detectors.points import beyond
 from anomscan.detectors.stretches import Fleet, StretchPoints, known, last_run
 from anomscan.errors import NoExemplarsError
 from anomscan.telemetry.robust import MAD_TO_STD
-from anomscan.telemetry.series import Floats, Series
+from anomscan.telemetry.series import LARGEST, Floats, Series
 from anomscan.wording import counted
 
 _FAR_OUT = "far from all others"

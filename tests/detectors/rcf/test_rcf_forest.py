@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stnp
 
-from anomscan.detectors.points import LARGEST
 from anomscan.detectors.rcf import Forest
 from anomscan.errors import ConfigError, InputError, ModelError
+from anomscan.telemetry.series import LARGEST
 
 pytestmark = pytest.mark.usefixtures("kernel")
 

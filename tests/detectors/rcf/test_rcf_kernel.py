@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as stnp
 
 from anomscan.detectors import kernel as kernels
-from anomscan.detectors.points import LARGEST
 from anomscan.detectors.rcf import Forest
 from anomscan.errors import ConfigError
+from anomscan.telemetry.series import LARGEST
 
 VALUES = st.one_of(st.sampled_from([-1.0, 0.0, -0.0, 0.5, 1.0]), st.floats(-LARGEST, LARGEST))
 

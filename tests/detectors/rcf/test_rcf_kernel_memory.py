@@ -28,7 +28,7 @@ from anomscan.detectors import kernel
 from anomscan.detectors.control_chart.chart import chart
 from anomscan.detectors.control_chart.settings import Settings
 from anomscan.detectors.control_chart.thresholds import Thresholds
-from anomscan.detectors.points import LARGEST
+from anomscan.telemetry.series import LARGEST
 from anomscan.detectors.rcf import Forest
 from anomscan.errors import ModelError
 from anomscan.telemetry.cadence import Cadence

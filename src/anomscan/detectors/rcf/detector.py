@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from anomscan.detectors.base import Capabilities, Scores
 from anomscan.detectors.batches import Points, apart, together
-from anomscan.detectors.points import LARGEST
 from anomscan.detectors.rcf.facts import load_trained
 from anomscan.detectors.rcf.forest import Forest
 from anomscan.detectors.rcf.severity import Severity
 from anomscan.errors import AnomscanError, ModelError
 from anomscan.telemetry.cadence import parse_instant
-from anomscan.telemetry.series import Floats, Series
+from anomscan.telemetry.series import LARGEST, Floats, Series
 from anomscan.telemetry.shingles import shingles_at, shingles_of
 
 

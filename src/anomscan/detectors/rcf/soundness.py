@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from anomscan.detectors.points import LARGEST
 from anomscan.detectors.rcf.trees import MOST_MASS, Trees
+from anomscan.telemetry.series import LARGEST
 
 
 def flaw(trees: Trees) -> str | None:
