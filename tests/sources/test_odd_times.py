@@ -52,7 +52,7 @@ def place(tmp_path: Path, files: Files) -> Place:
 
 
 def days(first: str, count: int) -> list[np.datetime64]:
-    return [np.datetime64(first, "D") + day for day in range(count)]
+    return [np.datetime64(first, "D") + np.timedelta64(day, "D") for day in range(count)]
 
 
 def test_samples_of_1970_are_told_of(place: Place) -> None:
