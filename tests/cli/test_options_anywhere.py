@@ -14,6 +14,7 @@ LEAVES = [
     ("scan", "--all"),
     ("detect", "--asset", "a"),
     ("compare",),
+    ("inject",),
     ("report",),
     ("models", "list"),
     ("models", "show", "rcf"),

@@ -22,6 +22,7 @@ COMMANDS = {
     "scan": ("scan", "Judge each day of the stored history by what was known on it."),
     "detect": ("detect", "Score an asset's stored history once, with one cut-off."),
     "compare": ("compare", "Try detectors, views and cut-offs on the same history, side by side."),
+    "inject": ("inject", "Put made-up faults into copies of calm history, and tell which of them would be caught."),
     "report": ("report", "Show the findings of a run: pages with charts, or a list."),
     "night": ("night", "Fetch, scan what is new, remember incidents, report: one command for each night."),
     "incidents": ("incidents", "List the incidents of the ledger, and write into it."),

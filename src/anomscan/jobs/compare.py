@@ -144,10 +144,15 @@ class Comparing:
         return part
 
 
-def judged(told: Explained, result: AssetScan, *, scores: bool) -> Judged:
+def judged(told: Explained, result: AssetScan, *, scores: bool, gaps: bool = False) -> Judged:
     """What a scan found about an asset, as far as others can be held against it.
 
-    Gaps are left out: they are the same whatever scores.
+    Parameters
+    ----------
+    scores
+        Whether its scores are kept.
+    gaps
+        Whether gaps are among its incidents: they are the same whatever scores.
     """
     rows = result.rows.start + np.flatnonzero(np.isin(result.judged.verdict, _JUDGED))
     at = result.series.timestamps
@@ -156,7 +161,7 @@ def judged(told: Explained, result: AssetScan, *, scores: bool) -> Judged:
         (
             Found(_instant(each.since), Span(_instant(each.first_flagged), _instant(each.last), each.kind))
             for each in told.incidents
-            if each.kind not in SILENT_KINDS
+            if gaps or each.kind not in SILENT_KINDS
         ),
         key=lambda each: each.flagged.start,
     )

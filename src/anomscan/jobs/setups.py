@@ -140,12 +140,15 @@ class Choice:
         By default a detector's threshold, else what ``[scan]`` says and three ranks.
     more
         Cut-offs beside the default ones.
+    configured
+        Whether the settings choose whatever is not named: the default detector, its view, its cut-off.
     """
 
     detectors: Sequence[str] = ()
     views: Sequence[str] = ()
     cutoffs: Sequence[str] = ()
     more: Sequence[CutoffChoice] = ()
+    configured: bool = False
 
 
 @contextmanager
@@ -161,13 +164,14 @@ def entrants(
     StoreError
         If the store is damaged.
     """
-    chosen = _named(settings, choice.detectors) if choice.detectors else _usable(settings, console)
+    names = choice.detectors or ((settings.detector(None)[0],) if choice.configured else ())
+    chosen = _named(settings, names) if names else _usable(settings, console)
     others = len(snapshot.cut(as_of=known.as_of)) > FEWEST_OTHERS and settings.scan.gaps == "calendar"
     cohorts: Cohorts | None = None
     found: list[Entrant] = []
     with ExitStack() as stack:
         for name, given in chosen:
-            for view in _views(given, choice.views, others=others):
+            for view in _views(given, choice, others=others):
                 own = given.model_copy(update={"view": view}) if hasattr(given, "view") else given
                 if view != "own" and cohorts is None and settings.scan.gaps == "calendar":
                     members = members_of(asset_list(settings, snapshot, known))
@@ -211,16 +215,16 @@ def _usable(settings: Settings, console: Console) -> list[tuple[str, DetectorSet
     return [*found, *_without_model(settings)]
 
 
-def _views(chosen: DetectorSettings, views: Sequence[str], *, others: bool) -> Sequence[str]:
+def _views(chosen: DetectorSettings, choice: Choice, *, others: bool) -> Sequence[str]:
     own = getattr(chosen, "view", None)
-    unknown = next((view for view in views if view not in _VIEWS), None)
+    unknown = next((view for view in choice.views if view not in _VIEWS), None)
     if unknown is not None:
         raise ConfigError(f"there is no view '{unknown}'", hint="choose own or peers")
     if own is None:
         return ("own",)
-    if views:
-        return tuple(dict.fromkeys(views))
-    if hasattr(chosen, "model"):
+    if choice.views:
+        return tuple(dict.fromkeys(choice.views))
+    if choice.configured or hasattr(chosen, "model"):
         return (own,)
     return ("own", "peers") if others else ("own",)
 
@@ -241,6 +245,9 @@ def _rules(
         default = [CutoffChoice(rule, scan.budget if rule == "rank" else f"{scan.sigma:g}")]
         default += [CutoffChoice("rank", _budget(samples * cadence.step_us)) for samples in _RARE]
         default += choice.more
+    if choice.configured:
+        yield default[0], default[0].rules(scan, cadence, detector)
+        return
     for each in dict.fromkeys(default):
         try:
             yield each, each.rules(scan, cadence, detector)

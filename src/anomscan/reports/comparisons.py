@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from anomscan.judging.comparison import Comparison, Figure, Row
+from anomscan.judging.comparison import Comparison, Row
+from anomscan.judging.intervals import Interval
 from anomscan.telemetry.cadence import Cadence
 from anomscan.wording import counted
 
@@ -28,7 +29,7 @@ def lines(comparison: Comparison) -> Iterator[str]:
                 for name, share in zip(names, row.agreement, strict=True)
                 if name != row.name
             }
-        yield json.dumps({"schema": SCHEMA, **_rounded(fields)}, allow_nan=False, ensure_ascii=False) + "\n"
+        yield json.dumps({"schema": SCHEMA, **rounded(fields)}, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def table(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
@@ -52,14 +53,14 @@ def _cells(row: Row, comparison: Comparison) -> tuple[object, ...]:
         return (
             *name,
             number(row.per_week.value),
-            between(row.per_week),
+            between(row.per_week.interval),
             number(_weekly(row, comparison)),
             kinds,
             str(row.common),
             percent(agreed(row)),
             spent,
         )
-    recall = (percent(row.recall.value), f"({between(row.recall, percent)})")
+    recall = (percent(row.recall.value), f"({between(row.recall.interval, percent)})")
     return (
         *name,
         number(row.per_week.value),
@@ -147,19 +148,19 @@ def percent(value: float | None) -> str:
     return _NONE if value is None else f"{value:.0%}"
 
 
-def between(figure: Figure, text: Any = number) -> str:
-    """The interval for people."""
-    return _NONE if figure.interval is None else f"{text(figure.interval[0])} to {text(figure.interval[1])}"
+def between(interval: Interval | None, text: Callable[[float], str] = number) -> str:
+    """An interval for people."""
+    return _NONE if interval is None else f"{text(interval[0])} to {text(interval[1])}"
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
     """The same with numbers of six digits, for CPU time and bootstrap carry no more."""
     if isinstance(value, float):
         return float(f"{value:.6g}")
     if isinstance(value, dict):
-        return {key: _rounded(each) for key, each in value.items()}
+        return {key: rounded(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(each) for each in value]
+        return [rounded(each) for each in value]
     return value
 
 

@@ -1,0 +1,100 @@
+"""``anomscan inject``: what a set-up would catch, and what it will miss."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from anomscan.cli.options import AsOfOption, AssetOption, OutputOption, SourceOption, ThroughOption
+from anomscan.cli.session import session_of
+from anomscan.errors import ConfigError, ExitCode
+from anomscan.wording import counted
+
+
+def inject(
+    context: typer.Context,
+    asset: AssetOption = None,
+    source: SourceOption = None,
+    detector: Annotated[
+        list[str] | None,
+        typer.Option("--detector", metavar="NAME", help="Detector to try; may be repeated. By default that of scan."),
+    ] = None,
+    view: Annotated[
+        list[str] | None,
+        typer.Option("--view", metavar="own|peers", help="What it sees; may be repeated. By default as it is set."),
+    ] = None,
+    cutoff: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cutoff",
+            metavar="RULE:LEVEL",
+            help="Cut-off to try, as for compare; may be repeated. By default as it is set.",
+        ),
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option("--fault", metavar="KIND", help="Kind of fault, such as jump or drift; may be repeated."),
+    ] = None,
+    trials: Annotated[
+        int, typer.Option(metavar="N", min=1, max=1000, help="How many faults of each kind and size.")
+    ] = 30,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Another one draws other places.")] = 0,
+    labels: Annotated[
+        str | None,
+        typer.Option("--labels", metavar="CSV|ledger", help="Known bad spans, where no fault is put; as for compare."),
+    ] = None,
+    as_of: AsOfOption = None,
+    through: ThroughOption = None,
+    output: OutputOption = None,
+    format_: Annotated[
+        Literal["jsonl", "table"] | None,
+        typer.Option("--format", help="By default a table on a terminal, else JSON lines."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Default: the number of CPUs this process may use.")
+    ] = None,
+) -> int:
+    """Put made-up faults into copies of calm history, and tell which of them would be caught.
+
+    Jumps, drifts, stuck values and others, of several sizes, in calm places of your own assets; the store stays as it
+    is. It tells how many are caught, how late, and the smallest that are caught nine times of ten.
+    """
+    if output == "-":
+        output = None
+    if output is not None and format_ == "table":
+        raise ConfigError("a table goes to the terminal, a file holds JSON lines", hint="leave out -o or --format")
+    session = session_of(context)
+    loaded, console = session.load(), session.console
+
+    from anomscan.config import files_named
+    from anomscan.jobs.engines import Threads
+    from anomscan.jobs.inject import inject
+    from anomscan.jobs.job import Job
+    from anomscan.jobs.labels import LEDGER, read_labels
+    from anomscan.jobs.outputs import check_text_outputs, write_text
+    from anomscan.jobs.setups import Choice
+    from anomscan.reports import injections
+
+    settings, reads = loaded.settings, files_named(loaded)
+    if labels is not None and labels != LEDGER:
+        reads.append(("the labels", Path(labels)))
+    check_text_outputs(settings, {"-o": output}, reads)
+    job = Job(schema=injections.SCHEMA, whole=False, assets=asset or None, source=source, as_of=as_of, through=through)
+    choice = Choice(detector or (), view or (), cutoff or (), configured=True)
+    known = None if labels is None else read_labels(settings, source, labels)
+    found = inject(settings, job, choice, known, Threads(workers), console, trials=trials, seed=seed, kinds=fault or ())
+    if output is not None:
+        write_text(output, "".join(injections.lines(found.setups, found.found)))
+    elif format_ == "table" or (format_ is None and sys.stdout.isatty()):
+        console.table("", injections.HEADERS, injections.rows(found.setups, found.found), data=True)
+    else:
+        sys.stdout.writelines(injections.lines(found.setups, found.found))
+    lacking = f"; {counted(found.unplaced, 'fault')} found no calm place" if found.unplaced else ""
+    console.info(f"made-up faults in copies of {counted(found.assets, 'asset')}, seed {seed}{lacking}")
+    for setup, each in zip(found.setups, found.found, strict=True):
+        for sentence in injections.words(setup, each):
+            console.info(sentence)
+    return ExitCode.DONE
