@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -99,14 +101,68 @@ def test_health_that_is_dropped_makes_no_revisions(grown):
     assert (found.health(118), found.health(119), found.health(120)) == ("Unknown", "Ok", None)
 
 
-def test_a_variable_that_is_left_out_is_refused(grown):
+def test_a_variable_that_is_left_out_makes_no_revisions(grown):
     grown.write("anomscan.toml", BOTH)
-    grown.good("fetch")
+    grown.good("fetch", "--from", str(START))
+    table(grown, 123)
     grown.write("anomscan.toml", CONFIG)
+    code, _, err = grown("fetch", "--from", str(START))
+    assert code == 0
+    assert "4 new, 0 revised, 242 unchanged" in err
+    assert "source 'fleet' no longer has temp" in err
+    found = series(grown)
+    assert (found.variables, len(found)) == (("prt7",), 123)
+    assert np.isfinite(found.values).all()
+    assert "no longer" not in grown("fetch")[2]
+    # It may come back; what was stored meanwhile has no value of it until it is fetched.
+    grown.write("anomscan.toml", BOTH)
+    table(grown, 124)
+    assert " 2 new, 0 revised" in grown("fetch", "--from", str(START + 123 * DAY))[2]
+    assert np.isnan(series(grown).values[:, 1]).tolist() == [False] * 121 + [True] * 2 + [False]
+    assert " 0 revised" in grown("fetch", "--from", str(START))[2]
+    assert (series(grown).values[:, 1] > 20).all()
+
+
+def test_variables_that_are_left_out_go_with_a_compaction(grown):
+    grown.write("anomscan.toml", BOTH)
+    grown.good("fetch", "--from", str(START))
+    grown.write("anomscan.toml", CONFIG)
+    table(grown, 122)
+    grown.good("fetch")
+    grown.good("train", "--detector", "rcf")
+    before = grown.good("scan", "--all", "--detector", "rcf")
+    Store.open(grown.folder / "anomscan-data").compact("fleet")
+    assert grown.good("scan", "--all", "--detector", "rcf") == before
+    assert " 0 new, 0 revised" in grown("fetch", "--from", str(START))[2]
+
+
+@pytest.mark.parametrize("values", ['["temp", "prt7"]', '["temp"]', '["hours", "temp", "prt7"]', '["hours", "temp"]'])
+def test_variables_in_another_order_make_no_revisions(grown, values):
+    grown.write("anomscan.toml", BOTH)
+    grown.good("fetch", "--from", str(START))
+    table(grown, 122)
+    lines = (grown.folder / "telemetry.csv").read_text().splitlines()
+    grown.write("telemetry.csv", "\n".join([f"{lines[0]},hours", *(f"{line},7" for line in lines[1:])]) + "\n")
+    grown.write("anomscan.toml", CONFIG.replace('["prt7"]', values))
+    code, _, err = grown("fetch")
+    assert code == 0
+    assert ", 0 revised" in err
+    found = series(grown)
+    assert list(found.variables) == json.loads(values)
+    assert found.values[121].tolist() == [
+        {"temp": 20 + calm(121), "prt7": calm(121), "hours": 7.0}[each] for each in found.variables
+    ]
+    first = dict(zip(found.variables, found.values[0].tolist(), strict=True))
+    assert first["temp"] == 20 + calm(0)
+    Store.open(grown.folder / "anomscan-data").compact("fleet")
+    assert np.array_equal(series(grown).values, found.values, equal_nan=True)
+
+
+def test_other_variables_altogether_are_another_source(grown):
+    grown.write("anomscan.toml", CONFIG.replace('["prt7"]', '["temp"]'))
     code, _, err = grown("fetch")
     assert code == 2
-    assert "is stored with variables prt7, temp, not prt7" in err
-    assert "variables can be added, but none left out or moved" in err
+    assert "is stored with variables prt7, not temp (give the source another name" in err
 
 
 def test_what_fills_a_variable_in_is_new_after_a_compaction_too(grown):

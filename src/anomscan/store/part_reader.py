@@ -31,6 +31,7 @@ class PartReader:
         self._edges: list[int] = []
         self._held: tuple[int, Block] | None = None
         self._absent: tuple[str, ...] = ()
+        self._columns: list[str] | None = None  # all
 
     @property
     def absent(self) -> tuple[str, ...]:
@@ -167,7 +168,7 @@ class PartReader:
         return block
 
     def _group(self, group: int) -> pa.Table:
-        table = self._open().read_row_group(group, use_threads=False)
+        table = self._open().read_row_group(group, columns=self._columns, use_threads=False)
         for variable in self._absent:
             table = table.append_column(value_column(variable), pa.nulls(len(table), pa.float64()))
         return table
@@ -194,22 +195,30 @@ class PartReader:
             data = self._file.metadata
             if data.num_rows != sum(self._part.rows):
                 raise pa.ArrowInvalid("another number of rows than the manifest says")
-            self._absent = _absent(self._file.schema_arrow, self._layout)
+            self._absent, self._columns = _columns(self._file.schema_arrow, self._layout)
             groups = (data.row_group(group).num_rows for group in range(data.num_row_groups))
             self._edges = list(accumulate(groups, initial=0))
         return self._file
 
 
-def _absent(has: pa.Schema, layout: Layout) -> tuple[str, ...]:
-    """The variables of a layout that a file has no column of; all other columns must be there."""
+def _columns(has: pa.Schema, layout: Layout) -> tuple[tuple[str, ...], list[str] | None]:
+    """The variables of a layout that a file has no column of, and the columns to read, None for all.
+
+    Variables that are not wanted any more are passed over; all other columns must be there.
+    """
     due = file_schema(layout)
     if has.equals(due):
-        return ()
+        return (), None
     absent = tuple(variable for variable in layout.variables if value_column(variable) not in has.names)
-    own = [field for field in due if field.name not in map(value_column, absent)]
-    if {field.name: field.type for field in own} != dict(zip(has.names, has.types, strict=True)):
+    own = {field.name: field.type for field in due if field.name not in map(value_column, absent)}
+    there = dict(zip(has.names, has.types, strict=True))
+    others = there.keys() - own.keys()
+    prefix = value_column("")
+    if any(there.get(name) != kind for name, kind in own.items()) or not all(
+        name.startswith(prefix) and there[name] == pa.float64() for name in others
+    ):
         raise pa.ArrowInvalid("other columns than the manifest says")
-    return absent
+    return absent, list(own) if others else None
 
 
 def read_parts(readers: Sequence[PartReader], first: int, stop: int, asset: str | None = None) -> Block | None:

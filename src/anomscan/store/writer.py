@@ -73,6 +73,9 @@ class StoreWriter:
         When the last commit arrived, datetime64[us], UTC; None before the first.
     added
         Variables that nothing is stored of; rows that are stored have no value of them.
+    left_out
+        Variables that are stored and not wanted any more: from the commit on nobody sees them, and the next compaction
+        removes them.
     gaps
         What ``commit`` found of gaps that are longer than the rest of an asset's history.
     """
@@ -86,6 +89,7 @@ class StoreWriter:
         self.arrived_before: np.datetime64 | None = None
         self.gaps = LongestGaps()
         self.added: tuple[str, ...] = ()
+        self.left_out: tuple[str, ...] = ()
         self._resources = ExitStack()
         self._manifest = Manifest(layout)
         self._held: list[pa.Table] = []
@@ -99,11 +103,11 @@ class StoreWriter:
             manifest = load(self._folder)
             if manifest is not None and not manifest.is_blank:
                 _check_layout(self._folder.name, manifest.layout, self._layout)
-                stored = set(manifest.layout.variables)
-                self.added = tuple(variable for variable in self._layout.variables if variable not in stored)
-                self._manifest = manifest
-                if self.added:
-                    self._manifest = replace(manifest, layout=self._layout, later=(*manifest.later, *self.added))
+                stored, wanted = manifest.layout.variables, self._layout.variables
+                self.added = tuple(variable for variable in wanted if variable not in stored)
+                self.left_out = tuple(variable for variable in stored if variable not in wanted)
+                later = dict.fromkeys(variable for variable in (*manifest.later, *self.added) if variable in wanted)
+                self._manifest = replace(manifest, layout=self._layout, later=tuple(later))
             clean(self._folder, manifest)
             last = last_arrival(self._folder, self._manifest)
             self.arrived_before = None if last is None else np.datetime64(last, "us")
@@ -279,19 +283,14 @@ def swap(folder: Path, before: Manifest, after: Manifest, roster: Roster) -> Man
 
 
 def _check_layout(source: str, stored: Layout, wanted: Layout) -> None:
-    """Refuse another cadence, and variables without all that are stored."""
+    """Refuse another cadence, and variables none of which is stored."""
     differences = []
     if stored.cadence.step_us != wanted.cadence.step_us:
         differences.append(f"cadence {stored.cadence.name}, not {wanted.cadence.name}")
-    kept = tuple(variable for variable in wanted.variables if variable in stored.variables)
-    hint = "give the source another name, or use another store path"
-    if kept != stored.variables:
-        names = [*stored.variables, *(name for name in wanted.variables if name not in stored.variables)]
-        listed = ", ".join(f'"{name}"' for name in names)
-        hint = f"write values = [{listed}]: variables can be added, but none left out or moved; else {hint}"
+    if not set(wanted.variables) & set(stored.variables):
         differences.append(f"variables {', '.join(stored.variables)}, not {', '.join(wanted.variables)}")
     if differences:
         raise StoreError(
             f"source '{source}' is stored with {' and '.join(differences)}",
-            hint=hint,
+            hint="give the source another name, or use another store path",
         )

@@ -168,6 +168,7 @@ def fetch_into(
         tally = writer.commit(keep_rejects, failed=followers(changes))
         told = warnings.clock_behind(now, writer.arrived_before, source.name, local(store.path) / source.name)
         told += warnings.variables_added(source.name, writer.added)
+        told += warnings.variables_left_out(source.name, writer.left_out)
     ends = store.last_timestamps(source.name)
     told += warnings.odd_times(stream.old, stream.ahead, writer.gaps, source)
     if tally.new:

@@ -59,6 +59,16 @@ def variables_added(source: str, names: Sequence[str]) -> list[str]:
     ]
 
 
+def variables_left_out(source: str, names: Sequence[str]) -> list[str]:
+    """A warning for variables that a source had before."""
+    if not names:
+        return []
+    return [
+        f"source '{source}' no longer has {', '.join(names)}: what is stored of it is not used any more, and goes "
+        "in time (models that know it must be trained again)"
+    ]
+
+
 def alike(assets: Iterable[str]) -> list[str]:
     """A warning for ids that differ in nothing but case or blanks: as a rule they are one asset."""
     groups: dict[str, list[str]] = {}
