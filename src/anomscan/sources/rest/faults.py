@@ -14,5 +14,9 @@ class RefusedError(AssetError):
     """The service refuses a call (403): for this asset, or for all of them."""
 
 
+class TooLongError(AssetError):
+    """The service has no answer for so long a stretch."""
+
+
 class StoppedError(Exception):
     """The run ended while a call was under way."""

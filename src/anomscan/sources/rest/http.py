@@ -25,7 +25,7 @@ from anomscan.config import RestSource
 from anomscan.errors import AssetError, ConfigError, ServiceError
 from anomscan.retrying import Clock, TransientError, retry_after
 from anomscan.sources.rest.connections import Connections, Watch
-from anomscan.sources.rest.faults import RefusedError, StoppedError, UnreachedError
+from anomscan.sources.rest.faults import RefusedError, StoppedError, TooLongError, UnreachedError
 from anomscan.sources.rest.urls import followed, has_parameter, shown_url, with_parameter
 from anomscan.sources.rest.words import is_about_length, words_of
 
@@ -202,6 +202,7 @@ class Http:
         said = self._said(response)
         hint = None
         if is_about_length(said):
+            kind = TooLongError
             hint = f"ask for a shorter stretch: lower sources.{self._name}.history_days, or give --days"
         elif kind is RefusedError:
             hint = self._key_hint

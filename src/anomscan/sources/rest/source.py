@@ -23,6 +23,7 @@ from anomscan.sources.rest.paging import Page, Paging
 from anomscan.sources.rest.paths import array_at
 from anomscan.sources.rest.records import Records, Taken, ids_of
 from anomscan.sources.rest.shapes import Shapes
+from anomscan.sources.rest.stretches import in_stretches
 from anomscan.sources.rest.urls import as_template, checked, filled, shown_url
 from anomscan.sources.rest.words import without
 from anomscan.tables.layouts import table_layout
@@ -208,7 +209,30 @@ class Rest:
     def _rows(self, asset: str, request: Request, run: RestFetch, once: bool) -> tuple[pa.Table, list[Reject]]:
         """All rows of an asset that were asked for, each once, and the rejects; runs in a thread of its own."""
         request = Request((asset,), request.since.get(asset, request.start), request.end)
-        url = filled(
+        url = self._url(asset, request)
+        tables = table_layout(self._settings.layout, self._settings.columns, self.layout)
+        records = Records(
+            asset, shown_url(url), self.layout, tables, self._times(), run.numbers, self._plausible, run.origins
+        )
+        calls = run.calls(self._shapes.find, once=once)
+
+        def page(here: str, number: int) -> Page[Taken]:
+            return calls.page(here, run.paging, lambda found: records.rows(found, number))
+
+        def pages(part: Request) -> list[Taken]:
+            return list(run.paging.walk(self._url(asset, part), page))
+
+        divides = all(bound in self._template for bound in ("{start}", "{end}"))
+        now = np.datetime64(int(self._clock.wall()), "s").astype("datetime64[us]")
+        first = now - np.timedelta64(self._settings.history_days, "D")
+        answers = in_stretches(request, pages, first, now) if divides else pages(request)
+        rows, rejects = records.whole(answers)
+        wanted = asked(rows, request)
+        run.saw(asset, rows, wanted)
+        return wanted, rejects
+
+    def _url(self, asset: str, request: Request) -> str:
+        return filled(
             self._template,
             asset,
             request,
@@ -219,19 +243,6 @@ class Rest:
             history_days=self._settings.history_days,
             now_s=self._clock.wall(),
         )
-        tables = table_layout(self._settings.layout, self._settings.columns, self.layout)
-        records = Records(
-            asset, shown_url(url), self.layout, tables, self._times(), run.numbers, self._plausible, run.origins
-        )
-        calls = run.calls(self._shapes.find, once=once)
-
-        def page(here: str, number: int) -> Page[Taken]:
-            return calls.page(here, run.paging, lambda found: records.rows(found, number))
-
-        rows, rejects = records.whole(list(run.paging.walk(url, page)))
-        wanted = asked(rows, request)
-        run.saw(asset, rows, wanted)
-        return wanted, rejects
 
     def _check_end(self, request: Request) -> None:
         """Refuse a request that ends before it begins, for want of a start."""
