@@ -218,7 +218,33 @@ def test_a_path_is_a_folder_unless_it_names_the_file(url, main, folder, key):
     assert target.url(target.prefix + target.main) == f"s3://b/{key}"
 
 
-@pytest.mark.parametrize("url", ["s3://", "s3:///x", "ftp://b/x", "https://b.s3.amazonaws.com/x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("s3://", "s3:///x", "ftp://b/x", "https://b.s3.amazonaws.com/x", "abfs://", "abfs://box/x"),
+        *("abfs://box@account/x", "abfs://box:secret@account.dfs.core.windows.net/x"),
+    ],
+)
 def test_a_place_that_is_none_is_refused(url):
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError) as caught:
         parse_target(url, "results.jsonl")
+    assert "secret" not in str(caught.value)
+
+
+def test_latest_leads_to_the_newest_pages(either):
+    url, bucket = either
+    for day, text in (("2026 11", "one"), ("2026-12", "two")):
+        said = []
+        target = parse_target(f"s3://{bucket}/r/{day}", "index.html", folder=True)
+        with staged(target, overwrite=False, say=said.append, latest=True) as path:
+            path.write_text(text)
+        assert said[-1] == f"s3://{bucket}/r/latest/index.html leads there"
+        page, kind = objects(url, bucket)["r/latest/index.html"]
+        assert f'url=../{day.replace(" ", "%20")}/index.html"'.encode() in page
+        assert kind == "text/html; charset=utf-8"
+
+
+@pytest.mark.parametrize("path", ["", "latest", "r/latest/"])
+def test_latest_is_not_the_folder_of_a_report(path):
+    with pytest.raises(ConfigError, match="has another name"):
+        _ = parse_target(f"s3://b/{path}", "index.html", folder=True).latest

@@ -50,10 +50,10 @@ AsOfOption = Annotated[
 OutputOption = Annotated[
     str | None,
     typer.Option(
-        "-o", "--output", metavar="FILE|-|URL", help="Where to write; - is standard output, s3://... publishes."
+        "-o", "--output", metavar="FILE|-|URL", help="Where to write; - is standard output, s3:// and abfs:// publish."
     ),
 ]
-OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is already at s3://...")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is already published there.")]
 ThroughOption = Annotated[
     str | None,
     typer.Option(

@@ -31,6 +31,9 @@ def report(
     ] = None,
     output: OutputOption = None,
     overwrite: OverwriteOption = False,
+    latest: Annotated[
+        bool, typer.Option("--latest", help="Published pages: let latest/, beside their folder, lead to them.")
+    ] = False,
     format_: Annotated[
         ReportFormat,
         typer.Option("--format", help="html writes a folder (-o, by default 'report'), the others one text."),
@@ -68,7 +71,10 @@ def report(
     images = None if charts == "none" else charts
     reads = [*files_named(loaded), *results_files(results)]
     main = _MAIN if format_ == "html" else FORMATS[format_].file
-    with output_file(output, main, session.console.info, overwrite=overwrite, folder=format_ == "html") as path:
+    opened = output_file(
+        output, main, session.console.info, overwrite=overwrite, folder=format_ == "html", latest=latest
+    )
+    with opened as path:
         if format_ != "html":
             write_list(loaded.settings, records, format_, path, reads)
         elif path is not None:

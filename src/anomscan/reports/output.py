@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from anomscan.errors import ConfigError
+
 
 def is_remote(output: str) -> bool:
     """Whether an output is in an object store rather than a local file.
@@ -18,7 +20,13 @@ def is_remote(output: str) -> bool:
 
 @contextmanager
 def output_file(
-    output: str | None, main: str, say: Callable[[str], None], *, overwrite: bool, folder: bool = False
+    output: str | None,
+    main: str,
+    say: Callable[[str], None],
+    *,
+    overwrite: bool,
+    folder: bool = False,
+    latest: bool = False,
 ) -> Iterator[Path | None]:
     """The path to write to.
 
@@ -34,6 +42,8 @@ def output_file(
         Whether objects at a URL may be overwritten; a local file always is.
     folder
         Whether ``output`` is a folder.
+    latest
+        Whether a page in ``latest/``, beside the folder at a URL, shall lead there.
 
     Yields
     ------
@@ -43,17 +53,19 @@ def output_file(
     Raises
     ------
     ConfigError
-        A URL that nothing can be published to.
+        A URL that nothing can be published to; ``latest`` without a URL of a folder.
     OutputError
         If it cannot be published.
     """
+    if latest and not (folder and output is not None and is_remote(output)):
+        raise ConfigError("--latest is for pages that are published", hint="name s3://... or abfs://... with -o")
     if output is None or output == "-":
         yield None
         return
     if is_remote(output):
         from anomscan.reports.publish import parse_target, staged
 
-        with staged(parse_target(output, main, folder=folder), overwrite=overwrite, say=say) as path:
+        with staged(parse_target(output, main, folder=folder), overwrite=overwrite, say=say, latest=latest) as path:
             yield path
         return
     yield Path(output) / main if folder else Path(output)

@@ -1,17 +1,20 @@
 """Publishing the files of a run to an object store, without overwriting unless that is asked for.
 
-A target is ``s3://BUCKET/PREFIX/`` or ``s3://BUCKET/KEY``. The data goes first and the file that a reader opens last:
-it becomes visible only after every other file. Two runs that publish to one place go through their files in the same
-order: the one that is refused its first file has written nothing.
+A target is ``s3://BUCKET/PREFIX/`` or ``s3://BUCKET/KEY``, or the like at ``abfs://CONTAINER@ACCOUNT...``. The data
+goes first and the file that a reader opens last: it becomes visible only after every other file. Two runs that publish
+to one place go through their files in the same order: the one that is refused its first file has written nothing.
 """
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import quote
 
 from anomscan.errors import ConfigError, OutputError
 from anomscan.storage.scratch import scratch_folder
@@ -28,6 +31,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
+_AZURE = r"[a-z0-9$-]+@[a-z0-9]+\.(dfs|blob)\.[a-z0-9.-]+"
 _SHOWN = 5
 
 
@@ -47,8 +51,15 @@ def _s3(bucket: str) -> ObjectStore:
     return Bucket(bucket)
 
 
+def _azure(place: str) -> ObjectStore:
+    from anomscan.reports.azure_blobs import Container
+
+    return Container(place)
+
+
 #: How to open the store of a target, by its scheme.
-_STORES: dict[str, Callable[[str], ObjectStore]] = {"s3": _s3}
+_STORES: dict[str, Callable[[str], ObjectStore]] = {"s3": _s3, "abfs": _azure}
+_PLACES = {"s3": "s3://BUCKET/PREFIX/", "abfs": "abfs://CONTAINER@ACCOUNT.dfs.core.windows.net/PREFIX/"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +69,7 @@ class Target:
     Parameters
     ----------
     scheme, container
-        Which store: ``s3`` and the bucket.
+        Which store: ``s3`` and the bucket, ``abfs`` and the container at its account.
     prefix
         What the keys begin with, with its slash; may be empty.
     main
@@ -73,6 +84,23 @@ class Target:
     def url(self, key: str) -> str:
         """The URL of the object with a key."""
         return f"{self.scheme}://{self.container}/{key}"
+
+    @property
+    def latest(self) -> str:
+        """The key of the page that leads to the newest report: ``latest/`` beside the report's folder.
+
+        Raises
+        ------
+        ConfigError
+            If that would be no other place.
+        """
+        above, _, folder = self.prefix.rstrip("/").rpartition("/")
+        if folder in ("", "latest"):
+            raise ConfigError(
+                "'latest/' is laid beside the folder of a report, which has another name",
+                hint=f"publish to {self.scheme}://.../reports/2026-11-28/",
+            )
+        return f"{above}/latest/{self.main}" if above else f"latest/{self.main}"
 
 
 def parse_target(url: str, main: str, *, folder: bool = False) -> Target:
@@ -104,8 +132,10 @@ def parse_target(url: str, main: str, *, folder: bool = False) -> Target:
     if scheme not in _STORES:
         known = ", ".join(f"{name}://" for name in _STORES)
         raise ConfigError(f"nothing can be published to '{scheme}://'", hint=f"name a local file, or {known}")
-    if not container:
-        raise ConfigError(f"'{url}' names no bucket", hint=f"write {scheme}://BUCKET/PREFIX/")
+    # What is out of place in an address of Azure may be a secret.
+    if not container or (scheme == "abfs" and not re.fullmatch(_AZURE, container)):
+        what = f"'{url}' names no bucket" if scheme == "s3" else "the address to publish to is not understood"
+        raise ConfigError(what, hint=f"write {_PLACES[scheme]}")
     above, _, last = path.rpartition("/")
     if not folder and last.endswith(Path(main).suffix) and last != Path(main).suffix:
         return Target(scheme, container, f"{above}/" if above else "", last)
@@ -114,7 +144,7 @@ def parse_target(url: str, main: str, *, folder: bool = False) -> Target:
 
 
 @contextmanager
-def staged(target: Target, *, overwrite: bool, say: Callable[[str], None]) -> Iterator[Path]:
+def staged(target: Target, *, overwrite: bool, say: Callable[[str], None], latest: bool = False) -> Iterator[Path]:
     """Collect files in a temporary folder and publish them when the block succeeds.
 
     Parameters
@@ -125,6 +155,8 @@ def staged(target: Target, *, overwrite: bool, say: Callable[[str], None]) -> It
         Whether objects that are there may be overwritten.
     say
         Told what was written.
+    latest
+        Whether a page in ``latest/``, beside the target's folder, shall lead to the main file from then on.
 
     Yields
     ------
@@ -132,9 +164,12 @@ def staged(target: Target, *, overwrite: bool, say: Callable[[str], None]) -> It
 
     Raises
     ------
+    ConfigError
+        If ``latest/`` would be the target itself.
     OutputError
         If it cannot be published: what was written until then, and where the files are kept, are named.
     """
+    pointer = target.latest if latest else None
     store = _STORES[target.scheme](target.container)
     main = target.prefix + target.main
     if store.check(main) and not overwrite:
@@ -146,6 +181,22 @@ def staged(target: Target, *, overwrite: bool, say: Callable[[str], None]) -> It
         except PublishError:
             scratch.kept = True  # the files are the user's from here on
             raise
+        if pointer is not None:
+            page = scratch.path / "latest.html"
+            page.write_text(_leading_to(target), "utf-8")
+            store.put(pointer, page, _TYPES[".html"], overwrite=True)
+            say(f"{target.url(pointer)} leads there")
+
+
+def _leading_to(target: Target) -> str:
+    """A page that opens a target's main file: one small object, so that readers meet the old report or the new one."""
+    folder = target.prefix.rstrip("/").rpartition("/")[2]
+    href = html.escape(f"../{quote(folder)}/{quote(target.main)}")
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>The latest report</title>\n'
+        f'<meta http-equiv="refresh" content="0; url={href}"></head>\n'
+        f'<body><p><a href="{href}">The latest report</a></p></body></html>\n'
+    )
 
 
 class PublishError(OutputError):

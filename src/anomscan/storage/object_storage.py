@@ -13,6 +13,7 @@ import base64
 import binascii
 import os
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from anomscan.errors import AnomscanError, ConfigError, ServiceError, StoreError
@@ -44,6 +45,47 @@ _BAD_CREDENTIALS = frozenset(
     }
 )
 _DENIED = frozenset({"ACCESS_DENIED", "AuthorizationFailure", "AuthorizationPermissionMismatch"})
+
+
+@dataclass(frozen=True, slots=True)
+class AzureAccess:
+    """How to reach a storage account of Azure.
+
+    Parameters
+    ----------
+    account, key, sas
+        The account's name, and its key or a shared access signature without its question mark; one of them is None.
+    scheme, authority
+        ``https`` and what follows the account's name; an emulator's host, which has the account in its paths.
+    by_path
+        Whether it is such an emulator.
+    """
+
+    account: str
+    key: str | None
+    sas: str | None
+    scheme: str
+    authority: str
+    by_path: bool
+
+    @property
+    def blob_endpoint(self) -> str:
+        """The address of the account's blobs."""
+        if self.by_path:
+            return f"{self.scheme}://{self.authority}/{self.account}"
+        return f"{self.scheme}://{self.account}.blob{self.authority}"
+
+
+def azure_access(url: str) -> tuple[str, AzureAccess]:
+    """The container that an ``abfs://`` URL names, and how to reach its account.
+
+    Raises
+    ------
+    ConfigError
+        The environment has no key to the account, or an invalid one.
+    """
+    parts = check_url(url)
+    return parts["container"], _azure_access(url, parts["account"], parts["domain"])
 
 
 def check_url(url: str) -> re.Match[str]:
@@ -127,29 +169,35 @@ def _s3() -> Any:
 def _abfs(url: str, account: str, domain: str) -> Any:
     from pyarrow.fs import AzureFileSystem
 
+    access = _azure_access(url, account, domain)
+    options: dict[str, Any] = {"account_key": access.key} if access.key else {"sas_token": f"?{access.sas}"}
+    for service in ("blob", "dfs"):
+        authority = access.authority if access.by_path else f".{service}{access.authority}"
+        options[f"{service}_storage_authority"] = authority
+        options[f"{service}_storage_scheme"] = access.scheme
+    return AzureFileSystem(account, **options)
+
+
+def _azure_access(url: str, account: str, domain: str) -> AzureAccess:
     pairs, match = _connection_string(account)
     own = os.environ if os.environ.get("AZURE_STORAGE_ACCOUNT", account) == account else {}
     key = own.get("AZURE_STORAGE_KEY") or pairs.get("AccountKey")
     sas = own.get("AZURE_STORAGE_SAS_TOKEN") or pairs.get("SharedAccessSignature")
-    options: dict[str, Any] = {}
     if key:
         _check_key(key)
-        options["account_key"] = key
     elif sas:
-        options["sas_token"] = f"?{sas.removeprefix('?')}"
         # An invalid one would become part of the address.
-        if not _SAS.fullmatch(options["sas_token"]):
+        if not _SAS.fullmatch(f"?{sas.removeprefix('?')}"):
             raise ConfigError("the shared access signature of the storage account is invalid", hint="copy it again")
     else:
         raise ConfigError(
             f"{url}: there is no key for the storage account",
             hint="set AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_CONNECTION_STRING",
         )
-    by_path = match is not None and match["path"].rstrip("/") == account  # as in emulators
-    for service in ("blob", "dfs"):
-        options[f"{service}_storage_authority"] = match["host"] if match and by_path else f".{service}{domain}"
-        options[f"{service}_storage_scheme"] = match["scheme"] if match and by_path else "https"
-    return AzureFileSystem(account, **options)
+    sas = sas.removeprefix("?") if sas and not key else None
+    if match is not None and match["path"].rstrip("/") == account:  # as in emulators
+        return AzureAccess(account, key, sas, match["scheme"], match["host"], by_path=True)
+    return AzureAccess(account, key, sas, "https", domain, by_path=False)
 
 
 def _connection_string(account: str) -> tuple[dict[str, str], re.Match[str] | None]:
