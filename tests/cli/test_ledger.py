@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
 
 import pytest
@@ -256,3 +257,46 @@ def test_a_snooze_that_ends_is_told_a_week_before(fleet):
     fleet.good("incidents", "snooze", id_, "--until", until, "--reason", "x", "--by", "ada")
     _, _, err = fleet(*SCAN, "--through", day(142), "--ledger")
     assert f"1 snooze ends within a week: {id_} on {until}" in err
+
+
+class Screen(io.TextIOWrapper):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def drawn(monkeypatch, place, encoding: str, *arguments: object) -> list[str]:
+    """What a terminal shows of the messages of a command."""
+    screen = Screen(io.BytesIO(), encoding, errors="replace")
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "xterm")
+    place(*arguments)
+    screen.flush()
+    return screen.buffer.getvalue().decode(encoding).splitlines()
+
+
+@pytest.mark.parametrize(("encoding", "mark"), [("utf-8", "▲"), ("ascii", "^")])
+def test_an_incident_is_drawn_on_a_terminal_and_nowhere_else(fleet, monkeypatch, encoding, mark):
+    night(fleet, 145)
+    (silent,) = (each for each in entries(fleet) if each["asset"] == "c")
+    shown = next(each for each in entries(fleet) if each["asset"] == "b" and each["state"] != "closed")
+    for each in (silent, shown):
+        _, _, err = fleet("incidents", "show", each["id"])
+        assert err == ""
+    lines = drawn(monkeypatch, fleet, encoding, "incidents", "show", shown["id"])
+    assert lines[0] == "prt7, a year about the incident, which is marked"
+    assert len(lines) == 8
+    assert max(map(len, lines[1:])) <= 60
+    assert set(lines[-1]) == {" ", mark}
+
+
+def test_a_scan_of_one_asset_draws_its_score_on_a_terminal(fleet, monkeypatch):
+    lines = drawn(monkeypatch, fleet, "ascii", "scan", "--asset", "b", "--format", "table")
+    title = "score of b, the last year, days above the cut-off marked"
+    (place,) = (place for place, line in enumerate(lines) if line.endswith(title))
+    assert lines[place + 7].strip(" ^") == ""
+    assert "^" in lines[place + 7]
+    lines = drawn(monkeypatch, fleet, "ascii", "scan", "--all", "--format", "table")
+    assert not any("score of" in line for line in lines)

@@ -17,6 +17,8 @@ from anomscan.wording import UNSEEN, counted, seen
 _LINE_S = 30.0
 #: Characters in a line where there is no terminal.
 _WIDTH = 200
+#: Characters of a chart at most.
+_CHART = 100
 
 
 class Advance(Protocol):
@@ -130,6 +132,17 @@ class TerminalConsole:
         lines = [*([seen(title)] if title else []), *draw([seen(column) for column in columns], shown, _width(stream))]
         stream.writelines(f"{line}\n" for line in [*lines, ""])
         stream.flush()
+
+    def draw(self, title: str, lines_of: Callable[[int, bool], Sequence[str]]) -> None:
+        """Draw on a terminal, and nowhere else; ``lines_of`` is given its width, and whether it has ASCII alone."""
+        if self.verbosity < 0 or self.json_lines or not sys.stderr.isatty():
+            return
+        from anomscan.incidents.sparkline import BLOCKS
+        from anomscan.incidents.terminal_chart import MARK
+
+        if lines := lines_of(min(_width(sys.stderr), _CHART), not self.can_draw(BLOCKS + MARK)):
+            sys.stderr.writelines(f"{line}\n" for line in [seen(title), *lines])
+            sys.stderr.flush()
 
     @contextmanager
     def progress(self, what: str, total: int | None, *, unit: str = "assets") -> Iterator[Advance]:

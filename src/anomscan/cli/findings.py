@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Literal
 
 from anomscan.cli.console import TerminalConsole
 from anomscan.incidents.sparkline import BLOCKS
+from anomscan.telemetry.names import PREFIX
 from anomscan.wording import counted, listed
 
 if TYPE_CHECKING:
     from anomscan.jobs.tally import Tally
     from anomscan.reports.results import EncodedRecord
+
+_YEAR_US = 365 * 86_400_000_000
 
 
 def show_records(
@@ -96,7 +99,9 @@ def _anomalies(console: TerminalConsole, results: Iterable[EncodedRecord], unit:
 
     columns = ("asset", "timestamp", "values", "health", "score", "severity", "cutoff", "sigma", "contributions")
     rows = []
+    drawn: list[EncodedRecord] = []
     for each in results:
+        drawn = [*drawn, each] if len(drawn) < 2 and not each.asset.startswith(PREFIX) else drawn
         (record,) = read_records([each.line.decode()])
         for anomaly, severity in zip(record.anomalies, each.severities, strict=True):
             rows.append(
@@ -113,3 +118,18 @@ def _anomalies(console: TerminalConsole, results: Iterable[EncodedRecord], unit:
                 )
             )
     console.table(f"anomalous {unit}", columns, rows, data=True)
+    if len(drawn) == 1:
+        _draw_score(console, drawn[0], unit)
+
+
+def _draw_score(console: TerminalConsole, each: EncodedRecord, unit: str) -> None:
+    """The score of one asset's last year, on a terminal."""
+    from anomscan.incidents.terminal_chart import chart
+
+    days = each.judged
+    if len(days):
+        days = days[days["timestamp"] > days["timestamp"][-1] - _YEAR_US]
+    console.draw(
+        f"score of {each.asset}, the last year, {unit} above the cut-off marked",
+        lambda width, plain: chart(days["score"], days["score"] > days["cutoff"], width, plain=plain),
+    )

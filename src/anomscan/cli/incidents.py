@@ -110,6 +110,7 @@ def show(context: typer.Context, incident: IdArgument, as_json: JsonOption = Fal
         for each in (value if isinstance(value, list) else [value])
     ]
     session.console.table("", ("", "value"), rows, data=True)
+    _draw(session, entry)
     return ExitCode.DONE
 
 
@@ -208,6 +209,22 @@ def rebuild(
     job = Job(schema=SCAN_SCHEMA, whole=False, assets=None, source=source, detector=detector)
     session.console.info(made_anew(settings, job, Threads(workers), session.console))
     return ExitCode.DONE
+
+
+def _draw(session: Session, entry: Entry) -> None:
+    """The values about an incident, on a terminal."""
+    if not sys.stderr.isatty():
+        return
+    from anomscan.incidents.terminal_chart import chart
+    from anomscan.jobs.incidents import course
+
+    found = course(session.load().settings, entry)
+    if found is not None:
+        variable, values, inside = found
+        session.console.draw(
+            f"{variable}, a year about the incident, which is marked",
+            lambda width, plain: chart(values, inside, width, plain=plain),
+        )
 
 
 def _write(context: typer.Context, ids: list[str], change: Callable[[Entry], Entry], done: str) -> int:

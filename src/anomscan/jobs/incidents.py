@@ -9,14 +9,16 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic_core import to_json
 
 from anomscan.config import Settings
-from anomscan.errors import ConfigError
+from anomscan.errors import AssetError, ConfigError, StoreError
 from anomscan.incidents.ledger import STATES, Entry
 from anomscan.incidents.ledger_file import LedgerFile
 from anomscan.incidents.people import find
 from anomscan.telemetry.cadence import parse_duration
+from anomscan.telemetry.series import Floats
 
 if TYPE_CHECKING:
     from anomscan.jobs.engines import Engine
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 #: How long to wait for another that writes the ledger, in seconds.
 WAIT_S = 60.0
+#: What of an asset's history is drawn about an incident, unless it has more samples than that.
+_YEAR, _MONTH, _MOST = np.timedelta64(365, "D"), np.timedelta64(30, "D"), 1_000_000
 _RANK = {state: place for place, state in enumerate(STATES)}
 
 
@@ -142,6 +146,39 @@ def shown(settings: Settings, text: str) -> Entry:
         If there is none, or there are several.
     """
     return find(LedgerFile(settings.incidents.path).read(), text)
+
+
+def course(settings: Settings, entry: Entry) -> tuple[str, Floats, NDArray[np.bool_]] | None:
+    """The values about an incident: a year of them, until a month after its last day, or until now.
+
+    Returns
+    -------
+    The variable that is farthest off; (n,) its values on the grid of its cadence, NaN where there is none; (n,) which
+    of them lie in the incident. None where the store has no values of the asset.
+    """
+    from anomscan.store.store import Store
+
+    try:
+        series = Store.open(settings.store.path).read(entry.source, entry.asset)
+    except (AssetError, StoreError, ConfigError):
+        return None
+    ends = [np.datetime64(at.removesuffix("Z"), "us") for spell in entry.spells for at in (spell.since, spell.last)]
+    end = min(series.timestamps[-1], ends[-1] + _MONTH) if len(series) else ends[-1]
+    kept = (series.timestamps > end - _YEAR) & (series.timestamps <= end)
+    step = series.cadence.step
+    if not kept.any() or _YEAR // step > _MOST:
+        return None
+    variable = max(entry.deviation, key=lambda name: abs(entry.deviation[name]), default=series.variables[0])
+    column = series.variables.index(variable) if variable in series.variables else 0
+    times = series.timestamps[kept]
+    places = ((times - times[0]) // step).astype(np.int64)
+    values = np.full(int((end - times[0]) // step) + 1, np.nan)
+    values[places] = series.values[kept, column]
+    grid = times[0] + np.arange(len(values)) * step
+    inside = np.zeros(len(grid), bool)
+    for since, last in zip(ends[::2], ends[1::2], strict=True):
+        inside |= (grid >= since) & (grid <= last)
+    return series.variables[column], values, inside
 
 
 def write(settings: Settings, ids: Sequence[str], change: Callable[[Entry], Entry]) -> list[Entry]:
