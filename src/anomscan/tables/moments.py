@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from anomscan.errors import InputError
+from anomscan.tables.pattern_hints import pattern_hint
 from anomscan.tables.zones import FIRST, LAST, Moments, datetimes
 from anomscan.telemetry import arrow
 from anomscan.telemetry.cadence import instant_text
@@ -52,9 +53,7 @@ def from_iso(texts: pa.Array, where: Where) -> Read:
     wrong = ~match(texts, _ISO)
     if wrong.any():
         first = texts[int(np.argmax(wrong))].as_py()
-        hint = "write 2017-01-31 or 2017-01-31T06:00:00Z, or set timestamp_format"
-        if re.fullmatch(NUMBER, first):
-            hint = number_hint(first)
+        hint = number_hint(first) if re.fullmatch(NUMBER, first) else pattern_hint(first)
         refuse(wrong, texts, where, "is not a timestamp", hint=hint)
     aware = match(texts, _AWARE)
     if not aware.any():
