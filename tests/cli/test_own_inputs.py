@@ -221,7 +221,6 @@ def test_other_names_that_are_too_long(fetched):
 PLANTED = [
     "r.jsonl.run.json",
     "r.jsonl.scores.parquet",
-    "pages/plotly.min.js",
     "pages/charts/{page}",
     "anomscan-data/fleet/batch-000002.parquet",
     "anomscan-data/fleet/roster/roster-000002.parquet",
@@ -233,7 +232,7 @@ def test_a_planted_link_has_nothing_overwritten(fetched):
     (fetched.folder / "pages" / "charts").mkdir(parents=True)
     page = f"{chart_stem('a')}.html"
     for number, name in enumerate(PLANTED):
-        fetched.write(f"precious-{number}", "plotly.js v")
+        fetched.write(f"precious-{number}", "precious")
         link = fetched.folder / name.format(page=page)
         link.unlink(missing_ok=True)
         link.symlink_to(fetched.folder / f"precious-{number}")
@@ -242,5 +241,5 @@ def test_a_planted_link_has_nothing_overwritten(fetched):
     assert fetched("scan", "--all", "-o", "r.jsonl")[0] == 4
     fetched.good("report", "r.jsonl", "-o", "pages")
     for number, name in enumerate(PLANTED):
-        assert (fetched.folder / f"precious-{number}").read_text() == "plotly.js v"
+        assert (fetched.folder / f"precious-{number}").read_text() == "precious"
         assert not (fetched.folder / name.format(page=page)).is_symlink()

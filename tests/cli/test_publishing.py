@@ -72,7 +72,6 @@ def test_detect_and_report_publish_too(fetched, bucket):
     pages = {key: s3.head_object(Bucket=name, Key=key)["ContentType"] for key in keys(s3, name)}
     assert pages["a.jsonl"] == "application/x-ndjson"
     assert pages["pages/index.html"] == "text/html; charset=utf-8"
-    assert pages["pages/plotly.min.js"] == "text/javascript; charset=utf-8"
     assert sum(key.startswith("pages/charts/a-") and key.endswith(".html") for key in pages) == 1
     assert f"s3://{name}/pages/index.html" in err
     code, _, err = fetched("report", "results.jsonl", "-o", f"s3://{name}/pages")

@@ -1,13 +1,7 @@
-import itertools
-import json
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from anomscan.incidents.incident import Incident
 from anomscan.reports.chartdata import chart_data
-from anomscan.reports.charts import asset_chart
 from anomscan.reports.records import SCAN_SCHEMA, VERDICTS, Anomaly, Record
 from anomscan.reports.scores import ScoreTable
 from anomscan.telemetry.cadence import Cadence
@@ -42,18 +36,6 @@ def record(**changes: object) -> Record:
         "error": None,
     }
     return Record(**{**fields, **changes})
-
-
-def incident(**changes: object) -> Incident:
-    dropped = Incident(
-        *(None, "dropped", "2017-01-03", "2017-01-04", "2017-01-05", False, 2, None),
-        *({}, {}, {}, {}, (("<i>", 1.0),), None),
-    )
-    return replace(dropped, **changes)
-
-
-def named(figure, name: str) -> list:
-    return [trace for trace in figure.data if trace.name == name]
 
 
 def test_a_line_breaks_where_samples_are_missing() -> None:
@@ -102,88 +84,3 @@ def test_a_run_without_data_reaches_through_a_long_gap_of_which_the_file_lists_t
     assert [(str(run.start)[:10], str(run.end)[:10]) for run in runs["no-data"]] == [("2017-01-04", "2019-06-19")]
     runs = chart_data(None, scores([900], ["ok"]), record(verdicts={"ok": 1, "no-data": 900})).runs
     assert [str(run.start)[:10] for run in runs["no-data"]] == ["2017-01-01"]
-
-
-def test_the_chart_has_a_panel_a_variable_and_one_time_axis() -> None:
-    figure = asset_chart(series([0, 1, 2, 3], ("u", "v")), scores([1, 2, 3], ["ok", "ok", "anomalous"]), record())
-    assert {trace.yaxis for trace in figure.data} >= {"y", "y2", "y3"}
-    assert {trace.xaxis or "x" for trace in figure.data} == {"x"}
-    assert [note.text for note in figure.layout.annotations] == ["<b>u</b>", "<b>v</b>", "<b>score and cut-off</b>"]
-    domains = [figure.layout[axis].domain for axis in ("yaxis3", "yaxis2", "yaxis")]
-    assert all(below[1] < above[0] for below, above in itertools.pairwise(domains))
-
-
-def test_a_span_is_shaded_with_both_its_ends() -> None:
-    (shape,) = asset_chart(series([0, 1]), None, record()).layout.shapes
-    assert (shape.x0, shape.x1) == ("2017-01-02T12:00:00.000000", "2017-01-04T12:00:00.000000")
-
-
-def test_an_anomaly_tells_on_hover_what_is_known_without_markup_of_its_own() -> None:
-    figure = asset_chart(series([0, 1]), None, record())
-    (text,) = next(trace.text for trace in named(figure, "anomalous") if trace.text is not None)
-    for part in ("&lt;b&gt;Bad&lt;/b&gt;", "5.12 sigma", "score 4", "prt7 contributes 75%", "&lt;i&gt;", "training"):
-        assert part in text
-
-
-def test_without_series_and_scores_the_anomalies_still_stand() -> None:
-    figure = asset_chart(None, None, record())
-    marks = named(figure, "anomalous")
-    assert [list(trace.y) for trace in marks] == [[3.0], [4.0]]
-    assert [list(trace.y) for trace in named(figure, "cut-off")] == [[2.5]]
-    assert not named(figure, "score")
-
-
-def test_what_was_expected_lies_under_the_values_of_its_variable() -> None:
-    table = scores([1, 2, 3], ["ok"] * 3)
-    levels = {"expected_v": 2.0, "low_v": 1.0, "high_v": 3.0, "median_v": 2.5, "test": 1.0, "expected_u": np.nan}
-    table = replace(table, columns={name: np.full(3, level) for name, level in levels.items()})
-    figure = asset_chart(series([0, 1, 2, 3], ("u", "v")), table, record())
-    under = [(trace.name, trace.y[0]) for trace in figure.data if trace.yaxis == "y2" and trace.mode == "lines"]
-    assert under == [("band", 1.0), ("band", 3.0), ("cohort median", 2.5), ("expected", 2.0), ("v", 100.0)]
-    low, high = named(figure, "band")
-    assert (low.fill, high.fill) == (None, "tonexty")
-    assert sorted(trace.name for trace in figure.data if trace.showlegend and trace.yaxis == "y2") == [
-        "band",
-        "cohort median",
-        "expected",
-    ]
-
-
-def test_incidents_are_marked_where_they_began_and_ended() -> None:
-    found = [incident(), incident(since="2016-12-20", last="2017-01-09", open=True)]
-    figure = asset_chart(series([0, 1, 2, 3]), None, record(incidents=found))
-    (since,), (last,) = named(figure, "since"), named(figure, "last")
-    assert list(since.x) == ["2017-01-03", "2016-12-20"]
-    assert list(last.x) == ["2017-01-05", "2017-01-09"]
-    assert list(last.text) == ["over", "still so"]
-    assert since.text[0].startswith("dropped: ")
-    assert "<i>" not in "".join(since.text)
-    lines = [(shape.x0[:10], shape.line.dash) for shape in figure.layout.shapes if shape.type == "line"]
-    assert lines == [("2017-01-03", "solid"), ("2017-01-05", "dot"), ("2016-12-20", "solid"), ("2017-01-09", "dot")]
-    assert figure.layout.xaxis.range[0] < "2016-12-20"
-    many = asset_chart(None, None, record(incidents=[incident()] * 61))
-    assert not [shape for shape in many.layout.shapes if shape.type == "line"]
-
-
-def test_the_score_panel_shows_when_the_cut_off_was_inflated() -> None:
-    table = replace(scores([1, 2, 3, 4], ["ok"] * 4), cutoff=np.array([1.0, 2.5, 2.5, 1.5]))
-    figure = asset_chart(series([0, 1]), table, record())
-    (shape,) = (shape for shape in figure.layout.shapes if shape.yref == "y2 domain")
-    assert (shape.x0[:13], shape.x1[:13]) == ("2017-01-02T12", "2017-01-04T12")
-    assert len(named(figure, "hardly watched")) == 1
-    assert not named(asset_chart(series([0, 1]), scores([1, 2], ["ok"] * 2), record()), "hardly watched")
-
-
-def test_a_series_of_nan_draws() -> None:
-    nothing = series([0, 1])
-    nothing.values[:] = np.nan
-    assert "NaN" not in asset_chart(nothing, None, record()).to_json()
-
-
-def test_three_years_of_ten_minutes_stay_a_small_page() -> None:
-    days = np.arange(157_824)
-    long = Series("a", Cadence.parse("10min"), ("u", "v"), START + days * np.timedelta64(10, "m"),
-                  np.random.default_rng(0).normal(size=(len(days), 2)))  # fmt: skip
-    text = asset_chart(long, None, record()).to_json()
-    assert len(text) < 2_500_000
-    assert json.loads(text)["data"][0]["dx"] == 600_000

@@ -71,15 +71,22 @@ class Page(HTMLParser):
         self.links: list[str] = []
         self.sources: list[str] = []
         self.scripts: list[str] = []
+        self.ids: set[str] = set()
         self.text = ""
         self._within = ""
         self.feed(path.read_text("utf-8"))
         self.close()
 
+    @property
+    def views(self) -> set[str]:
+        """The assets that it holds the views of."""
+        return {name.removeprefix("v-") for name in self.ids if name.startswith("v-")}
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._within = tag
         self.tags.add(tag)
         self.attributes.update(name for name, _ in attrs)
+        self.ids.update(value or "" for name, value in attrs if name == "id")
         self.links.extend(value or "" for name, value in attrs if name == "href")
         self.sources.extend(value or "" for name, value in attrs if name == "src")
 
@@ -89,7 +96,7 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._within == "script":
             self.scripts.append(data)
-        else:
+        elif self._within != "style":
             self.text += f"{data} "
 
 
@@ -106,8 +113,8 @@ def test_no_tag_or_attribute_comes_from_data(tmp_path: Path) -> None:
             assert page.attributes == like.attributes
             assert len(page.scripts) == len(like.scripts)
             assert nasty in page.text
-        figure = json.loads(pages[1].scripts[0])
-        assert figure["layout"]["shapes"]
+        drawing = json.loads(pages[1].scripts[0])
+        assert (drawing["asset"], drawing["panels"][0]["title"], len(drawing["marks"])) == (nasty, "prt7", 1)
         own = [link for page in pages for link in page.links if link.startswith("https:")]
         assert [unquote(link.removeprefix("https://example.com/assets/").removesuffix("?a=1&b=2")) for link in own] == [
             nasty,
@@ -125,24 +132,32 @@ def test_pages_load_nothing_from_elsewhere_and_their_links_lead_somewhere(tmp_pa
         assert "@import" not in path.read_text("utf-8")
         assert "url(" not in path.read_text("utf-8")
         for link in page.links + page.sources:
-            assert (path.parent / link).is_file()
-    assert (tmp_path / "plotly.min.js").stat().st_size > 1_000_000
+            if link.startswith("#asset="):
+                assert chart_stem(link.removeprefix("#asset=")) in page.views
+            elif link.startswith("#"):
+                assert link[1:] in {"", *page.ids}
+            else:
+                assert (path.parent / link).is_file()
 
 
 def test_the_index_counts_ranks_and_names_the_failed(tmp_path: Path) -> None:
-    worst = replace(found("worst"), anomalies=[replace(found("x").anomalies[0], sigma=9.0)])
+    worst = replace(found("worst"), anomalies=[replace(found("x").anomalies[0], score=9.0)])
     unknown = replace(found("unknown"), anomalies=[replace(found("x").anomalies[0], sigma=None)])
     facts = {"version": "1", "scan": {"window": 366, "shingle": 7, "sigma": 4.0, "baseline": "include-newest"}}
     files = write(
         tmp_path, found("a"), failed("f", "no column"), quiet("q1"), quiet("q2"), unknown, worst, run_facts=facts
     )
-    text = " ".join(Page(files.index).text.split())
-    for part in ("6 assets", "3 with findings", "3 anomalous days", "1 failed", "ok 97", "2017-01-01 to 2017-01-20"):
+    page = Page(files.index)
+    text = " ".join(page.text.split())
+    for part in ("6 assets", "0 open at the end", "3 over", "1 not judged", "2017-01-01 to 2017-01-20"):
         assert part in text
+    assert "Coverage: 100 of 100 days were judged, 100% (ok 97, anomalous 3)" in text
     assert "mean + 4 std of the scores over the last 366 samples" in text
-    assert "f no column" in text
-    assert "2 q1 q2" in text
-    assert text.index("worst open") < text.index("a open") < text.index("unknown open")
+    assert "1: no column f" in text
+    fleet = json.loads(page.scripts[0])
+    assert fleet["assets"] == ["worst", "a", "unknown", "f", "q1", "q2"]
+    assert fleet["state"] == ["closed"] * 3 + ["none"] * 3
+    assert fleet["area"] == {"0": 3.5, "1": 1.0, "2": 1.0}
     assert (files.charts, files.images, files.removed) == (3, 0, 0)
 
 
@@ -153,13 +168,13 @@ def test_an_asset_with_an_incident_has_a_page_that_tells_it_first(tmp_path: Path
     lifted = replace(scores_of("a"), cutoff=np.append(np.ones(15), np.full(5, 3.0)))
     files = write(tmp_path, replace(quiet("a"), incidents=[silent] * 5), scores_of=lambda asset: lifted)
     text = " ".join(Page(tmp_path / "charts" / f"{chart_stem('a')}.html").text.split())
-    before, _, after = text.partition("Incidents since last what")
+    before, _, after = text.partition("Incidents what since last")
     assert "a is silent: since 2017-01-15 (6 days), still so" in before
-    assert "and 2 more, below" in before
+    assert "and 2 more, in the table below" in before
     assert "Hardly watched 2017-01-16 to 2017-01-20: what had happened before" in before
     assert after.count("is silent: since 2017-01-15") == 5
-    assert "Spans" not in after
-    assert (files.charts, "Anomalous days" in after) == (1, False)
+    assert "the spans" not in after
+    assert (files.charts, "the anomalous days" in after) == (1, False)
 
 
 def test_a_page_says_what_is_absent(tmp_path: Path) -> None:
@@ -179,8 +194,9 @@ def test_a_page_says_what_is_absent(tmp_path: Path) -> None:
 def test_a_page_lists_what_is_known_of_an_anomaly(tmp_path: Path) -> None:
     page = tmp_path / "charts" / f"{chart_stem('a')}.html"
     write(tmp_path, found("a"))
-    foot = f"anomscan {__version__} · plotly.js, MIT licence · times are UTC"
-    assert " ".join(Page(page).text.split()).endswith(f"contributions 2017-01-09 0.5 a 4 2 5.00 prt7 75%, w 25% {foot}")
+    text = " ".join(Page(page).text.split())
+    assert "contributions 2017-01-09 0.5 a 4 2 5.00 prt7 75%, w 25% the spans: 1 2017-01-03 to 2017-01-09 " in text
+    assert text.endswith(f"anomscan {__version__} · times are UTC · charts by uPlot, © Leon Sorokin, MIT licence")
     trained = replace(found("a"), anomalies=[replace(found("a").anomalies[0], in_sample=True, health=None)])
     write(tmp_path, trained)
     text = " ".join(Page(page).text.split())

@@ -34,9 +34,16 @@ def report(
     latest: Annotated[
         bool, typer.Option("--latest", help="Published pages: let latest/, beside their folder, lead to them.")
     ] = False,
+    assets: Annotated[
+        list[str] | None,
+        typer.Option("--asset", metavar="ASSET", help="Chart this asset, whatever was found; may be repeated."),
+    ] = None,
     format_: Annotated[
         ReportFormat,
-        typer.Option("--format", help="html writes a folder (-o, by default 'report'), the others one text."),
+        typer.Option(
+            "--format",
+            help="html writes a folder (-o, by default 'report') or a FILE.html, the others one text.",
+        ),
     ] = "html",
     charts: Annotated[
         Literal["none", "svg", "png"],
@@ -51,7 +58,7 @@ def report(
     loaded = session.load()
 
     from anomscan.config import files_named
-    from anomscan.jobs.report import results_files, write_list, write_pages
+    from anomscan.jobs.report import is_page, results_files, write_list, write_pages
     from anomscan.reports.output import is_remote, output_file
     from anomscan.reports.records import read_records
 
@@ -66,19 +73,31 @@ def report(
                 "pages need a folder", hint=f"name one with -o, or choose --format {' or '.join(FORMATS)}"
             )
         output = output or DEFAULT_FOLDER
-    elif charts != "none":
-        raise ConfigError("--charts draws the charts of pages", hint="leave out --charts or --format")
+    elif charts != "none" or assets:
+        option = "--asset" if assets else "--charts"
+        raise ConfigError(f"{option} is about the charts of pages", hint=f"leave out {option} or --format")
     images = None if charts == "none" else charts
+    if images is not None and output is not None and is_page(output):
+        raise ConfigError("--charts writes files beside the pages", hint="name a folder with -o")
     reads = [*files_named(loaded), *results_files(results)]
+    folder = format_ == "html" and output is not None and not is_page(output)
     main = _MAIN if format_ == "html" else FORMATS[format_].file
-    opened = output_file(
-        output, main, session.console.info, overwrite=overwrite, folder=format_ == "html", latest=latest
-    )
+    opened = output_file(output, main, session.console.info, overwrite=overwrite, folder=folder, latest=latest)
     with opened as path:
         if format_ != "html":
             write_list(loaded.settings, records, format_, path, reads)
         elif path is not None:
-            index = write_pages(session.console, loaded.settings, records, results, path.parent, reads, images=images)
+            place = path.parent if folder else path
+            index = write_pages(
+                session.console,
+                loaded.settings,
+                records,
+                results,
+                place,
+                reads,
+                images=images,
+                show=assets or (),
+            )
             if output is not None and not is_remote(output):
                 session.console.info(f"open {index.resolve()}")
     return ExitCode.DONE

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from anomscan.detectors.kind import Console
-from anomscan.errors import AssetError, ConfigError, InputError, StoreError
+from anomscan.errors import InputError
 from anomscan.jobs.outputs import local_path, refuse_inputs
+from anomscan.jobs.stored_values import StoredValues
 from anomscan.storage.untrusted import parse_json, read_regular
-from anomscan.telemetry.cadence import last_instant
 from anomscan.wording import counted
 
 if TYPE_CHECKING:
     from anomscan.config import Settings
+    from anomscan.reports.fleet.payload import Judged
+    from anomscan.reports.fleet.told import Memory
     from anomscan.reports.images import ImageFormat
     from anomscan.reports.records import Record
     from anomscan.reports.scores import ScoreTable
-    from anomscan.telemetry.series import Series
 
 
 def write_pages(
@@ -30,10 +30,11 @@ def write_pages(
     settings: Settings,
     records: Iterable[Record],
     results: Path | None,
-    folder: Path,
+    output: Path,
     reads: Iterable[tuple[str, Path]] = (),
     *,
     images: ImageFormat | None = None,
+    show: Sequence[str] = (),
 ) -> Path:
     """Write the pages of a report.
 
@@ -41,12 +42,14 @@ def write_pages(
     ----------
     results
         The file that the records are from; its scores and run facts lie beside it. None where there is no file.
-    folder
-        Where the pages go.
+    output
+        Where the pages go: a folder, or one file whose name ends in ``.html``.
     reads
         What must not be overwritten beside the store and the sources' files: what each file is, and its path.
     images
         Draw each chart as an image of that format, too.
+    show
+        Assets that are charted whatever was found.
 
     Returns
     -------
@@ -59,23 +62,32 @@ def write_pages(
     OutputError
         If the pages cannot be written.
     """
-    from anomscan.reports.html import write_report
+    from anomscan.reports.html import Report
 
-    folder = local_path(folder)
-    refuse_inputs("-o", [folder, folder / "index.html"], settings, reads)
+    output = local_path(output)
+    one_file = is_page(output)
+    refuse_inputs("-o", [output] if one_file else [output, output / "index.html"], settings, reads)
     facts = _run_facts(results)
-    written = write_report(
-        records,
-        folder,
-        series_of=_series_of(console, settings, facts),
+    values = StoredValues.of(console, settings, facts)
+    report = Report(
+        series_of=values.series_of,
         scores_of=_scores_of(results),
         asset_url=settings.report.asset_url,
         run_facts=facts,
-        images=images,
+        known=values.known(_memory(settings, facts), _judged(results)),
+        show=show,
     )
+    written = report.file(records, output) if one_file else report.folder(records, output, images=images)
+    for note in written.notes:
+        console.info(note)
     drawn = f", {counted(written.images, 'image')}" if images is not None else ""
     console.info(f"{counted(written.charts, 'chart page')}{drawn}")
     return written.index
+
+
+def is_page(output: Path | str) -> bool:
+    """Whether an output is one page rather than a folder of them."""
+    return str(output).lower().endswith((".html", ".htm"))
 
 
 def write_list(
@@ -157,47 +169,24 @@ def _run_facts(results: Path | None) -> dict[str, Any]:
     return facts
 
 
-def _series_of(console: Console, settings: Settings, facts: dict[str, Any]) -> Callable[[str], Series | None]:
-    """A function that reads an asset's values from the store; None without a store or the asset."""
-    from anomscan.store.store import Store
+def _memory(settings: Settings, facts: dict[str, Any]) -> Memory | None:
+    """What the ledger says of the source of a run; None without one."""
+    from anomscan.incidents.ledger_file import LedgerFile
+    from anomscan.reports.fleet.told import Memory
 
-    try:
-        source, _ = settings.source(facts.get("source"))
-        store = Store.open(settings.store.path)
-        is_revised = "data_hash" in facts and store.revision(source) != facts["data_hash"]
-        as_of = _known_then(facts, is_revised)
-    except (ConfigError, StoreError) as error:
-        console.warn(f"charts lack the values: {error}")
-        return lambda asset: None
-    if is_revised:
-        console.warn(
-            f"the store has changed since the run: charts show the values that were known then, {facts['started']}"
-            if as_of is not None
-            else "the store has changed since the run: charts show the values of today"
-        )
-
-    def look_up(asset: str) -> Series | None:
-        try:
-            return store.read(source, asset, as_of=as_of)
-        except AssetError:
-            return None
-
-    return look_up
-
-
-def _known_then(facts: dict[str, Any], is_revised: bool) -> np.datetime64 | None:
-    """Up to which arrival the run knew the store; None for all that is there."""
-    try:
-        # The start is told in whole seconds.
-        started = last_instant(facts["started"]) + np.timedelta64(999_999, "us")
-        if facts.get("as_of") is not None:
-            return last_instant(facts["as_of"], facts.get("timezone", "UTC"))
-        if not is_revised:
-            return None
-        # Facts of an earlier version do not tell it.
-        return last_instant(facts["data_arrived"]) if facts.get("data_arrived") is not None else started
-    except (ConfigError, KeyError, TypeError, AttributeError, OSError):  # facts that somebody changed
+    file = LedgerFile(settings.incidents.path)
+    if not file.exists():
         return None
+    memory = Memory.of(file.read(), facts.get("source"), facts.get("detector"), str(datetime.now(UTC).date()))
+    return memory if memory.until is not None else None
+
+
+def _judged(results: Path | None) -> Callable[[], Iterable[Judged]] | None:
+    from anomscan.reports.fleet.verdicts import verdicts_of
+    from anomscan.reports.results import scores_path
+
+    path = _beside(results, scores_path)
+    return None if path is None else lambda: verdicts_of(path)
 
 
 def _scores_of(results: Path | None) -> Callable[[str], ScoreTable | None]:

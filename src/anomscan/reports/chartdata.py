@@ -127,7 +127,7 @@ def shares(contributions: Sequence[tuple[str, float]]) -> list[tuple[str, str]]:
 
 def chart_data(series: Series | None, scores: ScoreTable | None, record: Record) -> ChartData:
     """Gather what one asset's chart shows; either of series and scores may be missing (None), neither may be empty."""
-    step = _step(series, scores, record)
+    step = step_of(series, scores, record)
     values: dict[str, Curve] = {}
     variables = tuple(dict.fromkeys(name for anomaly in record.anomalies for name in anomaly.values))
     if series is not None:
@@ -175,7 +175,8 @@ def _normal(scores: ScoreTable, variables: Sequence[str], step: np.timedelta64) 
     return found
 
 
-def _step(series: Series | None, scores: ScoreTable | None, record: Record) -> np.timedelta64:
+def step_of(series: Series | None, scores: ScoreTable | None, record: Record) -> np.timedelta64:
+    """The step between samples: that of the series, else the smallest seen."""
     if series is not None:
         return series.cadence.step
     if scores is not None and len(scores.timestamps) > 1:

@@ -169,6 +169,7 @@ def page(comparison: Comparison, cadence: Cadence, title: str) -> str:
     import jinja2
 
     from anomscan import __version__
+    from anomscan.reports.scripts import policy, style
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("anomscan.reports"),
@@ -177,6 +178,7 @@ def page(comparison: Comparison, cadence: Cadence, title: str) -> str:
         trim_blocks=True,
     )
     environment.globals.update(title=title, version=__version__, percent=percent)
+    environment.globals.update(style=style(), policy=policy(style()))
     environment.filters.update(number=number, percent=percent, between=between, agreed=agreed)
     told: str = environment.get_template("compare.html").render(
         comparison=comparison,

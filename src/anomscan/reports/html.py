@@ -1,22 +1,26 @@
-"""A report as a folder of offline pages: an index of the fleet, a chart page for each asset with findings or incidents.
+"""A report as offline pages: one file of the fleet, which holds views of assets, and a page for each in a folder.
 
-An asset that ``detect`` looked at has its page with or without findings: it was asked for by name.
-
-The folder is written file by file, each whole or not at all, the index last. Chart pages of an earlier report are then
-removed; whatever else lies in the folder stays.
+An asset with findings or incidents has its page; one that ``detect`` looked at, or that was asked for by name, has it
+without, too. The folder is written file by file, each whole or not at all, the index last. Pages of an earlier report
+are then removed; whatever else lies in the folder stays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anomscan.errors import OutputError
+from anomscan.errors import InputError, OutputError
+from anomscan.reports.asset.embedded import Embedded
+from anomscan.reports.asset.page import AssetPage
 from anomscan.reports.chartdata import chart_data
-from anomscan.reports.charts import asset_chart
+from anomscan.reports.fleet.cells import CODES, Cells
+from anomscan.reports.fleet.known import Known
+from anomscan.reports.fleet.payload import Days, Judged
+from anomscan.reports.fleet.rows import Row, Rows
 from anomscan.reports.images import ImageFormat, chart_image, check_images
 from anomscan.reports.links import chart_stem, check_asset_url
 from anomscan.reports.pages import Pages
@@ -31,11 +35,13 @@ if TYPE_CHECKING:
     from anomscan.reports.scores import ScoreTable
     from anomscan.telemetry.series import Series
 
-PLOTLY = "plotly.min.js"
 _CHARTS, _LOCK = "charts", ".anomscan.lock"
 _MARKER = b'<meta name="generator" content="anomscan'
 _IMAGES = (".svg", ".png")
 _PAGE = "[a-z0-9]*-" + "[0-9a-f]" * 12 + ".html"
+#: How much of the fleet's page the views of assets may take beside the table, which is told of from ``_LARGE`` on.
+_VIEWS, _LARGE = 5_000_000, 15_000_000
+_TITLE = "Anomalous days of the fleet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +53,112 @@ class ReportFiles:
     index
         The page to open.
     charts, images
-        How many chart pages and how many images of charts.
+        How many pages of assets, in a folder or in the one file, and how many images of charts.
     removed
-        How many chart pages of an earlier report were removed.
+        How many pages of an earlier report were removed.
+    notes
+        What the user should know, a sentence each.
     """
 
     index: Path
     charts: int
     images: int
     removed: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a report is made of.
+
+    Parameters
+    ----------
+    series_of, scores_of
+        The values and the scores of an asset by its id, None where there are none; asked for assets with a page only.
+    asset_url
+        Address of an asset's page in the user's own system, with ``{asset}`` in it.
+    title
+        The heading.
+    run_facts
+        Facts of the run to list, nested or flat; ``scan`` in them (window, shingle, sigma, baseline) is told in words.
+    known
+        What is known of the fleet beside the records.
+    show
+        Assets that have a page whatever was found.
+    """
+
+    series_of: Callable[[str], Series | None]
+    scores_of: Callable[[str], ScoreTable | None]
+    asset_url: str | None = None
+    title: str = _TITLE
+    run_facts: Mapping[str, Any] = field(default_factory=dict)
+    known: Known = field(default_factory=Known)
+    show: Collection[str] = ()
+
+    def folder(self, records: Iterable[Record], folder: Path, *, images: ImageFormat | None = None) -> ReportFiles:
+        """Write the page of the fleet and those of assets.
+
+        Parameters
+        ----------
+        records
+            Of one run; read once, one at a time; memory holds one row of the index an asset.
+        folder
+            Where to; made if it is missing.
+        images
+            Draw each chart as an image of that format, too; None for none.
+
+        Raises
+        ------
+        ConfigError
+            If ``asset_url`` cannot be used.
+        InputError
+            If the records cannot be read, there is none, an asset has two, or one to show has none.
+        LockedError
+            If another run writes a report into that folder.
+        MissingExtraError
+            If images are wanted and cannot be drawn.
+        OutputError
+            If a file cannot be written, or would take the place of one that is not ours.
+        """
+        if images is not None:
+            check_images()
+        writing = _Writing(self)
+        with _alone(folder):
+            charts, index = folder / _CHARTS, folder / "index.html"
+            _refuse_foreign(index, _MARKER)
+            pictured: set[str] = set()
+            for page, series, scores in writing.pages_of(records):
+                own = page
+                if images is not None:
+                    own = page.with_image(f"{page.stem}.{images}")
+                    _write(charts / str(own.image), [chart_image(chart_data(series, scores, page.record), images)])
+                    pictured.add(str(own.image))
+                _write(charts / f"{page.stem}.html", writing.pages.asset(own, writing.summary))
+            _write(index, writing.index(folder=True))
+            stems = {chart_stem(asset) for asset in writing.paged}
+            removed = _remove_stale(charts, stems, pictured, writing.failed)
+            return ReportFiles(index, len(stems), len(pictured), removed, writing.size_notes(index))
+
+    def file(self, records: Iterable[Record], path: Path) -> ReportFiles:
+        """Write the page of the fleet alone, with the views of assets that fit.
+
+        Raises
+        ------
+        ConfigError, InputError, OutputError
+            As :meth:`folder`.
+        """
+        writing = _Writing(self)
+        _refuse_foreign(path, _MARKER)
+        for _ in writing.pages_of(records):
+            pass
+        _write(path, writing.index(folder=False))
+        notes = writing.size_notes(path)
+        if writing.embedded.left_out:
+            notes += (
+                f"{writing.embedded.left_out} of {len(writing.paged)} views of assets are left out, so that the file "
+                "stays small: -o FOLDER writes them all",
+            )
+        return ReportFiles(path, len(writing.embedded.views), 0, 0, notes)
 
 
 def write_report(
@@ -65,89 +168,96 @@ def write_report(
     series_of: Callable[[str], Series | None],
     scores_of: Callable[[str], ScoreTable | None],
     asset_url: str | None = None,
-    title: str = "Anomalous days of the fleet",
+    title: str = _TITLE,
     run_facts: Mapping[str, Any] | None = None,
     images: ImageFormat | None = None,
 ) -> ReportFiles:
-    """Write the report of one run.
-
-    Parameters
-    ----------
-    records
-        Read once, one at a time; memory holds one row of the index an asset.
-    folder
-        Where to; made if it is missing.
-    series_of, scores_of
-        The values and the scores of an asset by its id, None where there are none; asked for assets with a page only.
-    asset_url
-        Address of an asset's page in the user's own system, with ``{asset}`` in it.
-    title
-        The heading.
-    run_facts
-        Facts of the run to list, nested or flat; ``scan`` in them (window, shingle, sigma, baseline) is told in words.
-    images
-        Draw each chart as an image of that format, too.
-
-    Raises
-    ------
-    ConfigError
-        If ``asset_url`` cannot be used.
-    InputError
-        If the records cannot be read, there is none, or an asset has two.
-    LockedError
-        If another run writes a report into that folder.
-    MissingExtraError
-        If images are wanted, and the package that draws them is not installed.
-    OutputError
-        If a file cannot be written, or would take the place of one that is not ours.
-    """
-    if images is not None:
-        check_images()
-    pages = Pages(title, None if asset_url is None else check_asset_url(asset_url))
-    with _alone(folder):
-        return _write_pages(records, folder, pages, series_of, scores_of, run_facts or {}, images)
+    """Write the report of one run into a folder; see :class:`Report` and :meth:`Report.folder`."""
+    return Report(series_of, scores_of, asset_url, title, run_facts or {}).folder(records, folder, images=images)
 
 
-def _write_pages(
-    records: Iterable[Record],
-    folder: Path,
-    pages: Pages,
-    series_of: Callable[[str], Series | None],
-    scores_of: Callable[[str], ScoreTable | None],
-    run_facts: Mapping[str, Any],
-    images: ImageFormat | None,
-) -> ReportFiles:
-    summary = Summary()
-    charts = folder / _CHARTS
-    index = folder / "index.html"
-    _refuse_foreign(index, _MARKER)
-    _write_plotly(folder / PLOTLY)
-    written: set[str] = set()
-    pictured: set[str] = set()
-    failed: set[str] = set()
-    for record in summary.watch(against_peers(some(records), run_facts)):
-        if record.error is not None:
-            failed.add(chart_stem(record.asset))
-        if not (record.has_findings or record.incidents) and not (
-            record.schema == DETECT_SCHEMA and record.from_ is not None
-        ):
-            continue
-        stem = chart_stem(record.asset)
-        series, scores = series_of(record.asset), scores_of(record.asset)
-        series = None if series is None or len(series) == 0 else series
-        scores = None if scores is None or len(scores.timestamps) == 0 else scores
-        figure = asset_chart(series, scores, record)
-        image = None
-        if images is not None:
-            image = f"{stem}.{images}"
-            _write(charts / image, [chart_image(chart_data(series, scores, record), images)])
-            pictured.add(image)
-        page = pages.chart(record, figure, scores, values=series is not None, image=image)
-        _write(charts / f"{stem}.html", page)
-        written.add(stem)
-    _write(index, pages.index(summary, run_facts, written))
-    removed = _remove_stale(charts, written, pictured, failed)
-    return ReportFiles(index, len(written), len(pictured), removed)
+class _Writing:
+    """One report on its way."""
+
+    def __init__(self, report: Report) -> None:
+        asset_url = None if report.asset_url is None else check_asset_url(report.asset_url)
+        self._report = report
+        self._rows = Rows(report.known.memory, report.known.who)
+        self.pages = Pages(report.title, asset_url, report.run_facts)
+        self.summary = Summary()
+        self.embedded = Embedded(_VIEWS)
+        self.paged: list[str] = []
+        self.failed: set[str] = set()
+
+    def pages_of(self, records: Iterable[Record]) -> Iterator[tuple[AssetPage, Series | None, ScoreTable | None]]:
+        """The pages of assets, which are offered to the page of the fleet on the way."""
+        report = self._report
+        to_show = set(report.show)
+        for record, row in self._rows.watch(self.summary.watch(against_peers(some(records), report.run_facts))):
+            if record.error is not None:
+                self.failed.add(chart_stem(record.asset))
+            if record.asset not in to_show and not _has_page(record, row):
+                continue
+            to_show.discard(record.asset)
+            series, scores = report.series_of(record.asset), report.scores_of(record.asset)
+            series = None if series is None or len(series) == 0 else series
+            scores = None if scores is None or len(scores.timestamps) == 0 else scores
+            page = AssetPage.of(record, row, series, scores)
+            self.paged.append(record.asset)
+            self.embedded.offer(self.pages.view(page, self.summary))
+            yield page, series, scores
+        if to_show:
+            raise InputError(
+                f"the results hold no asset {', '.join(repr(each) for each in sorted(to_show))}",
+                hint="name assets as the results do",
+            )
+
+    def index(self, *, folder: bool) -> Iterator[bytes]:
+        """The page of the fleet."""
+        known = self._report.known
+        ranked = [row for row in self._rows.ranked() if row.incidents or not row.is_cohort]
+        begins = [each for each in (known.begin, self.summary.first) if each is not None]
+        cells = Cells.of(min(begins, default=None), self.summary.last)
+        days = Days(cells, ranked)
+        days.judge(known.judged() if known.judged is not None else self._judged(ranked))
+        days.measure(known.every_series() if known.every_series is not None else self._series(ranked))
+        until = None if known.memory is None else known.memory.until
+        return self.pages.index(
+            self.summary,
+            ranked,
+            cells,
+            days,
+            views=self.embedded.views,
+            paged=self.paged if folder else (),
+            until=until,
+        )
+
+    def size_notes(self, path: Path) -> tuple[str, ...]:
+        """What to say of a page that is large."""
+        size = path.stat().st_size
+        if size <= _LARGE:
+            return ()
+        return (f"{path} has {size / 1e6:.0f} MB, which browsers open slowly: report on fewer assets",)
+
+    def _series(self, ranked: Iterable[Row]) -> Iterator[Series]:
+        for row in ranked:
+            series = self._report.series_of(row.asset)
+            if series is not None:
+                yield series
+
+    def _judged(self, ranked: Iterable[Row]) -> Iterator[Judged]:
+        import numpy as np
+
+        for row in ranked:
+            scores = self._report.scores_of(row.asset)
+            if scores is not None:
+                codes = np.array([CODES.get(verdict, 0) for verdict in scores.verdicts], np.uint8)
+                yield Judged(row.asset, scores.timestamps, codes)
+
+
+def _has_page(record: Record, row: Row) -> bool:
+    was_asked_for = record.schema == DETECT_SCHEMA and record.from_ is not None
+    return record.has_findings or bool(row.incidents) or was_asked_for
 
 
 @contextmanager
@@ -172,15 +282,6 @@ def _write(path: Path, pieces: Iterable[bytes]) -> None:
     with replace_file(path, follow=False, sweep=False) as file:
         for piece in pieces:
             file.write(piece)
-
-
-def _write_plotly(path: Path) -> None:
-    from plotly.offline import get_plotlyjs
-
-    script = get_plotlyjs().encode()
-    _refuse_foreign(path, b"plotly.js v")
-    if _head(path, len(script) + 1) != script:
-        _write(path, [script])
 
 
 def _refuse_foreign(path: Path, marker: bytes) -> None:

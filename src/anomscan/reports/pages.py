@@ -3,38 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import jinja2
-import plotly.graph_objects as go
+import numpy as np
+from markupsafe import Markup
 
 from anomscan import __version__
-from anomscan.incidents.words import in_words
-from anomscan.reports.chartdata import VerdictRun, hardly_watched, instant, shares
+from anomscan.reports.asset.embedded import View
+from anomscan.reports.asset.page import AssetPage
+from anomscan.reports.chartdata import shares
+from anomscan.reports.fleet.briefing import Briefing, lasting
+from anomscan.reports.fleet.cells import Cells
+from anomscan.reports.fleet.packing import script_json
+from anomscan.reports.fleet.payload import Days, fleet_json
+from anomscan.reports.fleet.rows import RANKING, Row
 from anomscan.reports.links import asset_link, chart_stem
-from anomscan.reports.records import Record
-from anomscan.reports.summary import AssetFindings, Summary, in_span, worst_sigma
+from anomscan.reports.rule import coverage, explanations, flat
+from anomscan.reports.scripts import LICENCE, policy, script, style
+from anomscan.reports.summary import Summary
+from anomscan.wording import counted
 
-if TYPE_CHECKING:
-    from anomscan.reports.scores import ScoreTable
-
-_BINS = 240
-#: Incidents that are told above a chart; the table below it has all.
-_TOLD = 3
 _NONE = "\N{EN DASH}"
-_NO_VALUES = (
-    "Values are missing: the store has none of this asset. "
-    "The chart shows only those of the anomalies, from the record."
-)
-_NO_SCORES = (
-    "Scores are missing: this run has no file of scores, or nothing about this asset in it. "
-    "The chart shows only those of the anomalies, from the record."
-)
 
 
 class Pages:
-    """Renders pages, chunk by chunk.
+    """Renders pages.
 
     Parameters
     ----------
@@ -42,63 +37,103 @@ class Pages:
         The report's heading.
     asset_url
         A checked template of the asset's own page, or None.
+    facts
+        Of the run.
     """
 
-    def __init__(self, title: str, asset_url: str | None) -> None:
+    def __init__(self, title: str, asset_url: str | None, facts: Mapping[str, Any]) -> None:
+        self._asset_url, self._facts = asset_url, facts
         self._environment = jinja2.Environment(
             loader=jinja2.PackageLoader("anomscan.reports"),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
         )
-        self._environment.globals.update(title=title, asset_url=asset_url, version=__version__)
+        self._environment.globals.update(title=title, version=__version__, style=style())
         self._environment.filters.update(
-            in_words=in_words,
             stem=chart_stem,
-            link=lambda asset: asset_link(asset_url, asset),
+            link=self.link,
             sigma=lambda sigma: _NONE if sigma is None else f"{sigma:.2f}",
             number=_number,
+            day=_day,
+            counted=counted,
             span=lambda span: span[0] if span[0] == span[1] else f"{span[0]} to {span[1]}",
             shares=lambda contributions: ", ".join(" ".join(each) for each in shares(contributions)),
         )
 
-    def index(self, summary: Summary, facts: Mapping[str, Any], charts: Collection[str] = ()) -> Iterator[bytes]:
-        """The fleet's page; ``charts`` are the stems of the existing chart pages."""
-        self._environment.filters["timeline"] = _timelines(summary)
+    def link(self, row: Row) -> str | None:
+        """The address of an asset's page in the user's own system."""
+        return row.url or asset_link(self._asset_url, row.asset)
+
+    def index(
+        self,
+        summary: Summary,
+        ranked: Sequence[Row],
+        cells: Cells,
+        days: Days,
+        *,
+        views: Sequence[View],
+        paged: Collection[str],
+        until: str | None,
+    ) -> Iterator[bytes]:
+        """The fleet's page.
+
+        Parameters
+        ----------
+        views
+            Of assets that are in the page.
+        paged
+            Assets with a page in the folder.
+        until
+            The end of the last run of the ledger; None without one.
+        """
+        briefing = Briefing.of(ranked, remembered=until is not None)
+        embedded = {view.asset for view in views}
+        strips, levels = days.blocks()
+        content = fleet_json(
+            ranked, cells, days, embedded=embedded, paged=paged, stem=chart_stem, link=self.link
+        )  # fmt: skip
+        code = script(fleet=True, assets=bool(views))
+        self._environment.filters["lasting"] = lambda told: lasting(told, summary.last)
         return self._render(
             "index.html",
+            policy=policy(style(), code),
+            script=code,
+            licence=LICENCE if views else "",
             summary=summary,
-            ranked=summary.ranked(),
+            briefing=briefing,
+            n_unjudged=sum(len(rows) for _, rows in briefing.unjudged),
             unit=summary.unit,
-            rule=_rule(facts, summary.command),
-            facts=list(_flat(facts)),
-            charts=charts,
-            bins=_BINS,
+            until=until,
+            embedded={view.stem for view in views},
+            paged={chart_stem(asset) for asset in paged},
+            ranking=RANKING,
+            explanations=[*explanations(self._facts, summary), *coverage(summary)],
+            facts=list(flat(self._facts)),
+            fleet=Markup(script_json(content)),  # noqa: S704 - escaped as JSON
+            strips=strips,
+            levels=levels,
+            views=[(view.stem, Markup(view.html), Markup(view.drawing)) for view in views],  # noqa: S704 - rendered above
         )
 
-    def chart(
-        self, record: Record, figure: go.Figure, scores: ScoreTable | None, *, values: bool, image: str | None
-    ) -> Iterator[bytes]:
-        """One asset's page; ``values`` and ``image`` say what is available beside its scores."""
-        timestamps = [*(anomaly.timestamp for anomaly in record.anomalies), *(start for start, _ in record.spans)]
-        spans = []
-        for span in record.spans:
-            anomalies = in_span(record.anomalies, span)
-            spans.append((*span, len(anomalies), worst_sigma(anomalies)))
+    def view(self, page: AssetPage, summary: Summary) -> View:
+        """The view of an asset, for the page of the fleet."""
+        module = self._environment.get_template("view.html").module
+        html: str = module.view(page, "#", explanations(self._facts, summary))  # type: ignore[attr-defined]
+        urgency = tuple(_less(each) for each in page.row.order[:-1])
+        return View(urgency, page.record.asset, page.stem, html, page.drawing)
+
+    def asset(self, page: AssetPage, summary: Summary) -> Iterator[bytes]:
+        """An asset's own page."""
+        code = script(fleet=False, assets=True)
         return self._render(
-            "chart.html",
-            record=record,
-            told=sorted(record.incidents, key=lambda each: (each.open, each.last), reverse=True)[:_TOLD],
-            hardly_watched=[] if scores is None else [_text(run, record) for run in hardly_watched(scores)],
-            unit="sample" if any("T" in timestamp for timestamp in timestamps) else "day",
-            spans=spans,
-            variables=list(dict.fromkeys(name for anomaly in record.anomalies for name in anomaly.values)),
-            shares=any(len(anomaly.contributions) > 1 for anomaly in record.anomalies),
-            in_sample=any(anomaly.in_sample for anomaly in record.anomalies),
-            missing=[*([] if values else [_NO_VALUES]), *([] if scores is not None else [_NO_SCORES])],
-            figure=_script_json(figure),
-            height=figure.layout.height,
-            image=image,
+            "asset.html",
+            policy=policy(style(), code),
+            script=code,
+            licence=LICENCE,
+            page=page,
+            drawing=Markup(page.drawing),  # noqa: S704 - escaped as JSON
+            explanations=explanations(self._facts, summary),
         )
 
     def _render(self, template: str, **context: Any) -> Iterator[bytes]:
@@ -107,74 +142,14 @@ class Pages:
         return (piece.encode() for piece in stream)
 
 
-def _text(run: VerdictRun, record: Record) -> tuple[str, str]:
-    """The ends of a stretch as the record writes timestamps."""
-    instants = "T" in (record.from_ or "")
-    start, end = (f"{str(at)[:19]}Z" if instants else str(at)[:10] for at in (run.start, run.end))
-    return start, end
-
-
-def _script_json(figure: go.Figure) -> str:
-    """The figure as JSON that cannot close the script element around it."""
-    text: str = figure.to_json()
-    for char in "<>&\u2028\u2029":
-        text = text.replace(char, f"\\u{ord(char):04x}")
-    return text
+def _less(each: float) -> float:
+    return -each
 
 
 def _number(number: float | None) -> str:
     return _NONE if number is None or math.isnan(number) else f"{number:.4g}"
 
 
-def _timelines(summary: Summary) -> Callable[[AssetFindings], list[tuple[int, int]]]:
-    """A function from an asset to its spans on the fleet's time line: (start, width) in bins, touching ones merged."""
-    ends = [end for finding in summary.findings for span in finding.spans for end in span]
-    ends.extend(end for end in (summary.first, summary.last) if end is not None)
-    instants = [instant(end) for end in ends]
-    first = min(instants, default=instant("1970-01-01"))
-    length = max(instants, default=first) - first
-
-    def place(timestamp: str) -> int:
-        share = (instant(timestamp) - first) / length if length else 0.0
-        return min(int(share * _BINS), _BINS - 1)
-
-    def timeline(finding: AssetFindings) -> list[tuple[int, int]]:
-        merged: list[tuple[int, int]] = []
-        for start, stop in sorted((place(start), place(end) + 1) for start, end in finding.spans):
-            if merged and start <= merged[-1][1]:
-                merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
-            else:
-                merged.append((start, stop))
-        return [(start, stop - start) for start, stop in merged]
-
-    return timeline
-
-
-def _rule(facts: Mapping[str, Any], command: str) -> str | None:
-    """The cut-off in words, if the facts of the run contain it."""
-    scan, threshold = facts.get("scan"), facts.get("threshold")
-    if isinstance(threshold, (int, float)):
-        return f"Anomalous: a score above {threshold:g}, the threshold of the detector."
-    if not isinstance(scan, Mapping):
-        return None
-    if not all(isinstance(scan.get(name), (int, float)) for name in ("window", "shingle", "sigma")):
-        return None
-    widened = f"a score sees {scan['shingle']} samples, and spans are widened to them."
-    if scan.get("cutoff") == "rank":
-        return f"Anomalous: a score above the asset's earlier ones, by a budget of {scan.get('budget')}; {widened}"
-    over = "the whole stretch" if command == "detect" else f"the last {scan['window']} samples"
-    middle, spread = ("median", "scaled MAD") if scan.get("cutoff") == "median-mad" else ("mean", "std")
-    newest = ", the newest left out" if command == "scan" and scan.get("baseline") == "exclude-newest" else ""
-    return (
-        f"Anomalous: a score above {middle} + {scan['sigma']:g} {spread} of the scores over {over}{newest}; {widened}"
-    )
-
-
-def _flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, fact in facts.items():
-        if isinstance(fact, Mapping):
-            yield from _flat(fact, f"{prefix}{name}.")
-        elif isinstance(fact, list | tuple):
-            yield f"{prefix}{name}", ", ".join(str(each) for each in fact)
-        elif fact is not None:
-            yield f"{prefix}{name}", str(fact)
+def _day(at: np.datetime64) -> str:
+    text = str(at.astype("datetime64[s]"))
+    return text.removesuffix("T00:00:00")

@@ -1,0 +1,1 @@
+"""What the view of one asset draws: its lines, thinned where there are very many points, its strips and its marks."""

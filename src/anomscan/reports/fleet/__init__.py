@@ -1,0 +1,1 @@
+"""What the page of a fleet tells: its incidents with their states, its days, and in which order."""

@@ -1,0 +1,108 @@
+// Puts the page together.
+
+let view = null;
+
+function onRepaint(repaint) {
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+  let width = window.innerWidth;
+  window.addEventListener("resize", () => {
+    if (window.innerWidth !== width) repaint();
+    width = window.innerWidth;
+  });
+}
+
+// Shows the view of an asset in the place of the fleet, if the address asks for one that the page holds.
+function showView(fleet) {
+  const { asset } = readPlace();
+  const row = asset === undefined ? -1 : fleet.assets.indexOf(asset);
+  const held = row >= 0 && fleet.views[row] ? document.getElementById(`v-${fleet.views[row]}`) : null;
+  const [whole, one] = [document.getElementById("fleet-view"), document.getElementById("asset-view")];
+  if (held === null && row >= 0 && fleet.pages[row]) location.replace(`charts/${fleet.pages[row]}.html`);
+  whole.hidden = held !== null;
+  one.hidden = held === null;
+  view = null;
+  one.replaceChildren();
+  if (held === null) return false;
+  one.append(held.content.cloneNode(true));
+  one.querySelector(".back").addEventListener("click", leaveView);
+  window.scrollTo(0, 0);
+  view = drawView(one);
+  one.focus({ preventScroll: true });
+  return true;
+}
+
+let cameFromFleet = false;
+
+function leaveView(event) {
+  if (!cameFromFleet) return;
+  event.preventDefault();
+  history.back();
+}
+
+// How many of some rows are assets, not cohorts.
+const assetsIn = (fleet, rows) => [...rows].filter((row) => !fleet.assets[row].startsWith("cohort:")).length.toLocaleString("en");
+
+function showFleet(fleet) {
+  const open = (row) => {
+    const target = targetOf(fleet, row);
+    if (target) location.assign(target);
+  };
+  const rows = new Rows(fleet, open);
+  const status = document.getElementById("shown");
+  const key = document.getElementById("key");
+  let place = {};
+  const apply = () => {
+    const shown = wanted(fleet, place);
+    status.textContent = `${assetsIn(fleet, shown)} of ${assetsIn(fleet, fleet.assets.keys())} assets`;
+    rows.show(shown, rangeOf(fleet, place));
+  };
+  const filters = new Filters(fleet, () => {
+    place = filters.place;
+    writePlace(place);
+    apply();
+  });
+  const timeline = new Timeline(fleet, (day) => {
+    filters.place = { ...filters.place, from: day, to: day };
+    place = filters.place;
+    writePlace(place);
+    apply();
+  });
+  const repaint = () => {
+    readColours();
+    if (view) view.draw();
+    drawKey(key, VERDICTS.slice(1));
+    timeline.draw();
+    rows.redraw();
+  };
+  const follow = () => {
+    if (showView(fleet)) return;
+    const asked = readPlace();
+    if (Object.keys(asked).some((name) => FILTERS.includes(name)) || cameFromFleet) filters.place = asked;
+    place = filters.place;
+    drawKey(key, VERDICTS.slice(1));
+    timeline.draw();
+    apply();
+    if (cameFromFleet) window.scrollTo(0, leftAt);
+    cameFromFleet = false;
+  };
+  let leftAt = 0;
+  const inFleet = () => !document.getElementById("fleet-view").hidden;
+  window.addEventListener("scroll", () => { if (inFleet()) leftAt = window.scrollY; }, { passive: true });
+  window.addEventListener("hashchange", () => {
+    if (readPlace().asset !== undefined) cameFromFleet = cameFromFleet || inFleet();
+    follow();
+  });
+  onRepaint(repaint);
+  document.addEventListener("keydown", (event) => {
+    const back = document.querySelector("#asset-view .back");
+    if (event.key === "Escape" && back) back.click();
+  });
+  follow();
+}
+
+readColours();
+if (document.getElementById("fleet")) showFleet(readFleet());
+else {
+  view = drawView(document);
+  onRepaint(() => view && view.draw());
+}

@@ -1,0 +1,146 @@
+// One panel: the lines of a variable, of the score, or of the severity, with its incidents and anomalous samples.
+
+const GREYS = ["#000000", "#525252", "#bdbdbd"];
+const LINES = {
+  value: ["value", "value", 1.6], expected: ["expected", "green", 1.3], median: ["cohort median", "purple", 1.2, [2, 3]],
+  low: ["band from", null, 0], high: ["to", null, 0],
+  score: ["score", "ink", 1.4], cutoff: ["cut-off", "mark", 1.4, [6, 3]], severity: ["severity", "ink", 1.4],
+};
+const MOST_ROWS = 500;
+
+function unpackPanel(panel) {
+  const bytes = bytesOf(panel.x).buffer;
+  const x = panel.unit ? Array.from(new Uint32Array(bytes), (at) => panel.start + at * panel.unit)
+    : Array.from(new Float64Array(bytes), (at) => panel.start + at);
+  const lines = Object.fromEntries(Object.entries(panel.lines).map(([name, text]) =>
+    [name, Array.from(new Float32Array(bytesOf(text).buffer), (value) => (Number.isNaN(value) ? null : value))]));
+  return { ...panel, x, lines };
+}
+
+// Dates as everywhere else on the page, not as Americans write them.
+function dateFormat(template) {
+  return uPlot.fmtDate(template.replaceAll("{M}/{D}/{YY}", "{YYYY}-{MM}-{DD}").replaceAll("{M}/{D}", "{MM}-{DD}")
+    .replaceAll("{h}:{mm}{aa}", "{HH}:{mm}").replaceAll("{h}{aa}", "{HH}:00").replaceAll("{h}:{mm}:{ss}{aa}", "{HH}:{mm}:{ss}"));
+}
+
+class Panel {
+  constructor(axis, drawing, panel) {
+    Object.assign(this, { axis, drawing, panel });
+    this.names = Object.keys(LINES).filter((name) => panel.lines[name]);
+    this.place = element("div", { class: "plot", role: "img", "aria-label": this.words() });
+    this.numbers = element("details", { class: "numbers" }, element("summary", {}, `${panel.title} as a table`), element("div"));
+    this.numbers.addEventListener("toggle", () => this.list());
+    this.node = element("div", { class: "panel" }, element("h3", {}, element("bdi", {}, panel.title)), this.place, this.numbers);
+    axis.followers.push((from, to) => {
+      if (this.plot) this.plot.setScale("x", { min: from, max: to });
+      this.list();
+    });
+  }
+
+  words() {
+    const main = this.panel.lines[this.names[0]].filter((value) => value !== null);
+    if (!main.length) return `${this.panel.title}: no values`;
+    const ends = main.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
+    return `${this.panel.title} over time: ${main.length} points from ${numberText(ends[0])} to ${numberText(ends[1])}, ${this.drawing.marks.length} anomalous`;
+  }
+
+  draw() {
+    if (this.plot) this.plot.destroy();
+    const { panel, axis } = this;
+    const { colours } = paint;
+    const band = [this.names.indexOf("high") + 1, this.names.indexOf("low") + 1];
+    const side = { stroke: colours.soft, grid: { stroke: colours.line, width: 1 }, ticks: { stroke: colours.line, width: 1 }, font: "11px system-ui" };
+    this.plot = new uPlot({
+      width: this.place.clientWidth, height: panel.kind === "value" ? 190 : 160, ms: 1, padding: [8, AXIS_RIGHT, 0, 0],
+      fmtDate: dateFormat,
+      tzDate: (ms) => uPlot.tzDate(new Date(ms), "Etc/UTC"),
+      scales: { x: { time: true, min: axis.range[0], max: axis.range[1] } },
+      axes: [{ ...side, grid: { show: false } }, { ...side, size: AXIS_LEFT, values: (_, ticks) => ticks.map((tick) => numberText(tick)) }],
+      cursor: { sync: { key: "anomscan" }, drag: { x: true, y: false }, points: { size: 6 } },
+      legend: { live: true },
+      series: [{ label: "time", value: (_, at) => (at === null || at === undefined ? "" : isoText(at, this.drawing.whole)) },
+        ...this.names.map((name) => this.series(name))],
+      bands: band[0] && band[1] ? [{ series: band, fill: colours.band }] : [],
+      hooks: { drawClear: [(plot) => this.shade(plot)], draw: [(plot) => this.mark(plot)],
+        setScale: [(plot, key) => { if (key === "x") axis.move(plot.scales.x.min, plot.scales.x.max); }] },
+    }, [panel.x, ...this.names.map((name) => panel.lines[name])], this.place);
+  }
+
+  series(name) {
+    const [label, colour, width, dash] = LINES[name];
+    const told = { label, stroke: colour ? paint.colours[colour] : paint.colours.band, width, dash, value: (_, value) => numberText(value),
+      points: { show: true, size: 3, filter: (plot, index, show, gaps) => isolated(plot.data[index]) } };
+    if (name === "cutoff") told.paths = uPlot.paths.stepped({ align: 1 });
+    return told;
+  }
+
+  shade(plot) {
+    const { ctx, bbox } = plot;
+    const at = (ms) => plot.valToPos(ms, "x", true);
+    const fill = (from, to, colour) => {
+      const x = Math.max(at(from - this.drawing.step / 2), bbox.left);
+      const stop = Math.min(at(to + this.drawing.step / 2), bbox.left + bbox.width);
+      ctx.fillStyle = colour;
+      if (stop > x) ctx.fillRect(x, bbox.top, stop - x, bbox.height);
+    };
+    ctx.save();
+    if (this.panel.kind === "score") this.drawing.inflated.forEach(([from, to]) => fill(from, to, paint.colours.yellow));
+    this.drawing.incidents.forEach((each) => fill(each.from, each.to, paint.colours.spell));
+    ctx.strokeStyle = paint.colours.ink;
+    if (this.drawing.incidents.length <= 60) {
+      for (const each of this.drawing.incidents) {
+        for (const [ms, dash] of [[each.from, []], [each.to, [2, 4]]]) {
+          const x = Math.round(at(ms));
+          if (x < bbox.left || x > bbox.left + bbox.width || (each.open && dash.length)) continue;
+          ctx.setLineDash(dash);
+          ctx.beginPath();
+          ctx.moveTo(x, bbox.top);
+          ctx.lineTo(x, bbox.top + bbox.height);
+          ctx.stroke();
+        }
+      }
+    }
+    ctx.restore();
+  }
+
+  mark(plot) {
+    const { ctx, bbox } = plot;
+    const size = 4 * (window.devicePixelRatio || 1);
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    ctx.clip();
+    this.drawing.marks.forEach((ms, i) => {
+      const value = this.panel.at[i];
+      if (value === null || value === undefined) return;
+      const rank = this.panel.grey && this.panel.grey.length ? this.panel.grey[i] : 0;
+      ctx.beginPath();
+      ctx.arc(plot.valToPos(ms, "x", true), plot.valToPos(value, "y", true), rank ? size * 1.3 : size, 0, 7);
+      ctx.fillStyle = rank ? GREYS[rank - 1] : paint.colours.mark;
+      ctx.strokeStyle = paint.colours.paper;
+      ctx.fill();
+      ctx.stroke();
+    });
+    ctx.restore();
+  }
+
+  list() {
+    if (!this.numbers.open) return;
+    const { x, lines } = this.panel;
+    const [from, to] = this.axis.range;
+    const marked = new Set(this.drawing.marks);
+    const places = x.map((at, i) => i).filter((i) => x[i] >= from && x[i] <= to && this.names.some((name) => lines[name][i] !== null));
+    const told = places.slice(-MOST_ROWS).map((i) => [isoText(x[i], this.drawing.whole), ...this.names.map((name) => numberText(lines[name][i])), marked.has(x[i]) ? "anomalous" : ""]);
+    this.numbers.lastChild.replaceChildren(places.length > MOST_ROWS ? element("p", { class: "soft" }, `the last ${MOST_ROWS} of ${places.length} points in view`) : "",
+      table([["time", "date"], ...this.names.map((name) => [LINES[name][0], "n"]), ["", ""]], told, `${this.panel.title} as a table`));
+  }
+}
+
+// Points that no line reaches, as nothing is known beside them.
+function isolated(values) {
+  const found = [];
+  for (let i = 0; i < values.length; i += 1) {
+    if (values[i] !== null && (values[i - 1] === null || i === 0) && (values[i + 1] === null || i === values.length - 1)) found.push(i);
+  }
+  return found;
+}

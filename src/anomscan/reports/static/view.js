@@ -1,0 +1,80 @@
+// The view of an asset: its strips and panels, moved together, by mouse or keys.
+
+class AssetView {
+  constructor(place, drawing) {
+    drawing.panels = drawing.panels.map(unpackPanel);
+    this.axis = new Axis(drawing);
+    this.panels = drawing.panels.map((panel) => new Panel(this.axis, drawing, panel));
+    this.strips = [drawing.incidents.length && incidentStrip(this.axis, drawing), drawing.health.length && healthStrip(this.axis, drawing),
+      drawing.verdicts.length && verdictStrip(this.axis, drawing)].filter(Boolean);
+    const buttons = this.axis.choices.map(([title, range]) => {
+      const button = element("button", { type: "button" }, title);
+      button.addEventListener("click", () => this.axis.move(...range));
+      return [button, range];
+    });
+    const press = () => buttons.forEach(([button, range]) =>
+      button.setAttribute("aria-pressed", range[0] === this.axis.range[0] && range[1] === this.axis.range[1]));
+    this.axis.followers.push(press);
+    press();
+    this.live = element("p", { class: "soft", role: "status" });
+    this.axis.followers.push(() => this.say(drawing));
+    const greys = drawing.panels.some((panel) => panel.grey && panel.grey.length);
+    const key = element("ul", { class: "key" });
+    this.group = element("div", { class: "moving", tabindex: "0", role: "group",
+      "aria-label": "charts: the arrow keys move them, plus and minus zoom, Home shows all" },
+      ...this.strips.map((strip) => strip.node), ...this.panels.map((panel) => panel.node));
+    place.replaceChildren(element("div", { class: "ranges", role: "group", "aria-label": "time shown" }, ...buttons.map(([button]) => button)),
+      this.live, this.group, key, greys ? this.greyKey() : "", ...this.shares(drawing));
+    this.key = key;
+    this.group.addEventListener("keydown", (event) => {
+      if (!event.target.closest("table") && this.axis.key(event.key)) event.preventDefault();
+    });
+    this.say(drawing);
+    this.draw();
+  }
+
+  say(drawing) {
+    const [from, to] = this.axis.range;
+    const marks = drawing.marks.filter((at) => at >= from && at <= to).length;
+    this.live.textContent = `${isoText(from, drawing.whole)} to ${isoText(to, drawing.whole)}: ${marks} anomalous. Drag to zoom, double-click for all.`;
+  }
+
+  greyKey() {
+    return element("p", { class: "soft" }, "Dots: the first (black), second (dark grey) and third (light grey) contributor of an anomalous sample.");
+  }
+
+  // What each variable contributes to the latest incident.
+  shares(drawing) {
+    const told = drawing.incidents.find((each) => each.shares.length);
+    if (!told) return [];
+    const most = Math.max(...told.shares.map(([, share]) => share));
+    return [element("h3", {}, "Contributions by variable over the incident"), element("p", { class: "soft" }, told.words),
+      ...told.shares.map(([name, share]) => {
+        const bar = element("i");
+        bar.style.width = `${(100 * share) / most}%`;
+        return element("div", { class: "share" }, element("bdi", {}, name), element("span", {}, bar), `${numberText(100 * share)} %`);
+      })];
+  }
+
+  draw() {
+    readColours();
+    this.strips.forEach((strip) => strip.draw());
+    this.panels.forEach((panel) => panel.draw());
+    if (this.strips.length) drawKey(this.key, VERDICTS.slice(1));
+  }
+}
+
+// Draws the charts of a view that is on the page; null where it has none.
+function drawView(root) {
+  const place = root.querySelector("[data-drawing]");
+  const text = place && textOf(`d-${place.dataset.drawing}`);
+  if (!text) return null;
+  const view = new AssetView(place, JSON.parse(text));
+  root.querySelectorAll("button[data-start]").forEach((button) => button.addEventListener("click", () => {
+    const [from, to] = [button.dataset.start, button.dataset.end].map((at) => Date.parse(at));
+    view.axis.move(...view.axis.around(from, to));
+    place.scrollIntoView({ block: "start" });
+    view.group.focus({ preventScroll: true });
+  }));
+  return view;
+}
