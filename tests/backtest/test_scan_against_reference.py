@@ -239,7 +239,7 @@ def test_what_is_reported_is_the_same_to_the_bit_whatever_else_is(given_fleet, d
 def test_the_nights_verdicts_need_no_more_than_two_windows(monkeypatch):
     asked = []
 
-    def watched(scores, skipped, rules):
+    def watched(scores, skipped, rules, told=None):
         asked.append(scores.shape[1])
         return judge(scores, skipped, rules)
 

@@ -10,13 +10,15 @@ from anomscan.backtest.rules import Rules
 from anomscan.backtest.sequential import mean_and_std, median_and_mad, median_mad_of_all, sequential
 from anomscan.backtest.verdicts import Verdict, judge, judged_from
 from anomscan.errors import ConfigError
+from anomscan.telemetry.baseline import LEFT_OUT, NORMAL, UNTOLD
 
 WIDTH, K, FEWEST = 20, 3.0, 12
 
 
-def by_hand(scores, skipped, statistic, *, clean, forget_after, include_newest):
+def by_hand(scores, skipped, told, statistic, *, clean, forget_after, include_newest):
     """One asset: the cut-off of each day; NaN where there is none."""
-    kept, found, in_row = list(scores), np.full(len(scores), np.nan), []
+    left_out, normal = ((told == code) & clean for code in (LEFT_OUT, NORMAL))
+    kept, found, in_row = list(np.where(left_out, np.nan, scores)), np.full(len(scores), np.nan), []
     for t in range(WIDTH - 1 if include_newest else WIDTH, len(scores)):
         window = slice(t - WIDTH + 1, t + 1) if include_newest else slice(t - WIDTH, t)
         values = [value for value in kept[window] if np.isfinite(value)]
@@ -25,8 +27,8 @@ def by_hand(scores, skipped, statistic, *, clean, forget_after, include_newest):
         else:
             centre, scale = statistic(np.array(values))
             found[t] = max(values) if min(values) == max(values) else centre + K * scale
-            flagged = scores[t] > found[t] + 1e-9 and not skipped[t]
-        if not clean or not np.isfinite(scores[t]) or skipped[t]:
+            flagged = scores[t] > found[t] + 1e-9 and not skipped[t] and not normal[t]
+        if not clean or not np.isfinite(scores[t]) or skipped[t] or left_out[t]:
             continue
         in_row = [*in_row, t] if flagged else []
         if flagged:
@@ -55,9 +57,11 @@ def test_it_is_as_by_hand(seed):
     skipped = random.random(scores.shape) < 0.05
     fast, slow = [(mean_and_std, mean_std), (median_and_mad, median_mad)][seed % 2]
     options = {"clean": seed % 3 > 0, "forget_after": [None, 5, 30][seed % 3], "include_newest": seed % 4 < 2}
-    found = sequential(scores, skipped, fast, width=WIDTH, k=K, fewest=FEWEST, fewest_kept=FEWEST, lead=0, **options)
+    told = random.choice(np.array([LEFT_OUT, NORMAL, UNTOLD]), scores.shape, p=[0.1, 0.1, 0.8])
+    limits = {"width": WIDTH, "k": K, "fewest": FEWEST, "fewest_kept": FEWEST, "lead": 0}
+    found = sequential(scores, skipped, fast, **limits, **options, told=told)
     for line, cutoff in enumerate(found.cutoff):
-        np.testing.assert_allclose(cutoff, by_hand(scores[line], skipped[line], slow, **options), rtol=1e-9)
+        np.testing.assert_allclose(cutoff, by_hand(scores[line], skipped[line], told[line], slow, **options), rtol=1e-9)
 
 
 def test_with_all_days_it_is_the_usual_rule():

@@ -25,6 +25,7 @@ from anomscan.backtest.verdicts import (
 from anomscan.detectors.base import Detector, Scores
 from anomscan.detectors.points import beyond
 from anomscan.errors import AnomscanError, AssetError, ConfigError
+from anomscan.telemetry.baseline import UNTOLD, Baseline, Told, stitched
 from anomscan.telemetry.series import Floats, Series
 from anomscan.telemetry.shingles import complete
 
@@ -78,6 +79,8 @@ class Backtest:
         An anomaly's severity lies above it; None for no such bound.
     expectations
         Until when samples are expected; None where a series ends with its last sample.
+    baseline
+        What people say of what is normal.
     """
 
     detector: Detector
@@ -86,6 +89,7 @@ class Backtest:
     whole: bool = False
     min_severity: float | None = None
     expectations: Expectations | None = None
+    baseline: Baseline = field(default_factory=Baseline)
 
     def scan(self, batch: Sequence[Series]) -> list[AssetScan | Failure]:
         """Scan the assets of one chunk, in order.
@@ -161,7 +165,7 @@ class Backtest:
         elif self.whole:
             judged = [_judge_whole(case, self.rules) for case in cases]
         else:
-            judged = _judge(cases, self.rules)
+            judged = _judge(cases, self.rules, self.baseline)
         if self.rules.history:
             judged = [_without_warm_up(case, verdicts) for case, (_, verdicts) in zip(cases, judged, strict=True)]
         return [self._result(case, *verdicts) for case, verdicts in zip(cases, judged, strict=True)]
@@ -301,7 +305,26 @@ def _first_score(score: Floats) -> int:
     return int(finite.argmax()) if finite.any() else len(score)
 
 
-def _judge(cases: Sequence[_Scored], rules: Rules) -> list[tuple[Floats, Judged]]:
+def _judge(cases: Sequence[_Scored], rules: Rules, baseline: Baseline) -> list[tuple[Floats, Judged]]:
+    """Judge assets, each again whenever people have said more about what is normal."""
+    if not rules.clean:
+        return _judge_block(cases, rules, [None] * len(cases))
+    versions = [baseline.versions(case.series) for case in cases]
+    again = [case for case, own in zip(cases, versions, strict=True) for _ in own]
+    results = iter(_judge_block(again, rules, [told for own in versions for _, told in own]))
+    found = []
+    for case, own in zip(cases, versions, strict=True):
+        parts = [(first - case.rows.start, *next(results)) for first, _ in own]
+        judged = Judged(
+            stitched([(first, each.verdict) for first, _, each in parts]),
+            stitched([(first, each.cutoff) for first, _, each in parts]),
+            stitched([(first, each.sigma) for first, _, each in parts]),
+        )
+        found.append((parts[0][1], judged))
+    return found
+
+
+def _judge_block(cases: Sequence[_Scored], rules: Rules, said: Sequence[Told]) -> list[tuple[Floats, Judged]]:
     """Judge assets of unequal length as one block, each from the latest row that leaves its verdicts the same.
 
     A verdict depends on what lies before it alone, so it does not matter what fills up the end of a shorter row.
@@ -309,9 +332,12 @@ def _judge(cases: Sequence[_Scored], rules: Rules) -> list[tuple[Floats, Judged]
     longest = max((case.rows.stop - case.since for case in cases), default=0)
     scores = np.zeros((len(cases), longest))
     skipped = np.zeros((len(cases), longest), bool)
+    told = None if all(each is None for each in said) else np.full((len(cases), longest), UNTOLD)
     for line, case in enumerate(cases):
         first, stop = case.rows.start - case.since, case.rows.stop - case.since
         scores[line, :stop] = case.found.for_cutoffs[case.since : case.rows.stop]
+        if told is not None and (each := said[line]) is not None:
+            told[line, :stop] = each[case.since : case.rows.stop]
         if not set(rules.skip_health).isdisjoint(case.series.health_names):
             if rules.sequential:
                 skipped[line, :stop] = case.series.health_in(rules.skip_health, slice(case.since, case.rows.stop))
@@ -320,7 +346,7 @@ def _judge(cases: Sequence[_Scored], rules: Rules) -> list[tuple[Floats, Judged]
     if not rules.history:
         _keep_whole(cases, scores, rules.shingle)
     _check(cases, scores)
-    judged = judge(scores, skipped, rules)
+    judged = judge(scores, skipped, rules, told)
     results = []
     for line, case in enumerate(cases):
         where = line, slice(case.rows.start - case.since, case.rows.stop - case.since)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomscan.backtest.cutoff import Cutoffs, exceeds
+from anomscan.telemetry.baseline import LEFT_OUT, NORMAL, UNTOLD
 from anomscan.telemetry.robust import MAD_TO_STD
 from anomscan.telemetry.series import Floats
 
@@ -50,6 +51,7 @@ def sequential(
     lead: int,
     clean: bool,
     forget_after: int | None,
+    told: NDArray[np.uint8] | None = None,
 ) -> Cutoffs:
     """Cut-offs of many assets at once, each from the scores of a sliding window.
 
@@ -67,6 +69,8 @@ def sequential(
         Whether the scores of anomalous days are left out of later windows.
     forget_after
         From so many anomalous days in a row on they all enter again: they are the new normal. None for never.
+    told
+        (a, n): with ``clean``, what :mod:`anomscan.telemetry.baseline` tells of each day; None for nothing.
 
     Returns
     -------
@@ -76,6 +80,9 @@ def sequential(
     cutoff, sigma = np.full((assets, n), np.nan), np.full((assets, n), np.nan)
     finite = np.isfinite(scores)
     kept = scores.copy()
+    if told is None or not clean:
+        told = np.full(scores.shape, UNTOLD)
+    kept[told == LEFT_OUT] = np.nan
     in_row = np.zeros(assets, np.int64)
     first = lead + (width - 1 if include_newest else width)
     for t in range(first, n):
@@ -91,13 +98,14 @@ def sequential(
             cutoff[:, t], sigma[:, t] = bound, np.where(enough & (scale > 0), (scores[:, t] - centre) / scale, np.nan)
         if not clean:
             continue
-        flagged = exceeds(scores[:, t], bound) & ~skipped[:, t]
+        flagged = exceeds(scores[:, t], bound) & ~skipped[:, t] & (told[:, t] != NORMAL)
         kept[flagged, t] = np.nan
-        judged = finite[:, t] & ~skipped[:, t]
+        judged = finite[:, t] & ~skipped[:, t] & (told[:, t] != LEFT_OUT)
         in_row = np.where(judged, np.where(flagged, in_row + 1, 0), in_row)
         if forget_after is not None:
             for line in np.flatnonzero(flagged & (in_row >= forget_after)).tolist():
-                since = np.flatnonzero(finite[line, : t + 1] & ~skipped[line, : t + 1])[-in_row[line] :]
+                past = finite[line, : t + 1] & ~skipped[line, : t + 1] & (told[line, : t + 1] != LEFT_OUT)
+                since = np.flatnonzero(past)[-in_row[line] :]
                 kept[line, since] = scores[line, since]
     return Cutoffs(cutoff, sigma)
 

@@ -58,7 +58,7 @@ class Judged(NamedTuple):
         return Judged(self.verdict[where], self.cutoff[where], self.sigma[where])
 
 
-def judge(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Judged:
+def judge(scores: Floats, skipped: NDArray[np.bool_], rules: Rules, told: NDArray[np.uint8] | None = None) -> Judged:
     """Judge each day by what was known on it.
 
     Parameters
@@ -70,16 +70,19 @@ def judge(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Judged:
         (a, n) bool: days whose health is in ``skip_health``.
     rules
         Window, shingle and cut-off.
+    told
+        (a, n): what people say of what is normal, see :mod:`anomscan.telemetry.baseline`; only a clean baseline heeds
+        it. None for nothing.
 
     Returns
     -------
     Arrays of shape (a, n); the entries at t depend on the columns up to t alone.
     """
-    found = _sliding(scores, skipped, rules)
+    found = _sliding(scores, skipped, rules, told)
     return _decide(scores, skipped, rules.window - 1, found.cutoff, found.sigma)
 
 
-def _sliding(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Cutoffs:
+def _sliding(scores: Floats, skipped: NDArray[np.bool_], rules: Rules, told: NDArray[np.uint8] | None) -> Cutoffs:
     rule = rules.cutoff_rule
     # Before the first complete shingle there is no score, and no window reaches back that far.
     lead = rules.shingle - 1
@@ -106,6 +109,7 @@ def _sliding(scores: Floats, skipped: NDArray[np.bool_], rules: Rules) -> Cutoff
         lead=lead,
         clean=rules.clean,
         forget_after=rules.forget_after,
+        told=told,
     )
 
 

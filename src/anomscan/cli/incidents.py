@@ -269,6 +269,7 @@ def _table(session: Session, entries: list[Entry]) -> None:
 
 def _marks(entry: Entry) -> str:
     marks = ["acknowledged"] if entry.acknowledged is not None and entry.is_open else []
+    marks += [f"maintenance: {entry.maintenance}"] if entry.maintenance is not None else []
     marks += [f"snoozed until {entry.snoozed.until}"] if entry.snoozed is not None else []
     marks += [each.label for each in entry.labels]
     return ", ".join([*marks, *([f"part of {entry.merged_into}"] if entry.merged_into is not None else [])])

@@ -17,6 +17,7 @@ from anomscan.config.detector_sections import (
 )
 from anomscan.config.files import files_named
 from anomscan.config.loading import DEFAULT_FILE, Loaded, load
+from anomscan.config.maintenance import MaintenanceSettings
 from anomscan.config.sections import AssetColumns, AssetsSettings, ScanSettings, TrainSettings
 from anomscan.config.settings import Settings
 from anomscan.config.showing import explain
@@ -39,6 +40,7 @@ __all__ = [
     "DetectorSettings",
     "FilesSource",
     "Loaded",
+    "MaintenanceSettings",
     "NearestSettings",
     "RcfSettings",
     "RecordedSettings",

@@ -109,7 +109,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
     """The settings models inside a type annotation."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
-    elif get_origin(annotation) in (Annotated, Union, types.UnionType, dict):
+    elif get_origin(annotation) in (Annotated, Union, types.UnionType, dict, tuple):
         for part in get_args(annotation):
             yield from _models(part)
 
@@ -132,4 +132,4 @@ def _keys_beside(location: tuple[int | str, ...], tree: Mapping[str, Any]) -> li
             for m in _models(model.model_fields[str(part)].annotation)
         ]
         models = inner or models
-    return sorted({name for model in models for name in model.model_fields})
+    return sorted({field.alias or name for model in models for name, field in model.model_fields.items()})

@@ -32,3 +32,19 @@ class Section(BaseModel):
 
     # Built when first used: that is, once, with the settings as a whole.
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
+
+
+def check_timezone(name: str) -> None:
+    """Refuse a time zone that is none.
+
+    Raises
+    ------
+    ConfigError
+        If it is not known.
+    """
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones, as Europe
+        raise ConfigError(f"time zone '{name}' is not known", hint="write it as Europe/Paris or UTC") from None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from anomscan.config.detector_sections import DetectorSettings, RcfSettings
-from anomscan.config.section import Section
+from anomscan.config.maintenance import MaintenanceSettings
+from anomscan.config.section import Section, told
 from anomscan.config.sections import (
     AssetsSettings,
     Defaults,
@@ -34,10 +35,23 @@ class Settings(Section):
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
     detectors: dict[str, DetectorSettings] = Field(default_factory=_detectors)
     incidents: IncidentsSettings = IncidentsSettings()
+    maintenance: tuple[MaintenanceSettings, ...] = ()
     assets: AssetsSettings = AssetsSettings()
     train: TrainSettings = TrainSettings()
     scan: ScanSettings = ScanSettings()
     report: ReportSettings = ReportSettings()
+
+    @model_validator(mode="after")
+    @told
+    def _maintenance_of_whom(self) -> Settings:
+        for each in self.maintenance:
+            for name in ("cohort", "tags"):
+                if getattr(each, name) and not (self.assets.given and getattr(self.assets.columns, name)):
+                    raise ConfigError(
+                        f"[[maintenance]] names {name}, which nothing gives",
+                        hint=f"set [assets] and its columns.{name}",
+                    )
+        return self
 
     def source(self, name: str | None) -> tuple[str, FilesSource | SqlSource | RestSource]:
         """The source a command uses: the one named, else the default, else the only one.

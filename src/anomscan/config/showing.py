@@ -24,9 +24,11 @@ def explain(loaded: Loaded) -> list[tuple[str, str, str]]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
-        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+        return {field.alias or name: _plain(getattr(value, name)) for name, field in type(value).model_fields.items()}
     if isinstance(value, Mapping):
         return {name: _plain(child) for name, child in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
     return value
 
 
@@ -37,4 +39,7 @@ def _toml(value: Any) -> str:
         return '"**********"'
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(_toml(item) for item in value)}]"
+    if isinstance(value, Mapping):
+        given = [f"{name} = {_toml(each)}" for name, each in value.items() if each not in (None, [])]
+        return f"{{ {', '.join(given)} }}"
     return json.dumps(str(value) if isinstance(value, Path) else value, ensure_ascii=False)

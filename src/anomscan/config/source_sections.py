@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from anomscan.config.section import Section, told
+from anomscan.config.section import Section, check_timezone, told
 from anomscan.errors import ConfigError
 from anomscan.store.rules import Duplicates
 from anomscan.telemetry.cadence import Cadence, first_instant, parse_duration
@@ -140,13 +140,8 @@ class _SourceSettings(Section):
     @classmethod
     @told
     def _zone_is_known(cls, name: str | None) -> str | None:
-        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
         if name is not None:
-            try:
-                ZoneInfo(name)
-            except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones, as Europe
-                raise ConfigError(f"time zone '{name}' is not known", hint="write it as Europe/Paris or UTC") from None
+            check_timezone(name)
         return name
 
     @model_validator(mode="after")

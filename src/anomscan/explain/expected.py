@@ -13,6 +13,7 @@ from anomscan.detectors.control_chart.normal import memory
 from anomscan.detectors.control_chart.season import Season
 from anomscan.detectors.control_chart.settings import Settings
 from anomscan.detectors.control_chart.thresholds import Thresholds
+from anomscan.telemetry.baseline import stitched
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.cohorts import Cohorts
 from anomscan.telemetry.series import Floats, Series
@@ -45,6 +46,15 @@ class Expected:
     high: Floats
     scale: Floats
     median: Floats | None = None
+
+    @classmethod
+    def joined(cls, parts: Sequence[tuple[int, Expected]]) -> Expected:
+        """Several of one series as one: each holds from its first row on, until the next begins."""
+        whole = parts[0][1]
+        if len(parts) == 1:
+            return whole
+        joined = {name: stitched([(first, getattr(part, name)) for first, part in parts]) for name in _NAMES}
+        return cls(**joined, median=whole.median)
 
 
 def expected(batch: Sequence[Series], normal: Sequence[NDArray[np.bool_]], cohorts: Cohorts | None) -> list[Expected]:

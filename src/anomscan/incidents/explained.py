@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anomscan.backtest.asset import AssetScan, Stretch
 from anomscan.backtest.failures import Failure, surviving
@@ -14,8 +15,10 @@ from anomscan.backtest.verdicts import Verdict
 from anomscan.explain.expected import Expected, expected
 from anomscan.incidents.incident import Incident
 from anomscan.incidents.joining import Joining, incidents_of, with_common
+from anomscan.telemetry.baseline import NORMAL, UNTOLD, Baseline
 from anomscan.telemetry.cohorts import Cohorts
 from anomscan.telemetry.names import PREFIX
+from anomscan.telemetry.series import Series
 
 _NOT_NORMAL = (int(Verdict.ANOMALOUS), int(Verdict.SKIPPED))
 
@@ -78,7 +81,7 @@ def _explained(
     cohorts: Cohorts | None,
     common: Mapping[str, Sequence[Incident]],
 ) -> list[Explained]:
-    gaps = {result.asset: incidents_of(result, None, joining) for result in results}
+    gaps = {result.asset: incidents_of(result, None, joining, backtest.baseline.outages) for result in results}
     # What is expected costs a chart of the whole history, so only what is wrong is explained.
     ill = [each for each in results if len(each.anomalous) or (len(each.score) and _reported(each, gaps[each.asset]))]
     stories = dict(zip([each.asset for each in ill], _stories(backtest, ill, joining, cohorts), strict=True))
@@ -111,8 +114,24 @@ def _stories(
         mask[scan.rows] = ~np.isin(scan.judged.verdict, _NOT_NORMAL)
         normal.append(mask)
         whole.append(scan)
-    due = expected([scan.series for scan in whole], normal, cohorts)
-    return [(one, incidents_of(scan, one, joining)) for scan, one in zip(whole, due, strict=True)]
+    due = _expected([scan.series for scan in whole], normal, backtest.baseline, cohorts)
+    outages = backtest.baseline.outages
+    return [(one, incidents_of(scan, one, joining, outages)) for scan, one in zip(whole, due, strict=True)]
+
+
+def _expected(
+    batch: Sequence[Series], normal: Sequence[NDArray[np.bool_]], baseline: Baseline, cohorts: Cohorts | None
+) -> list[Expected]:
+    """What is expected of series, as what people say of what is normal changes."""
+    versions = [baseline.versions(series) for series in batch]
+    again = [series for series, own in zip(batch, versions, strict=True) for _ in own]
+    masks = [
+        mask if told is None else np.where(told == UNTOLD, mask, told == NORMAL)
+        for mask, own in zip(normal, versions, strict=True)
+        for _, told in own
+    ]
+    due = iter(expected(again, masks, cohorts))
+    return [Expected.joined([(first, next(due)) for first, _ in own]) for own in versions]
 
 
 def _reported(result: AssetScan, incidents: Sequence[Incident]) -> list[Incident]:

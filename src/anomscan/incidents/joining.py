@@ -14,8 +14,10 @@ from anomscan.backtest.verdicts import Verdict
 from anomscan.explain.expected import BAND, Expected
 from anomscan.explain.kinds import kind_of
 from anomscan.explain.onset import equal_since, onset
+from anomscan.incidents.gaps import gaps
 from anomscan.incidents.incident import Common, Incident, Peak
-from anomscan.telemetry.series import Floats, Series
+from anomscan.telemetry.outages import Outages
+from anomscan.telemetry.series import Floats
 
 Direction = Literal["both", "low", "high"]
 
@@ -56,7 +58,7 @@ class Joining:
     direction: Direction = "both"
 
 
-def incidents_of(result: AssetScan, explained: Expected | None, rules: Joining) -> list[Incident]:
+def incidents_of(result: AssetScan, explained: Expected | None, rules: Joining, outages: Outages) -> list[Incident]:
     """The incidents of one asset in the order of their first days.
 
     Parameters
@@ -65,9 +67,11 @@ def incidents_of(result: AssetScan, explained: Expected | None, rules: Joining) 
         All its days, up to the run's end.
     explained
         What was expected; None if no day is anomalous.
+    outages
+        What lies in one is no incident, and says nothing of whether another one is over.
     """
-    found = [] if explained is None else _joined(result, explained, rules)
-    found += _gaps(result, rules)
+    found = [] if explained is None else _joined(result, explained, rules, outages)
+    found += gaps(result, rules.silent_after, outages)
     return sorted(found, key=lambda each: (each.since, each.first_flagged, each.kind))
 
 
@@ -101,11 +105,12 @@ def _no_larger(one: Incident, common: Incident) -> bool:
     return not abs(one.deviation[name]) > _LARGER * abs(common.deviation[name])
 
 
-def _joined(result: AssetScan, explained: Expected, rules: Joining) -> list[Incident]:
+def _joined(result: AssetScan, explained: Expected, rules: Joining, outages: Outages) -> list[Incident]:
     result = replace(result, series=result.series.measured())
     series, rows = result.series, result.rows
     verdict = np.full(len(series), -1, np.int64)
     verdict[rows] = result.judged.verdict
+    verdict[outages.mask(result.asset, series.timestamps, series.cadence)] = -1
     flagged = verdict == int(Verdict.ANOMALOUS)
     judged = np.isin(verdict, _JUDGED)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
@@ -249,45 +254,3 @@ def _means(values: Floats, there: NDArray[np.bool_]) -> Floats:
 
 def _named(names: Sequence[str], values: Floats) -> dict[str, float]:
     return {name: float(value) if np.isfinite(value) else np.nan for name, value in zip(names, values, strict=True)}
-
-
-def _gaps(result: AssetScan, rules: Joining) -> list[Incident]:
-    """Stretches without a sample: ``missing`` within the history, ``silent`` after its end."""
-    series = result.series
-    found = []
-    stop = result.rows.stop
-    absent = np.isnan(series.values[:stop]).all(axis=1)
-    if absent.any():
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], absent, [False]]).astype(np.int8)))
-        for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-            # By the clock: of a long gap not all places have a row.
-            after = series.timestamps[end] if end < len(series) else series.timestamps[-1] + series.cadence.step
-            steps = int((after - series.timestamps[start]) // series.cadence.step)
-            if steps >= rules.silent_after:
-                found.append(_gap(series, series.timestamps[start], steps, rules, "missing", end == stop))
-    late = result.afterwards
-    if late is not None and late.silent:
-        first = series.timestamps[-1] + series.cadence.step
-        steps = int((late.ends - series.timestamps[-1]) // series.cadence.step)
-        found.append(_gap(series, first, steps, rules, "silent", True))
-    return found
-
-
-def _gap(series: Series, first: np.datetime64, steps: int, rules: Joining, kind: str, is_open: bool) -> Incident:
-    text, step = series.cadence.text, series.cadence.step
-    return Incident(
-        id=None,
-        kind=kind,
-        since=text(first),
-        first_flagged=text(first + min(rules.silent_after, steps - 1) * step),
-        last=text(first + (steps - 1) * step),
-        open=is_open,
-        days=steps,
-        peak=None,
-        observed={},
-        expected={},
-        deviation={},
-        loss={},
-        variables=(),
-        common=None,
-    )

@@ -120,6 +120,8 @@ class Entry:
         The end of the run that last closed or reopened it.
     told, worse
         The deviation when it was last told, and the end of the run that found it to have grown by half since.
+    maintenance
+        Why its asset was in a planned outage when it was last seen; None if it was not, or it is closed.
     acknowledged, snoozed, labels, notes
         What people wrote.
     merged_into
@@ -147,6 +149,7 @@ class Entry:
     reopened: str | None = None
     told: float | None = None
     worse: str | None = None
+    maintenance: str | None = None
     acknowledged: Acknowledged | None = None
     snoozed: Snoozed | None = None
     labels: tuple[Label, ...] = ()
@@ -183,9 +186,9 @@ class Entry:
         return self.worse == end
 
     def is_muted(self, today: str) -> bool:
-        """Whether it is acknowledged, or snoozed beyond a day: then it counts for no alarm."""
-        acknowledged = self.acknowledged is not None and self.is_open
-        return acknowledged or (self.snoozed is not None and self.snoozed.until > today)
+        """Whether it is acknowledged, in maintenance, or snoozed beyond a day: then it counts for no alarm."""
+        excused = (self.acknowledged is not None or self.maintenance is not None) and self.is_open
+        return excused or (self.snoozed is not None and self.snoozed.until > today)
 
     @property
     def order(self) -> tuple[str, ...]:

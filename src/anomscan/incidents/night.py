@@ -53,6 +53,8 @@ class Seen:
         The asset's.
     severities
         For each incident, the largest severity of its days reported; empty where the detector has none.
+    maintenance
+        Why it is in a planned outage at the run's end; None if it is not.
     """
 
     asset: str
@@ -61,6 +63,7 @@ class Seen:
     failed: bool = False
     cohort: str | None = None
     severities: Sequence[float | None] = ()
+    maintenance: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,8 +149,8 @@ class _Folding:
             for place in own:
                 ids[place] = entry.id
             for lost in olds[1:]:
-                self._put(replace(self._states.closed(lost), merged_into=entry.id))
-            self._put(entry)
+                self._put(replace(self._states.closed(lost), merged_into=entry.id, maintenance=None))
+            self._put(_with_mark(entry, seen))
         matched = {entry.id for olds in found for entry in olds}
         for entry in living:
             if entry.id not in matched:
@@ -215,7 +215,7 @@ class _Folding:
         if self._anew and not seen.failed:
             self._missed(entry)
         else:
-            self._put(self._states.unmet(seen, entry))
+            self._put(_with_mark(self._states.unmet(seen, entry), seen))
 
     def _missed(self, entry: Entry) -> None:
         """What becomes of an entry whose asset is not in the run."""
@@ -261,6 +261,12 @@ def _extent(incident: Incident) -> Extent:
 
 def _meet(spell: Spell, extent: Extent) -> bool:
     return spell.first <= extent.last and extent.first <= spell.last
+
+
+def _with_mark(entry: Entry, seen: Seen) -> Entry:
+    """An entry with the mark of maintenance that the run says."""
+    mark = seen.maintenance if entry.is_open else None
+    return entry if entry.maintenance == mark else replace(entry, maintenance=mark)
 
 
 def _with_marks_of(entry: Entry, olds: Sequence[Entry]) -> Entry:

@@ -39,7 +39,8 @@ def cohort_results(
         The detector's settings; where they are those of control charts, the cohorts are charted by them, too.
     """
     config = chosen if isinstance(chosen, ControlChartSettings) else ControlChartSettings(kind="control-chart")
-    chart = ControlChart(backtest.detector.name, config.model_copy(update={"view": "own"}), None, scan.skip_health)
+    own_view = config.model_copy(update={"view": "own"})
+    chart = ControlChart(backtest.detector.name, own_view, None, scan.skip_health, backtest.baseline)
     wanted = (
         None if assets is None else {PREFIX + name for each in assets if (name := cohorts.cohort(each)) is not None}
     )

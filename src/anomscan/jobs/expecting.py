@@ -36,7 +36,8 @@ def expectations(settings: Settings, job: Job, snapshot: Snapshot, steps: int) -
     if end is None:
         return None
     rows = asset_list(settings, snapshot, job.known(settings))
-    retired = {asset: last_instant(cells["retired"]) for asset, cells in rows.items() if "retired" in cells}
+    zone = settings.source(job.source)[1].sample_zone
+    retired = {asset: last_instant(cells["retired"], zone) for asset, cells in rows.items() if "retired" in cells}
     return Expectations(end, steps, retired)
 
 

@@ -127,6 +127,7 @@ def as_json(entries: Iterable[Entry], today: str) -> Iterator[bytes]:
                 "closed": entry.closed,
                 "reopened": entry.reopened,
                 "worse": entry.worse,
+                "maintenance": entry.maintenance,
                 "acknowledged": entry.acknowledged,
                 "snoozed": entry.snoozed,
                 "labels": entry.labels,

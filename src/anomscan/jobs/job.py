@@ -11,7 +11,7 @@ import numpy as np
 
 from anomscan.backtest.asset import Stretch
 from anomscan.backtest.rules import Rules
-from anomscan.config import ScanSettings, Settings
+from anomscan.config import MaintenanceSettings, ScanSettings, Settings
 from anomscan.detectors.base import Capabilities
 from anomscan.detectors.control_chart.thresholds import time_of
 from anomscan.errors import ConfigError
@@ -118,7 +118,12 @@ class Job:
             **({} if self.through is None else {"through": self.through}),
             **({} if origin.zone == "UTC" else {"timezone": origin.zone}),
             **({} if least is None else {"min_severity": least}),
+            **({} if not settings.maintenance else {"maintenance": _plain(settings.maintenance)}),
         }
+
+
+def _plain(maintenance: Sequence[MaintenanceSettings]) -> list[dict[str, Any]]:
+    return [each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in maintenance]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from anomscan.errors import ConfigError
 from anomscan.incidents.ledger import STATES, Entry, Ledger
 from anomscan.incidents.night import Judged, Night, Seen
 from anomscan.incidents.nights import Folded, known_ids
+from anomscan.jobs.excused import Excused
 from anomscan.jobs.job import Job
 from anomscan.jobs.run import Run
 from anomscan.jobs.tally import Tally
@@ -58,6 +59,7 @@ def seen_of(settings: Settings, job: Job, run: Run, ledger: Ledger, results: Ite
     """What the results of a run say of each asset."""
     members = members_of(asset_list(settings, run.work.snapshot, job.known(settings))) or {}
     known = {each.asset for each in ledger.entries.values()}
+    excused, cadence = run.work.excused, run.work.snapshot.layout.cadence
     for result in results:
         if result.asset not in known and _NO_INCIDENTS in result.line:
             yield Seen(result.asset)
@@ -65,6 +67,9 @@ def seen_of(settings: Settings, job: Job, run: Run, ledger: Ledger, results: Ite
         (record,) = read_records([result.line.decode()])
         days = result.judged
         days = days[np.isin(days["verdict"], (int(Verdict.OK), int(Verdict.ANOMALOUS)))]
+        if excused is not None:
+            # What lies in an outage was judged, but says nothing of whether an incident is over.
+            days = days[~excused.outages.mask(result.asset, days["timestamp"].view("datetime64[us]"), cadence)]
         yield Seen(
             result.asset,
             record.incidents,
@@ -72,6 +77,7 @@ def seen_of(settings: Settings, job: Job, run: Run, ledger: Ledger, results: Ite
             failed=record.error is not None,
             cohort=result.asset.removeprefix(PREFIX) if result.asset.startswith(PREFIX) else members.get(result.asset),
             severities=_severities(record, result.severities),
+            maintenance=None if excused is None else excused.now(result.asset),
         )
 
 
@@ -115,8 +121,16 @@ class Remembered:
         """What a ledger that has taken in the run says of it."""
         return cls(folded.ids, folded.ledger.entries, _today())
 
-    def count(self, tally: Tally, results: Iterable[EncodedRecord], *, written: bool, direction: str) -> None:
-        """Take what somebody acknowledged or snoozed out of what counts for an alarm.
+    def count(
+        self,
+        tally: Tally,
+        results: Iterable[EncodedRecord],
+        *,
+        written: bool,
+        direction: str,
+        excused: Excused | None = None,
+    ) -> None:
+        """Take what somebody acknowledged or snoozed, or is in maintenance, out of what counts for an alarm.
 
         Parameters
         ----------
@@ -124,13 +138,15 @@ class Remembered:
             Whether the ledger has taken in the run, and so knows what is new.
         direction
             ``[scan] direction``: if it is not ``both``, only anomalous days in an incident count.
+        excused
+            What planned outages excuse.
         """
         muted = self._muted()
         if written:
             shown = {one for own in self.ids.values() for one in own if one is not None}
             tally.new_incidents = sum(self.entries[one].state == "new" for one in shown - muted)
         if muted:
-            _hush(tally, results, self.ids, muted, count_new=not written, direction=direction)
+            _hush(tally, results, self.ids, muted, count_new=not written, direction=direction, excused=excused)
 
     def _muted(self) -> set[str]:
         return {
@@ -172,14 +188,15 @@ def _hush(
     *,
     count_new: bool,
     direction: str,
+    excused: Excused | None,
 ) -> None:
     """Count anew what makes an alarm, without some incidents."""
     tally.most = {}
-    tally.open_incidents = 0
+    tally.open_incidents = tally.muted_silent = 0
     if count_new:
         tally.new_incidents = 0
     for result in results:
-        if _NO_INCIDENTS in result.line and b'"anomalies": []' in result.line:
+        if _NO_INCIDENTS in result.line and b'"anomalies": []' in result.line and b'"silent": 0' in result.line:
             continue
         (record,) = read_records([result.line.decode()])
         own = ids.get(result.asset) or [None] * len(record.incidents)
@@ -190,10 +207,13 @@ def _hush(
             tally.new_incidents += sum(each.first_flagged >= (record.from_ or "") for each in loud)
         if any(each.kind == "silent" for each in quiet):
             tally.muted_silent += record.verdicts["silent"]
+        elif excused is not None:
+            tally.muted_silent += excused.silent(record)
         counting = [
             (each, severity)
             for each, severity in zip(record.anomalies, result.severities, strict=True)
-            if direction == "both" or any(one.since <= each.timestamp <= one.last for one in record.incidents)
+            if (direction == "both" or any(one.since <= each.timestamp <= one.last for one in record.incidents))
+            and not (excused is not None and excused.day(record.asset, each.timestamp))
         ]
         heard = [
             pair for pair in counting if not any(one.first_flagged <= pair[0].timestamp <= one.last for one in quiet)

@@ -15,6 +15,7 @@ from anomscan import __version__
 from anomscan.backtest.fleet import Backtest, Failure
 from anomscan.config import Settings
 from anomscan.detectors.base import Detector, is_frozen
+from anomscan.detectors.control_chart.detector import ControlChart
 from anomscan.detectors.score_cache import ScoreCache
 from anomscan.errors import AssetError, StoreError
 from anomscan.incidents.explained import Explained
@@ -25,12 +26,14 @@ from anomscan.jobs.engines import Engine, Lost
 from anomscan.jobs.expecting import expectations, silent_after
 from anomscan.jobs.finished import Finished
 from anomscan.jobs.job import Job, rules_of
+from anomscan.jobs.outages import outages
 from anomscan.jobs.tally import Tally
 from anomscan.jobs.views import in_view
 from anomscan.jobs.work import Work
 from anomscan.memory import lacking
 from anomscan.store.partitions import Cut, Partition
 from anomscan.store.snapshot import MOST_VALUES, Snapshot
+from anomscan.telemetry.baseline import Baseline
 from anomscan.telemetry.cadence import instant_text
 from anomscan.wording import counted
 
@@ -90,7 +93,10 @@ class Run:
         least = job.severity_above(settings)
         known = job.known(settings)
         _, chosen = settings.detector(job.detector)
+        baseline = Baseline(outages(settings, job, snapshot))
         detector, cohorts = in_view(detector, chosen, settings, snapshot, known)
+        if isinstance(detector, ControlChart):
+            detector = replace(detector, baseline=baseline)
         rules = rules_of(settings.scan, snapshot.layout.cadence, detector.capabilities, chosen.cutoff)
         backtest = Backtest(detector, rules, job.stretch(settings), job.whole, least)
         joining = Joining(
@@ -99,7 +105,9 @@ class Run:
             silent_after(settings.source(job.source)[1], snapshot.layout.cadence),
             settings.scan.direction,
         )
-        backtest = replace(backtest, expectations=expectations(settings, job, snapshot, joining.silent_after))
+        backtest = replace(
+            backtest, expectations=expectations(settings, job, snapshot, joining.silent_after), baseline=baseline
+        )
         cut = snapshot.cut(assets=job.assets, as_of=known.as_of)
         if len(cut) == 0 and job.assets is None and known.as_of is None:
             raise StoreError("all samples of the source were dropped from the store", hint="run anomscan fetch")

@@ -196,7 +196,13 @@ def _remembered(
     else:
         ledger = memory.read()
         told = Remembered.read(ledger, night, seen_of(settings, job, run, ledger, checkpoint.results()))
-    told.count(tally, checkpoint.results(), written=delivery.ledger, direction=settings.scan.direction)
+    told.count(
+        tally,
+        checkpoint.results(),
+        written=delivery.ledger,
+        direction=settings.scan.direction,
+        excused=run.work.excused,
+    )
     return lambda: with_ids(checkpoint.results(), told.ids)
 
 
@@ -352,6 +358,6 @@ def _complete(place: Path, run: Run) -> Tally | None:
         return None
     tally = Tally()
     for record in read_records(place):
-        tally.add(record, direction=run.work.joining.direction)
+        tally.add(record, direction=run.work.joining.direction, excused=run.work.excused)
     tally.shorten()
     return tally

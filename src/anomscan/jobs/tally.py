@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from anomscan.errors import ExitCode, worst
 from anomscan.incidents.words import in_words
+from anomscan.jobs.excused import Excused
 from anomscan.reports.records import Record
 from anomscan.telemetry.names import PREFIX
 
@@ -30,7 +31,7 @@ class Tally:
     findings, failed
         Assets with anomalies; assets with an error.
     counting
-        Assets with anomalies on the side that counts, see ``[scan] direction``.
+        Assets with anomalies on the side that counts, see ``[scan] direction``, and in no planned outage.
     ranked
         (anomalous days, asset, its spans) of the assets with most, at most ``NAMED``.
     failures
@@ -42,7 +43,8 @@ class Tally:
     open_incidents, new_incidents
         Those that are open, and those first flagged on a reported day.
     muted_findings, muted_silent
-        Assets whose anomalous days are all of incidents that somebody acknowledged or snoozed; silent samples of such.
+        Assets whose anomalous days are all of incidents that somebody acknowledged or snoozed; silent samples of such,
+        or in a planned outage.
     most
         The largest sigma and severity of an anomalous day that counts, where there is one.
     stale
@@ -86,6 +88,7 @@ class Tally:
         likeness: tuple[str, str] | None = None,
         *,
         direction: str = "both",
+        excused: Excused | None = None,
     ) -> None:
         """Count one asset; a cohort's record is not one.
 
@@ -99,6 +102,8 @@ class Tally:
             A sample and what it resembles, in words: told with the open incident that it belongs to.
         direction
             If it is not ``both``, only anomalous days in one of the incidents count.
+        excused
+            What planned outages excuse; None for nothing.
         """
         is_open = [each for each in record.incidents if each.open]
         day, like = likeness or ("", "")
@@ -111,10 +116,12 @@ class Tally:
             for each, told, line in zip(is_open, words, lines or [""] * len(is_open), strict=True)
         ]
         self.incidents += len(record.incidents)
-        self.open_incidents += sum(each.open for each in record.incidents)
-        self.new_incidents += sum(each.first_flagged >= (record.from_ or "") for each in record.incidents)
+        if excused is None or excused.now(record.asset) is None:
+            self.open_incidents += sum(each.open for each in record.incidents)
+            self.new_incidents += sum(each.first_flagged >= (record.from_ or "") for each in record.incidents)
         if record.asset.startswith(PREFIX):
             return
+        self.muted_silent += 0 if excused is None else excused.silent(record)
         self.assets += 1
         for verdict, count in record.verdicts.items():
             self.verdicts[verdict] += count
@@ -127,7 +134,10 @@ class Tally:
         elif record.has_findings:
             self.findings += 1
             counting = [
-                anomaly for anomaly in record.anomalies if direction == "both" or _told(record, anomaly.timestamp)
+                anomaly
+                for anomaly in record.anomalies
+                if (direction == "both" or _told(record, anomaly.timestamp))
+                and not (excused is not None and excused.day(record.asset, anomaly.timestamp))
             ]
             self.counting += bool(counting)
             sigmas = [anomaly.sigma for anomaly in counting if anomaly.sigma is not None]
@@ -150,6 +160,8 @@ class Tally:
         self.incidents += other.incidents
         self.open_incidents += other.open_incidents
         self.new_incidents += other.new_incidents
+        self.muted_findings += other.muted_findings
+        self.muted_silent += other.muted_silent
         self.stale = self.stale or other.stale
         for name, number in other.most.items():
             self.most[name] = max(self.most.get(name, number), number)

@@ -23,6 +23,7 @@ from anomscan.incidents.explained import Explained, explained
 from anomscan.incidents.incident import Incident
 from anomscan.incidents.joining import Joining
 from anomscan.incidents.sparkline import sparkline
+from anomscan.jobs.excused import Excused
 from anomscan.jobs.finished import Finished
 from anomscan.jobs.job import Known
 from anomscan.jobs.tally import Tally
@@ -101,6 +102,14 @@ class Work:
             *self.backtest.detector.capabilities.columns,
             *expected_columns(variables, peers=self.cohorts is not None),
         )
+
+    @property
+    def excused(self) -> Excused | None:
+        """What planned outages excuse; None where there are none."""
+        outages, expected = self.backtest.baseline.outages, self.backtest.expectations
+        if not outages.by_asset:
+            return None
+        return Excused(outages, self.snapshot.layout.cadence, None if expected is None else expected.run_end)
 
     def __call__(self, partition: Partition, loaded: Sequence[PartitionData] | None = None) -> Finished:
         """Process a partition, which is read here unless it was loaded elsewhere.
@@ -219,7 +228,7 @@ class Work:
             (one,) = self._told([Explained(told)]) if isinstance(told, Failure) else (told,)
             record, result, notes, lines, likeness = one
             packed.append(result)
-            tally.add(record, notes, lines, likeness, direction=self.joining.direction)
+            tally.add(record, notes, lines, likeness, direction=self.joining.direction, excused=self.excused)
         if self.backtest.rules.threshold is None and not self.backtest.whole:
             scans = [each.result for each in results if isinstance(each.result, AssetScan)]
             tally.hardly_watched = sum(bool(scan.inflated.any()) for scan in scans)

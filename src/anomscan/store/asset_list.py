@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -74,6 +75,15 @@ def read_asset_list(source: Place, as_of: np.datetime64 | None = None) -> AssetL
 def members_of(assets: AssetList) -> dict[str, str] | None:
     """Asset -> its cohort; None where no asset has one, and all are one cohort."""
     return {asset: cells["cohort"] for asset, cells in assets.items() if "cohort" in cells} or None
+
+
+def tags_of(cells: Mapping[str, str]) -> frozenset[str]:
+    """The tags of an asset, which stand in one cell.
+
+    >>> sorted(tags_of({"tags": "snow; roof,old"}))
+    ['old', 'roof', 'snow']
+    """
+    return frozenset(tag for each in re.split("[,;]", cells.get("tags", "")) if (tag := each.strip()))
 
 
 def _lists(source: Place) -> list[str]:

@@ -15,6 +15,7 @@ from anomscan.detectors.control_chart.settings import Test as Which
 from anomscan.detectors.control_chart.thresholds import Thresholds
 from anomscan.detectors.kernel import native
 from anomscan.errors import ConfigError
+from anomscan.telemetry.baseline import LEFT_OUT, NORMAL, UNTOLD
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.cohorts import Cohorts, middles_of
 from fleets import daily
@@ -63,9 +64,13 @@ def test_the_kernel_gives_the_bits_of_numpy(seed):
         forget_after=[None, 90, 20, 300][seed % 4],
         season_fewest=[401, 100, 10_000][seed % 3],
     )
-    normal = None if seed % 2 else random.random(values.shape) > 0.1
-    slow = steps.chart(values, values, usable, years, waves, settings, normal)
-    fast = chart(values, values, usable, years, waves, settings, normal)
+    told = [
+        random.random(values.shape) > 0.1,
+        None,
+        random.choice(np.array([LEFT_OUT, NORMAL, UNTOLD]), values.shape, p=[0.1, 0.1, 0.8]),
+    ][seed % 3]
+    slow = steps.chart(values, values, usable, years, waves, settings, told)
+    fast = chart(values, values, usable, years, waves, settings, told)
     for one, other in zip(slow, fast, strict=True):
         np.testing.assert_array_equal(one, other)
 

@@ -18,7 +18,7 @@ def chart(
     years: Floats,
     waves: Floats,
     settings: Settings,
-    normal: NDArray[np.bool_] | None = None,
+    told: NDArray[np.uint8] | NDArray[np.bool_] | None = None,
 ) -> Charted:
     """Chart r series; what is said of a sample depends on it and on earlier ones, and on its own series alone.
 
@@ -32,8 +32,9 @@ def chart(
         (r, n) bool: finite samples that may be judged.
     years, waves
         (r, n) and (r, n, w) float64: time since the first sample, and the season's waves.
-    normal
-        (r, n) bool: the samples that are normal, where that is known; None to take those that no test flags.
+    told
+        (r, n) bool: the samples that are normal; or uint8, as :mod:`anomscan.telemetry.baseline` tells of some of them.
+        Of the others, and with None of all, those are normal that no test flags.
 
     References
     ----------
@@ -43,7 +44,7 @@ def chart(
     """
     kernel = native()
     if kernel is None:
-        return steps.chart(raw, values, usable, years, waves, settings, normal)
+        return steps.chart(raw, values, usable, years, waves, settings, told)
     limits, (series, n) = settings.thresholds, values.shape
     score, level, scale = (np.empty((series, n)) for _ in range(3))
     test = np.empty((series, n), np.int8)
@@ -60,5 +61,5 @@ def chart(
         ],
         np.int64,
     )
-    kernel.chart(counts, numbers, (raw, values, years, waves), (usable, normal), (score, level, scale), test)
+    kernel.chart(counts, numbers, (raw, values, years, waves), (usable, told), (score, level, scale), test)
     return Charted(score, test, level, scale)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,14 @@ from anomscan.detectors.control_chart.settings import Settings
 from anomscan.detectors.control_chart.thresholds import Thresholds, time_of
 from anomscan.detectors.peers import against_peers
 from anomscan.errors import AnomscanError
+from anomscan.telemetry.baseline import Baseline, Told, stitched
 from anomscan.telemetry.cadence import parse_duration
 from anomscan.telemetry.cohorts import Cohorts
 from anomscan.telemetry.series import Floats, Series
 
 #: Values charted together: enough to share the work of a step, few enough for the processor's cache.
 BLOCK = 1 << 19
+_COLUMNS = ("test", "variable", "peers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,15 @@ class ControlChart:
         The peers; None where each series is compared with its own past alone.
     skip_health
         Samples of such health are neither judged nor normal.
+    baseline
+        What people say of what is normal.
     """
 
     name: str
     config: Config
     cohorts: Cohorts | None = None
     skip_health: tuple[str, ...] = ()
+    baseline: Baseline = field(default_factory=Baseline)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -54,7 +59,7 @@ class ControlChart:
         ``variable`` is the place of the variable it stands for, from 0 on; ``peers`` is 1 where the sample was compared
         with its peers, 0 where with its own past.
         """
-        return Capabilities(columns=("test", "variable", "peers"), threshold=1.0, history=True)
+        return Capabilities(columns=_COLUMNS, threshold=1.0, history=True)
 
     @property
     def fingerprint(self) -> str:
@@ -75,15 +80,35 @@ class ControlChart:
         self, batch: Sequence[Series], shingle: int, rows: Sequence[slice] | None = None
     ) -> list[Scores | AnomscanError]:
         """Score all samples; see :meth:`anomscan.detectors.base.Detector.score`. The shingle plays no part."""
-        return [scores for part in _parts([series.measured() for series in batch]) for scores in self._scored(part)]
+        measured = [series.measured() for series in batch]
+        return [scores for part in _parts(measured) for scores in self._in_versions(part)]
 
     def contributions(self, series: Series, rows: NDArray[np.intp], shingle: int) -> Floats | None:
         """None: each variable is charted by itself, and the largest score counts."""
         return None
 
-    def _scored(self, batch: Sequence[Series]) -> list[Scores]:
-        own = self.config.view == "own"
-        charted = self._charted(batch, batch) if own or self.cohorts is None else self._with_peers(batch, self.cohorts)
+    def _in_versions(self, batch: Sequence[Series]) -> list[Scores]:
+        """The scores of each series, as what is told of it changes."""
+        versions = [self.baseline.versions(series) for series in batch]
+        again = [series for series, own in zip(batch, versions, strict=True) for _ in own]
+        scores = iter(self._scored(again, [told for own in versions for _, told in own]))
+        found = []
+        for own in versions:
+            parts = [(first, next(scores)) for first, _ in own]
+            found.append(
+                Scores(
+                    parts[0][1].timestamps,
+                    stitched([(first, part.score) for first, part in parts]),
+                    {name: stitched([(first, part.columns[name]) for first, part in parts]) for name in _COLUMNS},
+                )
+            )
+        return found
+
+    def _scored(self, batch: Sequence[Series], told: Sequence[Told]) -> list[Scores]:
+        if self.config.view == "own" or self.cohorts is None:
+            charted = self._charted(batch, batch, told)
+        else:
+            charted = self._with_peers(batch, self.cohorts, told)
         scores = []
         for place, series in enumerate(batch):
             n, d = series.values.shape
@@ -103,10 +128,12 @@ class ControlChart:
             )
         return scores
 
-    def _with_peers(self, batch: Sequence[Series], cohorts: Cohorts) -> tuple[Floats, Floats, Floats]:
+    def _with_peers(
+        self, batch: Sequence[Series], cohorts: Cohorts, told: Sequence[Told]
+    ) -> tuple[Floats, Floats, Floats]:
         """Score, test and view of each line: against the peers where they tell more, else against the own past."""
         viewed = [against_peers(series, cohorts, self.config.peers) for series in batch]
-        score, test, peers = self._charted(batch, viewed)
+        score, test, peers = self._charted(batch, viewed, told)
         peers[:] = 1.0
         chosen = np.concatenate([self._choice(s, v, cohorts) for s, v in zip(batch, viewed, strict=True)])
         score[~chosen], peers[~chosen] = np.nan, 0.0
@@ -118,7 +145,7 @@ class ControlChart:
         ]
         if lacking:
             alone = [batch[place] for place in lacking]
-            own_score, own_test, _ = self._charted(alone, alone)
+            own_score, own_test, _ = self._charted(alone, alone, [told[place] for place in lacking])
             for k, place in enumerate(lacking):
                 series = batch[place]
                 n, d = series.values.shape
@@ -138,11 +165,14 @@ class ControlChart:
             return np.ones(len(series.variables), bool)
         return _tell_more(series.values, view.values, self.config.min_history)
 
-    def _charted(self, batch: Sequence[Series], viewed: Sequence[Series]) -> tuple[Floats, Floats, Floats]:
+    def _charted(
+        self, batch: Sequence[Series], viewed: Sequence[Series], told: Sequence[Told]
+    ) -> tuple[Floats, Floats, Floats]:
         """Score and test of each variable of each series, (lines, longest) float64, and as much room for the view."""
         healthy = [~series.health_in(self.skip_health) for series in batch]
         raw, values = ([series.values for series in each] for each in (batch, viewed))
-        found = Lines.of(batch, raw, values, healthy).charted(self._settings(batch[0]))
+        lines = Lines.of(batch, raw, values, healthy)
+        found = lines.charted(self._settings(batch[0]), lines.told(told))
         return found.score, found.test.astype(np.float64), np.zeros(found.score.shape)
 
     def _settings(self, series: Series) -> Settings:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from anomscan.detectors.control_chart.chart import chart
 from anomscan.detectors.control_chart.season import Season
 from anomscan.detectors.control_chart.settings import Charted, Settings
+from anomscan.telemetry.baseline import UNTOLD, Told
 from anomscan.telemetry.series import Floats, Series
 
 _YEAR_US = 365.25 * 86_400e6
@@ -72,6 +73,16 @@ class Lines:
         """The lines and columns of a series."""
         return slice(place * self.variables, (place + 1) * self.variables), slice(length)
 
-    def charted(self, settings: Settings, normal: NDArray[np.bool_] | None = None) -> Charted:
+    def told(self, said: Sequence[Told]) -> NDArray[np.uint8] | None:
+        """(r, n) uint8: what people say of the samples of each series; None if they say nothing."""
+        if all(each is None for each in said):
+            return None
+        told = np.full(self.raw.shape, UNTOLD)
+        for place, each in enumerate(said):
+            if each is not None:
+                told[self.at(place, len(each))] = each
+        return told
+
+    def charted(self, settings: Settings, told: NDArray[np.uint8] | NDArray[np.bool_] | None = None) -> Charted:
         """Chart them; see :func:`anomscan.detectors.control_chart.chart.chart`."""
-        return chart(self.raw, self.values, self.usable, self.years, self.waves, settings, normal)
+        return chart(self.raw, self.values, self.usable, self.years, self.waves, settings, told)

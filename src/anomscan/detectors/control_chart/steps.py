@@ -22,6 +22,7 @@ from anomscan.detectors.control_chart.settings import (
     Charted,
     Settings,
 )
+from anomscan.telemetry.baseline import LEFT_OUT, NORMAL
 from anomscan.telemetry.robust import MAD_TO_STD
 from anomscan.telemetry.series import Floats
 
@@ -33,7 +34,7 @@ def chart(
     years: Floats,
     waves: Floats,
     settings: Settings,
-    normal: NDArray[np.bool_] | None = None,
+    told: NDArray[np.uint8] | NDArray[np.bool_] | None = None,
 ) -> Charted:
     """See :func:`anomscan.detectors.control_chart.chart.chart`."""
     series, n = values.shape
@@ -55,17 +56,25 @@ def chart(
         z[~used] = np.nan
         score[:, part], test[:, part], calm = state.step(z, raw[:, part], used, lasting, seasonal)
         flagged = score[:, part] > 1
-        clean = used & ~flagged & (calm | np.isnan(z)) if normal is None else used & normal[:, part]
+        clean = used & ~flagged & (calm | np.isnan(z))
+        left_out = forced = np.zeros(used.shape, bool)
+        if told is not None:
+            left_out, forced = told[:, part] == LEFT_OUT, told[:, part] == NORMAL
+            clean = used & np.where(left_out | forced, forced, clean)
         last.add(values[:, part], clean, start)
         overall.add(values[:, part], used)
         fit.add(values[:, part], clean, years[:, part], waves[:, part])
-        if settings.forget_after is None or normal is not None:
+        if settings.forget_after is None:
             continue
         for column in range(flagged.shape[1]):
-            judged = np.isfinite(z[:, column])
-            flagged_in_row = np.where(judged, np.where(flagged[:, column], flagged_in_row + 1, 0), flagged_in_row)
+            judged = np.isfinite(z[:, column]) & ~left_out[:, column]
+            counted = flagged[:, column] & ~forced[:, column]
+            flagged_in_row = np.where(judged, np.where(counted, flagged_in_row + 1, 0), flagged_in_row)
         for line in np.flatnonzero(flagged_in_row >= settings.forget_after).tolist():
-            rows = np.flatnonzero(usable[line, : part.stop])[-settings.forget_after :]
+            kept = usable[line, : part.stop]
+            if told is not None:
+                kept = kept & (told[line, : part.stop] != LEFT_OUT)
+            rows = np.flatnonzero(kept)[-settings.forget_after :]
             last.restart(line, values[line, rows], rows)
             state.restart(line)
             flagged_in_row[line] = 0

@@ -134,7 +134,7 @@ class Native:
         counts: NDArray[np.int64],
         limits: Floats64,
         numbers: Sequence[Floats64],
-        masks: Sequence[NDArray[np.bool_] | None],
+        masks: Sequence[NDArray[np.bool_] | NDArray[np.uint8] | None],
         found: Sequence[Floats64],
         test: NDArray[np.int8],
     ) -> None:
@@ -145,7 +145,7 @@ class Native:
         counts, limits
             In the order of ``chart.c``.
         numbers, masks
-            Raw, values, years and waves; usable and normal.
+            Raw, values, years and waves; usable and told.
         found, test
             Score, level and scale, and the test; they are filled in.
         """

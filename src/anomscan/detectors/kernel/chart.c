@@ -8,6 +8,8 @@
 
 enum { SERIES, SAMPLES, WAVES, MEMORY, FEWEST, SEASON_FEWEST, BLOCK, FORGET_AFTER };
 enum { JUMP, SHIFT, UNSEASONAL_SHIFT, SPREAD, EQUAL_LOG, BUDGET, FAR, PRIOR_EXCESS, PRIOR_JUDGED };
+/* As in telemetry/baseline.py. */
+enum { LEFT_OUT, NORMAL, UNTOLD };
 
 /* As in control_chart/settings.py and season.py. */
 static const double MOST = 6.0, MOST_SQUARE = 9.0, SLACK = 1.0, VARIANCE = 2.47, CAP = 1.5, SUSPECT = 0.5;
@@ -184,6 +186,10 @@ static void look_at_tails(Tails *tails, double far) {
     tails->near_in_row++;
 }
 
+static int may_enter(const uint8_t *usable, const uint8_t *known, int64_t t) {
+    return usable[t] && (!known || known[t] != LEFT_OUT);
+}
+
 static void chart_one(const int64_t *counts, const double *limits, const double *raw, const double *values,
                       const double *years, const double *waves, const uint8_t *usable, const uint8_t *known,
                       double *score, double *level, double *scale, int8_t *test, Normal *normal) {
@@ -248,7 +254,9 @@ static void chart_one(const int64_t *counts, const double *limits, const double 
                 flagged = score[t] > 1;
             }
             test[t] = (int8_t)which;
-            int clean = usable[t] && (known ? known[t] : !flagged && (!on || (shift < SUSPECT && spread < SUSPECT)));
+            int told = known ? known[t] : UNTOLD;
+            int clean = usable[t] &&
+                        (told != UNTOLD ? told : !flagged && (!on || (shift < SUSPECT && spread < SUSPECT)));
             if (clean) {
                 double terms[MOST_TERMS] = {1.0, years[t]};
                 for (int64_t i = 0; i < w; i++) terms[i + 2] = waves[t * w + i];
@@ -258,22 +266,22 @@ static void chart_one(const int64_t *counts, const double *limits, const double 
                 }
                 add(normal, memory, values[t], t);
             }
-            if (on) flagged_in_row = flagged ? flagged_in_row + 1 : 0;
+            if (on && told != LEFT_OUT) flagged_in_row = flagged && told != NORMAL ? flagged_in_row + 1 : 0;
         }
         for (int i = 0; i < m * m; i++) squares[i] += more_squares[i];
         for (int i = 0; i < m; i++) products[i] += more_products[i];
-        if (!known && counts[FORGET_AFTER] && flagged_in_row >= counts[FORGET_AFTER]) {
+        if (counts[FORGET_AFTER] && flagged_in_row >= counts[FORGET_AFTER]) {
             /* The flagged ones are the new normal. */
             int64_t first = stop, left = counts[FORGET_AFTER];
-            while (first > 0 && left > 0) left -= usable[--first];
+            while (first > 0 && left > 0) left -= may_enter(usable, known, --first);
             normal->seen = 0;
             for (int64_t t = first; t < stop; t++)
-                if (usable[t]) add(normal, memory, values[t], t);
+                if (may_enter(usable, known, t)) add(normal, memory, values[t], t);
             if (normal->seen > memory) {
                 /* Oldest first, as a ring that has just been filled. */
                 int64_t seen = 0, skip = normal->seen - memory;
                 for (int64_t t = first; t < stop; t++)
-                    if (usable[t] && skip-- <= 0) {
+                    if (may_enter(usable, known, t) && skip-- <= 0) {
                         normal->values[seen] = values[t];
                         normal->rows[seen++] = t;
                     }
