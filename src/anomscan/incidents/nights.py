@@ -195,7 +195,8 @@ class _Folding:
         )
         if len(olds) > 1:
             entry = _with_marks_of(entry, olds)
-        if not is_newest:
+        # A later spell that the run does not show says nothing against one that it shows as open.
+        if not is_newest and not newest.open:
             return self._states.unmet(seen, entry)
         entry = replace(
             entry,
