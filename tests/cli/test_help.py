@@ -5,7 +5,9 @@ import math
 import sqlite3
 import subprocess
 import sys
+import tomllib
 from contextlib import closing
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +15,9 @@ import pytest
 import typer
 
 from anomscan import __version__
+from anomscan.cli.about import EXTRAS
 from anomscan.cli.commands import COMMANDS
+from anomscan.detectors.kernel import describe
 from servers.rest_faults import Reply, serving
 from workbooks import write_xlsx
 
@@ -104,7 +108,15 @@ def test_the_lines_of_the_help_are_those_of_the_commands(name):
 
 
 def test_the_version_is_told(place):
-    assert place.good("--version") == f"anomscan {__version__}\n"
+    first, scores, extras = place.good("--version").splitlines()
+    assert first == f"anomscan {__version__}"
+    assert scores == f"scores with: {describe()}"
+    assert "charts" in extras.removeprefix("extras: ").split(", ")
+
+
+def test_the_version_knows_every_extra():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    assert EXTRAS.keys() == project["optional-dependencies"].keys()
 
 
 def test_settings_are_shown_with_their_origin_and_checked(place, monkeypatch):

@@ -32,7 +32,9 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"anomscan {__version__}")
+        from anomscan.cli.about import about
+
+        print(*about(), sep="\n")
         raise typer.Exit
 
 
@@ -47,7 +49,10 @@ def anomscan(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show more details.")] = False,
     log_format: Annotated[Literal["text", "json"], typer.Option(help="Format of messages on stderr.")] = "text",
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Show the version, what scores, and the extras; exit."
+        ),
     ] = False,
 ) -> None:
     """Finds the bad days of a fleet.
