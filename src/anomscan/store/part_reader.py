@@ -284,7 +284,7 @@ def reading(path: Place) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+    except (pa.ArrowException, OSError, LookupError, ValueError) as error:
         if isinstance(path, ObjectPlace) and isinstance(error, OSError) and (meaning := path.meaning(error)):
             raise meaning from None
         if isinstance(error, OSError) and error.errno is not None:
