@@ -40,7 +40,7 @@ _MARKER = b'<meta name="generator" content="anomscan'
 _IMAGES = (".svg", ".png")
 _PAGE = "[a-z0-9]*-" + "[0-9a-f]" * 12 + ".html"
 #: How much of the fleet's page the views of assets may take beside the table, which is told of from ``_LARGE`` on.
-_VIEWS, _LARGE = 5_000_000, 15_000_000
+_VIEWS, _LARGE = 2_000_000, 15_000_000
 _TITLE = "Anomalous days of the fleet"
 
 
