@@ -421,7 +421,7 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("path", "said"),
         [
-            ("3", r"'store.path': .*not a path"),
+            ("3", r"'store.path': it must be a path, as text, or a URL"),
             ('"s3://key:secret@telemetry/store"', "URL that anomscan does not understand"),
         ],
     )
