@@ -6,6 +6,7 @@ import math
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from anomscan.cli.app import run
@@ -34,6 +35,20 @@ window = 60
 shingle = 3
 [report]
 asset_url = "https://example.com/assets/{asset}"
+"""
+#: Of the telemetry of nights; the last one is yesterday, so that the source is not stale.
+NIGHTLY_DAYS = 200
+YESTERDAY = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+NIGHTLY = """
+[sources.fleet]
+kind = "files"
+path = "telemetry.csv"
+cadence = "1D"
+columns = { asset = "asset_id", timestamp = "date", values = ["prt7"], health = "health_status" }
+[detectors.chart]
+kind = "control-chart"
+[defaults]
+detector = "chart"
 """
 START = dt.date(2016, 1, 1)
 DAY = dt.timedelta(days=1)
@@ -114,4 +129,25 @@ def fetched(place):
     place.telemetry(example_rows())
     place.scores(example_scores())
     place.good("fetch")
+    return place
+
+
+@pytest.fixture
+def nightly(place):
+    """A place with a function that writes telemetry up to so many days ago; asset S3 drops by a fifth 20 days ago."""
+    place.write("anomscan.toml", NIGHTLY)
+    random = np.random.default_rng(4)
+    values = 0.8 + random.normal(0, 0.03, NIGHTLY_DAYS) + random.normal(0, 0.01, (6, NIGHTLY_DAYS))
+    values[3, -20:] *= 0.8
+
+    def until(days_ago: int) -> None:
+        place.telemetry(
+            [
+                [f"S{asset}", str(YESTERDAY - dt.timedelta(days=NIGHTLY_DAYS - 1 - day)), round(value, 6), "Ok"]
+                for asset, line in enumerate(values.tolist())
+                for day, value in enumerate(line[: NIGHTLY_DAYS - days_ago])
+            ]
+        )
+
+    place.until = until
     return place

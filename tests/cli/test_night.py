@@ -5,46 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import json
 
-import numpy as np
 import pytest
 
 from anomscan.storage import lock
-
-#: Of the telemetry; the last one is yesterday, so that the source is not stale.
-DAYS = 200
-YESTERDAY = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
-CONFIG = """
-[sources.fleet]
-kind = "files"
-path = "telemetry.csv"
-cadence = "1D"
-columns = { asset = "asset_id", timestamp = "date", values = ["prt7"], health = "health_status" }
-[detectors.chart]
-kind = "control-chart"
-[defaults]
-detector = "chart"
-"""
+from cli.conftest import YESTERDAY
 
 
 @pytest.fixture
-def fleet(place):
-    """A place with a function that writes telemetry up to so many days ago; asset S3 drops by a fifth 20 days ago."""
-    place.write("anomscan.toml", CONFIG)
-    random = np.random.default_rng(4)
-    values = 0.8 + random.normal(0, 0.03, DAYS) + random.normal(0, 0.01, (6, DAYS))
-    values[3, -20:] *= 0.8
-
-    def until(days_ago: int) -> None:
-        place.telemetry(
-            [
-                [f"S{asset}", str(YESTERDAY - dt.timedelta(days=DAYS - 1 - day)), round(value, 6), "Ok"]
-                for asset, line in enumerate(values.tolist())
-                for day, value in enumerate(line[: DAYS - days_ago])
-            ]
-        )
-
-    place.until = until
-    return place
+def fleet(nightly):
+    return nightly
 
 
 def results_of(place):

@@ -9,25 +9,11 @@ import pytest
 
 from anomscan.errors import InputError, LockedError, OutputError
 from anomscan.incidents.incident import Peak
-from anomscan.incidents.ledger import Acknowledged, Entry, Label, Ledger, Note, Snoozed, Spell, id_of
+from anomscan.incidents.ledger import Acknowledged, Label, Ledger, Note, Snoozed
 from anomscan.incidents.ledger_file import LedgerFile, encoded
+from incidents.entries import entry
 
 NIGHTS = {("fleet", "chart"): "2026-03-09", ("fleet", "rcf"): "2026-03-08"}
-
-
-def entry(asset: str = "S1", first: str = "2026-03-01", **more) -> Entry:
-    return Entry(
-        id=id_of("fleet", asset, "chart", first),
-        source="fleet",
-        asset=asset,
-        family="chart",
-        first_flagged=first,
-        state="ongoing",
-        kind="dropped",
-        spells=(Spell(first, first, "2026-03-09", 8),),
-        first_seen=first,
-        **more,
-    )
 
 
 WHOLE = entry(

@@ -25,6 +25,7 @@ class Call:
 
     target: str
     headers: dict[str, str]
+    body: bytes = b""
 
     @property
     def path(self) -> str:
@@ -120,9 +121,13 @@ def serving(answer: Callable[[Call], Reply], tls: ssl.SSLContext | None = None) 
             pass
 
         def do_GET(self) -> None:
-            call = Call(self.path, {name.lower(): value for name, value in self.headers.items()})
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            call = Call(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
             with service.counted(call), suppress(OSError):
                 self._send(answer(call))
+
+        def do_POST(self) -> None:
+            self.do_GET()
 
         def _send(self, reply: Reply) -> None:
             if reply.drip_s is not None:

@@ -36,8 +36,11 @@ def night(
         str | None,
         typer.Option("--fail-on", metavar="LIST", help="Exit with 3 on any of these, as for scan; such as new,silent."),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what [[notify]] would send; it is sent the next night.")
+    ] = False,
 ) -> int:
-    """Fetch, scan what is new since the last night, remember incidents in the ledger, and report.
+    """Fetch, scan what is new since the last night, remember incidents in the ledger, report and notify.
 
     A step that fails is told, and the others go on with what there is. FOLDER gets a file of results for each night,
     named by the day, and the report of the newest in FOLDER/report.
@@ -51,6 +54,7 @@ def night(
     loaded.settings.detector(detector)
 
     from anomscan.cli.fetch import fetch_source
+    from anomscan.jobs.notify import send
     from anomscan.jobs.outputs import local_path
     from anomscan.storage import lock
     from anomscan.storage.durable import output_errors
@@ -61,7 +65,8 @@ def night(
     with lock.hold(folder / "night.lock", f"the nights in {folder}", timeout_s=lock_timeout):
         fetched = _step(console, "fetch", partial(fetch_source, console, loaded.settings, name))
         scanned = _step(console, "scan", partial(_scan, console, loaded, name, detector, folder, workers, conditions))
-    return worst([fetched, scanned])
+        told = _step(console, "notify", partial(send, loaded.settings, console, dry_run=dry_run))
+    return worst([fetched, scanned, told])
 
 
 def _step(console: TerminalConsole, what: str, do: Callable[[], ExitCode]) -> ExitCode:

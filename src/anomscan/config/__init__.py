@@ -18,6 +18,7 @@ from anomscan.config.detector_sections import (
 from anomscan.config.files import files_named
 from anomscan.config.loading import DEFAULT_FILE, Loaded, load
 from anomscan.config.maintenance import MaintenanceSettings
+from anomscan.config.notify_sections import Route, WebhookRoute
 from anomscan.config.sections import AssetColumns, AssetsSettings, ScanSettings, TrainSettings
 from anomscan.config.settings import Settings
 from anomscan.config.showing import explain
@@ -45,6 +46,7 @@ __all__ = [
     "RcfSettings",
     "RecordedSettings",
     "RestSource",
+    "Route",
     "SageMakerSettings",
     "SageMakerTraining",
     "ScanSettings",
@@ -52,6 +54,7 @@ __all__ = [
     "SourceSettings",
     "SqlSource",
     "TrainSettings",
+    "WebhookRoute",
     "explain",
     "files_named",
     "is_reference",

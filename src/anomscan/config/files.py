@@ -27,10 +27,10 @@ def _paths(model: BaseModel, section: str) -> Iterator[tuple[str, Path]]:
     for name in type(model).model_fields:
         value = getattr(model, name)
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        if isinstance(value, dict):
-            for key, child in value.items():
+        if isinstance(value, (dict, tuple)):
+            for key, child in value.items() if isinstance(value, dict) else enumerate(value):
                 if isinstance(child, BaseModel):
-                    yield from _paths(child, f"{name}.{key}")
+                    yield from _paths(child, f"{name}.{getattr(child, 'name', key)}")
         elif isinstance(value, BaseModel):
             yield from _paths(value, f"{section}.{name}" if section else name)
         elif section == "store":

@@ -180,6 +180,8 @@ def _absolute(settings: Settings, base: Path) -> Settings:
                 changed[name] = {
                     k: merge(child) if isinstance(child, BaseModel) else child for k, child in value.items()
                 }
+            elif isinstance(value, tuple):
+                changed[name] = tuple(merge(child) if isinstance(child, BaseModel) else child for child in value)
         return model.model_copy(update=changed)
 
     return merge(settings)

@@ -119,8 +119,10 @@ def _keys_beside(location: tuple[int | str, ...], tree: Mapping[str, Any]) -> li
     models: list[type[BaseModel]] = [Settings]
     node: Any = tree
     for part in location[:-1]:
-        if isinstance(node, Mapping) and part in node:
+        if isinstance(part, int) or (isinstance(node, Mapping) and part in node):
             node = node[part]
+        if isinstance(part, int):
+            continue
         kinds = [model for model in models if "kind" in model.model_fields and _kind(model) == part]
         if kinds:
             models = kinds

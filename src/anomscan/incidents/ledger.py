@@ -16,6 +16,8 @@ STATES: tuple[State, ...] = ("new", "reopened", "ongoing", "quiet", "unknown", "
 SILENT_KINDS, SILENCE = ("silent", "missing"), "silence"
 #: Labels that have a meaning; any others are the user's own.
 KNOWN_LABELS = ("fault", "false-alarm", "maintenance", "weather")
+#: Stands for the id in the message that tells what is open.
+WEEKLY = "weekly"
 
 # Of what a ledger is made: read strictly, and no key that is not known.
 _STRICT: Mapping[str, Any] = MappingProxyType({"extra": "forbid", "strict": True})
@@ -197,6 +199,35 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """Something that is to be told: a change of an incident, or once a week what is open.
+
+    Parameters
+    ----------
+    tell
+        The incident's id, or ``WEEKLY``.
+    what
+        The state that it has come into, or ``worse``; ``open`` of the weekly one.
+    night
+        The end of the run that found it; of the weekly one a day, ``YYYY-MM-DD``.
+    to
+        Names of the targets that have not taken it yet; none once all have.
+    """
+
+    __pydantic_config__: ClassVar = _STRICT
+
+    tell: str
+    what: str
+    night: str
+    to: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What a receiver knows it by if it comes twice."""
+        return f"{self.tell}:{self.what}:{self.night}"
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """All incidents.
 
@@ -206,15 +237,22 @@ class Ledger:
         By id.
     nights
         By source and detector, the end of the last run.
+    outbox
+        What is to be told, and what was of late.
     """
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
     nights: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    outbox: tuple[Message, ...] = ()
 
     @classmethod
-    def of(cls, entries: Iterable[Entry], nights: Mapping[tuple[str, str], str]) -> Ledger:
-        """A ledger of some entries, in their order."""
-        return cls({each.id: each for each in sorted(entries, key=lambda each: each.order)}, dict(nights))
+    def of(
+        cls, entries: Iterable[Entry], nights: Mapping[tuple[str, str], str], outbox: Iterable[Message] = ()
+    ) -> Ledger:
+        """A ledger of some entries, in their order; messages of others are left out."""
+        known = {each.id: each for each in sorted(entries, key=lambda each: each.order)}
+        kept = sorted((each for each in outbox if each.tell in known or each.tell == WEEKLY), key=lambda each: each.key)
+        return cls(known, dict(nights), tuple(sorted(kept, key=lambda each: each.night)))
 
 
 def family_of(kind: str, detector: str) -> str:

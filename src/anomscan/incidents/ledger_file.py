@@ -1,6 +1,7 @@
 """The ledger as a file: a line of JSON an incident, in a stable order, which people may read, edit and keep in git.
 
-The first line says the format and until when each detector has run. Keys without a value are left out.
+The first line says the format and until when each detector has run. Keys without a value are left out. Lines that
+begin with the key ``tell`` are the outbox: what is to be told of the incidents.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from anomscan.errors import InputError, OutputError
 from anomscan.incidents.incident import KINDS
-from anomscan.incidents.ledger import Entry, Ledger
+from anomscan.incidents.ledger import STATES, Entry, Ledger, Message
 from anomscan.storage import lock
 from anomscan.storage.durable import output_errors, replace_file
 
@@ -28,6 +29,7 @@ from anomscan.storage.durable import output_errors, replace_file
 FORMAT = 1
 _SCHEMA = re.compile(r"anomscan\.ledger/(\d{1,9})")
 _ID = re.compile(r"[0-9a-f]{12}")
+_TELL = re.compile(rb'\s*\{\s*"tell"')
 _DAY = re.compile(r"(?a)\d{4}-\d\d-\d\d")
 _TIME = re.compile(r"(?a)\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,6})?Z)?")
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
@@ -68,14 +70,17 @@ class LedgerFile:
         lines = content.split(b"\n")
         nights = self._nights(lines[0])
         with without_collector():
-            return Ledger.of(self._read_entries(lines), nights)
+            return self._of(lines, nights)
 
-    def _read_entries(self, lines: Sequence[bytes]) -> list[Entry]:
-        entries, places, check = dict[str, Entry](), dict[str, int](), _Check()
+    def _of(self, lines: Sequence[bytes], nights: dict[tuple[str, str], str]) -> Ledger:
+        entries, places, check, outbox = dict[str, Entry](), dict[str, int](), _Check(), list[Message]()
         for number, line in enumerate(lines[1:], start=2):
             if not line.strip():
                 continue
             try:
+                if _TELL.match(line):
+                    outbox.append(check.message(_messages().validate_json(line)))
+                    continue
                 entry = _entries().validate_json(line)
                 check.entry(entry)
             except ValidationError as error:
@@ -90,7 +95,7 @@ class LedgerFile:
                 raise self._error(
                     places[entry.id], f"'merged_into' names {entry.merged_into}, which is not in the file"
                 )
-        return list(entries.values())
+        return Ledger.of(entries.values(), nights, outbox)
 
     @contextmanager
     def held(self, timeout_s: float = 0.0) -> Iterator[None]:
@@ -195,6 +200,12 @@ class _Check:
         if entry.snoozed is not None and not _DAY.fullmatch(entry.snoozed.until):
             raise ValueError(f"'snoozed.until' is no day such as 2026-01-31: '{entry.snoozed.until}'")
 
+    def message(self, message: Message) -> Message:
+        if message.what not in (*STATES, "worse", "open"):
+            raise ValueError(f"'what' is none of {', '.join([*STATES, 'worse', 'open'])}: '{message.what}'")
+        self._time("night", message.night)
+        return message
+
     def _time(self, name: str, text: str | None) -> None:
         try:
             valid = _TIME.fullmatch(text or "") and bool(datetime.fromisoformat(text or ""))
@@ -225,7 +236,8 @@ def encoded(ledger: Ledger) -> bytes:
     ]
     lines = [_line({"schema": f"anomscan.ledger/{FORMAT}", "nights": nights})]
     with without_collector():
-        lines += [_line(fields_of(each)) for each in Ledger.of(ledger.entries.values(), {}).entries.values()]
+        ordered = Ledger.of(ledger.entries.values(), {}, ledger.outbox)
+        lines += [_line(fields_of(each)) for each in (*ordered.entries.values(), *ordered.outbox)]
     return "".join(lines).encode()
 
 
@@ -238,7 +250,7 @@ def fields_of(one: Any) -> dict[str, Any]:
         if value is None or value == () or value == {}:
             continue
         if isinstance(value, tuple):
-            value = [fields_of(each) for each in value]
+            value = [fields_of(each) if is_dataclass(each) else each for each in value]
         found[name] = fields_of(value) if is_dataclass(value) else value
     return found
 
@@ -255,6 +267,11 @@ def _line(content: object) -> str:
 @cache
 def _entries() -> TypeAdapter[Entry]:
     return TypeAdapter(Entry)
+
+
+@cache
+def _messages() -> TypeAdapter[Message]:
+    return TypeAdapter(Message)
 
 
 @cache

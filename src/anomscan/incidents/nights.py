@@ -118,7 +118,7 @@ class _Folding:
                 for left in entries:
                     self._missed(left)
         nights = {**self._before.nights, (night.source, night.detector): night.end}
-        ledger = Ledger.of(self._entries.values(), nights)
+        ledger = Ledger.of(self._entries.values(), nights, self._before.outbox)
         return Folded(ledger, list(self._changes(ledger)), ids)
 
     def _asset(self, seen: Seen, known: Mapping[str, list[Entry]]) -> list[str]:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from anomscan.incidents.incident import Incident
+
+if TYPE_CHECKING:
+    from anomscan.incidents.ledger import Entry
 
 _VERBS = {
     "silent": "is silent",
@@ -43,3 +47,27 @@ def in_words(incident: Incident) -> str:
         when = f"on {incident.since}"
     common = "" if incident.common is None else f", with {incident.common.asset}"
     return f"{text}: {extent}{when} ({incident.days} {unit}{lost}){', still so' if incident.open else ''}{common}"
+
+
+def of_entry(entry: Entry) -> str:
+    """The newest spell of an incident of the ledger in one line, without a word from the data."""
+    spell = entry.spells[-1]
+    worst = max(entry.deviation.values(), key=abs, default=math.nan)
+    return in_words(
+        Incident(
+            id=entry.id,
+            kind=entry.kind,
+            since=spell.since,
+            first_flagged=spell.first,
+            last=spell.last,
+            open=entry.is_open,
+            days=spell.days,
+            peak=entry.peak,
+            observed={},
+            expected={},
+            deviation={"": worst},
+            loss={},
+            variables=(("", 1.0),),
+            common=None,
+        )
+    )

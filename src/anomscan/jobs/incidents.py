@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -198,7 +198,7 @@ def write(settings: Settings, ids: Sequence[str], change: Callable[[Entry], Entr
     with file.held(WAIT_S):
         ledger = file.read()
         changed = {entry.id: change(entry) for entry in (find(ledger, text) for text in ids)}
-        file.write(type(ledger)({**ledger.entries, **changed}, ledger.nights))
+        file.write(replace(ledger, entries={**ledger.entries, **changed}))
     return list(changed.values())
 
 

@@ -181,6 +181,7 @@ def _remembered(
     between the two gives the same ledger again.
     """
     from anomscan.incidents.nights import fold
+    from anomscan.incidents.notify.outbox import post
     from anomscan.jobs.remembering import Remembered, night_of, seen_of, snoozes_that_end, summary, with_ids
 
     night = night_of(settings, job, run)
@@ -188,7 +189,8 @@ def _remembered(
         with memory.held(max(delivery.lock_timeout_s, LEDGER_WAIT_S)):
             ledger = memory.read()
             folded = fold(ledger, night, seen_of(settings, job, run, ledger, checkpoint.results()))
-            memory.write(folded.ledger)
+            # With the states that they tell of: none is lost, whatever happens before they are told.
+            memory.write(post(ledger, folded.ledger, folded.changes, night.end, settings.notify))
         told = Remembered.of(folded)
         console.info(summary(folded, night))
         if ending := snoozes_that_end(folded.ledger.entries.values()):

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import re
-import ssl
 from dataclasses import dataclass
 from threading import Event
 
 import urllib3
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    DecodeError,
-    HTTPError,
-    LocationParseError,
-    NameResolutionError,
-    NewConnectionError,
-    ProxyError,
-    ReadTimeoutError,
-    SSLError,
-)
+from urllib3.exceptions import HTTPError
 
 from anomscan import __version__
 from anomscan.config import RestSource
 from anomscan.errors import AssetError, ConfigError, ServiceError
 from anomscan.retrying import Clock, TransientError, retry_after
 from anomscan.sources.rest.connections import Connections, Watch
-from anomscan.sources.rest.faults import RefusedError, StoppedError, TooLongError, UnreachedError
+from anomscan.sources.rest.faults import RefusedError, StoppedError, TooLongError, translated
 from anomscan.sources.rest.urls import followed, has_parameter, shown_url, with_parameter
 from anomscan.sources.rest.words import is_about_length, words_of
 
@@ -35,7 +24,6 @@ _WORDS_BYTES = 4 << 10
 _MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _LATER = (408, 425, 429)
-_TRIES_TO_UNPACK = 3
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -155,7 +143,7 @@ class Http:
             finally:
                 response.close()
         except HTTPError as error:
-            raise self._translated(error, place) from None
+            raise translated(error, place, f"sources.{self._name}.ca") from None
 
     def _with_key(self, url: str) -> tuple[str, dict[str, str]]:
         key = key_of(self._name, self._settings)
@@ -233,32 +221,6 @@ class Http:
             if self._clock.monotonic() >= end:
                 raise TransientError(f"{place} did not finish its answer")
         return b"".join(blocks)
-
-    def _translated(self, error: HTTPError, place: str) -> TransientError | ServiceError:
-        """The library's error, without the URL that it may repeat."""
-        cause = error.args[-1] if isinstance(error, SSLError) else error.__cause__
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return ServiceError(
-                f"{place}: its certificate is not trusted: {cause.verify_message}",
-                hint=f"set sources.{self._name}.ca to the certificates of a private service",
-            )
-        if isinstance(error, (NameResolutionError, LocationParseError)):
-            return UnreachedError(f"{place}: there is no such host, or its name cannot be looked up")
-        if isinstance(error, NewConnectionError):
-            why = (getattr(cause, "strerror", None) or "no connection").lower()
-            return UnreachedError(f"{place} cannot be reached: {why}")
-        if isinstance(error, ConnectTimeoutError):
-            return UnreachedError(f"{place} cannot be reached: the connection timed out")
-        if isinstance(error, ProxyError):
-            return UnreachedError(f"{place} cannot be reached through the proxy of the environment")
-        if isinstance(error, SSLError):
-            why = (getattr(cause, "reason", None) or "broken off").lower().replace("_", " ")
-            return UnreachedError(f"{place} cannot be reached over TLS: {why}")
-        if isinstance(error, ReadTimeoutError):
-            return TransientError(f"{place} did not answer in time")
-        if isinstance(error, DecodeError):
-            return TransientError(f"{place} sent broken gzip", most_tries=_TRIES_TO_UNPACK)
-        return TransientError(f"{place} dropped the connection")
 
 
 def key_name(settings: RestSource) -> str:

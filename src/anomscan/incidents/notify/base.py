@@ -1,0 +1,28 @@
+"""What every sink is: something that takes a digest to where it belongs, or says why it cannot."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from anomscan.incidents.notify.digest import Digest
+
+
+class Sink(Protocol):
+    """Where a target is told. Built from its settings; nothing is sent before :meth:`send`."""
+
+    #: Whether it wants to hear at every run what is open, rather than of changes alone.
+    tells_open: bool
+
+    def send(self, digest: Digest) -> None:
+        """Deliver a digest; when it returns, all of it has arrived.
+
+        Raises
+        ------
+        ServiceError
+            It was not delivered, or nobody knows.
+        ConfigError
+            It cannot be, as the settings are.
+        """
+
+    def shown(self, digest: Digest) -> str:
+        """What would be sent, for people."""
