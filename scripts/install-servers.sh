@@ -17,9 +17,13 @@ for folder in "$(dirname "$0")/../tests/servers/azurite" "$@"; do
     cp "$folder/package-lock.json" "$folder/node_modules/.anomscan-lock"
 done
 
-# MariaDB; and for the example of the night shift curl, which it calls, and what checks its systemd units
+# MariaDB, unless MySQL is there; and for the example of the night shift curl, which it calls, and what checks its systemd units
 packages=
-command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null || packages=mariadb-server
+if command -v mariadbd >/dev/null; then
+    command -v mariadb-install-db >/dev/null || packages=mariadb-server
+else
+    command -v mysqld >/dev/null || packages=mariadb-server
+fi
 command -v curl >/dev/null || packages="$packages curl"
 [ "$(uname)" != Linux ] || command -v systemd-analyze >/dev/null || packages="$packages systemd"
 [ -n "$packages" ] || exit 0

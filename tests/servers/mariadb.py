@@ -1,4 +1,4 @@
-"""A private MariaDB server: its own data folder, socket and port, gone when it is closed."""
+"""A private MariaDB server, or MySQL's where that is missing: its own data folder, socket and port, gone when closed."""
 
 from __future__ import annotations
 
@@ -31,11 +31,12 @@ class MariaDb:
     Raises
     ------
     RuntimeError
-        If MariaDB is not installed, saying how to install it, or does not start, with the end of its log.
+        If neither is installed, saying how to install MariaDB, or it does not start, with the end of its log.
     """
 
     def __init__(self, options: Sequence[str] = ()) -> None:
-        server, install = _program("mariadbd"), _program("mariadb-install-db")
+        self._is_mysql = _found("mariadbd") is None and _found("mysqld") is not None
+        server = _program("mysqld" if self._is_mysql else "mariadbd")
         # A socket's path has at most 107 bytes, so the folder is not one of pytest's.
         self.folder = Path(tempfile.mkdtemp(prefix="mariadb-", dir="/tmp"))
         self._process: subprocess.Popen[bytes] | None = None
@@ -44,10 +45,11 @@ class MariaDb:
             shutil.chown(self.folder, "mysql")
             as_user = ["--user=mysql"]
         try:
-            self._make(install, as_user)
+            self._make(server, as_user)
             # Newer servers offer TLS by themselves; here one has it only where that is asked for.
             tls = any(option.startswith("--ssl") for option in options)
-            self._start(server, [*as_user, *([] if tls else ["--skip-ssl"]), *options])
+            without = "--tls-version=" if self._is_mysql else "--skip-ssl"
+            self._start(server, [*as_user, *([] if tls else [without]), *options])
         except BaseException:
             self.close()
             raise
@@ -99,17 +101,16 @@ class MariaDb:
                 self._process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _make(self, install: str, as_user: list[str]) -> None:
-        made = subprocess.run(
-            [
-                *(install, "--no-defaults", f"--datadir={self.folder / 'data'}", "--skip-test-db"),
-                *("--auth-root-authentication-method=normal", *as_user),
-            ],
-            capture_output=True,
-            text=True,
-        )
+    def _make(self, server: str, as_user: list[str]) -> None:
+        if self._is_mysql:
+            command = [server, "--no-defaults", "--initialize-insecure"]
+        else:
+            install = _program("mariadb-install-db")
+            command = [install, "--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"]
+        folder = f"--datadir={self.folder / 'data'}"
+        made = subprocess.run([*command, folder, *as_user], capture_output=True, text=True)
         if made.returncode:
-            raise RuntimeError(f"{install} failed: {made.stdout[-2000:]}{made.stderr[-2000:]}")
+            raise RuntimeError(f"{command[0]} failed: {made.stdout[-2000:]}{made.stderr[-2000:]}")
 
     def _start(self, server: str, options: list[str]) -> None:
         log = self.folder / "log"
@@ -122,7 +123,8 @@ class MariaDb:
                         *(f"--port={self.port}", "--bind-address=127.0.0.1", "--skip-log-bin", "--skip-name-resolve"),
                         # Where it is shared, a server that starts removes the temporary tables of the others.
                         f"--tmpdir={self.folder}",
-                        *("--innodb-flush-log-at-trx-commit=0", "--innodb-log-file-size=16M", "--local-infile=1"),
+                        *("--innodb-flush-log-at-trx-commit=0", "--local-infile=1"),
+                        *(["--mysqlx=OFF"] if self._is_mysql else ["--innodb-log-file-size=16M"]),
                         *options,
                     ],
                     stdout=out,
@@ -135,7 +137,7 @@ class MariaDb:
                 time.sleep(0.05)
             if "Address already in use" not in log.read_text(errors="replace"):
                 break  # else another process took the port in between
-        raise RuntimeError(f"MariaDB did not start: {log.read_text(errors='replace')[-2000:]}")
+        raise RuntimeError(f"{server} did not start: {log.read_text(errors='replace')[-2000:]}")
 
     def _answers(self) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:
@@ -146,8 +148,12 @@ class MariaDb:
         return True
 
 
+def _found(name: str) -> str | None:
+    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]))
+
+
 def _program(name: str) -> str:
-    found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]))
+    found = _found(name)
     if found is None:
         raise RuntimeError(f"{name} is not installed; as root: {INSTALL}")
     return found

@@ -198,7 +198,8 @@ def test_awkward_types_are_the_same_on_both_paths(
     caplog.set_level(logging.DEBUG, "anomscan")
     columns = USUAL | columns
     server.run(
-        f"CREATE OR REPLACE TABLE awkward ({', '.join(f'{name} {kind} NULL' for name, (kind, _) in columns.items())})",
+        "DROP TABLE IF EXISTS awkward",
+        f"CREATE TABLE awkward ({', '.join(f'{name} {kind} NULL' for name, (kind, _) in columns.items())})",
         *(
             f"INSERT INTO awkward VALUES ({', '.join(row)})"
             for row in zip(*(values for _, values in columns.values()), strict=True)
@@ -225,7 +226,8 @@ def test_instants_to_the_microsecond_in_the_zone_of_the_source(make: Make, read:
 @pytest.mark.parametrize("fast", PATHS)
 def test_a_date_of_zeros_is_named(server: MariaDb, make: Make, fast: str) -> None:
     server.run(
-        "CREATE OR REPLACE TABLE zeros (asset_id INT, date DATE, prt7 INT, health INT)",
+        "DROP TABLE IF EXISTS zeros",
+        "CREATE TABLE zeros (asset_id INT, date DATE, prt7 INT, health INT)",
         "SET sql_mode = ''",
         "INSERT INTO zeros VALUES (1, '0000-00-00', 1, 1)",
         database="fleet",
@@ -523,7 +525,8 @@ def test_a_timestamp_at_local_midnight_is_that_day(make: Make, server: MariaDb, 
 
 def test_a_list_of_assets_is_asked_of_the_server(server: MariaDb) -> None:
     server.run(
-        "CREATE OR REPLACE TABLE fleet.sites (site VARCHAR(20), region VARCHAR(20), kwp DECIMAL(6, 2), since DATE)",
+        "DROP TABLE IF EXISTS fleet.sites",
+        "CREATE TABLE fleet.sites (site VARCHAR(20), region VARCHAR(20), kwp DECIMAL(6, 2), since DATE)",
         "INSERT INTO fleet.sites VALUES (' a1', 'Süd', 9.50, '2024-01-31'), ('a2', NULL, NULL, NULL)",
     )
     url = server.url(user="reader:s3cret%40%2F%3A")
