@@ -95,7 +95,7 @@ class Briefing:
         if not remembered:
             headings = [
                 ("open", "Open at the end", ("open", "new", "reopened", "ongoing", "quiet", "unknown")),
-                ("closed", "Over, the latest first", ("closed",)),
+                ("closed", "Closed", ("closed",)),
             ]
         sections = [Section(key, title, _items(ranked, states)) for key, title, states in headings]
         unjudged = sorted((row for row in ranked if row.unjudged), key=lambda row: (row.unjudged, row.asset))

@@ -18,10 +18,10 @@ function table(headings, rows, caption) {
     element("table", {}, element("thead", {}, head), element("tbody", {}, ...body)));
 }
 
-const numberText = (number) => {
+const numberText = (number, digits = 4) => {
   if (number === null || number === undefined || Number.isNaN(number)) return "–";
   const size = Math.abs(number);
-  return size !== 0 && (size >= 1e6 || size < 1e-3) ? number.toExponential(3) : String(Number(number.toPrecision(4)));
+  return size !== 0 && (size >= 1e6 || size < 1e-3) ? number.toExponential(digits - 1) : String(Number(number.toPrecision(digits)));
 };
 
 const isoText = (ms, whole) => new Date(ms).toISOString().slice(0, whole ? 10 : 16).replace("T", " ");

@@ -16,7 +16,7 @@ class Rows {
     this.body = this.root.querySelector(".body");
     this.root.querySelector(".head").append(element("div", { class: "row", role: "row" },
       ...COLUMNS.map(([name, title]) => element("div", { class: `cell ${name}`, role: "columnheader" },
-        name === "days" ? `last ${fleet.cells.count} × ${fleet.unit}` : title))));
+        name === "days" ? fleet.unit === "day" ? `last ${fleet.cells.count} days` : `last ${fleet.cells.count} × ${fleet.unit}` : title))));
     window.addEventListener("scroll", () => this.draw(), { passive: true });
     window.addEventListener("resize", () => this.redraw());
     window.addEventListener("beforeprint", () => this.draw(300));
@@ -83,8 +83,8 @@ class Rows {
       state: [element("span", { class: `badge ${state}${field("muted") ? " muted" : ""}`, title: field("muted") }, state), field("muted") ? element("small", {}, field("muted").split(" ")[0]) : null],
       since: [field("since") || "–"],
       words: [element("span", { class: "two" }, told ? field("words") : reason || "nothing amiss"), more > 0 ? element("small", {}, `and ${more} more`) : null],
-      deviation: [off === null ? "–" : `${off > 0 ? "+" : "−"}${numberText(Math.abs(100 * off))} %`],
-      loss: [loss === null || loss <= 0 ? "–" : numberText(loss)],
+      deviation: [off === null ? "–" : `${off > 0 ? "+" : "−"}${numberText(Math.abs(100 * off), 2)} %`],
+      loss: [loss === null || loss <= 0 ? "–" : numberText(loss, 2)],
       days: [element("canvas", { role: "img", "aria-label": this.tell(row) })],
     };
     return element("div", { class: `row${target ? " opens" : ""}`, role: "row", "aria-rowindex": place + 2, tabindex: place === this.at ? "0" : "-1", "data-place": place },
