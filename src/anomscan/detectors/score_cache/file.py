@@ -42,6 +42,8 @@ from anomscan.telemetry.series import LongGaps
 _MAGIC = b"ANOMKPT\x06"
 _PREFIX = struct.Struct("<8sQQ")
 _CHECKSUM = struct.Struct("<I")
+#: No score is larger: its square could not be summed.
+_LARGEST = 1e140
 #: What a file of another form leads to.
 _WRONG = (ValueError, KeyError, TypeError, IndexError, OverflowError, MemoryError, struct.error)
 #: Instants that leave room to reckon with, in microseconds; the seconds of ten thousand years.
@@ -232,6 +234,8 @@ def _rows(body: memoryview, start: int, header: Mapping[str, Any], first: Mappin
     values = np.frombuffer(body, "<f8", rows * d, start).reshape(rows, d)
     scores = np.frombuffer(body, "<f8", rows * (1 + c), start + 8 * rows * d).reshape(rows, 1 + c)
     health = np.frombuffer(body, kind, rows, start + 8 * rows * (d + 1 + c))
+    if rows and (np.fmax.reduce(scores[:, 0]) > _LARGEST or np.fmin.reduce(scores[:, 0]) < -_LARGEST):
+        raise ValueError("scores")
     if rows and not -1 <= health.min() <= health.max() < len(names):
         raise ValueError("health")
     return CachedRows(counts, values, scores, health, tuple(names))
