@@ -1,4 +1,4 @@
-"""A private MariaDB server, or MySQL's where that is missing: its own data folder, socket and port, gone when closed."""
+"""A private MariaDB server, or MySQL's where that is missing: own data folder, socket and port, gone when closed."""
 
 from __future__ import annotations
 
