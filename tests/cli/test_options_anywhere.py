@@ -24,14 +24,25 @@ LEAVES = [
     ("incidents", "list"),
     ("incidents", "show", "0123456789ab"),
     ("incidents", "ack", "0123456789ab", "--by", "me", "--reason", "known"),
+    ("notify", "send"),
     ("doctor",),
     ("config", "show"),
     ("config", "check"),
 ]
 
 
+#: These read no settings; they make them.
+WITHOUT_SETTINGS = ("quick", "init")
+
+
 def test_every_command_is_tried():
-    assert {leaf[0] for leaf in LEAVES} == set(COMMANDS)
+    assert {*WITHOUT_SETTINGS, *(leaf[0] for leaf in LEAVES)} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", WITHOUT_SETTINGS)
+def test_a_command_without_settings_takes_them_after_its_name(place, command):
+    code, _, err = place(command, "nowhere.csv", "-q", "-v", "--log-format", "json")
+    assert (code, json.loads(err)["level"]) == (2, "error")
 
 
 @pytest.mark.parametrize("leaf", LEAVES, ids=" ".join)

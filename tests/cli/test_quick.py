@@ -149,3 +149,13 @@ def test_init_keeps_a_password_out_of_the_file(folder: Path) -> None:
 
     assert without_password("mysql://reader:s3cret@db/fleet") == "mysql://reader@db/fleet"
     assert "s3cret" not in without_password("postgresql+psycopg://a:s3cret@h:5432/x?sslmode=require")
+
+
+@pytest.mark.parametrize("given", ["nowhere.csv", "no/where.csv", "no*.csv", "/no/where.csv"])
+@pytest.mark.parametrize("command", ["quick", "init"])
+def test_a_file_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, given: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = subprocess.run([sys.executable, "-m", "anomscan", command, given], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: there is no file {given}\n"
+    assert list(tmp_path.iterdir()) == []

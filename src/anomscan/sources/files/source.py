@@ -296,7 +296,8 @@ def _refuse_folders_as_columns(columns: Columns, path: Path, base: Path, lacks: 
 
 def _split(pattern: Path) -> tuple[Path, str]:
     """The folder to search and the pattern in it; a folder whose own name looks like a pattern is taken literally."""
-    base, *parts = map(Path, pattern.parts)
+    base = Path(pattern.anchor)
+    parts = [Path(part) for part in pattern.parts[1 if pattern.anchor else 0 :]]
     while parts and (base / parts[0]).exists():
         base /= parts.pop(0)
     return base, "/".join(map(str, parts))

@@ -1,0 +1,158 @@
+"""What a run found, as DataFrames, a figure and a report."""
+
+from __future__ import annotations
+
+import shutil
+import weakref
+from collections.abc import Sequence
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+    from anomscan.config import Settings
+    from anomscan.reports.records import Record
+
+
+class Result:
+    """The findings of a run; what it rests on lies in a temporary folder that goes with it.
+
+    Attributes
+    ----------
+    path
+        The file of records, one JSON line an asset; it goes with the result.
+    warnings
+        What the command line would have warned of.
+    """
+
+    def __init__(self, folder: Path, settings: Settings, warnings: Sequence[str]) -> None:
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._settings = settings
+        self.path = folder / "results.jsonl"
+        self.warnings = tuple(warnings)
+
+    @cached_property
+    def records(self) -> list[Record]:
+        """One record an asset, as in the file of the command line."""
+        from anomscan.reports.records import read_records
+
+        return list(read_records(self.path))
+
+    @cached_property
+    def incidents(self) -> pd.DataFrame:
+        """One row an incident, the largest peak first.
+
+        asset, kind, since, first_flagged, last, open, days, peak_score, deviation and loss (of its first variable),
+        variable, common (the cohort's incident that it is part of).
+        """
+        import pandas as pd
+
+        rows = [
+            {
+                "asset": record.asset,
+                "kind": each.kind,
+                "since": each.since,
+                "first_flagged": each.first_flagged,
+                "last": each.last,
+                "open": each.open,
+                "days": each.days,
+                "peak_score": None if each.peak is None else each.peak.score,
+                "variable": (variable := each.variables[0][0] if each.variables else next(iter(each.observed), None)),
+                "deviation": each.deviation.get(variable or ""),
+                "loss": each.loss.get(variable or ""),
+                "common": None if each.common is None else each.common.asset,
+            }
+            for record in self.records
+            for each in record.incidents
+        ]
+        found = pd.DataFrame(rows, columns=_INCIDENTS)
+        for name in ("since", "first_flagged", "last"):
+            found[name] = pd.to_datetime(found[name], utc=True).dt.tz_localize(None)
+        return found.sort_values("peak_score", ascending=False, kind="stable", ignore_index=True)
+
+    @cached_property
+    def anomalies(self) -> pd.DataFrame:
+        """One row an anomalous sample: asset, timestamp, score, cutoff, sigma, health, and a column a variable."""
+        import pandas as pd
+
+        rows = [
+            {
+                "asset": record.asset,
+                "timestamp": each.timestamp,
+                "score": each.score,
+                "cutoff": each.cutoff,
+                "sigma": each.sigma,
+                "health": each.health,
+                **each.values,
+            }
+            for record in self.records
+            for each in record.anomalies
+        ]
+        found = pd.DataFrame(rows) if rows else pd.DataFrame(columns=_ANOMALIES)
+        found["timestamp"] = pd.to_datetime(found["timestamp"], utc=True).dt.tz_localize(None)
+        return found
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """One row a judged sample: asset, timestamp (UTC), score, cutoff, verdict, what the detector adds."""
+        import pandas as pd
+
+        return pd.read_parquet(f"{self.path}.scores.parquet")
+
+    def plot(self, asset: str) -> go.Figure:
+        """The values of an asset with what was expected, and its score with the cut-off.
+
+        Raises
+        ------
+        InputError
+            If the run has no such asset.
+        """
+        from anomscan.api.figure import figure_of
+        from anomscan.store.store import Store
+
+        series = Store.open(self._settings.store.path).read("fleet", asset)
+        incidents = self.incidents[self.incidents["asset"] == asset]
+        return figure_of(series, self.scores[self.scores["asset"] == asset], incidents)
+
+    def report(self, path: str | Path) -> Path:
+        """Write the report's pages: one file where the name ends in ``.html``, else a folder. Returns the page.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        from anomscan.api.quiet import Quiet
+        from anomscan.jobs.report import write_pages
+        from anomscan.reports.records import read_records
+
+        return write_pages(Quiet(), self._settings, read_records(self.path), self.path, Path(path))
+
+    def __repr__(self) -> str:
+        judged = sum(1 for record in self.records if record.error is None)
+        return f"<anomscan Result: {judged} assets, {len(self.incidents)} incidents, {len(self.anomalies)} anomalies>"
+
+    def _repr_html_(self) -> str:
+        shown: Any = self.incidents.head(20).to_html(index=False, border=0)  # pandas escapes what it shows
+        return f"<p>{escape(repr(self))}</p>{shown}"
+
+
+_INCIDENTS = [
+    "asset",
+    "kind",
+    "since",
+    "first_flagged",
+    "last",
+    "open",
+    "days",
+    "peak_score",
+    "variable",
+    "deviation",
+    "loss",
+    "common",
+]
+_ANOMALIES = ["asset", "timestamp", "score", "cutoff", "sigma", "health"]
