@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from anomscan.api.result import Result
     from anomscan.api.running import detect, scan
+    from anomscan.api.scoring import score
     from anomscan.detectors.rcf.forest import Forest
     from anomscan.errors import AnomscanError
 
 __version__ = "0.1.0"
-__all__ = ["AnomscanError", "Forest", "Result", "detect", "scan"]
+__all__ = ["AnomscanError", "Forest", "Result", "detect", "scan", "score"]
 
 #: Imported when they are asked for: the command line starts without them.
 _HOMES = {
@@ -19,6 +20,7 @@ _HOMES = {
     "Result": "anomscan.api.result",
     "detect": "anomscan.api.running",
     "scan": "anomscan.api.running",
+    "score": "anomscan.api.scoring",
 }
 
 
