@@ -38,6 +38,8 @@ ELSEWHERE = {
     '-found: "cutoff"': "tests/examples/test_ci.py",
     "anomscan-smoke:": "tests/examples/test_ci.py",
     "SOURCE/": "tests/store/test_newest_apart.py",
+    "import anomscan": "tests/api/test_api.py",
+    "import pandas": "tests/api/test_api.py",
     "import base64": "tests/incidents/notify/test_webhook.py",
     '{"text": {{': "tests/incidents/notify/test_webhook.py",
 }
