@@ -24,6 +24,7 @@ if command -v mariadbd >/dev/null; then
 else
     command -v mysqld >/dev/null || packages=mariadb-server
 fi
+command -v promtool >/dev/null || packages="$packages prometheus"  # which checks a file of metrics
 command -v curl >/dev/null || packages="$packages curl"
 [ "$(uname)" != Linux ] || command -v systemd-analyze >/dev/null || packages="$packages systemd"
 [ -n "$packages" ] || exit 0
@@ -37,7 +38,7 @@ else
     as_root=none
 fi
 if [ "$as_root" = none ] || ! command -v apt-get >/dev/null; then
-    echo "the tests need MariaDB (mariadbd), curl and, on Linux, systemd-analyze; as root: $install" >&2
+    echo "the tests need MariaDB (mariadbd), promtool, curl and, on Linux, systemd-analyze; as root: $install" >&2
     exit 1
 fi
 export DEBIAN_FRONTEND=noninteractive

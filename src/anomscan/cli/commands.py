@@ -27,6 +27,7 @@ COMMANDS = {
     "night": ("night", "Fetch, scan what is new, remember incidents, report, notify: one command for each night."),
     "incidents": ("incidents", "List the incidents of the ledger, and write into it."),
     "notify": ("notify", "Tell whoever is to know of incidents, or try whether they can be told."),
+    "check": ("check", "Say how the fleet is, in one line for a monitor."),
     "models": ("models", "List, show or delete trained models."),
     "store": ("store", "Take samples out of the store."),
     "doctor": ("doctor", "Check each source, the store and the models."),

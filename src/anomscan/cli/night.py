@@ -14,8 +14,10 @@ from anomscan.cli.session import session_of
 from anomscan.errors import AnomscanError, ExitCode, worst
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from anomscan.cli.console import TerminalConsole
-    from anomscan.config import Loaded
+    from anomscan.config import Loaded, Settings
     from anomscan.jobs.fail_on import FailOn
 
 
@@ -39,6 +41,10 @@ def night(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what [[notify]] would send; it is sent the next night.")
     ] = False,
+    prometheus: Annotated[
+        Path | None,
+        typer.Option("--prometheus", metavar="FILE", help="Write what monitors want to know; ends in .prom."),
+    ] = None,
 ) -> int:
     """Fetch, scan what is new since the last night, remember incidents in the ledger, report and notify.
 
@@ -54,11 +60,13 @@ def night(
     loaded.settings.detector(detector)
 
     from anomscan.cli.fetch import fetch_source
+    from anomscan.jobs.fetch.requests import current_time
     from anomscan.jobs.notify import send
     from anomscan.jobs.outputs import local_path
     from anomscan.storage import lock
     from anomscan.storage.durable import output_errors
 
+    started = current_time()
     folder = local_path(output)
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +74,24 @@ def night(
         fetched = _step(console, "fetch", partial(fetch_source, console, loaded.settings, name))
         scanned = _step(console, "scan", partial(_scan, console, loaded, name, detector, folder, workers, conditions))
         told = _step(console, "notify", partial(send, loaded.settings, console, dry_run=dry_run))
-    return worst([fetched, scanned, told])
+        code = worst([fetched, scanned, told])
+        if prometheus is not None:
+            path = local_path(prometheus)
+            measured = _step(console, "prometheus", partial(_write_metrics, loaded.settings, path, started, code))
+            code = worst([code, measured])
+    return code
+
+
+def _write_metrics(settings: Settings, path: Path, started: np.datetime64, code: ExitCode) -> ExitCode:
+    """Put the metrics of the night where node_exporter looks for them."""
+    from anomscan.jobs.fetch.requests import current_time
+    from anomscan.jobs.monitoring import metrics
+    from anomscan.storage.durable import replace_file
+
+    text = metrics(settings, started=started, ended=current_time(), code=code)
+    with replace_file(path, follow=False) as file:
+        file.write(text.encode())
+    return ExitCode.DONE
 
 
 def _step(console: TerminalConsole, what: str, do: Callable[[], ExitCode]) -> ExitCode:

@@ -1,0 +1,105 @@
+"""What monitors are told: a status line, and metrics in a file."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+#: Nagios plugin guidelines: 'label'=value[unit];[warn];[crit];[min];[max]
+PERFDATA = re.compile(r"[a-z]+=\d+s?(;\d*){3}")
+
+
+def told(place, *options):
+    code, out, err = place("check", "--nagios", *options)
+    assert err == ""
+    (line,) = out.splitlines()
+    text, _, measured = line.partition(" | ")
+    if code != 3:
+        assert all(PERFDATA.fullmatch(each) for each in measured.split(" ")), measured
+    return code, text, dict(each.split("=", 1) for each in measured.split(" ") if each)
+
+
+def test_a_fleet_with_an_incident_is_a_warning_until_somebody_knows_of_it(nightly):
+    nightly.until(0)
+    assert nightly("night")[0] == 0
+    code, text, measured = told(nightly)
+    assert (code, text[:44]) == (1, "ANOMSCAN WARNING - 1 incident open, 1 new, 0")
+    assert measured["incidents"] == "1;1;;0"
+    assert told(nightly, "--warning", "2")[0] == 0
+    assert told(nightly, "--critical", "1")[0] == 2
+    (identity,) = re.findall(r'"id": ?"(\w{12})"', nightly.good("incidents", "list", "--json"))
+    nightly.good("incidents", "ack", identity, "--by", "me", "--reason", "known")
+    assert told(nightly)[:2][0] == 0
+    assert told(nightly, "--critical", "1")[0] == 0
+
+
+def test_nights_that_do_not_come_are_critical(nightly):
+    nightly.until(21)
+    nightly("night")
+    code, text, _ = told(nightly)
+    assert code == 2
+    assert text.endswith(", which is too old")
+    assert told(nightly, "--max-age", "60d")[0] == 0
+
+
+def test_what_cannot_be_told_is_unknown(nightly):
+    code, text, _ = told(nightly)
+    assert (code, text[:38]) == (3, "ANOMSCAN UNKNOWN - there is no ledger ")
+    nightly.until(0)
+    nightly("night")
+    ledger = nightly.folder / "incidents" / "ledger.jsonl"
+    ledger.write_text(ledger.read_text("utf-8") + '{"id": "a|b"}\n', "utf-8")
+    code, text, measured = told(nightly)
+    assert (code, measured) == (3, {})
+    assert "ledger.jsonl, line" in text
+    nightly.write("anomscan.toml", "[scan]\nwindow = 0\n")
+    assert told(nightly)[0] == 3
+    assert nightly("check")[0] == 2
+
+
+def metrics(place):
+    text = (place.folder / "metrics" / "anomscan.prom").read_text("utf-8")
+    return text, {
+        name: float(value) for name, _, value in (line.rpartition(" ") for line in text.splitlines() if line[0] != "#")
+    }
+
+
+def complaints_of(text):
+    """What Prometheus' own checker has to say."""
+    promtool = shutil.which("promtool")
+    assert promtool, "promtool is missing; as root: apt-get install -y --no-install-recommends prometheus"
+    done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.servers
+def test_a_night_writes_metrics(nightly):
+    nightly.until(0)
+    assert nightly("night", "--prometheus", "metrics/anomscan.prom")[0] == 0
+    text, found = metrics(nightly)
+    assert found['anomscan_incidents{state="new"}'] == 1
+    assert found['anomscan_assets{source="fleet"}'] == 6
+    assert found["anomscan_run_exit_code"] == 0
+    assert found["anomscan_run_timestamp_seconds"] > 1.7e9
+    assert complaints_of(text) == ""
+
+
+def test_a_night_that_fails_writes_them_too(nightly):
+    nightly.until(0)
+    nightly("night")
+    (nightly.folder / "telemetry.csv").unlink()
+    code = nightly("night", "--prometheus", "metrics/anomscan.prom")[0]
+    assert code != 0
+    assert metrics(nightly)[1]["anomscan_run_exit_code"] == code
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("value", ['a"b', "a\\b", "a\nb", "a}b"])
+def test_labels_are_escaped(value):
+    from anomscan.jobs.monitoring import _label
+
+    text = f"# HELP x X.\n# TYPE x gauge\nx{_label('source', value)} 1.0\n"
+    assert complaints_of(text) == ""
