@@ -8,6 +8,10 @@ import pickle
 import pytest
 
 from anomscan.errors import AnomscanError, MissingExtraError, ServiceError
+from anomscan.guessing.unsure import UnsureError
+
+#: They compose their own hint.
+COMPOSED = (MissingExtraError, UnsureError)
 
 
 def _all(kind: type[AnomscanError]) -> list[type[AnomscanError]]:
@@ -18,7 +22,8 @@ def _all(kind: type[AnomscanError]) -> list[type[AnomscanError]]:
 def test_pickled_errors_keep_all_they_say(protocol: int) -> None:
     errors = [
         MissingExtraError("the PNG charts", "png"),
-        *(kind("store 'a'\nis torn", hint="fetch again") for kind in _all(AnomscanError) if kind != MissingExtraError),
+        UnsureError("the zone is not known", "--timezone", ["UTC"]),
+        *(kind("store 'a'\nis torn", hint="fetch again") for kind in _all(AnomscanError) if kind not in COMPOSED),
         ServiceError("no answer"),
     ]
     for error in errors:

@@ -364,12 +364,15 @@ def test_the_report_names_what_is_open_and_calls_no_dead_site_quiet(site):
     site("scan", "--all", "-o", "results.jsonl")
     site("report", "results.jsonl", "-o", "pages")
     index = (site.folder / "pages" / "index.html").read_text("utf-8")
-    before, _, quiet = index.partition("Assets without findings")
-    assert "Open incidents" in before
-    assert "<b>10</b> assets" in index
-    assert "cohort:" not in quiet
-    assert "is silent: since 2022-02-05" in before
-    assert ">S1<" not in quiet
+    heading, _, rest = index.partition(">Open at the end</h2>")
+    opened, _, _ = rest.partition("</section>")
+    assert "· 10 assets ·" in heading
+    assert "is silent: since 2022-02-05" in opened
+    assert set(re.findall(r"<bdi>(.*?)</bdi>", opened)) == {"S1", "S3"}
+    fleet = json.loads(re.search(r'<script type="text/plain"[^>]*>(.*?)</script>', index, re.DOTALL)[1])
+    state = dict(zip(fleet["assets"], fleet["state"], strict=True))
+    assert {asset for asset, each in state.items() if each == "open"} == {"S1", "S3"}
+    assert not any(asset.startswith("cohort:") for asset in state)
     (page,) = (site.folder / "pages" / "charts").glob("s3-*.html")
     assert "below its peers" in page.read_text("utf-8")
     listing = site.good("report", "results.jsonl", "--format", "markdown", "-o", "-")

@@ -149,7 +149,7 @@ def test_the_index_counts_ranks_and_names_the_failed(tmp_path: Path) -> None:
     )
     page = Page(files.index)
     text = " ".join(page.text.split())
-    for part in ("6 assets", "0 open at the end", "3 over", "1 not judged", "2017-01-01 to 2017-01-20"):
+    for part in ("6 assets", "0 open at the end", "3 closed", "1 not judged", "2017-01-01 to 2017-01-20"):
         assert part in text
     assert "Coverage: 100 of 100 days were judged, 100% (ok 97, anomalous 3)" in text
     assert "mean + 4 std of the scores over the last 366 samples" in text

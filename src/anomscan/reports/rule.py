@@ -49,11 +49,13 @@ def rule(facts: Mapping[str, Any], command: str) -> str | None:
     scan, threshold = facts.get("scan"), facts.get("threshold")
     if isinstance(threshold, (int, float)):
         return f"Anomalous: a score above {threshold:g}, the threshold of the detector."
+    if isinstance(severity := facts.get("min_severity"), (int, float)):
+        return f"Anomalous: what the detector calls so, with a severity above {severity:g}."
     if not isinstance(scan, Mapping):
         return None
     if not all(isinstance(scan.get(name), (int, float)) for name in ("window", "shingle", "sigma")):
         return None
-    widened = f"a score sees {scan['shingle']} samples, and spans are widened to them."
+    widened = f"a score sees {counted(scan['shingle'], 'sample')}, and spans are widened to them."
     if scan.get("cutoff") == "rank":
         return f"Anomalous: a score above the asset's earlier ones, by a budget of {scan.get('budget')}; {widened}"
     over = "the whole stretch" if command == "detect" else f"the last {scan['window']} samples"
@@ -93,7 +95,8 @@ def _detector(facts: Mapping[str, Any]) -> str | None:
 
 def _sigma(facts: Mapping[str, Any]) -> str | None:
     scan = facts.get("scan")
-    if isinstance(facts.get("threshold"), (int, float)) or not isinstance(scan, Mapping):
+    others = any(isinstance(facts.get(name), (int, float)) for name in ("threshold", "min_severity"))
+    if others or not isinstance(scan, Mapping):
         return None
     if scan.get("cutoff") not in (None, "mean-std", "median-mad"):
         return None

@@ -14,7 +14,8 @@ from anomscan.errors import InputError
 from anomscan.reports.fleet.cells import CODES, NOTHING
 from anomscan.reports.fleet.payload import Judged
 
-_COLUMNS = ["asset", "timestamp", "verdict"]
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+_KINDS = {"asset": _TEXT, "timestamp": pa.timestamp("us"), "verdict": _TEXT}
 
 
 def verdicts_of(path: Path) -> Iterator[Judged]:
@@ -29,7 +30,7 @@ def verdicts_of(path: Path) -> Iterator[Judged]:
         with pq.ParquetFile(path, read_dictionary=["asset", "verdict"]) as file:
             held: list[Judged] = []
             for group in range(file.num_row_groups):
-                for judged in _of(file.read_row_group(group, columns=_COLUMNS)):
+                for judged in _of(file.read_row_group(group, columns=[*_KINDS])):
                     if held and held[0].asset != judged.asset:
                         yield _joined(held)
                         held.clear()
@@ -44,6 +45,10 @@ def _of(table: pa.Table) -> Iterator[Judged]:
     """The assets of a row group."""
     if table.num_rows == 0:
         return
+    for name, kind in _KINDS.items():
+        column = table.column(name)
+        if column.type != kind or column.null_count:
+            raise ValueError(f"its column '{name}' is {column.type}, with {column.null_count} empty cells")
     table = table.combine_chunks().unify_dictionaries()
     assets, verdicts = (table.column(name).combine_chunks() for name in ("asset", "verdict"))
     codes = np.array([CODES.get(name, NOTHING) for name in verdicts.dictionary.to_pylist()], np.uint8)
