@@ -127,7 +127,7 @@ def test_a_night_that_is_killed_while_it_sends_tells_the_same_again(hook, anomsc
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ('sink = "webhok"\nurl = "https://x"', "'notify[0].sink'"),
+        ('sink = "webhok"\nurl = "https://x"', "'notify[0]' needs a sink: one of 'webhook', 'mail'"),
         ('sink = "webhook"', "'notify[0].url' is missing"),
         ('sink = "webhook"\nurl = "https://x"\nstate = []', "unknown key 'notify[0].state' (did you mean 'states'?)"),
         ('sink = "webhook"\nurl = "https://x"\nmin_age = "long"', "'long' is not a length of time"),

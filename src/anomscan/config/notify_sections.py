@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from anomscan.config.section import Section, told
+from anomscan.errors import ConfigError
 from anomscan.telemetry.cadence import parse_duration
+from anomscan.wording import seen
 
+#: Plain: neither names nor comments, nothing that could end a header.
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
 Told = Literal["new", "reopened", "worse", "closed", "ongoing", "quiet", "unknown"]
 
 
@@ -47,3 +52,42 @@ class WebhookRoute(Route):
     token: SecretStr | None = None
     template: Path | None = None
     ca: Path | None = None
+
+
+class MailRoute(Route):
+    """``sink = "mail"``: a message by SMTP."""
+
+    sink: Literal["mail"]
+    host: str = Field(min_length=1)
+    port: int = Field(587, ge=1, le=65_535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: str | None = None
+    password: SecretStr | None = None
+    sender: str
+    to: tuple[str, ...] = Field(min_length=1)
+    template: Path | None = None
+    ca: Path | None = None
+
+    @field_validator("sender", "to")
+    @classmethod
+    @told
+    def _addresses(cls, given: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        for each in (given,) if isinstance(given, str) else given:
+            if not _ADDRESS.fullmatch(each):
+                raise ConfigError(f"'{seen(each)}' is no address", hint="write it as ops@example.com")
+        return given
+
+    @model_validator(mode="after")
+    @told
+    def _no_password_in_the_clear(self) -> MailRoute:
+        if (self.user is None) != (self.password is None):
+            raise ConfigError("user and password go together", hint="set both, or none")
+        if self.password is not None and self.security == "none":
+            raise ConfigError(
+                'no password is sent where security = "none"',
+                hint='take "starttls" or "tls", or leave out the password',
+            )
+        return self
+
+
+NotifySettings = Annotated[WebhookRoute | MailRoute, Field(discriminator="sink")]

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from anomscan.config.detector_sections import DetectorSettings
 from anomscan.config.lines import Path
+from anomscan.config.notify_sections import NotifySettings
 from anomscan.config.plain import wanted, way_out
 from anomscan.config.settings import Settings, nearest
 from anomscan.config.source_sections import SourceSettings
@@ -79,7 +80,7 @@ def _told(problem: ErrorDetails, key: Path, place: str, tree: Mapping[str, Any])
         return ConfigError(f"{place}: '{dotted}' is missing")
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         tags = problem["ctx"].get("expected_tags") or _kinds(problem["loc"])
-        return ConfigError(f"{place}: '{dotted}' needs a kind: one of {tags}")
+        return ConfigError(f"{place}: '{dotted}' needs a {'sink' if key[0] == 'notify' else 'kind'}: one of {tags}")
     if (must := wanted(problem)) is not None:
         return ConfigError(f"{place}: '{dotted}' {must}", hint=way_out(problem, str(key[-1]), _value(key, tree)))
     return ConfigError(f"{place}: '{dotted}': {problem['msg'][0].lower()}{problem['msg'][1:]}")
@@ -97,12 +98,14 @@ def _value(key: Path, tree: Mapping[str, Any]) -> object:
 
 
 def _kinds(location: tuple[int | str, ...]) -> str:
-    annotation = SourceSettings if location[0] == "sources" else DetectorSettings
+    sections: dict[int | str, Any] = {"sources": SourceSettings, "notify": NotifySettings}
+    annotation = sections.get(location[0], DetectorSettings)
     return ", ".join(repr(_kind(model)) for model in _models(annotation))
 
 
 def _kind(model: type[BaseModel]) -> str:
-    return str(get_args(model.model_fields["kind"].annotation)[0])
+    field = "kind" if "kind" in model.model_fields else "sink"
+    return str(get_args(model.model_fields[field].annotation)[0])
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -123,7 +126,7 @@ def _keys_beside(location: tuple[int | str, ...], tree: Mapping[str, Any]) -> li
             node = node[part]
         if isinstance(part, int):
             continue
-        kinds = [model for model in models if "kind" in model.model_fields and _kind(model) == part]
+        kinds = [model for model in models if {"kind", "sink"} & model.model_fields.keys() and _kind(model) == part]
         if kinds:
             models = kinds
             continue

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from anomscan.config.detector_sections import DetectorSettings, RcfSettings
 from anomscan.config.maintenance import MaintenanceSettings
-from anomscan.config.notify_sections import WebhookRoute
+from anomscan.config.notify_sections import NotifySettings
 from anomscan.config.section import Section, told
 from anomscan.config.sections import (
     AssetsSettings,
@@ -41,12 +41,12 @@ class Settings(Section):
     train: TrainSettings = TrainSettings()
     scan: ScanSettings = ScanSettings()
     report: ReportSettings = ReportSettings()
-    notify: tuple[WebhookRoute, ...] = ()
+    notify: tuple[NotifySettings, ...] = ()
 
     @field_validator("notify")
     @classmethod
     @told
-    def _names_differ(cls, routes: tuple[WebhookRoute, ...]) -> tuple[WebhookRoute, ...]:
+    def _names_differ(cls, routes: tuple[NotifySettings, ...]) -> tuple[NotifySettings, ...]:
         names = [route.name for route in routes]
         if twice := next((name for place, name in enumerate(names) if name in names[:place]), None):
             raise ConfigError(f"two targets are called '{twice}'", hint="give each a name of its own")

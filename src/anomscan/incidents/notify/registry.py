@@ -11,6 +11,7 @@ from anomscan.retrying import Clock
 #: For each ``sink``, its module in this package and its class.
 SINKS = {
     "webhook": ("webhook", "Webhook"),
+    "mail": ("mail", "Mail"),
 }
 
 
