@@ -56,7 +56,7 @@ def judged(verdicts: str, first: int = 0) -> Judged:
     places = [place for place, each in enumerate(verdicts) if each != " " and place >= first]
     return Judged(
         np.array([day(place) for place in places], "datetime64[us]"),
-        np.array([verdicts[each] == "x" for each in places]),
+        np.array([verdicts[each] == "x" for each in places], bool),
     )
 
 
