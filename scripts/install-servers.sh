@@ -25,6 +25,11 @@ else
     command -v mysqld >/dev/null || packages=mariadb-server
 fi
 command -v promtool >/dev/null || packages="$packages prometheus"  # which checks a file of metrics
+found=
+for browser in chromium chromium-browser google-chrome google-chrome-stable; do
+    command -v "$browser" >/dev/null && found=$browser
+done
+[ -n "$found" ] || packages="$packages chromium"  # which opens the pages of reports
 command -v curl >/dev/null || packages="$packages curl"
 [ "$(uname)" != Linux ] || command -v systemd-analyze >/dev/null || packages="$packages systemd"
 [ -n "$packages" ] || exit 0
@@ -38,7 +43,7 @@ else
     as_root=none
 fi
 if [ "$as_root" = none ] || ! command -v apt-get >/dev/null; then
-    echo "the tests need MariaDB (mariadbd), promtool, curl and, on Linux, systemd-analyze; as root: $install" >&2
+    echo "the tests need MariaDB (mariadbd), promtool, chromium, curl and, on Linux, systemd-analyze; as root: $install" >&2
     exit 1
 fi
 export DEBIAN_FRONTEND=noninteractive

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -65,6 +66,26 @@ def metrics(place):
     return text, {
         name: float(value) for name, _, value in (line.rpartition(" ") for line in text.splitlines() if line[0] != "#")
     }
+
+
+@pytest.mark.parametrize("options", [("--warning", "0"), ("--nosuch",), ("--max-age",), ("--critical", "x")])
+def test_a_wrong_option_is_unknown_not_a_state_of_the_fleet(nightly, options):
+    code, out, err = nightly("check", "--nagios", *options)
+    assert (code, out) == (3, "")
+    assert err.startswith("error: ")
+    assert nightly("check", *options)[0] == 2
+
+
+def test_a_detector_that_the_settings_no_longer_name_is_not_waited_for(nightly):
+    nightly.until(0)
+    nightly("night")
+    ledger = nightly.folder / "incidents" / "ledger.jsonl"
+    head, *lines = ledger.read_text("utf-8").splitlines()
+    content = json.loads(head)
+    (night,) = content["nights"]
+    content["nights"].append({**night, "detector": "gone", "end": "2020-01-01"})
+    ledger.write_text("\n".join([json.dumps(content), *lines]) + "\n", "utf-8")
+    assert told(nightly)[0] == 1
 
 
 def complaints_of(text):

@@ -6,6 +6,7 @@ import numpy as np
 
 from anomscan.incidents.incident import Common, Incident
 from anomscan.incidents.ledger import Acknowledged, Entry, Ledger, Note, Snoozed, Spell
+from anomscan.reports.asset.embedded import Embedded, View
 from anomscan.reports.fleet.briefing import Briefing
 from anomscan.reports.fleet.cells import CODES, Cells, Stretch
 from anomscan.reports.fleet.packing import levels
@@ -155,3 +156,12 @@ def test_the_values_of_a_cell_are_their_mean():
     cells = Cells.of("2026-03-01", "2026-03-03")
     at = np.array(["2026-03-01T00", "2026-03-01T12", "2026-03-03T00", "2026-04-01"], "M8[us]")
     np.testing.assert_array_equal(cells.values(at, np.array([1.0, 2.0, 5.0, 9.0])), [1.5, np.nan, 5.0])
+
+
+def test_the_views_that_are_kept_are_the_first_of_the_page():
+    rows = ranked([record(asset, incident(), over=1.0) for asset in "dacb"])
+    kept = Embedded(most=2)
+    for row in reversed(rows):
+        kept.offer(View(row.order, row.asset, row.asset, "x", ""))
+    assert [view.asset for view in kept.views] == ["a", "b"] == [row.asset for row in rows[:2]]
+    assert kept.left_out == 2

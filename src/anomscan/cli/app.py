@@ -78,19 +78,24 @@ def run(arguments: list[str]) -> int:
             return ExitCode.DONE
     except typer.TyperException as error:
         console.error(" ".join(error.format_message().replace("Value error, ", "").split()))
-        return ExitCode.INPUT
+        return _trouble(arguments, ExitCode.INPUT)
     except AnomscanError as error:
         for each in error.parts or (error,):
             console.error(str(each))
-        return error.exit_code
+        return _trouble(arguments, error.exit_code)
     except Interrupted as error:
         arrived()
         console.error("interrupted")
         return error.code
     except Exception as error:  # the boundary: a bug becomes one line and a traceback in the log
         console.error(_log_bug(error))
-        return ExitCode.BUG
+        return _trouble(arguments, ExitCode.BUG)
     return int(code or ExitCode.DONE)
+
+
+def _trouble(arguments: list[str], code: int) -> int:
+    """The exit code of an error; for Nagios, to which our own would mean a state of the fleet, it is 3: unknown."""
+    return 3 if "check" in arguments and "--nagios" in arguments else code
 
 
 def main() -> NoReturn:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from anomscan.cli.options import (
     AsOfOption,
     AssetOption,
+    FormatOption,
     FromOption,
     OutputOption,
     SourceOption,
     ThroughOption,
     ToOption,
+    WorkersOption,
 )
 from anomscan.cli.session import session_of
-from anomscan.errors import ConfigError, ExitCode
+from anomscan.errors import ExitCode
 
 
 def compare(
@@ -65,23 +67,14 @@ def compare(
     page: Annotated[
         Path | None, typer.Option("--page", metavar="FILE.html", help="Write one self-contained page, too.")
     ] = None,
-    format_: Annotated[
-        Literal["jsonl", "table"] | None,
-        typer.Option("--format", help="By default a table on a terminal, else JSON lines."),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Default: the number of CPUs this process may use.")
-    ] = None,
+    format_: FormatOption = None,
+    workers: WorkersOption = None,
 ) -> int:
     """Try detectors, views and cut-offs on the same history, side by side.
 
     Each detector scores the history once; cut-offs are tried on the scores. With labels, each figure stands beside what
     chance would give.
     """
-    if output == "-":
-        output = None
-    if output is not None and format_ == "table":
-        raise ConfigError("a table goes to the terminal, a file holds JSON lines", hint="leave out -o or --format")
     session = session_of(context)
     loaded, console = session.load(), session.console
 
@@ -90,10 +83,11 @@ def compare(
     from anomscan.jobs.engines import Threads
     from anomscan.jobs.job import Job
     from anomscan.jobs.labels import LEDGER, read_labels
-    from anomscan.jobs.outputs import check_text_outputs, write_text
+    from anomscan.jobs.outputs import check_text_outputs, file_of, write_text
     from anomscan.reports import comparisons
     from anomscan.telemetry.cadence import Cadence
 
+    output = file_of(output, format_)
     settings = loaded.settings
     reads = files_named(loaded)
     if labels is not None and labels != LEDGER:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -11,6 +11,7 @@ from anomscan.cli.options import (
     AsOfOption,
     DaysOption,
     DetectorOption,
+    FormatOption,
     FromOption,
     OutputOption,
     OverwriteOption,
@@ -42,10 +43,7 @@ def detect(
     ] = None,
     output: OutputOption = None,
     overwrite: OverwriteOption = False,
-    format_: Annotated[
-        Literal["jsonl", "table"] | None,
-        typer.Option("--format", help="By default a table on a terminal, else JSON lines."),
-    ] = None,
+    format_: FormatOption = None,
     record: RecordOption = None,
     replay: ReplayOption = None,
 ) -> int:

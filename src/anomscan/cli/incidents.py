@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anomscan.cli.options import AssetOption, DetectorOption, SourceOption
+from anomscan.cli.options import AssetOption, DetectorOption, SourceOption, WorkersOption
 from anomscan.cli.session import Session, session_of
 from anomscan.errors import ConfigError, ExitCode
 from anomscan.wording import counted
@@ -191,9 +191,7 @@ def rebuild(
     context: typer.Context,
     source: SourceOption = None,
     detector: DetectorOption = None,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Default: the number of CPUs this process may use.")
-    ] = None,
+    workers: WorkersOption = None,
 ) -> int:
     """Make the ledger of a source and detector anew from a scan of all that is stored.
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from anomscan.cli.options import AsOfOption, AssetOption, OutputOption, SourceOption, ThroughOption
+from anomscan.cli.options import (
+    AsOfOption,
+    AssetOption,
+    FormatOption,
+    OutputOption,
+    SourceOption,
+    ThroughOption,
+    WorkersOption,
+)
 from anomscan.cli.session import session_of
-from anomscan.errors import ConfigError, ExitCode
+from anomscan.errors import ExitCode
 from anomscan.wording import counted
 
 
@@ -49,23 +57,14 @@ def inject(
     as_of: AsOfOption = None,
     through: ThroughOption = None,
     output: OutputOption = None,
-    format_: Annotated[
-        Literal["jsonl", "table"] | None,
-        typer.Option("--format", help="By default a table on a terminal, else JSON lines."),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Default: the number of CPUs this process may use.")
-    ] = None,
+    format_: FormatOption = None,
+    workers: WorkersOption = None,
 ) -> int:
     """Put made-up faults into copies of calm history, and tell which of them would be caught.
 
     Jumps, drifts, stuck values and others, of several sizes, in calm places of your own assets; the store stays as it
     is. It tells how many are caught, how late, and the smallest that are caught nine times of ten.
     """
-    if output == "-":
-        output = None
-    if output is not None and format_ == "table":
-        raise ConfigError("a table goes to the terminal, a file holds JSON lines", hint="leave out -o or --format")
     session = session_of(context)
     loaded, console = session.load(), session.console
 
@@ -74,10 +73,11 @@ def inject(
     from anomscan.jobs.inject import inject
     from anomscan.jobs.job import Job
     from anomscan.jobs.labels import LEDGER, read_labels
-    from anomscan.jobs.outputs import check_text_outputs, write_text
+    from anomscan.jobs.outputs import check_text_outputs, file_of, write_text
     from anomscan.jobs.setups import Choice
     from anomscan.reports import injections
 
+    output = file_of(output, format_)
     settings, reads = loaded.settings, files_named(loaded)
     if labels is not None and labels != LEDGER:
         reads.append(("the labels", Path(labels)))

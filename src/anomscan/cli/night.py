@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anomscan.cli.options import DetectorOption, SourceOption
+from anomscan.cli.options import DetectorOption, SourceOption, WorkersOption
 from anomscan.cli.session import session_of
 from anomscan.errors import AnomscanError, ExitCode, worst
 
@@ -28,9 +28,7 @@ def night(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the nights' results and the report are.")
     ] = Path("nights"),
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Default: the number of CPUs this process may use.")
-    ] = None,
+    workers: WorkersOption = None,
     lock_timeout: Annotated[
         float, typer.Option(metavar="S", min=0.0, help="Seconds to wait for another night that is not over.")
     ] = 0.0,

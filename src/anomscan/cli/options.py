@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -52,6 +52,13 @@ OutputOption = Annotated[
     typer.Option(
         "-o", "--output", metavar="FILE|-|URL", help="Where to write; - is standard output, s3:// and abfs:// publish."
     ),
+]
+FormatOption = Annotated[
+    Literal["jsonl", "table"] | None,
+    typer.Option("--format", help="By default a table on a terminal, else JSON lines."),
+]
+WorkersOption = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Default: the number of CPUs this process may use.")
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is already published there.")]
 ThroughOption = Annotated[

@@ -12,6 +12,7 @@ from anomscan.cli.options import (
     AssetOption,
     DaysOption,
     DetectorOption,
+    FormatOption,
     FromOption,
     OutputOption,
     OverwriteOption,
@@ -20,6 +21,7 @@ from anomscan.cli.options import (
     SourceOption,
     ThroughOption,
     ToOption,
+    WorkersOption,
 )
 from anomscan.cli.session import session_of
 from anomscan.errors import ConfigError
@@ -46,13 +48,8 @@ def scan(
     ] = None,
     output: OutputOption = None,
     overwrite: OverwriteOption = False,
-    format_: Annotated[
-        Literal["jsonl", "table"] | None,
-        typer.Option("--format", help="By default a table on a terminal, else JSON lines."),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Default: the number of CPUs this process may use.")
-    ] = None,
+    format_: FormatOption = None,
+    workers: WorkersOption = None,
     engine: Annotated[
         Literal["threads", "ray"], typer.Option(help="What runs the work: threads here, or a Ray cluster.")
     ] = "threads",

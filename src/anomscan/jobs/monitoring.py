@@ -96,17 +96,25 @@ class Limits:
 
 
 def status(settings: Settings, now: np.datetime64, limits: Limits) -> Status:
-    """Read the ledger and say how the fleet is; ``now`` is datetime64[us], UTC."""
+    """Read the ledger and say how the fleet is; ``now`` is datetime64[us], UTC.
+
+    What the settings no longer name is not waited for.
+    """
     memory = LedgerFile(settings.incidents.path)
     try:
         if not memory.exists():
             return unknown(f"there is no ledger in {memory.folder}")
         ledger = memory.read()
-        oldest = min((first_instant(end, "UTC") for end in ledger.nights.values()), default=None)
+        ends = [
+            first_instant(end, "UTC")
+            for (source, detector), end in ledger.nights.items()
+            if source in settings.sources and detector in settings.detectors
+        ]
     except AnomscanError as error:
         return unknown(str(error))
-    if oldest is None:
-        return unknown("no detector has run yet")
+    if not ends:
+        return unknown("no detector of the settings has run yet")
+    oldest = min(ends)
     return _status(Counts.of(ledger, str(now.astype("datetime64[D]"))), oldest, now - oldest, limits)
 
 

@@ -90,6 +90,21 @@ def refuse_inputs(option: str, writes: Sequence[Path], settings: Settings, reads
             )
 
 
+def file_of(output: str | None, form: str | None) -> str | None:
+    """What ``-o`` names beside standard output, which holds JSON lines; None where it names nothing else.
+
+    Raises
+    ------
+    ConfigError
+        If a table is asked for in it.
+    """
+    if output in (None, "-"):
+        return None
+    if form == "table":
+        raise ConfigError("a table goes to the terminal, a file holds JSON lines", hint="leave out -o or --format")
+    return output
+
+
 def check_text_outputs(
     settings: Settings, outputs: Mapping[str, str | Path | None], reads: Iterable[tuple[str, Path]]
 ) -> None:

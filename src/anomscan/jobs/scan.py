@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from anomscan.detectors.kind import Console
 from anomscan.errors import ConfigError, OutputError, ProofError
-from anomscan.jobs.outputs import check_names, local_path, refuse_inputs
+from anomscan.jobs.outputs import check_names, file_of, local_path, refuse_inputs
 from anomscan.reports.output import is_remote, output_file
 from anomscan.wording import counted
 
@@ -218,12 +218,10 @@ def _place(job: Job, delivery: Delivery) -> Path | None:
     """
     from anomscan.storage.durable import file_mode, output_errors
 
-    output = delivery.output
-    place = None if output is None or output == "-" or is_remote(output) else Path(output)
+    output = file_of(delivery.output, delivery.format)
+    place = None if output is None or is_remote(output) else Path(output)
     if place is not None:
         place = local_path(place)
-    if delivery.format == "table" and output not in (None, "-"):
-        raise ConfigError("a table goes to the terminal, a file holds JSON lines", hint="leave out -o or --format")
     if place is not None and not place.parent.is_dir():
         raise OutputError(f"{output} cannot be written: there is no folder {place.parent}")
     if place is not None:

@@ -120,8 +120,7 @@ class Pages:
         """The view of an asset, for the page of the fleet."""
         module = self._environment.get_template("view.html").module
         html: str = module.view(page, "#", explanations(self._facts, summary))  # type: ignore[attr-defined]
-        urgency = tuple(_less(each) for each in page.row.order[:-1])
-        return View(urgency, page.record.asset, page.stem, html, page.drawing)
+        return View(page.row.order, page.record.asset, page.stem, html, page.drawing)
 
     def asset(self, page: AssetPage, summary: Summary) -> Iterator[bytes]:
         """An asset's own page."""
@@ -140,10 +139,6 @@ class Pages:
         stream = self._environment.get_template(template).stream(**context)
         stream.enable_buffering(64)
         return (piece.encode() for piece in stream)
-
-
-def _less(each: float) -> float:
-    return -each
 
 
 def _number(number: float | None) -> str:

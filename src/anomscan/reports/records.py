@@ -9,16 +9,14 @@ from __future__ import annotations
 import functools
 import json
 import math
-import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from anomscan.errors import InputError
 from anomscan.incidents.incident import Common, Incident, Peak
+from anomscan.reports.fields import Fields
 
 SCAN_SCHEMA = "anomscan.scan/2"
 DETECT_SCHEMA = "anomscan.detect/2"
@@ -26,9 +24,6 @@ DETECT_SCHEMA = "anomscan.detect/2"
 FIRST_SCHEMAS = ("anomscan.scan/1", "anomscan.detect/1")
 VERDICTS = ("ok", "anomalous", "warming-up", "skipped", "no-data", "silent")
 
-# Compiled when first used, because writing records does not need them.
-_TIMESTAMP = r"(?a)\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,6})?Z)?"
-_SURROGATE = r"(?i)\\ud[89a-f]"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 # str.splitlines and some readers of JSON lines break lines at these; in JSON text an escape means the same.
 _LINE_BREAKS = str.maketrans({char: f"\\u{ord(char):04x}" for char in "\x85\u2028\u2029"})
@@ -177,7 +172,7 @@ def read_records(source: Path | Iterable[str], *, name: str | None = None) -> It
     lines = _file_lines(source, name) if isinstance(source, Path) else source
     for number, line in enumerate(lines, start=1):
         if line.strip():
-            yield _record(_Fields.of_line(line, f"{name}, line {number}"))
+            yield _record(Fields.of_line(line, f"{name}, line {number}"))
 
 
 def some(records: Iterable[Record]) -> Iterator[Record]:
@@ -260,11 +255,11 @@ def _file_lines(path: Path, name: str) -> Iterator[str]:
         ) from None
 
 
-def _record(fields: _Fields) -> Record:
+def _record(fields: Fields) -> Record:
     schema = fields.get("schema", str)
     first = schema in FIRST_SCHEMAS
     if not first and schema not in (SCAN_SCHEMA, DETECT_SCHEMA):
-        raise fields.wrong_schema(schema)
+        raise _wrong_schema(fields, schema)
     verdicts = fields.inner("verdicts")
     if first:
         verdicts.content.setdefault("silent", 0)
@@ -282,7 +277,7 @@ def _record(fields: _Fields) -> Record:
     )
 
 
-def _incident(fields: _Fields) -> Incident:
+def _incident(fields: Fields) -> Incident:
     peak = None if fields.get("peak", dict, None) is None else fields.inner("peak")
     common = None if fields.get("common", dict, None) is None else fields.inner("common")
     since, first_flagged, last = (fields.timestamp(fields.get(key, str)) for key in ("since", "first_flagged", "last"))
@@ -313,28 +308,28 @@ def _incident(fields: _Fields) -> Incident:
     )
 
 
-def _band(fields: _Fields, variable: str) -> tuple[float, float]:
+def _band(fields: Fields, variable: str) -> tuple[float, float]:
     ends = fields.get(variable, list)
     if len(ends) != 2:
         raise fields.error(f"the band of '{variable}' is not [low, high]")
-    pair = _Fields({"low": ends[0], "high": ends[1]}, fields.place)
+    pair = Fields({"low": ends[0], "high": ends[1]}, fields.place)
     return pair.number("low"), pair.number("high")
 
 
-def _span(fields: _Fields, span: Any) -> tuple[str, str]:
+def _span(fields: Fields, span: Any) -> tuple[str, str]:
     if not (isinstance(span, list) and len(span) == 2):
         raise fields.error("'spans' contains something other than [start, end]")
     return fields.timestamp(span[0]), fields.timestamp(span[1])
 
 
-def _optional_timestamp(fields: _Fields, key: str) -> str | None:
+def _optional_timestamp(fields: Fields, key: str) -> str | None:
     value = fields.get(key, str, None)
     return None if value is None else fields.timestamp(value)
 
 
-def _anomaly(fields: _Fields, first: bool) -> Anomaly:
+def _anomaly(fields: Fields, first: bool) -> Anomaly:
     values = fields.inner("values")
-    band = _Fields({}, fields.place) if first else fields.inner("band")
+    band = Fields({}, fields.place) if first else fields.inner("band")
     return Anomaly(
         timestamp=fields.timestamp(fields.get("timestamp", str)),
         values=values.numbers(),
@@ -351,100 +346,10 @@ def _anomaly(fields: _Fields, first: bool) -> Anomaly:
     )
 
 
-_KINDS = {
-    str: "text",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    list: "a list",
-    dict: "an object",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Fields:
-    """A JSON object that knows its place, so that each error names it."""
-
-    content: dict[str, Any]
-    place: str
-
-    @classmethod
-    def of_line(cls, line: str, place: str) -> _Fields:
-        try:
-            content = json.loads(line, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
-            detail = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-            cut = "" if line.endswith("\n") else "; the file may have been cut off"
-            raise InputError(f"{place}: not a JSON record: {detail}{cut}") from None
-        if not isinstance(content, dict):
-            raise InputError(f"{place}: not a JSON object")
-        if re.search(_SURROGATE, line) and not _encodes(content):
-            raise InputError(f"{place}: contains half a character (a lone surrogate)")
-        return cls(content, place)
-
-    def get(self, key: str, kind: type, *also: None) -> Any:
-        """The value of a key, which must exist and be of that kind (or None, if ``also`` is given)."""
-        if key not in self.content:
-            raise self.error(f"the key '{key}' is missing")
-        value = self.content[key]
-        if value is None and also:
-            return None
-        accepted: tuple[type, ...] = (int, float) if kind is float else (kind,)
-        if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
-            raise self.error(f"'{key}' is not {_KINDS[kind]}")
-        return value
-
-    def number(self, key: str) -> float:
-        """A finite number; NaN for null."""
-        value = self.get(key, float, None)
-        if value is None:
-            return math.nan
-        if not abs(value) <= sys.float_info.max:
-            raise self.error(f"'{key}' is too large")
-        return float(value)
-
-    def numbers(self) -> dict[str, float]:
-        """All of its values, which are numbers or null."""
-        return {key: self.number(key) for key in self.content}
-
-    def timestamp(self, value: Any) -> str:
-        """A date, or a UTC instant with Z."""
-        if not (isinstance(value, str) and re.fullmatch(_TIMESTAMP, value)):
-            raise self.error(f"{value!r} is not a date or a UTC instant")
-        try:
-            datetime.fromisoformat(value)
-        except ValueError:
-            raise self.error(f"{value!r} is not on the calendar") from None
-        return value
-
-    def inner(self, key: str) -> _Fields:
-        return _Fields(self.get(key, dict), self.place)
-
-    def inners(self, key: str) -> list[_Fields]:
-        items = self.get(key, list)
-        if not all(isinstance(item, dict) for item in items):
-            raise self.error(f"'{key}' contains something other than objects")
-        return [_Fields(item, self.place) for item in items]
-
-    def error(self, what: str) -> InputError:
-        return InputError(f"{self.place}: {what}")
-
-    def wrong_schema(self, schema: str) -> InputError:
-        family, _, number = schema.rpartition("/")
-        if family in ("anomscan.scan", "anomscan.detect") and number.isdecimal() and int(number) > 2:
-            return InputError(
-                f"{self.place}: schema '{schema}' was written by a newer anomscan", hint="upgrade anomscan to read it"
-            )
-        return InputError(f"{self.place}: schema '{schema}' is not {SCAN_SCHEMA} or {DETECT_SCHEMA}")
-
-
-def _encodes(content: dict[str, Any]) -> bool:
-    try:
-        json.dumps(content, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _refuse_constant(text: str) -> None:
-    raise ValueError(f"{text} is not JSON")
+def _wrong_schema(fields: Fields, schema: str) -> InputError:
+    family, _, number = schema.rpartition("/")
+    if family in ("anomscan.scan", "anomscan.detect") and number.isdecimal() and int(number) > 2:
+        return InputError(
+            f"{fields.place}: schema '{schema}' was written by a newer anomscan", hint="upgrade anomscan to read it"
+        )
+    return fields.error(f"schema '{schema}' is not {SCAN_SCHEMA} or {DETECT_SCHEMA}")

@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class View:
-    """One asset's view, ready for the page; they are ordered by what matters least."""
+    """One asset's view, ready for the page; the least is the last on the page."""
 
-    urgency: tuple[Any, ...]
+    order: tuple[Any, ...]
     asset: str
     stem: str
     html: str
     drawing: str
+
+    def __lt__(self, other: View) -> bool:
+        return self.order > other.order
 
     @property
     def size(self) -> int:

@@ -11,11 +11,30 @@ function onRepaint(repaint) {
   });
 }
 
+// What is told of an asset whose view was left out of the file.
+function summaryOf(fleet, row) {
+  const told = fleet.incidents[row].map((each) =>
+    element("li", { class: each[INCIDENT.state] }, each[INCIDENT.words], " ", element("small", {}, each[INCIDENT.state])));
+  return [
+    element("p", {}, element("a", { class: "back", href: "#" }, "← all assets")),
+    element("h1", {}, element("bdi", {}, fleet.assets[row])),
+    element("ul", { class: "told" }, ...told),
+    element("p", { class: "note" }, "Its charts were left out of this file for its size. A report into a folder has those of all assets."),
+  ];
+}
+
+// What the page holds of an asset; null where that is no more than its row.
+function heldOf(fleet, row) {
+  if (row < 0) return null;
+  if (fleet.views[row]) return [document.getElementById(`v-${fleet.views[row]}`).content.cloneNode(true)];
+  return fleet.incidents[row] && !fleet.pages[row] ? summaryOf(fleet, row) : null;
+}
+
 // Shows the view of an asset in the place of the fleet, if the address asks for one that the page holds.
 function showView(fleet) {
   const { asset } = readPlace();
   const row = asset === undefined ? -1 : fleet.assets.indexOf(asset);
-  const held = row >= 0 && fleet.views[row] ? document.getElementById(`v-${fleet.views[row]}`) : null;
+  const held = heldOf(fleet, row);
   const [whole, one] = [document.getElementById("fleet-view"), document.getElementById("asset-view")];
   if (held === null && row >= 0 && fleet.pages[row]) location.replace(`charts/${fleet.pages[row]}.html`);
   whole.hidden = held !== null;
@@ -23,10 +42,10 @@ function showView(fleet) {
   view = null;
   one.replaceChildren();
   if (held === null) return false;
-  one.append(held.content.cloneNode(true));
+  one.append(...held);
   one.querySelector(".back").addEventListener("click", leaveView);
   window.scrollTo(0, 0);
-  view = drawView(one);
+  view = fleet.views[row] ? drawView(one) : null;
   one.focus({ preventScroll: true });
   return true;
 }

@@ -138,7 +138,7 @@ class Rows {
 }
 
 function targetOf(fleet, row) {
-  if (fleet.views[row]) return `#${new URLSearchParams({ asset: fleet.assets[row] })}`;
-  if (fleet.pages[row]) return `charts/${fleet.pages[row]}.html`;
-  return null;
+  if (!fleet.views[row] && fleet.pages[row]) return `charts/${fleet.pages[row]}.html`;
+  // What was left out of the file for its size is told in words.
+  return fleet.views[row] || fleet.incidents[row] ? `#${new URLSearchParams({ asset: fleet.assets[row] })}` : null;
 }
