@@ -67,6 +67,11 @@ class MariaDb:
         """Where its administrator connects."""
         return self.folder / "s"
 
+    @property
+    def session_status(self) -> str:
+        """The table of a session's status variables."""
+        return ("performance_schema" if self._is_mysql else "information_schema") + ".session_status"
+
     def url(self, database: str = "fleet", *, user: str = "reader", host: str = "127.0.0.1") -> str:
         """A URL for a source; ``user`` may be ``user:password``."""
         return f"mysql+pymysql://{user}@{host}:{self.port}/{database}"

@@ -19,9 +19,10 @@ from servers.mariadb import MariaDb
 
 pytestmark = pytest.mark.servers
 
+#: The cipher is no asset's id where it is empty.
 QUERY = (
-    "SELECT VARIABLE_VALUE AS asset_id, CAST('2017-01-01' AS DATE) AS date, 1.5 AS prt7 "
-    "FROM information_schema.session_status WHERE VARIABLE_NAME = 'Ssl_cipher' AND :start < :end"
+    "SELECT CONCAT('cipher:', VARIABLE_VALUE) AS asset_id, CAST('2017-01-01' AS DATE) AS date, 1.5 AS prt7 "
+    "FROM {} WHERE VARIABLE_NAME = 'Ssl_cipher' AND :start < :end"
 )
 Cipher = Callable[..., str]
 ENCRYPTED = ["verify-identity", "verify-ca", "require", "prefer"]
@@ -54,8 +55,7 @@ def cipher(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> 
         settings = SqlSource(
             kind="sql",
             url=server.url(user="tls:s3cret", host=host),
-            # The cipher is no asset's id where it is empty.
-            query=QUERY.replace("VARIABLE_VALUE AS", "CONCAT('cipher:', VARIABLE_VALUE) AS"),
+            query=QUERY.format(server.session_status),
             cadence="1D",
             columns=Columns(asset="asset_id", timestamp="date", values=("prt7",)),
             fast=request.param,
