@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import heapq
+import bisect
 import math
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from anomscan.backtest.cutoff import Cutoffs
 from anomscan.telemetry.series import Floats
@@ -35,19 +37,23 @@ def ranks_above(scores: Floats, *, level: float, fewest: int, refractory: int) -
     -------
     Arrays of shape (a, n); the entries at t depend on what lies before t alone. There is no sigma.
     """
-    cutoff = np.full(scores.shape, np.nan)
-    for line, bounds in zip(scores, cutoff, strict=True):
-        past = _Past(level)
-        for t, score in enumerate(line.tolist()):
-            if past.count >= fewest:
-                bounds[t] = past.cutoff()
-            if math.isfinite(score):
-                past.add(score)
-        if refractory:
-            known = np.where(np.isfinite(line), line, -np.inf)
-            padded = np.concatenate([np.full(refractory, -np.inf), known[:-1]]) if len(line) else known
-            recent = np.lib.stride_tricks.sliding_window_view(padded, refractory).max(axis=1) if len(line) else known
-            np.maximum(bounds, recent, out=bounds, where=np.isfinite(bounds))
+    assets, samples = scores.shape
+    known = np.where(np.isfinite(scores), scores, -np.inf)
+    earlier = np.cumsum(np.isfinite(scores), axis=1) - np.isfinite(scores)
+    before = np.concatenate([np.full((assets, 1), -np.inf), known[:, :-1]], axis=1)[:, :samples]
+    highest = np.maximum.accumulate(before, axis=1)
+    beyond = np.array([level - math.log10(count + 1) for count in range(samples + 1)])[earlier]
+    cutoff = np.array(
+        [_largest(line.tolist(), k.tolist()) for line, k in zip(known, _allowed(earlier, level), strict=True)]
+    )
+    cutoff = cutoff.reshape(scores.shape)
+    higher = (beyond > 0) & (earlier > 0)
+    cutoff[higher] = highest[higher] + beyond[higher] * np.abs(highest[higher])
+    cutoff[earlier < fewest] = np.nan
+    if refractory and samples:
+        padded = np.concatenate([np.full((assets, refractory), -np.inf), known[:, :-1]], axis=1)
+        recent = np.lib.stride_tricks.sliding_window_view(padded, refractory, axis=1).max(axis=2)
+        np.maximum(cutoff, recent, out=cutoff, where=np.isfinite(cutoff))
     return Cutoffs(cutoff, np.full(scores.shape, np.nan))
 
 
@@ -61,48 +67,28 @@ def rank_of_all(scores: Floats, level: float) -> Cutoffs:
     level
         log10 of how many samples there are to a false one.
     """
-    past = _Past(level)
-    for score in scores[np.isfinite(scores)].tolist():
-        past.add(score)
-    cutoff = past.cutoff() if past.count else math.nan
+    known = np.sort(scores[np.isfinite(scores)])
+    cutoff = math.nan
+    if count := len(known):
+        beyond = level - math.log10(count + 1)
+        cutoff = known[-1] + beyond * abs(known[-1]) if beyond > 0 else float(known[-_allowed(count, level)])
     return Cutoffs(np.full(len(scores), cutoff), np.full(len(scores), np.nan))
 
 
-class _Past:
-    """Scores so far: those that may still be exceeded, and the rest.
+def _allowed(count: ArrayLike, level: float) -> NDArray[np.int64]:
+    """A score is anomalous if fewer than so many of ``count`` earlier ones are as high; at least 1."""
+    return np.maximum(np.ceil((np.asarray(count) + 1) * 10**-level - 1), 1).astype(np.int64)
 
-    Parameters
-    ----------
-    level
-        log10 of how many samples there are to a false one.
-    """
 
-    def __init__(self, level: float) -> None:
-        self._level, self._share = level, 10**-level
-        self._top: list[float] = []  # the largest ones, the smallest of them first
-        self._rest: list[float] = []  # less the others, the largest of them first
-        self._highest = -math.inf
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return len(self._top) + len(self._rest)
-
-    def add(self, score: float) -> None:
-        """Take in a score."""
-        self._highest = max(self._highest, score)
-        heapq.heappush(self._rest, -heapq.heappushpop(self._top, score))
-        while self._rest and len(self._top) < self._allowed:
-            heapq.heappush(self._top, -heapq.heappop(self._rest))
-
-    @property
-    def _allowed(self) -> int:
-        """A score is anomalous if fewer than so many earlier ones are as high; at least 1."""
-        return max(math.ceil((self.count + 1) * self._share - 1), 1)
-
-    def cutoff(self) -> float:
-        """The score whose rank is the level."""
-        beyond = self._level - math.log10(self.count + 1)
-        if beyond > 0:
-            return self._highest + beyond * abs(self._highest)
-        return self._top[0]
+def _largest(line: Sequence[float], k: Sequence[int]) -> list[float]:
+    """The k-th largest of what lies before each sample, -inf where there are fewer; ``k`` never falls."""
+    found = []
+    top = [-math.inf, -math.inf]  # twice as many as are asked for, the highest last
+    for t, (score, asked) in enumerate(zip(line, k, strict=True)):
+        if asked > len(top):
+            top = sorted([-math.inf] * (2 * asked) + list(line[:t]))[-2 * asked :]
+        found.append(top[-asked])
+        if score > top[0]:
+            bisect.insort(top, score)
+            del top[0]
+    return found
