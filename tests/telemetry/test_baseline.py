@@ -60,3 +60,27 @@ def test_each_part_holds_until_the_next_begins():
     parts = [(0, np.zeros(5)), (-3, np.ones(5)), (2, np.full(5, 2.0)), (9, np.full(5, 3.0))]
     assert stitched(parts).tolist() == [1, 1, 2, 2, 2]
     assert stitched(parts[:1]) is parts[0][1]
+
+
+def test_the_last_word_counts():
+    series = Series("S1", DAY, ("x",), np.array([day(each) for each in range(10)]), np.ones((10, 1)))
+    fault = Labelled(day(4.5), ((day(1), day(3)),), normal=False)
+    false_alarm = Labelled(day(6.5), ((day(2), day(3)),), normal=True)
+    baseline = Baseline(labels={"S1": [fault, false_alarm]})
+    assert told(baseline, series) == [(0, ""), (4, ".000......"), (6, ".011......")]
+
+
+def test_a_label_that_was_taken_back_held_until_then():
+    series = Series("S1", DAY, ("x",), np.array([day(each) for each in range(10)]), np.ones((10, 1)))
+    fault = Labelled(day(4.5), ((day(1), day(3)),), normal=False, until=day(6.5))
+    other = Labelled(day(5.5), ((day(8), day(9)),), normal=False)
+    outages = Outages({"S1": (Outage(day(2), day(3), "swap"),)})
+    labels = {"S1": [fault, other]}
+    assert told(Baseline(labels=labels), series) == [
+        (0, ""),
+        (4, ".000......"),
+        (5, ".000....00"),
+        (6, "........00"),
+    ]
+    # What lies in an outage stays out when a label of it is taken back.
+    assert told(Baseline(outages, labels), series)[-1] == (6, "..0.....00")

@@ -160,7 +160,8 @@ def label(
 
     who, at, what = _who(by), _now(), _said("LABEL", name)
     if remove:
-        return _write(context, [incident], lambda entry: people.unlabel(entry, what), f"no longer labelled {what}")
+        done = f"no longer labelled {what}"
+        return _write(context, [incident], lambda entry: people.unlabel(entry, what, at=at), done)
     return _write(context, [incident], lambda entry: people.label(entry, what, by=who, at=at), f"labelled {what}")
 
 

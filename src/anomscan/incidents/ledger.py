@@ -68,13 +68,23 @@ class Snoozed:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What it was: one of ``KNOWN_LABELS``, or an own word."""
+    """What it was: one of ``KNOWN_LABELS``, or an own word.
+
+    Parameters
+    ----------
+    covers
+        First and last sample of each stretch that the incident had when this was said.
+    withdrawn
+        When it was taken back; None while it holds.
+    """
 
     __pydantic_config__: ClassVar = _STRICT
 
     label: str
     by: str
     at: str
+    covers: tuple[tuple[str, str], ...] = ()
+    withdrawn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +138,8 @@ class Entry:
         What people wrote.
     merged_into
         The id of the incident that it turned out to be part of.
+    withdrawn
+        Labels that were taken back: what was judged while they held was judged by them.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -157,6 +169,7 @@ class Entry:
     labels: tuple[Label, ...] = ()
     notes: tuple[Note, ...] = ()
     merged_into: str | None = None
+    withdrawn: tuple[Label, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -181,7 +194,7 @@ class Entry:
     @property
     def is_marked(self) -> bool:
         """Whether somebody wrote anything into it."""
-        return bool(self.acknowledged or self.snoozed or self.labels or self.notes)
+        return bool(self.acknowledged or self.snoozed or self.labels or self.notes or self.withdrawn)
 
     def is_worse(self, end: str) -> bool:
         """Whether the run with that end found it worse."""

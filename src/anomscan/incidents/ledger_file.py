@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from anomscan.errors import InputError, OutputError
 from anomscan.incidents.incident import KINDS
-from anomscan.incidents.ledger import STATES, Entry, Ledger, Message
+from anomscan.incidents.ledger import STATES, Entry, Label, Ledger, Message
 from anomscan.storage import lock
 from anomscan.storage.durable import output_errors, replace_file
 
@@ -197,8 +197,20 @@ class _Check:
             if spell.last < spell.first or spell.first < begin:
                 raise ValueError(f"'spells' are not in the order of time: {spell.first} to {spell.last}")
             begin = spell.first
+        for label in (*entry.labels, *entry.withdrawn):
+            self._label(label)
         if entry.snoozed is not None and not _DAY.fullmatch(entry.snoozed.until):
             raise ValueError(f"'snoozed.until' is no day such as 2026-01-31: '{entry.snoozed.until}'")
+
+    def _label(self, label: Label) -> None:
+        self._time("labels.at", label.at)
+        if label.withdrawn is not None:
+            self._time("labels.withdrawn", label.withdrawn)
+        for first, last in label.covers:
+            self._time("labels.covers", first)
+            self._time("labels.covers", last)
+            if last < first:
+                raise ValueError(f"'labels.covers' ends before it begins: {first} to {last}")
 
     def message(self, message: Message) -> Message:
         if message.what not in (*STATES, "worse", "open"):

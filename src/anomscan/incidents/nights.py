@@ -278,5 +278,6 @@ def _with_marks_of(entry: Entry, olds: Sequence[Entry]) -> Entry:
         acknowledged=next((each.acknowledged for each in olds if each.acknowledged is not None), None),
         snoozed=max(snoozed, key=lambda each: each.until, default=None),
         labels=tuple(dict.fromkeys(each for old in olds for each in old.labels)),
+        withdrawn=tuple(dict.fromkeys(each for old in olds for each in old.withdrawn)),
         notes=tuple(sorted({each for old in olds for each in old.notes}, key=lambda each: each.at)),
     )

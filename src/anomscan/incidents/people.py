@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from anomscan.errors import ConfigError
@@ -51,15 +52,19 @@ def snooze(entry: Entry, *, until: str, by: str, at: str, reason: str) -> Entry:
 
 
 def label(entry: Entry, name: str, *, by: str, at: str) -> Entry:
-    """Say what it was. A false alarm is nothing else of ``KNOWN_LABELS``, and the other way round."""
+    """Say what it was, of the days that it has by now.
+
+    A false alarm is nothing else of ``KNOWN_LABELS``, and the other way round.
+    """
     excluded = {"false-alarm"} if name in KNOWN_LABELS else set()
     if name == "false-alarm":
         excluded = set(KNOWN_LABELS)
-    kept = [each for each in entry.labels if each.label not in excluded | {name}]
-    return replace(entry, labels=(*kept, Label(name, by, at)))
+    entry = _without(entry, excluded | {name}, at)
+    covers = tuple((spell.since, spell.last) for spell in entry.spells)
+    return replace(entry, labels=(*entry.labels, Label(name, by, at, covers)))
 
 
-def unlabel(entry: Entry, name: str) -> Entry:
+def unlabel(entry: Entry, name: str, *, at: str) -> Entry:
     """Take a label away.
 
     Raises
@@ -67,10 +72,19 @@ def unlabel(entry: Entry, name: str) -> Entry:
     ConfigError
         If it has none such.
     """
-    kept = tuple(each for each in entry.labels if each.label != name)
-    if kept == entry.labels:
+    if all(each.label != name for each in entry.labels):
         raise ConfigError(f"incident {entry.id} has no label '{name}'")
-    return replace(entry, labels=kept)
+    return _without(entry, {name}, at)
+
+
+def _without(entry: Entry, names: Collection[str], at: str) -> Entry:
+    """An entry without some labels; those that change what is normal are remembered."""
+    lost = [each for each in entry.labels if each.label in names]
+    return replace(
+        entry,
+        labels=tuple(each for each in entry.labels if each not in lost),
+        withdrawn=(*entry.withdrawn, *(replace(each, withdrawn=at) for each in lost if each.label in KNOWN_LABELS)),
+    )
 
 
 def note(entry: Entry, text: str, *, by: str, at: str) -> Entry:

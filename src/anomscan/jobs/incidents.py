@@ -133,6 +133,7 @@ def as_json(entries: Iterable[Entry], today: str) -> Iterator[bytes]:
                 "labels": entry.labels,
                 "notes": entry.notes,
                 "merged_into": entry.merged_into,
+                "withdrawn": entry.withdrawn,
             },
             inf_nan_mode="null",
         )
@@ -213,17 +214,18 @@ def rebuild(settings: Settings, job: Job, engine: Engine, console: ScanConsole) 
     from anomscan.detectors.registry import opened
     from anomscan.incidents import nights
     from anomscan.jobs.checkpoint import Checkpoint
+    from anomscan.jobs.labels import labelled
     from anomscan.jobs.remembering import night_of, seen_of, summary
     from anomscan.jobs.run import Run
     from anomscan.store.store import Store
 
     file = LedgerFile(settings.incidents.path)
-    file.read()
     source, _ = settings.source(job.source)
+    said = labelled(file.read(), source)
     name, chosen = settings.detector(job.detector)
     store = Store.open(settings.store.path)
     with opened(name, chosen, console.warn) as detector:
-        run = Run.of(settings, job, store.snapshot(source), detector)
+        run = Run.of(settings, job, store.snapshot(source), detector, said)
         night = night_of(settings, job, run)
         with Checkpoint(None, run.key, run.work.columns) as checkpoint:
             with console.scanning(run.assets, checkpoint.tally()) as watch, engine:

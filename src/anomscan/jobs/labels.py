@@ -1,19 +1,25 @@
-"""What is known of the assets of a source: from a CSV file, or from what people wrote into the ledger."""
+"""What people say of the assets of a source, in the ledger or in a CSV file: what was wrong, and what is normal."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from anomscan.config import Settings
 from anomscan.errors import ConfigError
-from anomscan.incidents.ledger import KNOWN_LABELS, Entry
+from anomscan.incidents.ledger import KNOWN_LABELS, Entry, Label, Ledger
 from anomscan.incidents.ledger_file import LedgerFile
+from anomscan.incidents.matching import at
+from anomscan.jobs.job import Job
 from anomscan.judging.events import Known
 from anomscan.judging.found import Span
+from anomscan.store.snapshot import Snapshot
 from anomscan.tables.known_spans import read_known_spans
+from anomscan.telemetry.baseline import Labelled
+from anomscan.telemetry.outages import in_sample_time
 
 #: What stands for the ledger in place of a file.
 LEDGER = "ledger"
@@ -54,6 +60,37 @@ def read_labels(settings: Settings, source: str | None, origin: str) -> Known:
         span = Span(int(each.start.astype(np.int64)), int(each.end.astype(np.int64)), each.label)
         (fine if each.label == _FALSE_ALARM else bad)[each.asset].append(span)
     return Known(bad, fine)
+
+
+def labelled(ledger: Ledger, source: str) -> list[Entry]:
+    """The incidents of a source of which people have said what they were, be it that they took it back."""
+    return [
+        each
+        for each in ledger.entries.values()
+        if (each.labels or each.withdrawn) and each.source == source and each.merged_into is None
+    ]
+
+
+def labels_of(
+    entries: Iterable[Entry], settings: Settings, job: Job, snapshot: Snapshot
+) -> dict[str, Sequence[Labelled]]:
+    """By asset, what the labels of incidents say of what is normal."""
+    dates_of = settings.source(job.source)[1].zone if snapshot.layout.cadence.whole_days else None
+    found: defaultdict[str, list[Labelled]] = defaultdict(list)
+    for entry in entries:
+        for label in (*entry.labels, *entry.withdrawn):
+            if label.label in KNOWN_LABELS:
+                found[entry.asset].append(_labelled(entry, label, dates_of))
+    return dict(found)
+
+
+def _labelled(entry: Entry, label: Label, dates_of: str | None) -> Labelled:
+    made = in_sample_time(at(label.at), dates_of)
+    until = None if label.withdrawn is None else in_sample_time(at(label.withdrawn), dates_of)
+    # Earlier versions did not note what a label covers: what the incident had by then.
+    covers = label.covers or [(each.since, each.last) for each in entry.spells]
+    stretches = [(at(first), min(at(last), made)) for first, last in covers]
+    return Labelled(made, tuple(each for each in stretches if each[0] <= each[1]), label.label == _FALSE_ALARM, until)
 
 
 def _label(entry: Entry) -> str | None:

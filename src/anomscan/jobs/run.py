@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,12 +20,14 @@ from anomscan.detectors.score_cache import ScoreCache
 from anomscan.errors import AssetError, StoreError
 from anomscan.incidents.explained import Explained
 from anomscan.incidents.joining import Joining
+from anomscan.incidents.ledger import Entry
 from anomscan.jobs.checkpoint import Checkpoint
 from anomscan.jobs.cohort_records import cohort_results
 from anomscan.jobs.engines import Engine, Lost
 from anomscan.jobs.expecting import expectations, silent_after
 from anomscan.jobs.finished import Finished
 from anomscan.jobs.job import Job, rules_of
+from anomscan.jobs.labels import labels_of
 from anomscan.jobs.outages import outages
 from anomscan.jobs.tally import Tally
 from anomscan.jobs.views import in_view
@@ -80,8 +82,15 @@ class Run:
     facts: dict[str, Any]
 
     @classmethod
-    def of(cls, settings: Settings, job: Job, snapshot: Snapshot, detector: Detector) -> Run:
+    def of(
+        cls, settings: Settings, job: Job, snapshot: Snapshot, detector: Detector, labelled: Iterable[Entry] = ()
+    ) -> Run:
         """Prepare a run.
+
+        Parameters
+        ----------
+        labelled
+            Incidents of which people have said what they were.
 
         Raises
         ------
@@ -93,7 +102,7 @@ class Run:
         least = job.severity_above(settings)
         known = job.known(settings)
         _, chosen = settings.detector(job.detector)
-        baseline = Baseline(outages(settings, job, snapshot))
+        baseline = Baseline(outages(settings, job, snapshot), labels_of(labelled, settings, job, snapshot))
         detector, cohorts = in_view(detector, chosen, settings, snapshot, known)
         if isinstance(detector, ControlChart):
             detector = replace(detector, baseline=baseline)
@@ -137,6 +146,8 @@ class Run:
             "model": self.work.backtest.detector.fingerprint,
             "assets": None if self.job.assets is None else sorted(set(self.job.assets)),
         }
+        if labels := self.work.backtest.baseline.labels:
+            decisive["labels"] = {asset: repr(own) for asset, own in labels.items()}
         return _hash(decisive)
 
     def partitions(self) -> list[Partition]:

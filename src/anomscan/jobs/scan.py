@@ -111,6 +111,7 @@ def deliver(
     from anomscan.incidents.ledger_file import LedgerFile
     from anomscan.jobs.checkpoint import Checkpoint
     from anomscan.jobs.expecting import stale_run
+    from anomscan.jobs.labels import labelled
     from anomscan.jobs.run import Run
     from anomscan.jobs.views import tell_of_peers
     from anomscan.reports.results import write_results
@@ -125,8 +126,8 @@ def deliver(
     memory = None if job.whole else LedgerFile(settings.incidents.path)
     if memory is not None and not memory.exists() and not delivery.ledger:
         memory = None
-    if memory is not None:
-        memory.read()  # a ledger that cannot be used is told before the work
+    # A ledger that cannot be used is told before the work.
+    said = [] if memory is None else labelled(memory.read(), source)
     kept = None if place is None else _checkpoint_path(place)
     with (
         _locked(place, delivery.lock_timeout_s),
@@ -134,7 +135,7 @@ def deliver(
         _opened(place, console, delivery) as path,
     ):
         # Only now: another run's end may have been waited for.
-        run = Run.of(settings, job, store.snapshot(source), detector)
+        run = Run.of(settings, job, store.snapshot(source), detector, said)
         if run.work.cohorts is not None:
             tell_of_peers(console, run.work.cohorts, chosen, run.cut.assets)
         # A result does not say whether it was proved: what is to be proved is scanned again.

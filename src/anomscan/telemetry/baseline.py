@@ -36,11 +36,18 @@ class Labelled:
         (first, last) datetime64[us] of the samples, both inclusive.
     normal
         Whether they are normal, rather than left out.
+    until
+        datetime64[us]: when it was taken back; None if it still holds.
     """
 
     at: np.datetime64
     stretches: tuple[tuple[np.datetime64, np.datetime64], ...]
     normal: bool
+    until: np.datetime64 | None = None
+
+    def holds(self, instant: np.datetime64) -> bool:
+        """Whether it was made by then, and not taken back."""
+        return bool(self.at <= instant) and (self.until is None or bool(instant < self.until))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +70,35 @@ class Baseline:
 
         The first begins with row 0; each holds until the next.
         """
-        told = None
+        out = None
         if series.asset in self.outages.by_asset:
             mask = self.outages.mask(series.asset, series.timestamps, series.cadence)
-            told = np.where(mask, LEFT_OUT, UNTOLD) if mask.any() else None
-        found: list[tuple[int, Told]] = [(0, told)]
-        for label in sorted(self.labels.get(series.asset, ()), key=lambda each: each.at):
+            out = mask if mask.any() else None
+        found = [(0, _told(series, (), out))]
+        labels = sorted(self.labels.get(series.asset, ()), key=lambda each: each.at)
+        for instant in sorted({each.at for each in labels} | {each.until for each in labels if each.until is not None}):
             # Of a sample that ends before the label nothing changes.
-            first = int(series.timestamps.searchsorted(label.at - series.cadence.step))
+            first = int(series.timestamps.searchsorted(instant - series.cadence.step))
             if first == len(series):
                 break
-            before = found[-1][1]
-            after = np.full(len(series), UNTOLD) if before is None else before.copy()
-            for start, end in label.stretches:
-                low, high = series.timestamps.searchsorted(start), series.timestamps.searchsorted(end, "right")
-                part = after[low:high]
-                part[part != LEFT_OUT if label.normal else slice(None)] = NORMAL if label.normal else LEFT_OUT
             if found[-1][0] == first:
                 found.pop()
-            found.append((first, after))
+            found.append((first, _told(series, [each for each in labels if each.holds(instant)], out)))
         return found
+
+
+def _told(series: Series, labels: Sequence[Labelled], out: NDArray[np.bool_] | None) -> Told:
+    """What labels tell of a series, the last word counting, and outages whatever they say."""
+    if not labels and out is None:
+        return None
+    told = np.full(len(series), UNTOLD)
+    for label in labels:
+        for start, end in label.stretches:
+            low, high = series.timestamps.searchsorted(start), series.timestamps.searchsorted(end, "right")
+            told[low:high] = NORMAL if label.normal else LEFT_OUT
+    if out is not None:
+        told[out] = LEFT_OUT
+    return told
 
 
 def stitched(parts: Sequence[tuple[int, NDArray[_Row]]]) -> NDArray[_Row]:
