@@ -1,16 +1,15 @@
 import json
 import math
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from anomscan.errors import InputError
-from anomscan.incidents.incident import KINDS, Common, Incident, Peak
-from anomscan.reports.records import DETECT_SCHEMA, SCAN_SCHEMA, VERDICTS, Anomaly, Record, read_records, record_line
+from anomscan.reports.records import SCAN_SCHEMA, VERDICTS, Anomaly, Record, read_records, record_line
+from reports.any_records import records
 
 EMPTY = Record(SCAN_SCHEMA, "a", "rcf", None, None, [], [], dict.fromkeys(VERDICTS, 0), None)
 FULL = replace(
@@ -19,55 +18,6 @@ FULL = replace(
     to="2017-01-09",
     spans=[("2016-12-26", "2017-01-01")],
     anomalies=[Anomaly("2017-01-01", {"prt7": 0.1, "t": math.nan}, "Good", 2.5, 2.0, None, True, [("prt7", 2.5)])],
-)
-
-text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
-number = st.floats(allow_nan=False, allow_infinity=False)
-dates = st.dates(date(1000, 1, 1)).map(str)
-instants = st.datetimes(datetime(1000, 1, 1)).map(lambda moment: f"{moment.isoformat()}Z")
-anomalies = st.builds(
-    Anomaly,
-    timestamp=dates | instants,
-    values=st.dictionaries(text, number, max_size=3),
-    health=st.none() | text,
-    score=number,
-    cutoff=number,
-    sigma=st.none() | number,
-    in_sample=st.booleans(),
-    contributions=st.lists(st.tuples(text, number), max_size=3),
-    expected=st.dictionaries(text, number, max_size=3),
-    band=st.dictionaries(text, st.tuples(number, number), max_size=3),
-)
-numbers = st.dictionaries(text, number, max_size=3)
-incidents = st.builds(
-    Incident,
-    id=st.none() | text,
-    kind=st.sampled_from(KINDS),
-    since=dates | instants,
-    first_flagged=dates | instants,
-    last=dates | instants,
-    open=st.booleans(),
-    days=st.integers(0, 10**6),
-    peak=st.none() | st.builds(Peak, timestamp=dates, score=number, sigma=st.none() | number),
-    observed=numbers,
-    expected=numbers,
-    deviation=numbers,
-    loss=numbers,
-    variables=st.lists(st.tuples(text, number), max_size=3).map(tuple),
-    common=st.none() | st.builds(Common, asset=text, since=dates),
-)
-records = st.builds(
-    Record,
-    schema=st.sampled_from([SCAN_SCHEMA, DETECT_SCHEMA]),
-    asset=text,
-    detector=text,
-    from_=st.none() | dates,
-    to=st.none() | instants,
-    spans=st.lists(st.tuples(dates, dates), max_size=3),
-    anomalies=st.lists(anomalies, max_size=3),
-    verdicts=st.fixed_dictionaries({verdict: st.integers(0, 10**9) for verdict in VERDICTS}),
-    error=st.none() | text,
-    incidents=st.lists(incidents, max_size=3),
 )
 
 
