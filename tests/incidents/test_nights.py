@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from anomscan.errors import InputError
@@ -262,6 +262,8 @@ looked = st.sets(st.integers(3, NIGHTS - 1), min_size=1).map(lambda nights: sort
 
 @settings(max_examples=100)
 @given(fleets, looked)
+@example(["." + "x" + "." * 4 + " " * 6 + "x" + "." * 47], [3, 59])
+@example(["." * 7 + "x" * 12 + "." * 5 + " " * 12 + "x" * 12 + " " * 12], [3, 8, 20, 47, 59])
 def test_many_nights_give_the_ledger_of_one_run_over_everything(fleet, nights):
     ledger, first = Ledger(), 0
     for end in nights:

@@ -128,6 +128,8 @@ class Entry:
         The largest of its days, where the detector has one.
     judged
         The newest sample that was judged; None once it is closed, and for silence.
+    quiet
+        How many quiet judged samples have followed the last flagged one up to then; None for none.
     closed, reopened
         The end of the run that last closed or reopened it.
     told, worse
@@ -159,6 +161,7 @@ class Entry:
     severity: float | None = None
     deviation: Mapping[str, float] = field(default_factory=dict)
     judged: str | None = None
+    quiet: int | None = None
     closed: str | None = None
     reopened: str | None = None
     told: float | None = None

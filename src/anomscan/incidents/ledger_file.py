@@ -197,6 +197,8 @@ class _Check:
             if spell.last < spell.first or spell.first < begin:
                 raise ValueError(f"'spells' are not in the order of time: {spell.first} to {spell.last}")
             begin = spell.first
+        if entry.quiet is not None and entry.quiet < 0:
+            raise ValueError(f"'quiet' is negative: {entry.quiet}")
         for label in (*entry.labels, *entry.withdrawn):
             self._label(label)
         if entry.snoozed is not None and not _DAY.fullmatch(entry.snoozed.until):

@@ -18,8 +18,8 @@ class Extent:
     last: str
 
 
-#: Judged samples that are not flagged between two timestamps, both left out.
-Quiet = Callable[[str, str], int]
+#: Judged samples that are not flagged, after the last one of an entry that is, and before a timestamp.
+Quiet = Callable[[Entry, str], int]
 
 
 def chained(extents: Sequence[Extent], within: np.timedelta64) -> list[list[int]]:
@@ -55,7 +55,7 @@ def assigned(
     within
         How long after the end of an incident another one is still the same.
     quiet
-        Tells how many quiet judged samples lie between two.
+        Tells how many quiet judged samples have followed an entry before another sample.
     close_after
         An incident that is open goes on after at most so many of them.
     """
@@ -64,7 +64,7 @@ def assigned(
         for spell in entry.spells:
             if gap(Extent(spell.first, spell.last), one) <= within:
                 return True
-        return entry.is_open and one.first > entry.last and quiet(entry.last, one.first) <= close_after
+        return entry.is_open and one.first > entry.last and quiet(entry, one.first) <= close_after
 
     found: list[list[Entry]] = [[] for _ in chains]
     for entry in sorted(entries, key=lambda each: (each.first_flagged, each.id)):

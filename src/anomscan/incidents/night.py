@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomscan.incidents.incident import Incident
+from anomscan.incidents.ledger import Entry
 from anomscan.incidents.matching import at
 from anomscan.telemetry.cadence import Cadence
 
@@ -28,11 +29,21 @@ class Judged:
     times: NDArray[np.datetime64] = field(default_factory=lambda: np.empty(0, "datetime64[us]"))
     flagged: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
 
-    def quiet(self, after: str, before: str) -> int:
-        """How many are not flagged between two timestamps, both left out."""
-        start = np.searchsorted(self.times, at(after), "right")
-        stop = np.searchsorted(self.times, at(before), "left")
-        return int((~self.flagged[start:stop]).sum())
+    def quiet_since(self, entry: Entry, before: str | None = None) -> int:
+        """How many are not flagged after the last flagged one of an entry, those that earlier nights judged included.
+
+        Parameters
+        ----------
+        before
+            Up to there, left out; None for all.
+        """
+        if not len(self.times):
+            return entry.quiet or 0
+        start, known = at(entry.last), 0
+        if entry.judged is not None and self.times[0] > start:
+            start, known = max(start, at(entry.judged)), entry.quiet or 0
+        stop = len(self.times) if before is None else int(np.searchsorted(self.times, at(before), "left"))
+        return known + int((~self.flagged[np.searchsorted(self.times, start, "right") : stop]).sum())
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ class _Folding:
             living,
             [[extents[each] for each in chain] for chain in chains],
             night.reopen_within,
-            seen.judged.quiet,
+            seen.judged.quiet_since,
             night.close_after,
         )
         for chain, olds in zip(chains, found, strict=True):

@@ -36,7 +36,8 @@ class States:
         newest = _newest(self.night, seen)
         judged = entry.judged if silent or newest is None else max(newest, entry.judged or newest)
         fresh = silent or self.anew or (newest is not None and (entry.judged is None or newest > entry.judged))
-        entry = replace(entry, judged=judged, closed=None)
+        quiet = None if silent else seen.judged.quiet_since(entry) or None
+        entry = replace(entry, judged=judged, quiet=quiet, closed=None)
         if was_closed and not self.anew:
             entry = replace(entry, reopened=end, acknowledged=None, told=None)
         state: State = "ongoing"
@@ -65,13 +66,13 @@ class States:
         steps = (at(newest) - at(entry.last)) // self.night.cadence.step
         if steps >= self.night.close_after:
             return self.closed(entry)
-        return replace(entry, state="quiet", judged=newest)
+        return replace(entry, state="quiet", judged=newest, quiet=seen.judged.quiet_since(entry) or None)
 
     def closed(self, entry: Entry) -> Entry:
         """An entry that is over."""
         if entry.state == "closed" and entry.closed is not None:
             return entry
-        return replace(entry, state="closed", closed=self.night.end, judged=None)
+        return replace(entry, state="closed", closed=self.night.end, judged=None, quiet=None)
 
     def told(self, entry: Entry) -> Entry:
         """Note how bad it is, where that is told."""
