@@ -1,4 +1,4 @@
-"""The examples of docs/extending.md work when they are added as the page says."""
+"""The examples of docs/how-to/extending.md work when they are added as the page says."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from anomscan.store.store import Store
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.series import Series
 
-PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
+PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "extending.md"
 DETECTOR, SOURCE, CUTOFF, LISTING = re.findall(
     r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL
 )

@@ -28,7 +28,12 @@ from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import Layout
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted(ROOT.glob("docs/**/*.md")),
+    *ROOT.glob("examples/*/README.md"),
+]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 #: Programs of others that the pages call: what they are told is not looked at.
@@ -162,9 +167,9 @@ def test_commands_exist_with_their_options(block):
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block not in SHELL], ids=str)
 def test_no_block_is_left_out(block):
     # The pages on extending and on the store have tests of their own.
-    held = {"toml": True, "json": True, "python": block.page in ("docs/extending.md", "docs/store.md")}
-    held["sql"] = block.page == "docs/store.md"
-    held[""] = block.page == "docs/architecture.md"
+    held = {"toml": True, "json": True, "python": block.page in ("docs/how-to/extending.md", "docs/reference/store.md")}
+    held["sql"] = block.page == "docs/reference/store.md"
+    held[""] = block.page == "docs/explanation/architecture.md"
     assert held.get(block.language) or elsewhere(block)
 
 
@@ -270,8 +275,8 @@ def alerting(crontab: str) -> str:
 
 
 def test_a_forest_of_several_variables_runs_as_the_page_has_it(shell, tmp_path):
-    settings = next(block for block in BLOCKS if block.page == "docs/azure.md" and block.language == "toml")
-    (steps,) = under("docs/azure.md", "Without any service")
+    settings = next(block for block in BLOCKS if block.page == "docs/how-to/azure.md" and block.language == "toml")
+    (steps,) = under("docs/how-to/azure.md", "Without any service")
     (tmp_path / "anomscan.toml").write_text(settings.text, "utf-8")
     shape = Layout(Cadence.parse("10min"), ("temperature", "humidity", "prediction"))
     values = 0.5 + np.random.default_rng(1).random((1500, 3)) / 10

@@ -164,7 +164,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
         _ = an.nothing  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/python.md"])
 def test_what_the_pages_show_runs(tmp_path: Path, page: str) -> None:
     text = (Path(__file__).parents[2] / page).read_text("utf-8")
     telemetry().rename(columns={"v0": "ratio"}).to_csv(tmp_path / "telemetry.csv", index=False)

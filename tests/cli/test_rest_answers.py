@@ -18,7 +18,7 @@ from anomscan.store.store import Store
 from servers.rest_client import fetch
 from servers.rest_faults import Call, Reply, serving
 
-PAGE = Path(__file__).parents[2] / "docs" / "rest.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "rest.md"
 BLOCKS = re.findall(r"^```toml\n(# [\[{].*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 SHAPES = [block for block in BLOCKS if "\n[sources." in block]
 STAMPS = ["2024-03-01T00:00:00", "2024-03-01T00:10:00"]

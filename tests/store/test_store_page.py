@@ -1,4 +1,4 @@
-"""The lines of docs/store.md give what anomscan itself reads."""
+"""The lines of docs/reference/store.md give what anomscan itself reads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from anomscan.store.store import Store
 
-PAGE = (Path(__file__).parents[2] / "docs" / "store.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "store.md").read_text("utf-8")
 SQL = re.findall(r"^```sql\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[0]
 PYTHON = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[0]
 PATH = "anomscan-data/fleet/*.parquet"

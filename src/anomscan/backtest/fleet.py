@@ -178,7 +178,7 @@ class Backtest:
             if severity is None:
                 raise ConfigError(
                     f"detector '{self.detector.name}' gives no severity",
-                    hint="leave out --min-severity, or see docs/azure.md",
+                    hint="leave out --min-severity, or see docs/how-to/azure.md",
                 )
             judged, mild = milder(judged, severity[rows], self.min_severity)
             too_mild = {"too_mild": np.asarray(rows.start + np.flatnonzero(mild), np.intp)}

@@ -45,7 +45,7 @@ class RecordedSettings(DetectorSection):
 
 
 class ControlChartSettings(DetectorSection):
-    """``[detectors.NAME]`` with ``kind = "control-chart"``: statistical process control; see docs/control-chart.md."""
+    """``[detectors.NAME]`` with ``kind = "control-chart"``: process control; see docs/explanation/control-chart.md."""
 
     kind: Literal["control-chart"]
     view: Literal["own", "peers", "auto"] = "auto"
@@ -56,7 +56,7 @@ class ControlChartSettings(DetectorSection):
 
 
 class NearestSettings(DetectorSection):
-    """``[detectors.NAME]`` with ``kind = "nearest"``: the nearest past; see docs/nearest.md."""
+    """``[detectors.NAME]`` with ``kind = "nearest"``: the nearest past; see docs/explanation/nearest.md."""
 
     kind: Literal["nearest"]
     view: Literal["own", "peers"] = "own"
@@ -108,7 +108,7 @@ class SageMakerTraining(Section):
 
 
 class SageMakerSettings(DetectorSection):
-    """``[detectors.NAME]`` with ``kind = "sagemaker"``: a forest behind an endpoint; see docs/sagemaker.md."""
+    """``[detectors.NAME]`` with ``kind = "sagemaker"``: a forest behind an endpoint; see docs/how-to/sagemaker.md."""
 
     kind: Literal["sagemaker"]
     endpoint: str = Field(min_length=1)
@@ -135,7 +135,7 @@ class SageMakerSettings(DetectorSection):
 
 
 class AzureSettings(DetectorSection):
-    """``[detectors.NAME]`` with ``kind = "azure"``: Multivariate Anomaly Detector v1.1; see docs/azure.md."""
+    """``[detectors.NAME]`` with ``kind = "azure"``: Multivariate Anomaly Detector v1.1; see docs/how-to/azure.md."""
 
     kind: Literal["azure"]
     endpoint: str = Field(min_length=1)

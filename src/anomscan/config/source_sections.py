@@ -250,7 +250,7 @@ class SqlSource(_SourceSettings):
 
 
 class RestSource(_SourceSettings):
-    """``[sources.NAME]`` with ``kind = "rest"``: a JSON API that is asked asset by asset; docs/rest.md has examples."""
+    """``[sources.NAME]`` with ``kind = "rest"``: a JSON API that is asked asset by asset; see docs/how-to/rest.md."""
 
     kind: Literal["rest"]
     url: SecretStr

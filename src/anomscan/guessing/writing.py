@@ -69,7 +69,7 @@ def query_of(guess: Guess, backend: str, table: str) -> tuple[str, dict[str, obj
     if roles.layout != "long" or roles.stamps.pattern is not None:
         raise UnsureError(
             f"table '{table}' is {roles.layout}, its times {roles.stamps.pattern or 'ISO 8601'}: "
-            "its query is one to write yourself (docs/mysql.md)",
+            "its query is one to write yourself (docs/how-to/mysql.md)",
             "--table",
         )
 

@@ -28,7 +28,7 @@ DIGEST = Digest(
 )
 
 
-PAGE = (Path(__file__).parents[3] / "docs" / "notify.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "how-to" / "notify.md").read_text("utf-8")
 
 
 def block(language: str) -> str:

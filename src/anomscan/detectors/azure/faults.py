@@ -183,7 +183,8 @@ def refusal(refused: BadResponseError, what: str, endpoint: str) -> ServiceError
         )
     documented = error.hint if error else None
     return ServiceError(
-        f"{what}: {endpoint} refuses ({status}{_detail(error)})", hint=f"{documented or 'see docs/azure.md'}; {LOCALLY}"
+        f"{what}: {endpoint} refuses ({status}{_detail(error)})",
+        hint=f"{documented or 'see docs/how-to/azure.md'}; {LOCALLY}",
     )
 
 

@@ -53,7 +53,7 @@ class Columnar:
 
 
 class Shapes:
-    """Finds the columns in an answer, whichever of the shapes of docs/rest.md it has.
+    """Finds the columns in an answer, whichever of the shapes of docs/how-to/rest.md it has.
 
     Parameters
     ----------
