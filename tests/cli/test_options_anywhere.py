@@ -15,6 +15,7 @@ LEAVES = [
     ("detect", "--asset", "a"),
     ("compare",),
     ("inject",),
+    ("tune", "--alerts", "1"),
     ("report",),
     ("models", "list"),
     ("models", "show", "rcf"),

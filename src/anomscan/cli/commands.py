@@ -23,6 +23,7 @@ COMMANDS = {
     "detect": ("detect", "Score an asset's stored history once, with one cut-off."),
     "compare": ("compare", "Try detectors, views and cut-offs on the same history, side by side."),
     "inject": ("inject", "Put made-up faults into copies of calm history, and tell which of them would be caught."),
+    "tune": ("tune", "Choose a detector and a cut-off on the first part of history, and try them on the rest."),
     "report": ("report", "Show the findings of a run: pages with charts, or a list."),
     "night": ("night", "Fetch, scan what is new, remember incidents, report, notify: one command for each night."),
     "incidents": ("incidents", "List the incidents of the ledger, and write into it."),

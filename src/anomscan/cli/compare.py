@@ -11,12 +11,15 @@ import typer
 from anomscan.cli.options import (
     AsOfOption,
     AssetOption,
+    CutoffsOption,
+    DetectorsOption,
     FormatOption,
     FromOption,
     OutputOption,
     SourceOption,
     ThroughOption,
     ToOption,
+    ViewsOption,
     WorkersOption,
 )
 from anomscan.cli.session import session_of
@@ -27,28 +30,9 @@ def compare(
     context: typer.Context,
     asset: AssetOption = None,
     source: SourceOption = None,
-    detector: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--detector", metavar="NAME", help="Detector to try; may be repeated. By default all that score here."
-        ),
-    ] = None,
-    view: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--view",
-            metavar="own|peers",
-            help="What it sees; may be repeated. By default both where no model is needed.",
-        ),
-    ] = None,
-    cutoff: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--cutoff",
-            metavar="RULE:LEVEL",
-            help="Cut-off to try, such as threshold, mean-std:4, median-mad:6 or rank:1/1y; may be repeated.",
-        ),
-    ] = None,
+    detector: DetectorsOption = None,
+    view: ViewsOption = None,
+    cutoff: CutoffsOption = None,
     labels: Annotated[
         str | None,
         typer.Option(
@@ -72,6 +56,7 @@ def compare(
 ) -> int:
     """Try detectors, views and cut-offs on the same history, side by side.
 
+    By default all detectors that score here are tried, with both views where no model is needed.
     Each detector scores the history once; cut-offs are tried on the scores. With labels, each figure stands beside what
     chance would give.
     """

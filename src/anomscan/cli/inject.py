@@ -11,10 +11,15 @@ import typer
 from anomscan.cli.options import (
     AsOfOption,
     AssetOption,
+    CutoffsOption,
+    DetectorsOption,
     FormatOption,
     OutputOption,
+    SeedOption,
     SourceOption,
     ThroughOption,
+    TrialsOption,
+    ViewsOption,
     WorkersOption,
 )
 from anomscan.cli.session import session_of
@@ -26,30 +31,15 @@ def inject(
     context: typer.Context,
     asset: AssetOption = None,
     source: SourceOption = None,
-    detector: Annotated[
-        list[str] | None,
-        typer.Option("--detector", metavar="NAME", help="Detector to try; may be repeated. By default that of scan."),
-    ] = None,
-    view: Annotated[
-        list[str] | None,
-        typer.Option("--view", metavar="own|peers", help="What it sees; may be repeated. By default as it is set."),
-    ] = None,
-    cutoff: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--cutoff",
-            metavar="RULE:LEVEL",
-            help="Cut-off to try, as for compare; may be repeated. By default as it is set.",
-        ),
-    ] = None,
+    detector: DetectorsOption = None,
+    view: ViewsOption = None,
+    cutoff: CutoffsOption = None,
     fault: Annotated[
         list[str] | None,
         typer.Option("--fault", metavar="KIND", help="Kind of fault, such as jump or drift; may be repeated."),
     ] = None,
-    trials: Annotated[
-        int, typer.Option(metavar="N", min=1, max=1000, help="How many faults of each kind and size.")
-    ] = 30,
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Another one draws other places.")] = 0,
+    trials: TrialsOption = 30,
+    seed: SeedOption = 0,
     labels: Annotated[
         str | None,
         typer.Option("--labels", metavar="CSV|ledger", help="Known bad spans, where no fault is put; as for compare."),
@@ -62,6 +52,7 @@ def inject(
 ) -> int:
     """Put made-up faults into copies of calm history, and tell which of them would be caught.
 
+    By default the detector of the settings is tried, with its view and cut-off.
     Jumps, drifts, stuck values and others, of several sizes, in calm places of your own assets; the store stays as it
     is. It tells how many are caught, how late, and the smallest that are caught nine times of ten.
     """

@@ -60,6 +60,24 @@ FormatOption = Annotated[
 WorkersOption = Annotated[
     int | None, typer.Option(metavar="N", min=1, help="Default: the number of CPUs this process may use.")
 ]
+DetectorsOption = Annotated[
+    list[str] | None, typer.Option("--detector", metavar="NAME", help="Detector to try; may be repeated.")
+]
+ViewsOption = Annotated[
+    list[str] | None, typer.Option("--view", metavar="own|peers", help="What it sees; may be repeated.")
+]
+CutoffsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cutoff",
+        metavar="RULE:LEVEL",
+        help="Cut-off to try, such as threshold, mean-std:4, median-mad:6 or rank:1/1y; may be repeated.",
+    ),
+]
+TrialsOption = Annotated[
+    int, typer.Option(metavar="N", min=1, max=1000, help="How many made-up faults of each kind and size.")
+]
+SeedOption = Annotated[int, typer.Option(metavar="N", min=0, help="Another one draws other places for them.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is already published there.")]
 ThroughOption = Annotated[
     str | None,

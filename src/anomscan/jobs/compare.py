@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -23,7 +23,7 @@ from anomscan.jobs.engines import Engine, Lost
 from anomscan.jobs.expecting import silent_after
 from anomscan.jobs.job import OWN_THRESHOLD, Job, Known
 from anomscan.jobs.scan import ScanConsole
-from anomscan.jobs.setups import Choice, CutoffChoice, Entrant, ScoredOnce, entrants
+from anomscan.jobs.setups import Choice, CutoffChoice, Entrant, ScoredOnce, current_of, entrants
 from anomscan.jobs.views import asset_list
 from anomscan.judging.comparison import Comparison, Setup, compared
 from anomscan.judging.events import Known as Labels
@@ -32,6 +32,7 @@ from anomscan.store.asset_list import members_of
 from anomscan.store.partitions import Cut, Partition
 from anomscan.store.snapshot import MOST_VALUES, Snapshot
 from anomscan.store.store import Store
+from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.names import FLEET
 
 #: The most samples of a partition, and the fewest; how many partitions a small fleet is cut into.
@@ -169,10 +170,42 @@ def judged(told: Explained, result: AssetScan, *, scores: bool, gaps: bool = Fal
     return Judged(result.asset, watched, tuple(found), *kept)
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What all set-ups found on the stored history.
+
+    Parameters
+    ----------
+    setups
+        Each with its assets.
+    current
+        Which of them the settings have: detector, view and cut-off; None if none of them is tried.
+    cadence
+        Of the source.
+    shingle
+        Samples.
+    cohort
+        Of an asset; None if it has none.
+    assets
+        How many there are.
+    """
+
+    setups: Sequence[Setup]
+    current: tuple[str, str, str] | None
+    cadence: Cadence
+    shingle: int
+    cohort: Callable[[str], str | None]
+    assets: int
+
+    def compared(self, setups: Sequence[Setup], labels: Labels | None, alerts: float | None) -> Comparison:
+        """Some of the set-ups, or parts of them, side by side."""
+        return compared(setups, labels, self.cadence.step_us, self.cohort, slack=self.shingle, alerts=alerts)
+
+
 def compare(
     settings: Settings, asked: Asked, labels: Labels | None, engine: Engine, console: ScanConsole
 ) -> Comparison:
-    """Try all set-ups on the stored history.
+    """Try all set-ups on the stored history, side by side.
 
     Parameters
     ----------
@@ -188,6 +221,12 @@ def compare(
     AnomscanError
         If a detector cannot be used.
     """
+    found = tried(settings, asked, labels, engine, console)
+    return found.compared(found.setups, labels, asked.alerts)
+
+
+def tried(settings: Settings, asked: Asked, labels: Labels | None, engine: Engine, console: ScanConsole) -> Tried:
+    """Let all set-ups judge the stored history; as :func:`compare`, without holding them against each other."""
     job, (source, source_settings) = asked.job, settings.source(asked.job.source)
     snapshot = Store.open(settings.store.path).snapshot(source)
     known, cadence = job.known(settings), snapshot.layout.cadence
@@ -198,16 +237,27 @@ def compare(
     shingle = settings.scan.shingle
     steps = silent_after(source_settings, cadence)
     joining = Joining(shingle, settings.incidents.close_after, steps, settings.scan.direction)
-    more = [] if asked.alerts is None else [_budget_of(asked.alerts, len(cut))]
-    choice = Choice(asked.detectors, asked.views, asked.cutoffs, more)
-    with entrants(settings, snapshot, known, console, choice) as tried:
+    with entrants(settings, snapshot, known, console, choice_of(asked, len(cut))) as entering:
         labelled = frozenset() if labels is None else frozenset(labels.bad)
-        work = Comparing(snapshot, known, tried, job.stretch(settings), joining, labelled)
+        work = Comparing(snapshot, known, entering, job.stretch(settings), joining, labelled)
         whole = done(work, cut, job, engine, console)
-        setups = list(_setups(tried, whole, cadence.step_us))
+        setups = list(_setups(entering, whole, cadence.step_us))
+        current = current_of(settings, entering)
     members = members_of(asset_list(settings, snapshot, known))
     cohort = (lambda asset: FLEET) if members is None else members.get
-    return compared(setups, labels, cadence.step_us, cohort, slack=shingle, alerts=asked.alerts)
+    return Tried(setups, current, cadence, shingle, cohort, len(cut))
+
+
+def choice_of(asked: Asked, assets: int) -> Choice:
+    """The set-ups that are tried on a fleet of so many assets.
+
+    Raises
+    ------
+    ConfigError
+        If nobody looks at so few incidents.
+    """
+    more = [] if asked.alerts is None else [_budget_of(asked.alerts, assets)]
+    return Choice(asked.detectors, asked.views, asked.cutoffs, more)
 
 
 def done(work: Comparing, cut: Cut, job: Job, engine: Engine, console: ScanConsole) -> Part:

@@ -138,8 +138,27 @@ class Injecting:
                     met = [] if one is None else [each.flagged for each in one.found if each.flagged.meets(copy.span)]
                     first = min((each.start for each in met), default=None)
                     late = np.nan if first is None else max(first - copy.span.start, 0) / series.cadence.step_us
-                    yield Trial(place, copy.fault.kind, copy.fault.size, cohort, bool(met), float(late), copy.share)
+                    yield Trial(
+                        place,
+                        copy.fault.kind,
+                        copy.fault.size,
+                        cohort,
+                        bool(met),
+                        float(late),
+                        copy.share,
+                        copy.span.start,
+                    )
                 place += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """What became of each fault under each set-up; otherwise as :class:`Injected`."""
+
+    setups: Sequence[tuple[str, str, str]]
+    found: Sequence[Trial]
+    assets: int
+    unplaced: int
 
 
 def inject(
@@ -172,6 +191,24 @@ def inject(
     AnomscanError
         If a detector cannot be used.
     """
+    all_of = tried(settings, job, choice, labels, engine, console, trials=trials, seed=seed, kinds=kinds)
+    found = [sensitivity(each for each in all_of.found if each.setup == place) for place in range(len(all_of.setups))]
+    return Injected(all_of.setups, found, all_of.assets, all_of.unplaced)
+
+
+def tried(
+    settings: Settings,
+    job: Job,
+    choice: Choice,
+    labels: Labels | None,
+    engine: Engine,
+    console: ScanConsole,
+    *,
+    trials: int,
+    seed: int,
+    kinds: Sequence[str] = (),
+) -> Trials:
+    """As :func:`inject`, each fault by itself."""
     source, source_settings = settings.source(job.source)
     snapshot = Store.open(settings.store.path).snapshot(source)
     known, layout = job.known(settings), snapshot.layout
@@ -183,18 +220,17 @@ def inject(
     plan = planned(_drawn(everyone, members, seed), wanted, trials, seed)
     steps = silent_after(source_settings, layout.cadence)
     joining = Joining(settings.scan.shingle, settings.incidents.close_after, steps, settings.scan.direction)
-    with entrants(settings, snapshot, known, console, choice) as tried:
-        _check(tried)
-        work = Injecting(snapshot, known, tried, joining, plan, labels, members)
+    with entrants(settings, snapshot, known, console, choice) as entering:
+        _check(entering)
+        work = Injecting(snapshot, known, entering, joining, plan, labels, members)
         found, unplaced = _done(work, engine, console)
-        setups = [(each.name, each.view, one.text) for each in tried for one, _ in each.cutoffs]
+        setups = [(each.name, each.view, one.text) for each in entering for one, _ in each.cutoffs]
     if not found:
         raise StoreError(
             "no asset has a calm stretch that is long enough for a fault",
             hint="fetch more history, or name other assets",
         )
-    summed = [sensitivity(each for each in found if each.setup == place) for place in range(len(setups))]
-    return Injected(setups, summed, len(plan), unplaced)
+    return Trials(setups, found, len(plan), unplaced)
 
 
 def _check(tried: Sequence[Entrant]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
@@ -142,6 +142,8 @@ class Choice:
         Cut-offs beside the default ones.
     configured
         Whether the settings choose whatever is not named: the default detector, its view, its cut-off.
+    among
+        Detector, view and cut-off of those that are kept of all these; None for all.
     """
 
     detectors: Sequence[str] = ()
@@ -149,6 +151,7 @@ class Choice:
     cutoffs: Sequence[str] = ()
     more: Sequence[CutoffChoice] = ()
     configured: bool = False
+    among: Collection[tuple[str, str, str]] | None = None
 
 
 @contextmanager
@@ -178,7 +181,11 @@ def entrants(
                     cohorts = cohorts_of(snapshot, members, as_of=known.as_of, through=known.through)
                 detector = stack.enter_context(opened(name, own, console.warn))
                 seen, peers = in_view(detector, own, settings, snapshot, known, cohorts)
-                rules = tuple(_rules(settings.scan, snapshot.layout.cadence, seen.capabilities, own, choice))
+                rules = tuple(
+                    (each, rule)
+                    for each, rule in _rules(settings.scan, snapshot.layout.cadence, seen.capabilities, own, choice)
+                    if choice.among is None or (name, view, each.text) in choice.among
+                )
                 if rules:
                     found.append(Entrant(name, view, own, seen, peers, rules))
         if not found:
@@ -239,10 +246,8 @@ def _rules(
             if named.rule != OWN_THRESHOLD or detector.threshold is not None:
                 yield named, named.rules(scan, cadence, detector)
         return
-    default = [CutoffChoice(OWN_THRESHOLD)]
-    if detector.threshold is None or own.cutoff not in (None, OWN_THRESHOLD):
-        rule = own.cutoff or scan.cutoff
-        default = [CutoffChoice(rule, scan.budget if rule == "rank" else f"{scan.sigma:g}")]
+    default = [_set(scan, detector, own)]
+    if default[0].rule != OWN_THRESHOLD:
         default += [CutoffChoice("rank", _budget(samples * cadence.step_us)) for samples in _RARE]
         default += choice.more
     if choice.configured:
@@ -253,6 +258,27 @@ def _rules(
             yield each, each.rules(scan, cadence, detector)
         except ConfigError:  # so rare that the window cannot tell, say
             continue
+
+
+def _set(scan: ScanSettings, detector: Capabilities, own: DetectorSettings) -> CutoffChoice:
+    """The cut-off that the settings say."""
+    if detector.threshold is not None and own.cutoff in (None, OWN_THRESHOLD):
+        return CutoffChoice(OWN_THRESHOLD)
+    rule = own.cutoff or scan.cutoff
+    return CutoffChoice(rule, scan.budget if rule == "rank" else f"{scan.sigma:g}")
+
+
+def current_of(settings: Settings, entering: Sequence[Entrant]) -> tuple[str, str, str] | None:
+    """Detector, view and cut-off that the settings say, if they are among those that are tried."""
+    name, own = settings.detector(None)
+    view = getattr(own, "view", "own")
+    views = [each.view for each in entering if each.name == name]
+    if view == "auto":  # the peers if there are any
+        view = "peers" if "peers" in views else "own"
+    for each in entering:
+        if each.name == name and each.view == view:
+            return name, each.view, _set(settings.scan, each.detector.capabilities, each.settings).text
+    return None
 
 
 def _budget(micros: float) -> str:

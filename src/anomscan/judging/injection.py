@@ -33,6 +33,8 @@ class Trial:
         Samples from its start to the first flagged one; NaN if it was missed.
     share
         Its size as a share of the level of the values; NaN where that means nothing.
+    start
+        Microseconds since 1970: its first sample.
     """
 
     setup: int
@@ -42,6 +44,7 @@ class Trial:
     caught: bool
     delay: float
     share: float
+    start: int = 0
 
 
 @dataclass(frozen=True, slots=True)
