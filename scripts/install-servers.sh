@@ -25,6 +25,7 @@ else
     command -v mysqld >/dev/null || packages=mariadb-server
 fi
 command -v promtool >/dev/null || packages="$packages prometheus"  # which checks a file of metrics
+command -v prometheus-alertmanager >/dev/null || command -v alertmanager >/dev/null || packages="$packages prometheus-alertmanager"
 found=
 for browser in chromium chromium-browser google-chrome google-chrome-stable; do
     command -v "$browser" >/dev/null && found=$browser
@@ -43,7 +44,7 @@ else
     as_root=none
 fi
 if [ "$as_root" = none ] || ! command -v apt-get >/dev/null; then
-    echo "the tests need MariaDB (mariadbd), promtool, chromium, curl and, on Linux, systemd-analyze; as root: $install" >&2
+    echo "the tests need MariaDB (mariadbd), promtool, Alertmanager, chromium, curl and, on Linux, systemd-analyze; as root: $install" >&2
     exit 1
 fi
 export DEBIAN_FRONTEND=noninteractive

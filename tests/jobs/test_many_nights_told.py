@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from datetime import UTC, datetime
 
 import pytest
 
@@ -61,6 +62,30 @@ class Receiver:
         return Reply(204, b"")
 
 
+class Alerts:
+    """Takes alerts as Alertmanager does, which knows them by their labels, and fails as it likes."""
+
+    def __init__(self, seed: int, now: list[float]) -> None:
+        self._random, self._now = random.Random(seed), now
+        self.is_up = True
+        self.labels: dict[str, set[str]] = {}
+        self.ends: dict[str, datetime] = {}
+
+    def __call__(self, call: Call) -> Reply:
+        fault = self._random.choice(["none", "none", "500", "500 late", "hangs"]) if self.is_up else "500"
+        if fault == "500":
+            return Reply(500)
+        for each in json.loads(call.body):
+            id_ = each["labels"]["incident"]
+            self.labels.setdefault(id_, set()).add(json.dumps(each["labels"]))
+            self.ends[id_] = datetime.fromisoformat(each["endsAt"])
+        return Reply() if fault == "none" else Reply(500) if fault == "500 late" else Reply(cut=-1)
+
+    def firing(self) -> set[str]:
+        now = datetime.fromtimestamp(self._now[0], UTC)
+        return {id_ for id_, end in self.ends.items() if end > now}
+
+
 def histories(seed: int) -> list[str]:
     """Verdicts of some assets, day by day: faults begin, pause, return and end, and days are not judged."""
     draw = random.Random(seed)
@@ -78,14 +103,15 @@ def test_every_change_arrives_once_by_its_key(tmp_path, monkeypatch, seed):
     draw, clock, console = random.Random(seed), Impatient(), Console()
     receivers = {"one": Receiver(seed), "two": Receiver(seed + 100)}
     texts, expected, now = histories(seed), {"one": set(), "two": set()}, [1.7e9]
-    lost = set()
+    lost, alerts = set(), Alerts(seed, now)
 
-    with serving(receivers["one"]) as first, serving(receivers["two"]) as second:
+    with serving(receivers["one"]) as first, serving(receivers["two"]) as second, serving(alerts) as third:
         (tmp_path / "anomscan.toml").write_text(
             "".join(
                 f'[[notify]]\nname = "{name}"\nsink = "webhook"\nurl = "{url}"\nstates = {json.dumps(states)}\n'
                 for name, url, states in (("one", first.url, STATES), ("two", second.url, ["new", "closed"]))
             )
+            + f'[[notify]]\nname = "am"\nsink = "alertmanager"\nurl = "{third.url}"\n'
         )
         settings = load(tmp_path / "anomscan.toml", environ={}).settings
         file = LedgerFile(settings.incidents.path)
@@ -112,7 +138,7 @@ def test_every_change_arrives_once_by_its_key(tmp_path, monkeypatch, seed):
         while end < NIGHTS - 1:
             end = min(end + draw.choice([1, 1, 1, 2, 6]), NIGHTS - 1)
             now[0] += 86_400
-            for receiver in receivers.values():
+            for receiver in (*receivers.values(), alerts):
                 receiver.is_up = draw.random() < 0.7
             seen = [scanned(text[: end + 1], max(0, end - 7), f"S{place}") for place, text in enumerate(texts)]
             if draw.random() < 0.1:
@@ -128,9 +154,10 @@ def test_every_change_arrives_once_by_its_key(tmp_path, monkeypatch, seed):
                     expected["one"].add(key)
                     if what in ("new", "closed"):
                         expected["two"].add(key)
-                tell()
+                if tell() == ExitCode.DONE:
+                    assert alerts.firing() == {each.id for each in file.read().entries.values() if each.is_open}
         monkeypatch.setattr(notify.outbox, "taken", crossed_out)
-        for receiver in receivers.values():
+        for receiver in (*receivers.values(), alerts):
             receiver.is_up = True
         while any(each.to for each in file.read().outbox):
             now[0] += 86_400
@@ -138,6 +165,8 @@ def test_every_change_arrives_once_by_its_key(tmp_path, monkeypatch, seed):
         sent = len(receivers["one"].taken)
         assert notify.send(settings, console, clock=clocks) == ExitCode.DONE
         assert len(receivers["one"].taken) == sent
+    assert alerts.firing() == {each.id for each in file.read().entries.values() if each.is_open}
+    assert all(len(labels) == 1 for labels in alerts.labels.values())
     assert len(expected["one"]) > 20
     for name, receiver in receivers.items():
         assert receiver.acknowledged == expected[name]

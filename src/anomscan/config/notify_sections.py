@@ -90,4 +90,35 @@ class MailRoute(Route):
         return self
 
 
-NotifySettings = Annotated[WebhookRoute | MailRoute, Field(discriminator="sink")]
+class AlertmanagerRoute(Route):
+    """``sink = "alertmanager"``: every open incident as an alert, sent again each night."""
+
+    sink: Literal["alertmanager"]
+    url: SecretStr
+    every: str = "1d"
+    margin: str = "4h"
+    user: str | None = None
+    password: SecretStr | None = None
+    token: SecretStr | None = None
+    weekly: Literal[False] = False
+    heartbeat: Literal[False] = False
+    ca: Path | None = None
+
+    @field_validator("every", "margin")
+    @classmethod
+    @told
+    def _durations(cls, text: str) -> str:
+        parse_duration(text)
+        return text
+
+    @model_validator(mode="after")
+    @told
+    def _one_way_to_log_in(self) -> AlertmanagerRoute:
+        if (self.user is None) != (self.password is None):
+            raise ConfigError("user and password go together", hint="set both, or none")
+        if self.token is not None and self.password is not None:
+            raise ConfigError("token and password exclude each other", hint="set one of them")
+        return self
+
+
+NotifySettings = Annotated[WebhookRoute | MailRoute | AlertmanagerRoute, Field(discriminator="sink")]

@@ -116,7 +116,7 @@ def _tell(
     sink = opened(route, clock)
     changes = [_told(each, ledger) for each in found.now if each.tell != WEEKLY]
     still_open = [Told(each, "open") for each in found.still_open] if weekly or sink.tells_open else None
-    if changes or still_open or route.heartbeat or sink.tells_open:
+    if changes or still_open or route.heartbeat:
         digest = Digest(
             route.name, now, ledger.nights, items(changes), None if still_open is None else items(still_open)
         )

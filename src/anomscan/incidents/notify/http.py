@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import urllib3
 from pydantic import SecretStr
@@ -92,12 +93,13 @@ class Poster:
         ServiceError
             It is not taken, or nobody knows whether it is.
         """
-        manager = self._connections.to(self._url)
+        manager, parts = self._connections.to(self._url), urlsplit(self._url)
+        url = urlunsplit(parts._replace(path=parts.path.rstrip("/") + path)) if path else self._url
         whole = {"Content-Type": "application/json", "User-Agent": f"anomscan/{__version__}", **headers}
         deadline = Deadline(self._clock, self._address.deadline_s)
         try:
             persist(
-                lambda: self._once(manager, self._url.rstrip("/") + path if path else self._url, body, whole),
+                lambda: self._once(manager, url, body, whole),
                 _BACKOFF,
                 deadline,
                 self._clock,

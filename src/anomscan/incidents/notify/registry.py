@@ -12,6 +12,7 @@ from anomscan.retrying import Clock
 SINKS = {
     "webhook": ("webhook", "Webhook"),
     "mail": ("mail", "Mail"),
+    "alertmanager": ("alertmanager", "Alertmanager"),
 }
 
 
