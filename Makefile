@@ -8,7 +8,9 @@ PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 # Start-up time counts: modules are compiled whatever the caller's environment says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo demo-solar servers test test-fast golden check wheel bench bench-long bench-quality format lock clean
+SITE ?= site
+
+.PHONY: help setup demo demo-solar docs servers test test-fast golden check wheel bench bench-long bench-quality format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +50,10 @@ check: setup ## lint, types, import contracts, doctests
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q --doctest-modules src
 
+docs: setup ## build the site of the documentation into site/, without a network
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --site-dir $(SITE)
+	@echo "the site is in $(SITE)/index.html"
+
 wheel: setup ## build wheels with their compiled kernels into dist, for Linux and macOS
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --group wheel
 	$(BIN)/python build_kernel.py
@@ -71,7 +77,7 @@ lock: setup ## renew requirements.lock
 		--no-header --upgrade --extra aws --extra azure --extra charts --extra excel --extra fast --extra ray --group dev pyproject.toml -o requirements.lock
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .venv-mvad demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-mvad demo site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 MVAD := services/mvad
 MVAD_BIN := .venv-mvad/bin

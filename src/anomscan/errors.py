@@ -27,18 +27,40 @@ from typing import Any
 
 
 class ExitCode(IntEnum):
-    """What the shell sees. Codes 128 + n stand for signals."""
+    """What the shell sees. Codes 128 + n stand for signals.
 
-    DONE = 0
-    BUG = 1
-    INPUT = 2
-    FINDINGS = 3
-    ASSETS_FAILED = 4
-    SERVICE = 5
-    LOCKED = 6
-    OUTPUT = 7
-    INTERRUPTED = 130
-    TERMINATED = 143
+    Attributes
+    ----------
+    meaning
+        When a command ends with it, for the documentation.
+    """
+
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str = "") -> ExitCode:
+        """A code with its meaning; an ``IntEnum`` takes a number alone."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    DONE = 0, "done, anomalies or not"
+    BUG = 1, "a bug; the message names the log file with the traceback"
+    INPUT = (
+        2,
+        "usage or configuration; an input file, model or store that cannot be used; no asset fit to train on; "
+        "a verdict that `--prove` refutes",
+    )
+    FINDINGS = (
+        3,
+        "done, and findings match `--fail-on`: `any`, `incident`, `new`, `silent`, `stale`, `sigma:5`, `severity:0.9`",
+    )
+    ASSETS_FAILED = 4, "assets failed, each named; or no day was judged; `night`: a source is stale"
+    SERVICE = 5, "a source, a service or a target of `[[notify]]` is unreachable or refuses us"
+    LOCKED = 6, "another run holds the lock"
+    OUTPUT = 7, "the output cannot be written; the old file stays"
+    INTERRUPTED = 130, "interrupted; the old files stay, finished assets are kept, `--resume` continues"
+    TERMINATED = 143, "the same, by a signal to end"
 
 
 #: Which code wins when several hold: trouble outranks findings.

@@ -23,7 +23,7 @@ class MaintenanceSettings(Section):
 
     assets: tuple[str, ...] = ()
     cohort: str | None = None
-    tags: tuple[str, ...] = ()
+    tags: tuple[str, ...] = Field((), description="instead of assets: those with one of these tags")
     from_: str | None = Field(None, alias="from")
     to: str | None = None
     weekly: str | None = None

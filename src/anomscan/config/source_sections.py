@@ -30,13 +30,13 @@ class Columns(Section):
     and ``value`` are of a table with a row each value, ``ignore`` of one with a column each asset.
     """
 
-    asset: str | None = None
-    timestamp: str = "timestamp"
-    values: tuple[str, ...] = Field(min_length=1)
-    health: str | None = None
-    tag: str | None = None
-    value: str | None = None
-    ignore: tuple[str, ...] = ()
+    asset: str | None = Field(None, description="the id; if left out: one file for each asset, named after it")
+    timestamp: str = Field("timestamp", description="the time of a sample")
+    values: tuple[str, ...] = Field(min_length=1, description="one or more variables")
+    health: str | None = Field(None, description="the health of the asset; if left out: none")
+    tag: str | None = Field(None, description='with layout = "tags": which variable a row is of')
+    value: str | None = Field(None, description='with layout = "tags": the value of a row')
+    ignore: tuple[str, ...] = Field((), description='with layout = "wide": columns that are no assets')
 
     @field_validator("values")
     @classmethod

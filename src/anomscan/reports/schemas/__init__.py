@@ -13,11 +13,16 @@ from typing import Any
 NAMES = ("record-2", "run", "incidents", "digest-1")
 
 
+def schema_text(name: str) -> str:
+    """One of ``NAMES``, as it is written."""
+    return files(__name__).joinpath(f"{name}.json").read_text("utf-8")
+
+
 def schema(name: str) -> dict[str, Any]:
     """One of ``NAMES``.
 
     >>> schema("record-2")["title"]
     'A result record of scan or detect'
     """
-    found: dict[str, Any] = json.loads(files(__name__).joinpath(f"{name}.json").read_text("utf-8"))
+    found: dict[str, Any] = json.loads(schema_text(name))
     return found
