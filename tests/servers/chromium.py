@@ -1,79 +1,108 @@
-"""A real browser that opens a page from the disk, runs it and gives back what came of it."""
+"""A real browser that opens pages from the disk, without a network, and is driven as a reader would drive it."""
 
 from __future__ import annotations
 
 import shutil
-import subprocess
-from html.parser import HTMLParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
-from processes import PATIENCE_S
+from playwright.sync_api import Page, Request, sync_playwright
 
-INSTALL = "apt-get install -y --no-install-recommends chromium"
+INSTALL = "sh scripts/install-servers.sh"
+AXE = Path(__file__).with_name("axe") / "node_modules/axe-core/axe.min.js"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_SWITCHES = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND")
 
 
-class Opened(HTMLParser):
-    """A page as it stands after its script has run.
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A page in a window of its own.
 
-    Attributes
+    Parameters
     ----------
-    html
-        All of it.
-    console
-        What the browser's console says: errors, and what the page's policy forbade.
-    text
-        By the id of an element of the page, all text in it that is not hidden.
+    page
+        What Playwright drives.
+    complaints
+        What the console says: errors, warnings, and what the page's policy forbade.
+    requests
+        All that was asked for, be it from the disk.
     """
 
-    def __init__(self, html: str, console: list[str]) -> None:
-        super().__init__()
-        self.html, self.console, self.text = html, console, dict[str, str]()
-        self._open: list[tuple[str, str | None]] = []
-        self.feed(html)
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        given = dict(attributes)
-        if tag in ("area", "base", "br", "col", "hr", "img", "input", "link", "meta", "wbr"):
-            return
-        self._open.append((tag, given.get("id")))
-        if given.get("id"):
-            self.text.setdefault(str(given["id"]), "")
+    def text(self, selector: str) -> str:
+        """What a reader sees of an element."""
+        return self.page.locator(selector).inner_text()
 
-    def handle_endtag(self, tag: str) -> None:
-        while self._open and self._open.pop()[0] != tag:
-            pass
+    @property
+    def scrolls_sideways(self) -> bool:
+        """Whether the page is wider than its window."""
+        script = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
+        return bool(self.page.evaluate(script))
 
-    def handle_data(self, data: str) -> None:
-        if any(tag in ("script", "style", "template") for tag, _ in self._open):
-            return
-        for _, identity in self._open:
-            if identity:
-                self.text[identity] += data
+    def faults(self) -> list[str]:
+        """What axe-core finds serious or critical in what is shown."""
+        if not AXE.is_file():
+            raise RuntimeError(f"axe-core is not installed: {INSTALL}")
+        self.page.evaluate(AXE.read_text("utf-8"))
+        found: dict[str, Any] = self.page.evaluate("() => axe.run()")
+        return [
+            f"{each['id']} ({each['impact']}): {node['html'][:200]}; {node['failureSummary']}"
+            for each in found["violations"]
+            if each["impact"] in ("serious", "critical")
+            for node in each["nodes"]
+        ]
 
 
-def opened(page: Path, address: str = "", *, width: int = 1366, folder: Path) -> Opened:
-    """Open a page without a network; ``address`` is what stands behind the ``#``.
+class Chromium:
+    """A running browser; a context manager.
 
     Raises
     ------
     RuntimeError
-        If there is no browser, or it fails.
+        If there is none.
     """
-    program = next(filter(None, map(shutil.which, _NAMES)), None)
-    if program is None:
-        raise RuntimeError(f"chromium is not installed; as root: {INSTALL}")
-    done = subprocess.run(
-        [
-            *(program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
-            *(f"--user-data-dir={folder}", f"--window-size={width},2000", "--host-resolver-rules=MAP * ~NOTFOUND"),
-            *("--enable-logging=stderr", "--virtual-time-budget=10000", "--dump-dom"),
-            f"{page.resolve().as_uri()}{f'#{address}' if address else ''}",
-        ],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-    )
-    if done.returncode or not done.stdout.strip():
-        raise RuntimeError(f"{program} failed: {done.stderr[-2000:]}")
-    return Opened(done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line])
+
+    def __init__(self) -> None:
+        self._program = next(filter(None, map(shutil.which, _NAMES)), None)
+        if self._program is None:
+            raise RuntimeError(f"chromium is not installed: {INSTALL}")
+        self._driver = sync_playwright()
+
+    def __enter__(self) -> Chromium:
+        self._browser = self._driver.__enter__().chromium.launch(executable_path=self._program, args=list(_SWITCHES))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._browser.close()
+        self._driver.__exit__(kind, error, traceback)
+
+    @contextmanager
+    def opened(
+        self, page: Path, address: str = "", *, width: int = 1366, height: int = 900, dark: bool = False
+    ) -> Iterator[Opened]:
+        """Open a page; ``address`` is what stands behind the ``#``."""
+        context = self._browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", offline=True
+        )
+        try:
+            opened = Opened(context.new_page())
+            opened.page.on("request", lambda request: opened.requests.append(_asked(request)))
+            opened.page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+            opened.page.on("console", lambda message: opened.complaints.append(f"{message.type}: {message.text}"))
+            opened.page.goto(f"{page.resolve().as_uri()}{f'#{address}' if address else ''}")
+            yield opened
+        finally:
+            context.close()
+
+
+def _asked(request: Request) -> str:
+    return request.url.partition("#")[0]

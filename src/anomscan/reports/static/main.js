@@ -101,14 +101,23 @@ function showFleet(fleet) {
     drawKey(key, VERDICTS.slice(1));
     timeline.draw();
     apply();
-    if (cameFromFleet) window.scrollTo(0, leftAt);
+    if (cameFromFleet) {
+      window.scrollTo(0, leftAt);
+      refocus();
+    }
     cameFromFleet = false;
   };
+  // Where on the page of the fleet the reader was before an asset was opened.
   let leftAt = 0;
+  let refocus = () => {};
   const inFleet = () => !document.getElementById("fleet-view").hidden;
   window.addEventListener("scroll", () => { if (inFleet()) leftAt = window.scrollY; }, { passive: true });
   window.addEventListener("hashchange", () => {
-    if (readPlace().asset !== undefined) cameFromFleet = cameFromFleet || inFleet();
+    if (readPlace().asset !== undefined && inFleet()) {
+      cameFromFleet = true;
+      const [focused, row] = [document.activeElement, rows.at];
+      refocus = rows.root.contains(focused) ? () => rows.focus(row) : () => focused.focus({ preventScroll: true });
+    }
     follow();
   });
   onRepaint(repaint);

@@ -105,7 +105,11 @@ class Panel {
 
   mark(plot) {
     const { ctx, bbox } = plot;
-    const size = 4 * (window.devicePixelRatio || 1);
+    // Smaller where they would hide the line below them.
+    const [from, to] = this.axis.range;
+    const ratio = window.devicePixelRatio || 1;
+    const crowded = this.drawing.marks.filter((ms) => ms >= from && ms <= to).length > bbox.width / ratio / 15;
+    const size = (crowded ? 2.5 : 4) * ratio;
     ctx.save();
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);

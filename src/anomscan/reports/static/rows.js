@@ -1,7 +1,10 @@
 // The table of the fleet: only the rows on the screen are elements.
 
+// So many rows go onto paper.
+const PRINTED = 300;
 const COLUMNS = [["asset", "asset"], ["state", "state"], ["since", "since"], ["words", "what"], ["deviation", "off by"], ["loss", "lost"],
   ["days", "the last year"]];
+const NUMBERS = ["deviation", "loss"];
 
 class Rows {
   constructor(fleet, open) {
@@ -15,11 +18,13 @@ class Rows {
     this.root.hidden = false;
     this.body = this.root.querySelector(".body");
     this.root.querySelector(".head").append(element("div", { class: "row", role: "row" },
-      ...COLUMNS.map(([name, title]) => element("div", { class: `cell ${name}`, role: "columnheader" },
+      ...COLUMNS.map(([name, title]) => element("div", { class: `cell ${name}${NUMBERS.includes(name) ? " n" : ""}`, role: "columnheader" },
         name === "days" ? fleet.unit === "day" ? `last ${fleet.cells.count} days` : `last ${fleet.cells.count} × ${fleet.unit}` : title))));
     window.addEventListener("scroll", () => this.draw(), { passive: true });
     window.addEventListener("resize", () => this.redraw());
-    window.addEventListener("beforeprint", () => this.draw(300));
+    this.rest = document.getElementById("not-printed");
+    window.addEventListener("beforeprint", () => this.print());
+    window.addEventListener("afterprint", () => this.redraw());
     this.body.addEventListener("keydown", (event) => this.key(event));
     this.body.addEventListener("mousemove", (event) => this.hover(event));
     this.body.addEventListener("mouseleave", (event) => showTip(event, ""));
@@ -42,11 +47,20 @@ class Rows {
     this.draw();
   }
 
+  print() {
+    const printed = Math.min(this.shown.length, PRINTED);
+    this.body.style.height = `${printed * this.height}px`;
+    this.made.forEach((made, place) => { made.hidden = place >= printed; });
+    this.rest.textContent = printed < this.shown.length
+      ? `The first ${printed} of ${this.shown.length.toLocaleString("en")} rows are printed; search and filter for others.` : "";
+    this.draw(printed);
+  }
+
   draw(atLeast = 0) {
     if (!this.root.clientWidth) return;
     const above = -this.body.getBoundingClientRect().top;
-    const first = Math.max(0, Math.floor(above / this.height) - 4);
-    const stop = Math.min(this.shown.length, Math.max(Math.ceil((above + window.innerHeight) / this.height) + 4, atLeast, 12));
+    const first = atLeast ? 0 : Math.max(0, Math.floor(above / this.height) - 4);
+    const stop = Math.min(this.shown.length, atLeast || Math.max(Math.ceil((above + window.innerHeight) / this.height) + 4, 12));
     for (const [place, made] of this.made) {
       if ((place < first || place >= stop) && made !== document.activeElement) {
         made.remove();
@@ -88,7 +102,7 @@ class Rows {
       days: [element("canvas", { role: "img", "aria-label": this.tell(row) })],
     };
     return element("div", { class: `row${target ? " opens" : ""}`, role: "row", "aria-rowindex": place + 2, tabindex: place === this.at ? "0" : "-1", "data-place": place },
-      ...COLUMNS.map(([column]) => element("div", { class: `cell ${column}${column === "deviation" || column === "loss" ? " n" : ""}`, role: "cell" }, ...cells[column])));
+      ...COLUMNS.map(([column]) => element("div", { class: `cell ${column}${NUMBERS.includes(column) ? " n" : ""}`, role: "cell" }, ...cells[column])));
   }
 
   tell(row) {
@@ -102,7 +116,9 @@ class Rows {
 
   click(event) {
     const made = event.target.closest(".row");
-    if (!made || event.target.closest("a")) return;
+    if (!made) return;
+    this.at = Number(made.dataset.place);
+    if (event.target.closest("a")) return;
     this.open(this.shown[Number(made.dataset.place)]);
   }
 

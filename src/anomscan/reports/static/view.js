@@ -1,5 +1,8 @@
 // The view of an asset: its strips and panels, moved together, by mouse or keys.
 
+// The width of charts on paper, A4 or letter, in pixels of CSS.
+const PAPER = 700;
+
 class AssetView {
   constructor(place, drawing) {
     drawing.panels = drawing.panels.map(unpackPanel);
@@ -31,10 +34,19 @@ class AssetView {
     });
     this.say(drawing);
     this.draw();
+    window.addEventListener("beforeprint", () => this.fit(place, `${PAPER}px`));
+    window.addEventListener("afterprint", () => this.fit(place, ""));
+  }
+
+  fit(place, width) {
+    if (!place.isConnected) return;
+    place.style.width = width;
+    this.draw();
   }
 
   say(drawing) {
-    const [from, to] = this.axis.range;
+    const { whole, step } = this.axis;
+    const [from, to] = [Math.max(this.axis.range[0], whole[0] + step), Math.min(this.axis.range[1], whole[1] - step)];
     const marks = drawing.marks.filter((at) => at >= from && at <= to).length;
     this.live.textContent = `${isoText(from, drawing.whole)} to ${isoText(to, drawing.whole)}: ${marks} anomalous. Drag to zoom, double-click for all.`;
   }
