@@ -10,6 +10,7 @@ import pytest
 from anomscan.jobs.setups import ScoredOnce
 
 DAYS, START = 320, np.datetime64("2022-01-01")
+_JUDGED = ("ok", "anomalous")
 CONFIG = """
 [sources.fleet]
 kind = "files"
@@ -197,3 +198,14 @@ def test_a_threshold_gives_way_to_a_cut_off_of_the_detector(fleet):
     assert facts["detector_settings"]["cutoff"] == "rank"
     records = [json.loads(line) for line in (fleet.folder / "r.jsonl").read_text("utf-8").splitlines()]
     assert {each["cutoff"] == 1.0 for record in records for each in record["anomalies"]} == {False}
+
+
+def test_scan_tells_how_many_incidents_may_be_false(fleet):
+    judged = sum(json.loads(fleet.good("scan", "--all").splitlines()[0])["verdicts"].get(each, 0) for each in _JUDGED)
+    err = fleet("scan", "--all")[2]
+    assert f"the cut-off allows for about {6 * judged / (20 * 365.25):.1f} false ones" in err
+    fleet.write("anomscan.toml", CONFIG.replace("[scan]", '[scan]\ncutoff = "rank"\nbudget = "1/90d"'))
+    err = fleet("scan", "--all", "--detector", "near")[2]
+    assert "incidents found; the cut-off allows for about " in err
+    fleet.write("anomscan.toml", CONFIG)
+    assert "allows for" not in fleet("scan", "--all", "--detector", "near")[2]

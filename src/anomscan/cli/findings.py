@@ -67,6 +67,12 @@ def show_tally(console: TerminalConsole, tally: Tally, *, window: int | None = N
         console.error(named, asset=asset)
     if tally.failed > len(tally.failures):
         console.error(f"... and {counted(tally.failed - len(tally.failures), 'more failed asset')}")
+    if tally.expected_false is not None:
+        false = f"{tally.expected_false:,.{1 if tally.expected_false < 10 else 0}f}"
+        console.info(
+            f"{counted(tally.incidents, 'incident')} found; the cut-off allows for about {false} false ones",
+            expected_false=round(tally.expected_false, 4),
+        )
     if tally.stale:
         console.info(tally.stale)
     if tally.judged_nothing:

@@ -11,17 +11,15 @@ import numpy as np
 
 from anomscan.backtest.asset import AssetScan, Stretch
 from anomscan.backtest.fleet import Backtest
-from anomscan.backtest.rules import Rules
 from anomscan.backtest.verdicts import Verdict
-from anomscan.config import ControlChartSettings, Settings
-from anomscan.detectors.control_chart.thresholds import time_of
+from anomscan.config import Settings
 from anomscan.errors import ConfigError, InputError, StoreError
 from anomscan.incidents.explained import Explained, explained
 from anomscan.incidents.joining import Joining
 from anomscan.incidents.ledger import SILENT_KINDS
 from anomscan.jobs.engines import Engine, Lost
 from anomscan.jobs.expecting import silent_after
-from anomscan.jobs.job import OWN_THRESHOLD, Job, Known
+from anomscan.jobs.job import Job, Known, samples_to_false
 from anomscan.jobs.scan import ScanConsole
 from anomscan.jobs.setups import Choice, CutoffChoice, Entrant, ScoredOnce, current_of, entrants
 from anomscan.jobs.views import asset_list
@@ -291,18 +289,11 @@ def _setups(tried: Sequence[Entrant], whole: Part, step_us: int) -> Iterator[Set
                 choice.text,
                 sorted(whole.judged[place, at], key=lambda each: each.asset),
                 failed=dict(sorted(whole.failed[place, at].items())),
-                samples_to_false=samples_to_false(entrant, choice, rules, step_us),
+                samples_to_false=samples_to_false(rules, entrant.settings, step_us),
                 trained_through=None if trained is None else _micros(trained),
                 scoring_s=whole.scoring_s[place],
                 judging_s=whole.judging_s[place, at],
             )
-
-
-def samples_to_false(entrant: Entrant, choice: CutoffChoice, rules: Rules, step_us: int) -> float | None:
-    """How many samples a set-up says there are to a false one; None if it does not say."""
-    if choice.rule == OWN_THRESHOLD and isinstance(entrant.settings, ControlChartSettings):
-        return time_of(entrant.settings.budget) / step_us
-    return rules.budget if choice.rule == "rank" else None
 
 
 def _budget_of(alerts: float, assets: int) -> CutoffChoice:

@@ -111,6 +111,7 @@ def deliver(
     from anomscan.incidents.ledger_file import LedgerFile
     from anomscan.jobs.checkpoint import Checkpoint
     from anomscan.jobs.expecting import stale_run
+    from anomscan.jobs.job import samples_to_false
     from anomscan.jobs.labels import labelled
     from anomscan.jobs.run import Run
     from anomscan.jobs.views import tell_of_peers
@@ -155,6 +156,9 @@ def deliver(
                     _prove(console, run, checkpoint)
                 tally = checkpoint.tally()
                 tally.stale = stale_run(settings, job, run.work.snapshot) or ""
+                tally.allow_for_false(
+                    samples_to_false(run.work.backtest.rules, chosen, run.work.snapshot.layout.cadence.step_us)
+                )
                 results = checkpoint.results
                 if memory is not None:
                     results = _remembered(settings, job, run, checkpoint, tally, memory, console, delivery)

@@ -54,6 +54,8 @@ class Tally:
     open
         (less the largest score, asset, in words, the values as a line of blocks) of the open incidents, the worst
         ``NAMED``; ``unshown_open`` counts the others.
+    expected_false
+        How many false incidents the cut-off allows for on the samples that were judged; None if it does not say.
     stages
         Seconds that workers spent on each stage of the work, summed over the workers.
     """
@@ -78,6 +80,7 @@ class Tally:
     hardly_watched: int = 0
     open: list[tuple[float, str, str, str]] = field(default_factory=list)
     unshown_open: int = 0
+    expected_false: float | None = None
     stages: dict[str, float] = field(default_factory=dict)
 
     def add(
@@ -181,6 +184,11 @@ class Tally:
         self.notes = sorted(self.notes)[:NAMED]
         self.unshown_open += max(len(self.open) - NAMED, 0)
         self.open = sorted(self.open)[:NAMED]
+
+    def allow_for_false(self, samples_to_false: float | None) -> None:
+        """Tell how many incidents of those that were found may be false, by how rare the cut-off means them to be."""
+        judged = self.verdicts["ok"] + self.verdicts["anomalous"]
+        self.expected_false = judged / samples_to_false if samples_to_false and judged else None
 
     @property
     def judged_nothing(self) -> bool:
