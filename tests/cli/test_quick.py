@@ -145,7 +145,7 @@ def test_init_does_not_overwrite_and_does_not_decide_alone(folder: Path, capsys:
 
 
 def test_init_keeps_a_password_out_of_the_file(folder: Path) -> None:
-    from anomscan.cli.guessed import without_password
+    from anomscan.guessing.places import without_password
 
     assert without_password("mysql://reader:s3cret@db/fleet") == "mysql://reader@db/fleet"
     assert "s3cret" not in without_password("postgresql+psycopg://a:s3cret@h:5432/x?sslmode=require")

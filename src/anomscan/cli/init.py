@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from anomscan.cli import guessed as guessing
+from anomscan.cli.guessed import guessed, show_guess, takes_guesses
 from anomscan.cli.session import session_of
 from anomscan.errors import ConfigError, ExitCode, InputError
+from anomscan.guessing.said import Said
 
 _FILE = "anomscan.toml"
 
 
+@takes_guesses
 def init(
     context: typer.Context,
     place: Annotated[
@@ -21,20 +23,8 @@ def init(
     ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="What is written.")] = Path(_FILE),
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Take the guesses without asking.")] = False,
-    asset: guessing.AssetColumn = None,
-    timestamp: guessing.TimestampColumn = None,
-    values: guessing.Values = None,
-    health: guessing.HealthColumn = None,
-    cohort: guessing.CohortColumn = None,
-    layout: guessing.LayoutOption = None,
-    timezone: guessing.TimezoneOption = None,
-    timestamp_format: guessing.TimestampFormat = None,
-    cadence: guessing.CadenceOption = None,
-    delimiter: guessing.DelimiterOption = None,
-    decimal: guessing.DecimalOption = None,
-    sheet: guessing.SheetOption = None,
-    table: guessing.TableOption = None,
-    detector: guessing.KindOption = None,
+    *,
+    said: Said,
 ) -> int:
     """Guess what a file or database holds, and write anomscan.toml.
 
@@ -49,14 +39,15 @@ def init(
         if not console.can_ask:
             raise ConfigError("which telemetry?", hint="name a file, a folder, or a database's URL")
         place = console.answer("where is the telemetry? (a file, a folder, sqlite:///..., mysql://...)", ())
-    said = guessing.said_of(context.params)
-    guess = guessing.guessed(console, place, said, ask=not yes)
-    guessing.show_guess(console, guess)
+    guess = guessed(console, place, said, ask=not yes)
+    show_guess(console, guess)
     if not yes and not console.can_ask:
         raise ConfigError("shall this be written?", hint="--yes takes the guesses")
     if not yes and not console.agrees(f"write {output}?"):
         raise InputError("nothing was written", hint="name what is wrong with an option, such as --asset-column")
-    text, listed = guessing.configuration_of(guess, place, target.parent, "init")
+    from anomscan.guessing.places import configuration_of, is_database, without_password
+
+    text, listed = configuration_of(guess, place, target.parent, "init")
     listing = target.with_name("assets.csv")
     if listed is not None and listing.exists():
         raise ConfigError(f"{listing} is there already", hint="the list of assets would be written there")
@@ -69,7 +60,7 @@ def init(
     with replace_file(target) as file:
         file.write(text.encode())
     option = "" if output == Path(_FILE) else f" --config {output}"
-    if guessing.is_database(place) and guessing.without_password(place) != place and "sqlite" not in place:
+    if is_database(place) and without_password(place) != place and "sqlite" not in place:
         console.info("the password is not in it: set ANOMSCAN_SOURCES__FLEET__URL to the whole URL, or secret")
     if guess.choice.kind == "rcf":
         console.info(f"next: anomscan{option} fetch, then train, then scan --all -o results.jsonl")

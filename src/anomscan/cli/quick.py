@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anomscan.cli import guessed as guessing
+from anomscan.cli.guessed import guessed, show_guess, takes_guesses
 from anomscan.cli.session import session_of
 from anomscan.errors import ConfigError, ExitCode, worst
+from anomscan.guessing.said import Said
 
 if TYPE_CHECKING:
     from anomscan.cli.console import TerminalConsole
     from anomscan.config import Loaded
 
 
+@takes_guesses
 def quick(
     context: typer.Context,
     place: Annotated[
@@ -29,20 +31,8 @@ def quick(
         Path | None, typer.Option("-o", "--output", metavar="FOLDER", help="What is made; by default FILE-anomscan.")
     ] = None,
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the report in a browser, on a desktop.")] = True,
-    asset: guessing.AssetColumn = None,
-    timestamp: guessing.TimestampColumn = None,
-    values: guessing.Values = None,
-    health: guessing.HealthColumn = None,
-    cohort: guessing.CohortColumn = None,
-    layout: guessing.LayoutOption = None,
-    timezone: guessing.TimezoneOption = None,
-    timestamp_format: guessing.TimestampFormat = None,
-    cadence: guessing.CadenceOption = None,
-    delimiter: guessing.DelimiterOption = None,
-    decimal: guessing.DecimalOption = None,
-    sheet: guessing.SheetOption = None,
-    table: guessing.TableOption = None,
-    detector: guessing.KindOption = None,
+    *,
+    said: Said,
 ) -> int:
     """Guess what a file holds, scan it with what suits it, and write a report.
 
@@ -50,12 +40,13 @@ def quick(
     one folder, with the settings in anomscan.toml, so that the other commands can go on from there.
     """
     console = session_of(context).console
-    said = guessing.said_of(context.params)
-    guess = guessing.guessed(console, place, said, ask=True)
-    guessing.show_guess(console, guess)
+    guess = guessed(console, place, said, ask=True)
+    show_guess(console, guess)
     folder = _folder(place, output)
-    text, listed = guessing.configuration_of(guess, place, folder, "quick")
+    from anomscan.guessing.places import configuration_of
     from anomscan.storage.durable import output_errors
+
+    text, listed = configuration_of(guess, place, folder, "quick")
 
     with output_errors(folder):
         folder.mkdir(parents=True)
@@ -86,7 +77,9 @@ def _folder(place: str, output: Path | None) -> Path:
         if folder.exists():
             raise ConfigError(f"{output} is there already", hint="name another folder with -o")
         return folder
-    name = place.rsplit("/", 1)[-1].partition("?")[0] if guessing.is_database(place) else Path(place).resolve().name
+    from anomscan.guessing.places import is_database
+
+    name = place.rsplit("/", 1)[-1].partition("?")[0] if is_database(place) else Path(place).resolve().name
     stem = "".join(each if each.isalnum() or each in "-_." else "-" for each in name.split(".")[0]) or "data"
     folder = base = Path.cwd() / f"{stem}-anomscan"
     number = 1
@@ -98,9 +91,10 @@ def _folder(place: str, output: Path | None) -> Path:
 
 def _loaded(folder: Path, place: str) -> Loaded:
     from anomscan.config import load
+    from anomscan.guessing.places import is_database
 
     whole: dict[tuple[str, ...], str] = {}
-    if guessing.is_database(place) and "sqlite" not in place:
+    if is_database(place) and "sqlite" not in place:
         whole = {("sources", "fleet", "url"): place}
     return load(folder / "anomscan.toml", flags=whole, environ={}, cwd=folder)
 
