@@ -9,11 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from anomscan.config import ControlChartSettings, NearestSettings
+from anomscan.config import ControlChartSettings, NearestSettings, ProfileSettings
 from anomscan.config import SageMakerSettings as Settings
 from anomscan.detectors.base import Capabilities, Scores
 from anomscan.detectors.control_chart.detector import ControlChart
 from anomscan.detectors.nearest.detector import NearestPast
+from anomscan.detectors.profile.detector import MatrixProfile
 from anomscan.detectors.rcf import Forest
 from anomscan.detectors.rcf.detector import RcfDetector
 from anomscan.detectors.recorded import Recorded
@@ -78,7 +79,7 @@ def no_score_without_a_whole_shingle_and_one_with_it(detector):
         if detector.capabilities.history:
             # A sample stands for itself, once there is enough before it.
             due, first = complete(one.values, 1), np.flatnonzero(np.isfinite([*result.score, 0.0]))[0]
-            assert due[:first].sum() >= HISTORY or len(one) <= HISTORY
+            assert detector.capabilities.retrospective or due[:first].sum() >= HISTORY or len(one) <= HISTORY
             assert first <= SPIKE
             due[:first] = False
         np.testing.assert_array_equal(np.isfinite(result.score), due)
@@ -91,8 +92,14 @@ def a_score_stands_at_the_last_sample_and_higher_is_stranger(detector):
     assert np.nanmin(result.score[inside]) > np.nanmax(result.score[~inside])
 
 
-def what_follows_has_no_say(detector):
+def what_follows_has_no_say_unless_that_is_told(detector):
     batch = good_batch()
+    if detector.capabilities.retrospective:
+        (whole,), (part,) = (
+            detector.score([one], SHINGLE) for one in (batch[0], batch[0].through(batch[0].timestamps[30]))
+        )
+        assert (part.score != whole.score[:31]).any()
+        return
     for one, whole in zip(batch, detector.score(batch, SHINGLE), strict=True):
         for part in beginnings(one):
             (found,) = detector.score([part], SHINGLE)
@@ -146,7 +153,7 @@ CONTRACT = [
     one_entry_a_series_in_order,
     no_score_without_a_whole_shingle_and_one_with_it,
     a_score_stands_at_the_last_sample_and_higher_is_stranger,
-    what_follows_has_no_say,
+    what_follows_has_no_say_unless_that_is_told,
     scoring_is_pure,
     the_rest_of_the_batch_does_not_matter,
     a_bad_value_costs_its_own_asset_alone,
@@ -185,6 +192,10 @@ LOCAL = {
         "chart", ControlChartSettings(kind="control-chart", view="own", min_history=HISTORY)
     ),
     "nearest": lambda: NearestPast("nearest", NearestSettings(kind="nearest", half_lives=[1], min_history=HISTORY)),
+    "profile": lambda: MatrixProfile(
+        "profile", ProfileSettings(kind="profile", windows=[1], min_history=HISTORY, causal=True)
+    ),
+    "profile in retrospect": lambda: MatrixProfile("profile", ProfileSettings(kind="profile", windows=[1])),
 }
 
 

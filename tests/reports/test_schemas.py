@@ -172,7 +172,7 @@ def test_a_run_with_all_facts_that_may_be_left_out(tmp_path, monkeypatch):
     facts = json.loads((tmp_path / "results.jsonl.run.json").read_text("utf-8"))
     RUN.validate(facts)
     optional = set(schema("run")["properties"]) - set(schema("run")["required"])
-    assert optional - set(facts) == {"min_severity"}
+    assert optional - set(facts) == {"min_severity", "retrospective"}
     lines = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text("utf-8").splitlines()]
     assert any(line["incidents"] and line["incidents"][0]["id"] for line in lines)
     for line in lines:

@@ -97,7 +97,7 @@ def _detectors(settings: Settings, console: TerminalConsole) -> Iterator[CheckRe
             continue
         try:
             with opened(name, chosen, console.warn) as detector:
-                known = detector.trained_through
+                known = None if detector.capabilities.retrospective else detector.trained_through
         except AnomscanError as error:
             yield CheckResult(name, str(error), error.exit_code)
             continue

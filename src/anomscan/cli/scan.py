@@ -77,6 +77,10 @@ def scan(
             "severity:0.9.",
         ),
     ] = None,
+    retrospective: Annotated[
+        bool,
+        typer.Option("--retrospective", help="Let a detector look at what came later; anomalies are marked in_sample."),
+    ] = False,
     record: RecordOption = None,
     replay: ReplayOption = None,
 ) -> int:
@@ -92,6 +96,11 @@ def scan(
         raise ConfigError("which assets? give either --asset ID (may be repeated) or --all")
     if ledger and to is not None:
         raise ConfigError("--ledger tells what is so at the run's end: it takes no --to", hint="--through D ends a run")
+    if retrospective and (prove or ledger):
+        raise ConfigError(
+            f"--{'prove' if prove else 'ledger'} tells what was known on a day, --retrospective what came out later",
+            hint="leave out one of them",
+        )
     session = session_of(context)
     if address is not None and engine != "ray":
         raise ConfigError("--address is for --engine ray")
@@ -131,6 +140,7 @@ def scan(
         record=record,
         replay=replay,
         rescore=rescore,
+        retrospective=retrospective,
     )
     delivery = Delivery(
         output=output,

@@ -86,6 +86,17 @@ class NearestSettings(DetectorSection):
         return self
 
 
+class ProfileSettings(DetectorSection):
+    """``[detectors.NAME]`` with ``kind = "profile"``: the matrix profile; see docs/explanation/profile.md."""
+
+    kind: Literal["profile"]
+    view: Literal["own", "peers"] = "own"
+    peers: Literal["difference", "ratio"] = "difference"
+    windows: tuple[Annotated[int, Field(ge=1, le=100_000)], ...] | None = Field(None, min_length=1, max_length=8)
+    causal: bool = False
+    min_history: int | None = Field(None, ge=10, le=1_000_000)
+
+
 class SageMakerTraining(Section):
     """``[detectors.NAME.training]``: how ``train`` trains a model with SageMaker and deploys it."""
 
@@ -177,6 +188,12 @@ class AzureSettings(DetectorSection):
 
 
 DetectorSettings = Annotated[
-    RcfSettings | ControlChartSettings | NearestSettings | RecordedSettings | SageMakerSettings | AzureSettings,
+    RcfSettings
+    | ControlChartSettings
+    | NearestSettings
+    | ProfileSettings
+    | RecordedSettings
+    | SageMakerSettings
+    | AzureSettings,
     Field(discriminator="kind"),
 ]

@@ -39,6 +39,8 @@ class Capabilities:
     history
         Whether it scores single samples, no shingles, by all that came before. While that is too little it has no
         score, and the asset is warming up. Whatever has a threshold is of that sort.
+    retrospective
+        Whether later samples have a say in a score: it tells what happened, not what could have been known then.
     """
 
     multivariate: bool = True
@@ -50,6 +52,7 @@ class Capabilities:
     frozen: bool = False
     threshold: float | None = None
     history: bool = False
+    retrospective: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,6 +19,7 @@ _MODULES = {
     "rcf": "anomscan.detectors.rcf.kind",
     "control-chart": "anomscan.detectors.control_chart.kind",
     "nearest": "anomscan.detectors.nearest.kind",
+    "profile": "anomscan.detectors.profile.kind",
     "sagemaker": "anomscan.detectors.sagemaker.kind",
     "azure": "anomscan.detectors.azure.kind",
     "recorded": "anomscan.detectors.recorded.kind",

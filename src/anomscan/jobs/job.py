@@ -47,6 +47,8 @@ class Job:
         An anomaly's severity lies above it; None for what the detector's settings say, if anything.
     rescore
         Whether scores that were kept are left aside.
+    retrospective
+        Whether later samples may have a say in the verdict on a day.
     """
 
     schema: str
@@ -63,6 +65,7 @@ class Job:
     replay: Path | None = None
     min_severity: float | None = None
     rescore: bool = False
+    retrospective: bool = False
 
     def stretch(self, settings: Settings) -> Stretch:
         """The days to report, which are days of the source's time zone.

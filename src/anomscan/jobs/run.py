@@ -17,7 +17,7 @@ from anomscan.config import Settings
 from anomscan.detectors.base import Detector, is_frozen
 from anomscan.detectors.control_chart.detector import ControlChart
 from anomscan.detectors.score_cache import ScoreCache
-from anomscan.errors import AssetError, StoreError
+from anomscan.errors import AssetError, ConfigError, StoreError
 from anomscan.incidents.explained import Explained
 from anomscan.incidents.joining import Joining
 from anomscan.incidents.ledger import Entry
@@ -103,6 +103,7 @@ class Run:
         known = job.known(settings)
         _, chosen = settings.detector(job.detector)
         baseline = Baseline(outages(settings, job, snapshot), labels_of(labelled, settings, job, snapshot))
+        _refuse_hindsight(detector, job)
         detector, cohorts = in_view(detector, chosen, settings, snapshot, known)
         if isinstance(detector, ControlChart):
             detector = replace(detector, baseline=baseline)
@@ -253,6 +254,7 @@ class Run:
             "data_hash": self.work.snapshot.revision,
             "data_arrived": None if arrived is None else instant_text(arrived),
             **({} if threshold is None else {"threshold": threshold}),
+            **({"retrospective": True} if self.work.backtest.detector.capabilities.retrospective else {}),
             "started": started.isoformat(timespec="seconds"),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "assets": tally.assets,
@@ -277,6 +279,21 @@ class Run:
                 for name, middles in cohorts.middles.items()
             },
         }
+
+
+def _refuse_hindsight(detector: Detector, job: Job) -> None:
+    """Refuse a detector that looks ahead where only what was known on a day may count.
+
+    Raises
+    ------
+    ConfigError
+        If it does.
+    """
+    if detector.capabilities.retrospective and not (job.whole or job.retrospective):
+        raise ConfigError(
+            f"detector '{detector.name}' looks at what came later: its verdict on a day was not to be had then",
+            hint="add --retrospective to have it all the same, set causal = true for the detector, or run detect",
+        )
 
 
 def _cache(job: Job, snapshot: Snapshot, backtest: Backtest) -> ScoreCache | None:

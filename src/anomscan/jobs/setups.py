@@ -180,6 +180,10 @@ def entrants(
                     members = members_of(asset_list(settings, snapshot, known))
                     cohorts = cohorts_of(snapshot, members, as_of=known.as_of, through=known.through)
                 detector = stack.enter_context(opened(name, own, console.warn))
+                if detector.capabilities.retrospective:
+                    if names:
+                        raise ConfigError(f"detector '{name}' looks at what came later: no set-up for a scan")
+                    break
                 seen, peers = in_view(detector, own, settings, snapshot, known, cohorts)
                 rules = tuple(
                     (each, rule)

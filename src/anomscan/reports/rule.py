@@ -12,6 +12,7 @@ _KINDS = {
     "rcf": "a Random Cut Forest: a score is high where a stretch of samples is unlike those it was trained on",
     "control-chart": "a control chart of what is left of a value after what was expected: jump, drift, spread, stuck",
     "nearest": "the distance to the most similar stretch of the asset's own past",
+    "profile": "the distance to the most similar other stretch of the asset's own history",
     "azure": "Azure's multivariate anomaly detector",
     "sagemaker": "Amazon SageMaker's Random Cut Forest",
     "recorded": "scores that were computed elsewhere and read from a file",

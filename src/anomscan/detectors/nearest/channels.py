@@ -34,13 +34,13 @@ def channels_of(values: Floats, trusted: int, *, difference: bool, farthest: flo
     ------
     (n,) float32, NaN where a value is missing.
     """
-    yield _scaled(values, trusted, farthest)
+    yield scaled(values, trusted, farthest)
     if difference:
         change = np.diff(values, prepend=values[:1])
-        yield _scaled(np.where(np.isfinite(values) & np.isnan(change), 0.0, change), trusted, farthest)
+        yield scaled(np.where(np.isfinite(values) & np.isnan(change), 0.0, change), trusted, farthest)
 
 
-def _scaled(values: Floats, trusted: int, farthest: float) -> Floats32:
+def scaled(values: Floats, trusted: int, farthest: float) -> Floats32:
     """On a scale on which the trusted part has mean 0 and standard deviation 1."""
     first = values[:trusted]
     first = first[np.isfinite(first)]
