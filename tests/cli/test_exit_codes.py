@@ -56,6 +56,42 @@ def test_usage_and_configuration_are_2(fetched, arguments, words):
     assert all(word in line for word in words), line
 
 
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["quick", ""], "'quick'"),
+        (["init", ""], "'init'"),
+        (["report", ""], "'report'"),
+        (["report", "-o", ""], "'-o'"),
+        (["scan", "--all", "-o", ""], "'-o'"),
+        (["scan", "--asset", ""], "'--asset'"),
+        (["scan", "--all", "--source="], "--source"),
+        (["scan", "--all", "--detector", ""], "'--detector'"),
+        (["--config", "", "scan", "--all"], "'--config'"),
+        (["scan", "--all", "--config="], "--config"),
+        (["store", "export", "-o", ""], "'-o'"),
+        (["incidents", "list", "--asset", ""], "'--asset'"),
+    ],
+)
+def test_an_empty_argument_is_neither_the_folder_nor_the_default(fetched, arguments, what):
+    before = sorted(fetched.folder.iterdir())
+    code, out, err = fetched(*arguments)
+    assert (code, out) == (2, "")
+    assert f"{what} is empty" in one_line(err)
+    assert sorted(fetched.folder.iterdir()) == before
+
+
+def test_links_without_an_address_are_2(fetched):
+    settings = (fetched.folder / "anomscan.toml").read_text()
+    fetched.write("anomscan.toml", "".join(each for each in settings.splitlines(True) if "asset_url" not in each))
+    fetched("scan", "--all", "-o", "r.jsonl")
+    for output in ([], ["-o", "links.html"]):
+        code, out, err = fetched("report", "r.jsonl", "--format", "links", *output)
+        assert (code, out) == (2, "")
+        assert "[report] asset_url" in one_line(err)
+    assert not (fetched.folder / "links.html").exists()
+
+
 def test_a_wrong_key_names_the_nearest(fetched):
     fetched.write("anomscan.toml", "[scan]\nwindw = 3\n")
     code, _, err = fetched("scan", "--all")

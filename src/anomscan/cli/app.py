@@ -17,7 +17,7 @@ from anomscan.cli.commands import LazyCommands
 from anomscan.cli.console import TerminalConsole
 from anomscan.cli.interrupts import Interrupted, arrived, listen
 from anomscan.cli.streams import ReaderGoneError, prepare
-from anomscan.errors import AnomscanError, ExitCode, OutputError
+from anomscan.errors import AnomscanError, ConfigError, ExitCode, OutputError
 from anomscan.wording import seen
 
 # Plain help: drawing it with rich would double the time it takes to show it.
@@ -70,6 +70,7 @@ def run(arguments: list[str]) -> int:
     console = TerminalConsole(json_lines=_wants_json(arguments))
     try:
         try:
+            _refuse_empty(arguments)
             code = app(arguments or ["--help"], prog_name="anomscan", standalone_mode=False)
             sys.stdout.flush()
         except ReaderGoneError:
@@ -91,6 +92,15 @@ def run(arguments: list[str]) -> int:
         console.error(_log_bug(error))
         return _trouble(arguments, ExitCode.BUG)
     return int(code or ExitCode.DONE)
+
+
+def _refuse_empty(arguments: list[str]) -> None:
+    """An empty argument is a mistake of a script: as a path it would be the working folder, as a name the default."""
+    for before, argument in itertools.pairwise(["anomscan", *arguments]):
+        option, given, value = argument.partition("=")
+        if not argument or (option.startswith("--") and given and not value):
+            what = f"the argument after {before!r}" if not argument else option
+            raise ConfigError(f"{what} is empty", hint="give it a value, or leave it out; is a shell variable not set?")
 
 
 def _trouble(arguments: list[str], code: int) -> int:
