@@ -1,19 +1,17 @@
 """A report as offline pages: one file of the fleet, which holds views of assets, and a page for each in a folder.
 
 An asset with findings or incidents has its page; one that ``detect`` looked at, or that was asked for by name, has it
-without, too. The folder is written file by file, each whole or not at all, the index last. Pages of an earlier report
-are then removed; whatever else lies in the folder stays.
+without, too. An earlier report is replaced when the new one is whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anomscan.errors import InputError, OutputError
+from anomscan.errors import InputError
 from anomscan.reports.asset.embedded import Embedded
 from anomscan.reports.asset.page import AssetPage
 from anomscan.reports.chartdata import chart_data
@@ -21,24 +19,18 @@ from anomscan.reports.fleet.cells import CODES, Cells
 from anomscan.reports.fleet.known import Known
 from anomscan.reports.fleet.payload import Days, Judged
 from anomscan.reports.fleet.rows import Row, Rows
+from anomscan.reports.folder import drafted, refuse_foreign, write
 from anomscan.reports.images import ImageFormat, chart_image, check_images
 from anomscan.reports.links import chart_stem, check_asset_url
 from anomscan.reports.pages import Pages
 from anomscan.reports.peers import against_peers
 from anomscan.reports.records import DETECT_SCHEMA, Record, some
 from anomscan.reports.summary import Summary
-from anomscan.storage import lock
-from anomscan.storage.durable import output_errors, remove_unfinished, replace_file
-from anomscan.storage.untrusted import open_regular
 
 if TYPE_CHECKING:
     from anomscan.reports.scores import ScoreTable
     from anomscan.telemetry.series import Series
 
-_CHARTS, _LOCK = "charts", ".anomscan.lock"
-_MARKER = b'<meta name="generator" content="anomscan'
-_IMAGES = (".svg", ".png")
-_PAGE = "[a-z0-9]*-" + "[0-9a-f]" * 12 + ".html"
 #: How much of the fleet's page the views of assets may take beside the table, which is told of from ``_LARGE`` on.
 _VIEWS, _LARGE = 2_000_000, 15_000_000
 _TITLE = "Anomalous days of the fleet"
@@ -123,21 +115,18 @@ class Report:
         if images is not None:
             check_images()
         writing = _Writing(self)
-        with _alone(folder):
-            charts, index = folder / _CHARTS, folder / "index.html"
-            _refuse_foreign(index, _MARKER)
-            pictured: set[str] = set()
+        with drafted(folder) as draft:
+            n_images = 0
             for page, series, scores in writing.pages_of(records):
                 own = page
                 if images is not None:
                     own = page.with_image(f"{page.stem}.{images}")
-                    _write(charts / str(own.image), [chart_image(chart_data(series, scores, page.record), images)])
-                    pictured.add(str(own.image))
-                _write(charts / f"{page.stem}.html", writing.pages.asset(own, writing.summary))
-            _write(index, writing.index(folder=True))
-            stems = {chart_stem(asset) for asset in writing.paged}
-            removed = _remove_stale(charts, stems, pictured, writing.failed)
-            return ReportFiles(index, len(stems), len(pictured), removed, writing.size_notes(index))
+                    draft.write_chart(str(own.image), [chart_image(chart_data(series, scores, page.record), images)])
+                    n_images += 1
+                draft.write_chart(f"{page.stem}.html", writing.pages.asset(own, writing.summary))
+            draft.write_index(writing.index(folder=True))
+            removed = draft.publish(writing.failed)
+        return ReportFiles(draft.index, len(writing.paged), n_images, removed, writing.size_notes(draft.index))
 
     def file(self, records: Iterable[Record], path: Path) -> ReportFiles:
         """Write the page of the fleet alone, with the views of assets that fit.
@@ -148,10 +137,10 @@ class Report:
             As :meth:`folder`.
         """
         writing = _Writing(self)
-        _refuse_foreign(path, _MARKER)
+        refuse_foreign(path)
         for _ in writing.pages_of(records):
             pass
-        _write(path, writing.index(folder=False))
+        write(path, writing.index(folder=False))
         notes = writing.size_notes(path)
         if writing.embedded.left_out:
             notes += (
@@ -258,66 +247,3 @@ class _Writing:
 def _has_page(record: Record, row: Row) -> bool:
     was_asked_for = record.schema == DETECT_SCHEMA and record.from_ is not None
     return record.has_findings or bool(row.incidents) or was_asked_for
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Be the only one that writes a report into a folder, which is made if it is missing."""
-    with output_errors(folder):
-        is_new = not folder.is_dir()
-        folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with lock.hold(folder / _LOCK, f"the report in {folder}", remove=True):
-            for each in (folder, folder / _CHARTS):
-                remove_unfinished(each)
-            yield
-    except BaseException:
-        if is_new:
-            with suppress(OSError):  # unless something is in it by now
-                folder.rmdir()
-        raise
-
-
-def _write(path: Path, pieces: Iterable[bytes]) -> None:
-    with replace_file(path, follow=False, sweep=False) as file:
-        for piece in pieces:
-            file.write(piece)
-
-
-def _refuse_foreign(path: Path, marker: bytes) -> None:
-    head = _head(path, 512)
-    if head is not None and marker not in head:
-        raise OutputError(f"{path} already exists and was not written by anomscan", hint="name another folder with -o")
-
-
-def _head(path: Path, size: int) -> bytes | None:
-    """The first bytes of a file, None if there is no such file."""
-    with output_errors(path):
-        try:
-            with open_regular(path) as file:
-                return file.read(size)
-        except FileNotFoundError:
-            return None
-
-
-def _remove_stale(charts: Path, written: set[str], pictured: set[str], failed: set[str]) -> int:
-    """Remove the pages of assets that no longer have findings, and images that were not drawn this time.
-
-    Of an asset that failed nothing is known, so what an earlier run found stays.
-    """
-    removed = 0
-    for page in list(_our_pages(charts)):
-        with output_errors(page):
-            if page.stem in failed:
-                continue
-            for image in (page.with_suffix(suffix) for suffix in _IMAGES):
-                if image.name not in pictured:
-                    image.unlink(missing_ok=True)
-            if page.stem not in written:
-                page.unlink()
-                removed += 1
-    return removed
-
-
-def _our_pages(charts: Path) -> Iterator[Path]:
-    return (page for page in charts.glob(_PAGE) if page.is_file() and _MARKER in (_head(page, 512) or b""))

@@ -1,0 +1,72 @@
+"""The folder of a report, which only a whole new report replaces."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from anomscan.errors import InputError, OutputError
+from anomscan.reports.folder import Draft
+from anomscan.reports.links import chart_stem
+from anomscan.telemetry.series import Series
+from fleets import daily
+from reports.test_html import found, write
+
+
+def texts(folder: Path) -> dict[str, str]:
+    """Every file of a report that a reader may open, by its path."""
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.html")}
+
+
+def test_a_report_that_fails_midway_leaves_the_old_one_whole(tmp_path: Path) -> None:
+    write(tmp_path, found("a"), found("b"))
+    before = texts(tmp_path)
+
+    def fails(asset: str) -> Series:
+        if asset == "b":
+            raise OutputError("no")
+        return daily(asset, np.zeros(20), ("prt7",))
+
+    with pytest.raises(OutputError):
+        write(tmp_path, found("a"), found("b"), series_of=fails)
+    assert texts(tmp_path) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["charts", "index.html"]
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("step", range(4))
+def test_a_report_is_the_old_or_the_new_one_whenever_its_writer_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Killed before the new index has its name, the old charts, the new charts, or the index; the next sees to it."""
+    old, new, folder = tmp_path / "old", tmp_path / "new", tmp_path / "R"
+    write(old, found("a"), found("b"))
+    write(new, found("b"), found("c"), series_of=lambda asset: None)
+    write(folder, found("a"), found("b"))
+    (folder / "charts" / "mine.txt").write_text("mine")
+    steps = itertools.count()
+
+    def rename(path: Path, target: Path, real=Path.rename) -> Path:
+        if path.parent == folder and next(steps) == step:
+            patched.setattr(Draft, "end", lambda draft: None)  # the dead do not tidy up
+            raise Killed
+        return real(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", rename)
+        patched.setattr(Path, "replace", rename)
+        with pytest.raises(Killed):
+            write(folder, found("b"), found("c"), series_of=lambda asset: None)
+    with pytest.raises(InputError, match="no record"):
+        write(folder)
+    # What only the old report had is kept: the next report tells whether it goes.
+    left = {name: text for name, text in texts(old).items() if chart_stem("a") in name}
+    assert texts(folder) == (texts(old) if step < 3 else texts(new) | left)
+    assert (folder / "charts" / "mine.txt").read_text() == "mine"
+    assert sorted(path.name for path in folder.iterdir()) == ["charts", "index.html"]
