@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from anomscan.errors import InputError, OutputError
+from anomscan.reports import html
+from anomscan.reports.fleet import payload
 from anomscan.reports.folder import Draft
 from anomscan.reports.links import chart_stem
 from anomscan.telemetry.series import Series
 from fleets import daily
-from reports.test_html import found, write
+from reports.test_html import Page, found, write
 
 
 def texts(folder: Path) -> dict[str, str]:
@@ -34,6 +36,20 @@ def test_a_report_that_fails_midway_leaves_the_old_one_whole(tmp_path: Path) -> 
         write(tmp_path, found("a"), found("b"), series_of=fails)
     assert texts(tmp_path) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["charts", "index.html"]
+
+
+def test_what_a_large_fleet_leaves_out_of_its_one_page_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(html, "_VIEWS", 0)
+    monkeypatch.setattr(html, "_LARGE", 0)
+    monkeypatch.setattr(payload, "_MOST_VALUES", 40)
+    files = write(tmp_path, found("a"), found("b"), found("c"))
+    assert [note.replace(str(tmp_path), "R") for note in files.notes] == [
+        "for its size, the page of the fleet lacks values of the last 1 rows by rank",
+        "for its size, the page of the fleet has 0 of 3 views of assets; their pages are in R/charts",
+        "R/index.html has 0 MB, which browsers open slowly: report on a part of the fleet",
+    ]
+    assert "the last 1 rows by rank have their verdicts without their values" in Page(files.index).text
+    assert f"charts/{chart_stem('c')}.html" in Page(files.index).links
 
 
 class Killed(BaseException):

@@ -126,7 +126,9 @@ class Report:
                 draft.write_chart(f"{page.stem}.html", writing.pages.asset(own, writing.summary))
             draft.write_index(writing.index(folder=True))
             removed = draft.publish(writing.failed)
-        return ReportFiles(draft.index, len(writing.paged), n_images, removed, writing.size_notes(draft.index))
+        return ReportFiles(
+            draft.index, len(writing.paged), n_images, removed, tuple(writing.size_notes(draft.index, folder=True))
+        )
 
     def file(self, records: Iterable[Record], path: Path) -> ReportFiles:
         """Write the page of the fleet alone, with the views of assets that fit.
@@ -141,12 +143,7 @@ class Report:
         for _ in writing.pages_of(records):
             pass
         write(path, writing.index(folder=False))
-        notes = writing.size_notes(path)
-        if writing.embedded.left_out:
-            notes += (
-                f"{writing.embedded.left_out} of {len(writing.paged)} views of assets are left out, so that the file "
-                "stays small: -o FOLDER writes them all",
-            )
+        notes = tuple(writing.size_notes(path, folder=False))
         return ReportFiles(path, len(writing.embedded.views), 0, 0, notes)
 
 
@@ -177,6 +174,7 @@ class _Writing:
         self.embedded = Embedded(_VIEWS)
         self.paged: list[str] = []
         self.failed: set[str] = set()
+        self.without_values = 0
 
     def pages_of(self, records: Iterable[Record]) -> Iterator[tuple[AssetPage, Series | None, ScoreTable | None]]:
         """The pages of assets, which are offered to the page of the fleet on the way."""
@@ -210,6 +208,7 @@ class _Writing:
         days = Days(cells, ranked)
         days.judge(known.judged() if known.judged is not None else self._judged(ranked))
         days.measure(known.every_series() if known.every_series is not None else self._series(ranked))
+        self.without_values = days.without_values
         until = None if known.memory is None else known.memory.until
         return self.pages.index(
             self.summary,
@@ -221,12 +220,19 @@ class _Writing:
             until=until,
         )
 
-    def size_notes(self, path: Path) -> tuple[str, ...]:
-        """What to say of a page that is large."""
+    def size_notes(self, path: Path, *, folder: bool) -> Iterator[str]:
+        """What to say of what a page left out for its size, and of one that is large all the same."""
+        if self.without_values:
+            yield f"for its size, the page of the fleet lacks values of the last {self.without_values:,} rows by rank"
+        if self.embedded.left_out:
+            where = f"their pages are in {path.parent / 'charts'}" if folder else "-o FOLDER writes a page for each"
+            yield (
+                f"for its size, the page of the fleet has {len(self.embedded.views):,} of {len(self.paged):,} views of "
+                f"assets; {where}"
+            )
         size = path.stat().st_size
-        if size <= _LARGE:
-            return ()
-        return (f"{path} has {size / 1e6:.0f} MB, which browsers open slowly: report on fewer assets",)
+        if size > _LARGE:
+            yield f"{path} has {size / 1e6:.0f} MB, which browsers open slowly: report on a part of the fleet"
 
     def _series(self, ranked: Iterable[Row]) -> Iterator[Series]:
         for row in ranked:

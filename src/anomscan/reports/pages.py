@@ -113,6 +113,7 @@ class Pages:
             fleet=Markup(script_json(content)),  # noqa: S704 - escaped as JSON
             strips=strips,
             levels=levels,
+            without_values=days.without_values,
             views=[(view.stem, Markup(view.html), Markup(view.drawing)) for view in views],  # noqa: S704 - rendered above
         )
 

@@ -25,8 +25,12 @@ class Judged(NamedTuple):
     codes: NDArray[np.uint8]
 
 
+#: So many bytes the values of all rows may take, before they are base64: those of 19,000 assets over a year.
+_MOST_VALUES = 7_000_000
+
+
 class Days:
-    """The verdicts and the values of a fleet's last year.
+    """The verdicts of a fleet's last year, and the values of the rows that come first, as far as they fit.
 
     Parameters
     ----------
@@ -40,7 +44,8 @@ class Days:
         self._cells, self._rows = cells, rows
         self._places = {row.asset: place for place, row in enumerate(rows)}
         self._strips: list[bytes] = [b""] * len(rows)
-        self._levels = np.zeros((len(rows), cells.count), np.uint8)
+        self._measured = min(len(rows), _MOST_VALUES // max(cells.count, 1))
+        self._levels = np.zeros((self._measured, cells.count), np.uint8)
         self._ends: list[list[float] | None] = [None] * len(rows)
         nobody = np.empty(0, "datetime64[us]")
         for place, row in enumerate(rows):
@@ -58,7 +63,7 @@ class Days:
         """Lay down values, of each asset once: of the variable that is most amiss, else of the first."""
         for each in series:
             place = self._places.get(each.asset)
-            if place is None or not len(each):
+            if place is None or place >= self._measured or not len(each):
                 continue
             values: Floats = each.values[:, _column(self._rows[place], each)]
             told, low, high = levels(self._cells.values(each.timestamps, values))
@@ -70,6 +75,11 @@ class Days:
         """The verdicts as runs, and the values as levels, each as base64."""
         strips = np.frombuffer(b"".join(self._strips), np.uint8)
         return packed(strips), packed(self._levels) if any(self._ends) else ""
+
+    @property
+    def without_values(self) -> int:
+        """How many rows at the end have no values, for their number."""
+        return len(self._rows) - self._measured
 
     @property
     def ends(self) -> list[list[float] | None]:
