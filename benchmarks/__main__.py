@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 import sys
 
-NAMES = ("startup", "forest", "nearest", "backtest", "store", "fleet", "cohorts", "cluster", "mysql")
+NAMES = ("startup", "forest", "nearest", "backtest", "store", "ledger", "fleet", "cohorts", "cluster", "mysql")
 
 
 def main() -> None:

@@ -22,6 +22,9 @@ incidents = typer.Typer(
     help="List the incidents of the ledger, and write into it.", add_completion=False, rich_markup_mode=None
 )
 
+#: With more incidents than these, Python's collector is told to leave them alone.
+_MANY = 10_000
+
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Its id, or the beginning of it.")]
 IdsArgument = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids, or the beginnings of them.")]
 ByOption = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who says so; by default $USER.")]
@@ -62,6 +65,8 @@ def list_incidents(
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON array, closed ones included.")] = False,
 ) -> int:
     """List incidents; without --state or --json those that are open."""
+    import gc
+
     from anomscan.incidents.ledger_file import without_collector
     from anomscan.jobs.incidents import Filter, listed
 
@@ -78,6 +83,8 @@ def list_incidents(
     )
     with without_collector():
         found = listed(session.load().settings, wanted)
+        if len(found) > _MANY:
+            gc.freeze()  # nor does it look at them at the end
         if as_json:
             _write_json(found)
             return ExitCode.DONE

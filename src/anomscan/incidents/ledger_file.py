@@ -186,14 +186,17 @@ class _Check:
         if not entry.spells:
             raise ValueError("'spells' is empty")
         times = self._times
-        for name in ("first_flagged", "first_seen", "judged", "closed", "reopened", "worse"):
-            if (text := getattr(entry, name)) not in times:
-                self._time(name, text)
+        if not times.issuperset(
+            (entry.first_flagged, entry.first_seen, entry.judged, entry.closed, entry.reopened, entry.worse)
+        ):
+            for name in ("first_flagged", "first_seen", "judged", "closed", "reopened", "worse"):
+                if getattr(entry, name) is not None:
+                    self._time(name, getattr(entry, name))
         begin = ""
         for spell in entry.spells:
-            for name, text in (("since", spell.since), ("first", spell.first), ("last", spell.last)):
-                if text not in times:
-                    self._time(f"spells.{name}", text)
+            if not times.issuperset((spell.since, spell.first, spell.last)):
+                for name in ("since", "first", "last"):
+                    self._time(f"spells.{name}", getattr(spell, name))
             if spell.last < spell.first or spell.first < begin:
                 raise ValueError(f"'spells' are not in the order of time: {spell.first} to {spell.last}")
             begin = spell.first
