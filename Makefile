@@ -74,7 +74,7 @@ format: setup ## put the code into its format
 
 lock: setup ## renew requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
-		--no-header --upgrade --extra aws --extra azure --extra charts --extra excel --extra fast --extra ray --group dev pyproject.toml -o requirements.lock
+		--no-header --upgrade --extra aws --extra azure --extra charts --extra excel --extra fast --extra notify --extra ray --group dev pyproject.toml -o requirements.lock
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .venv-mvad demo site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -19,7 +19,14 @@ from anomscan.config.detector_sections import (
 from anomscan.config.files import files_named
 from anomscan.config.loading import DEFAULT_FILE, Loaded, load
 from anomscan.config.maintenance import MaintenanceSettings
-from anomscan.config.notify_sections import AlertmanagerRoute, MailRoute, NotifySettings, Route, WebhookRoute
+from anomscan.config.notify_sections import (
+    AlertmanagerRoute,
+    AppriseRoute,
+    MailRoute,
+    NotifySettings,
+    Route,
+    WebhookRoute,
+)
 from anomscan.config.sections import AssetColumns, AssetsSettings, ScanSettings, TrainSettings
 from anomscan.config.settings import Settings
 from anomscan.config.showing import explain
@@ -35,6 +42,7 @@ from anomscan.config.source_sections import (
 __all__ = [
     "DEFAULT_FILE",
     "AlertmanagerRoute",
+    "AppriseRoute",
     "AssetColumns",
     "AssetsSettings",
     "AzureSettings",

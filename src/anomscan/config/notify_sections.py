@@ -121,4 +121,12 @@ class AlertmanagerRoute(Route):
         return self
 
 
-NotifySettings = Annotated[WebhookRoute | MailRoute | AlertmanagerRoute, Field(discriminator="sink")]
+class AppriseRoute(Route):
+    """``sink = "apprise"``: a message to a chat, a pager or another service by its URL of Apprise."""
+
+    sink: Literal["apprise"]
+    url: SecretStr
+    template: Path | None = None
+
+
+NotifySettings = Annotated[WebhookRoute | MailRoute | AlertmanagerRoute | AppriseRoute, Field(discriminator="sink")]

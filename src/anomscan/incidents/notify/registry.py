@@ -13,6 +13,7 @@ SINKS = {
     "webhook": ("webhook", "Webhook"),
     "mail": ("mail", "Mail"),
     "alertmanager": ("alertmanager", "Alertmanager"),
+    "apprise": ("apprise", "Apprise"),
 }
 
 
