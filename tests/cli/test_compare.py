@@ -141,6 +141,17 @@ def test_a_page_and_a_table_are_written(fleet):
     assert "chart, peers, threshold" in page
 
 
+def test_a_page_tells_what_each_would_miss(fleet):
+    out = fleet.good("compare", "--faults", "3", "--detector", "chart", "--detector", "near", "--page", "c.html")
+    rows = rows_of(out)
+    assert all(set(row["faults"]) > {"jump", "zero"} for row in rows.values())
+    assert [each["tried"] for each in rows["chart", "own", "threshold"]["faults"]["jump"]["sizes"]] == [3] * 4
+    page = (fleet.folder / "c.html").read_text("utf-8")
+    assert "What each would miss" in page
+    assert page.count("<td>chart, peers, threshold</td>") == 1
+    assert "faults" not in rows_of(fleet.good("compare", "--detector", "chart"))["chart", "own", "threshold"]
+
+
 def test_results_are_the_same_whatever_workers(fleet):
     def plain(text: str) -> list[dict[str, object]]:
         return [

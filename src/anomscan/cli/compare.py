@@ -16,6 +16,7 @@ from anomscan.cli.options import (
     FormatOption,
     FromOption,
     OutputOption,
+    SeedOption,
     SourceOption,
     ThroughOption,
     ToOption,
@@ -43,6 +44,17 @@ def compare(
         float | None,
         typer.Option("--alerts", metavar="N", help="How many incidents a week of the whole fleet you would look at."),
     ] = None,
+    faults: Annotated[
+        int | None,
+        typer.Option(
+            "--faults",
+            metavar="N",
+            min=1,
+            max=1000,
+            help="Also try N made-up faults of each kind and size, as inject does: what would each miss?",
+        ),
+    ] = None,
+    seed: SeedOption = 0,
     from_: FromOption = None,
     to: ToOption = None,
     as_of: AsOfOption = None,
@@ -66,10 +78,11 @@ def compare(
     from anomscan.config import files_named
     from anomscan.jobs.compare import Asked, compare
     from anomscan.jobs.engines import Threads
+    from anomscan.jobs.inject import caught_by
     from anomscan.jobs.job import Job
     from anomscan.jobs.labels import LEDGER, read_labels
     from anomscan.jobs.outputs import check_text_outputs, file_of, write_text
-    from anomscan.reports import comparisons
+    from anomscan.reports import comparisons, injections
     from anomscan.telemetry.cadence import Cadence
 
     output = file_of(output, format_)
@@ -91,15 +104,22 @@ def compare(
     asked = Asked(job=job, detectors=detector or (), views=view or (), cutoffs=cutoff or (), alerts=alerts)
     known = None if labels is None else read_labels(settings, source, labels)
     found = compare(settings, asked, known, Threads(workers), console)
+    caught = (
+        {}
+        if faults is None
+        else caught_by(settings, asked, found, known, Threads(workers), console, trials=faults, seed=seed)
+    )
     cadence = Cadence.parse(settings.source(source)[1].cadence)
+    lines = comparisons.lines(found, {name: injections.faults_of(each) for name, each in caught.items()})
     if output is not None:
-        write_text(output, "".join(comparisons.lines(found)))
+        write_text(output, "".join(lines))
     elif format_ == "table" or (format_ is None and sys.stdout.isatty()):
         console.table("", *comparisons.table(found), data=True)
     else:
-        sys.stdout.writelines(comparisons.lines(found))
+        sys.stdout.writelines(lines)
     if page is not None:
-        write_text(page, comparisons.page(found, cadence, "Which detector, which cut-off"))
+        smallest = {name: injections.smallest(each) for name, each in caught.items()}
+        write_text(page, comparisons.page(found, cadence, "Which detector, which cut-off", smallest))
     for sentence in comparisons.summary(found, cadence):
         console.info(sentence)
     return ExitCode.ASSETS_FAILED if any(row.failed for row in found.rows) else ExitCode.DONE

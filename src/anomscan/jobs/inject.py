@@ -13,7 +13,7 @@ from anomscan.config import RecordedSettings, Settings
 from anomscan.errors import ConfigError, StoreError
 from anomscan.incidents.explained import explained
 from anomscan.incidents.joining import Joining
-from anomscan.jobs.compare import judged
+from anomscan.jobs.compare import Asked, choice_of, judged
 from anomscan.jobs.engines import Engine, Lost
 from anomscan.jobs.expecting import silent_after
 from anomscan.jobs.faulty_copies import Copy, PeersOfOne, Planned, calm, faulty, with_cohorts
@@ -21,6 +21,7 @@ from anomscan.jobs.job import Job, Known
 from anomscan.jobs.scan import ScanConsole
 from anomscan.jobs.setups import Choice, Entrant, ScoredOnce, entrants
 from anomscan.jobs.views import asset_list
+from anomscan.judging.comparison import Comparison
 from anomscan.judging.events import Known as Labels
 from anomscan.judging.faults import FAULTS
 from anomscan.judging.found import Judged
@@ -233,8 +234,41 @@ def tried(
     return Trials(setups, found, len(plan), unplaced)
 
 
-def _check(tried: Sequence[Entrant]) -> None:
-    for entrant in tried:
+def caught_by(
+    settings: Settings,
+    asked: Asked,
+    compared: Comparison,
+    labels: Labels | None,
+    engine: Engine,
+    console: ScanConsole,
+    *,
+    trials: int,
+    seed: int,
+) -> dict[str, Sensitivity]:
+    """By name, what the set-ups of a comparison catch of made-up faults; without those whose scores are recorded.
+
+    Raises
+    ------
+    StoreError
+        If no asset has calm history that is long enough.
+    AnomscanError
+        If a detector cannot be used.
+    """
+    here = {
+        (row.detector, row.view, row.cutoff): row.name
+        for row in compared.rows
+        if row.left_out is None and not isinstance(settings.detectors.get(row.detector), RecordedSettings)
+    }
+    choice = replace(choice_of(asked, compared.assets + compared.left_out), among=here)
+    found = tried(settings, asked.job, choice, labels, engine, console, trials=trials, seed=seed)
+    return {
+        here[setup]: sensitivity(each for each in found.found if each.setup == place)
+        for place, setup in enumerate(found.setups)
+    }
+
+
+def _check(entering: Sequence[Entrant]) -> None:
+    for entrant in entering:
         if isinstance(entrant.settings, RecordedSettings) or entrant.detector.capabilities.remote:
             raise ConfigError(
                 f"detector '{entrant.name}' does not score here, so it cannot score made-up faults",

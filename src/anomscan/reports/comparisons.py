@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from anomscan.judging.comparison import Comparison, Row
@@ -16,8 +17,14 @@ SCHEMA = "anomscan.compare/1"
 _NONE = "\N{EN DASH}"
 
 
-def lines(comparison: Comparison) -> Iterator[str]:
-    """A JSON line for each set-up."""
+def lines(comparison: Comparison, faults: Mapping[str, object]) -> Iterator[str]:
+    """A JSON line for each set-up.
+
+    Parameters
+    ----------
+    faults
+        By the name of a set-up what it catches of made-up faults; empty where none were tried.
+    """
     names = [row.name for row in comparison.rows]
     for row in comparison.rows:
         fields: dict[str, Any] = asdict(row)
@@ -29,6 +36,8 @@ def lines(comparison: Comparison) -> Iterator[str]:
                 for name, share in zip(names, row.agreement, strict=True)
                 if name != row.name
             }
+        if row.name in faults:
+            fields["faults"] = faults[row.name]
         yield json.dumps({"schema": SCHEMA, **rounded(fields)}, allow_nan=False, ensure_ascii=False) + "\n"
 
 
@@ -164,8 +173,14 @@ def rounded(value: Any) -> Any:
     return value
 
 
-def page(comparison: Comparison, cadence: Cadence, title: str) -> str:
-    """One self-contained page."""
+def page(comparison: Comparison, cadence: Cadence, title: str, smallest: Mapping[str, Mapping[str, str]]) -> str:
+    """One self-contained page.
+
+    Parameters
+    ----------
+    smallest
+        By the name of a set-up and the kind of a fault, the smallest that is caught; empty where none were tried.
+    """
     import jinja2
 
     from anomscan import __version__
@@ -177,7 +192,9 @@ def page(comparison: Comparison, cadence: Cadence, title: str) -> str:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
     )
-    environment.globals.update(title=title, version=__version__, percent=percent)
+    environment.globals.update(
+        title=title, version=__version__, percent=percent, number=number, two=partial(number, digits=2)
+    )
     environment.globals.update(style=style(), policy=policy(style()))
     environment.filters.update(number=number, percent=percent, between=between, agreed=agreed)
     told: str = environment.get_template("compare.html").render(
@@ -185,6 +202,7 @@ def page(comparison: Comparison, cadence: Cadence, title: str) -> str:
         rows=[row for row in comparison.rows if row.left_out is None],
         words=list(summary(comparison, cadence)),
         weekly={row.name: _weekly(row, comparison) for row in comparison.rows},
+        smallest=smallest,
         within={row.name for row in comparison.rows if _is_within(row, comparison.alerts)},
     )
     return told

@@ -20,21 +20,38 @@ Setup = tuple[str, str, str]
 def lines(setups: Sequence[Setup], found: Sequence[Sensitivity]) -> Iterator[str]:
     """A JSON line for each set-up."""
     for (detector, view, cutoff), each in zip(setups, found, strict=True):
-        faults = {
-            kind: {
-                "unit": _unit(kind),
-                "smallest": asdict(each.smallest[kind]),
-                "sizes": [{**asdict(cell), "recall": cell.recall} for cell in cells],
-            }
-            for kind, cells in each.cells.items()
-        }
-        for told in faults.values():
-            for cell in told["sizes"]:
-                del cell["kind"]  # type: ignore[attr-defined]
         cohorts = {name: {"caught": hits, "tried": tried} for name, (hits, tried) in each.cohorts.items()}
         record = {"schema": SCHEMA, "detector": detector, "view": view, "cutoff": cutoff}
-        told_all = rounded({**record, "faults": faults, "cohorts": cohorts})
+        told_all = rounded({**record, "faults": faults_of(each), "cohorts": cohorts})
         yield json.dumps(told_all, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def faults_of(found: Sensitivity) -> dict[str, object]:
+    """By kind what a set-up catches, as in a record."""
+    return {
+        kind: {
+            "unit": _unit(kind),
+            "smallest": asdict(found.smallest[kind]),
+            "sizes": [
+                {name: value for name, value in {**asdict(cell), "recall": cell.recall}.items() if name != "kind"}
+                for cell in cells
+            ],
+        }
+        for kind, cells in found.cells.items()
+    }
+
+
+def smallest(found: Sensitivity) -> dict[str, str]:
+    """By kind the smallest fault that is caught nine times of ten, for the cells of a page."""
+    told = {}
+    for kind, cells in found.cells.items():
+        least, most = found.smallest[kind], cells[-1]
+        told[kind] = (
+            f"not even {most.size:g} {_unit(kind)}{_share(most.share)} ({most.caught} of {most.tried})"
+            if least.size is None
+            else f"{least.size:g} {_unit(kind)}{_share(least.share)}"
+        )
+    return told
 
 
 def rows(setups: Sequence[Setup], found: Sequence[Sensitivity]) -> list[tuple[object, ...]]:
