@@ -168,7 +168,7 @@ def test_people_write_into_it_and_the_next_night_keeps_that(fleet):
     ("arguments", "said"),
     [
         (["show", "zz"], "there is no incident 'zz'"),
-        (["show", ""], "there is no incident ''"),
+        (["show", ""], "the argument after 'show' is empty"),
         (["snooze", "ID", "--until", "2016-01-01", "--reason", "x", "--by", "ada"], "is not in the future"),
         (["snooze", "ID", "--until", "soon", "--reason", "x", "--by", "ada"], "'soon' is not a day"),
         (["ack", "ID", "--reason", " ", "--by", "ada"], "--reason is empty"),

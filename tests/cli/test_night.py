@@ -7,6 +7,8 @@ import json
 
 import pytest
 
+from anomscan.errors import OutputError
+from anomscan.incidents.ledger_file import LedgerFile
 from anomscan.storage import lock
 from cli.conftest import YESTERDAY
 
@@ -87,3 +89,48 @@ def test_wrong_settings_are_told_before_the_work(fleet):
     assert fleet("night", "--detector", "none")[0] == 2
     assert fleet("night", "--fail-on", "sometimes")[0] == 2
     assert not (fleet.folder / "nights").exists()
+
+
+def test_a_report_that_cannot_be_written_leaves_the_rest_of_the_night(fleet):
+    fleet.until(0)
+    (fleet.folder / "nights").mkdir()
+    (fleet.folder / "nights/report").write_text("in the way")
+    code, _, err = fleet("night")
+    assert code == 7
+    assert "report: " in err
+    assert "scan: " not in err
+    assert results_of(fleet)["S3"]["incidents"]
+    assert json.loads(fleet.good("incidents", "list", "--json"))
+
+
+def test_a_ledger_that_cannot_be_written_leaves_results_and_report(fleet, monkeypatch):
+    def full(self, ledger):
+        raise OutputError("incidents/ledger.jsonl cannot be written: No space left on device")
+
+    fleet.until(0)
+    with monkeypatch.context() as patched:
+        patched.setattr(LedgerFile, "write", full)
+        code, _, err = fleet("night")
+    assert code == 7
+    assert "ledger: incidents/ledger.jsonl cannot be written" in err
+    (incident,) = results_of(fleet)["S3"]["incidents"]
+    assert incident["id"] is None
+    assert "S3" in (fleet.folder / "nights/report/index.html").read_text("utf-8")
+    assert not list((fleet.folder / "nights").glob("*.parts"))
+    # The night after it makes up for it.
+    assert fleet("night")[0] == 0
+    assert results_of(fleet)["S3"]["incidents"][0]["id"]
+
+
+def test_a_list_of_assets_that_is_gone_leaves_the_scan(fleet):
+    fleet.until(0)
+    fleet.table("assets.csv", ["asset"], [["S1"], ["S3"]])
+    config = fleet.folder / "anomscan.toml"
+    config.write_text(config.read_text() + '[assets]\npath = "assets.csv"\ncolumns = { asset = "asset" }\n')
+    assert fleet("night")[0] == 0
+    (fleet.folder / "assets.csv").unlink()
+    code, _, err = fleet("night")
+    assert code == 2
+    assert "fetch: " in err
+    assert "assets.csv" in err
+    assert results_of(fleet)["S3"]["incidents"]

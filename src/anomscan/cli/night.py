@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,14 +12,18 @@ import typer
 
 from anomscan.cli.options import DetectorOption, SourceOption, WorkersOption
 from anomscan.cli.session import session_of
-from anomscan.errors import AnomscanError, ExitCode, worst
+from anomscan.errors import AnomscanError, ExitCode, LockedError, OutputError, worst
 
 if TYPE_CHECKING:
     import numpy as np
 
     from anomscan.cli.console import TerminalConsole
     from anomscan.config import Loaded, Settings
+    from anomscan.jobs.engines import Engine
     from anomscan.jobs.fail_on import FailOn
+    from anomscan.jobs.job import Job
+    from anomscan.jobs.scan import Delivery
+    from anomscan.jobs.tally import Tally
 
 
 def night(
@@ -119,26 +124,48 @@ def _scan(
     from anomscan.incidents.ledger_file import LedgerFile
     from anomscan.jobs.engines import Threads
     from anomscan.jobs.job import Job
-    from anomscan.jobs.report import results_files, write_pages
-    from anomscan.jobs.scan import Delivery, deliver
-    from anomscan.reports.records import SCAN_SCHEMA, read_records
+    from anomscan.jobs.scan import Delivery
+    from anomscan.reports.records import SCAN_SCHEMA
 
     settings = loaded.settings
     memory = LedgerFile(settings.incidents.path)
     last = memory.read().nights.get((source, settings.detector(detector)[0])) if memory.exists() else None
     results = folder / f"{datetime.now(UTC).date()}.jsonl"
-    reads = files_named(loaded)
     job = Job(schema=SCAN_SCHEMA, whole=False, assets=None, source=source, detector=detector, start=last)
-    delivery = Delivery(output=str(results), ledger=True, reads=reads)
-    tally = deliver(settings, job, Threads(workers), console, delivery, lambda records, tally: None)
-    code = worst([tally.code(fails=conditions.met(tally)), *([ExitCode.ASSETS_FAILED] if tally.stale else [])])
+    delivery = Delivery(output=str(results), ledger=True, reads=files_named(loaded))
+    tally, remembered = _delivered(console, settings, job, Threads(workers), delivery)
+    codes = [remembered, tally.code(fails=conditions.met(tally)), *([ExitCode.ASSETS_FAILED] if tally.stale else [])]
     if tally.stale:
         # For a scan of old data it is a remark; a night fails for it.
         console.warn(tally.stale)
         tally.stale = ""
     show_tally(console, tally, window=settings.scan.window)
-    index = write_pages(
-        console, settings, read_records(results), results, folder / "report", [*reads, *results_files(results)]
-    )
+    return worst([*codes, _step(console, "report", partial(_report, console, loaded, results, folder / "report"))])
+
+
+def _delivered(
+    console: TerminalConsole, settings: Settings, job: Job, engine: Engine, delivery: Delivery
+) -> tuple[Tally, ExitCode]:
+    """The results of a scan, be it that the ledger cannot be written; and what became of that."""
+    from anomscan.jobs.scan import deliver
+
+    try:
+        return deliver(settings, job, engine, console, delivery, lambda records, tally: None), ExitCode.DONE
+    except (OutputError, LockedError) as error:
+        # What was scanned is kept, and taken over. If it is the results that cannot be written, this fails as well.
+        without = replace(delivery, ledger=False, resume=True)
+        tally = deliver(settings, job, engine, console, without, lambda records, tally: None)
+        console.error(f"ledger: {error}")
+        return tally, error.exit_code
+
+
+def _report(console: TerminalConsole, loaded: Loaded, results: Path, folder: Path) -> ExitCode:
+    """Write the pages of some results."""
+    from anomscan.config import files_named
+    from anomscan.jobs.report import results_files, write_pages
+    from anomscan.reports.records import read_records
+
+    reads = [*files_named(loaded), *results_files(results)]
+    index = write_pages(console, loaded.settings, read_records(results), results, folder, reads)
     console.info(f"open {index.resolve()}")
-    return code
+    return ExitCode.DONE
