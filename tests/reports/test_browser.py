@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlencode
 
+import numpy as np
 import pytest
 
 from anomscan.incidents.incident import Incident
@@ -16,6 +17,7 @@ from anomscan.reports import html
 from anomscan.reports.fleet.known import Known
 from anomscan.reports.html import Report
 from anomscan.reports.records import Record
+from fleets import daily
 from reports.test_html import HOSTILE, failed, found, quiet, scores_of, series_of
 from servers.chromium import Chromium, Opened
 
@@ -172,6 +174,20 @@ def test_hovering_tells_of_a_day(browser: Chromium, page: Path) -> None:
         assert re.search(r"time:?\s*2017-01-\d\d", shown.text(".panel .u-legend >> nth=0"))
         shown.page.locator(".strip canvas").last.hover()
         assert "ok" in shown.text("#tip")
+
+
+def test_contributions_are_those_of_the_incident_in_view(browser: Chromium, tmp_path: Path) -> None:
+    first, last = (
+        replace(record(0, "a").incidents[0], since=day, first_flagged=day, last=day, open=False, variables=shares)
+        for day, shares in (("2017-01-02", (("y", 0.9), ("prt7", 0.1))), ("2017-06-19", (("prt7", 0.8), ("y", 0.2))))
+    )
+    path = tmp_path / "one.html"
+    asset = replace(record(0, "a"), incidents=[first, last])
+    Report(series_of=lambda asset: daily(asset, np.ones(200), ("prt7",)), scores_of=scores_of).file([asset], path)
+    with look(browser, path, asset="a") as shown:
+        assert shown.page.locator(".share").all_inner_texts() == ["prt7\n80 %", "y\n20 %"]
+        shown.page.locator("tr", has_text="2017-01-02").get_by_role("button", name="show").click()
+        assert shown.page.locator(".share").all_inner_texts() == ["y\n90 %", "prt7\n10 %"]
 
 
 def test_all_of_it_is_done_by_keyboard(browser: Chromium, page: Path) -> None:

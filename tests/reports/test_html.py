@@ -204,6 +204,17 @@ def test_a_page_lists_what_is_known_of_an_anomaly(tmp_path: Path) -> None:
     assert "the model was trained on data up to that day or later" in text
 
 
+def test_of_very_many_anomalies_the_last_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anomscan.reports.asset.page.MOST_LISTED", 2)
+    one = found("a").anomalies[0]
+    days = [replace(one, timestamp=f"2017-01-0{day}") for day in (3, 5, 7)]
+    spans = [(each.timestamp, each.timestamp) for each in days]
+    write(tmp_path, replace(found("a"), anomalies=days, spans=spans))
+    text = " ".join(Page(tmp_path / "charts" / f"{chart_stem('a')}.html").text.split())
+    assert "the anomalous days: 3 the last 2 of them" in text
+    assert "the spans: 3 the last 2: 2017-01-05, 2017-01-07" in text
+
+
 def test_pages_of_an_earlier_report_go_and_all_else_stays(tmp_path: Path) -> None:
     write(tmp_path, found("a"), found("b"))
     charts = tmp_path / "charts"

@@ -46,6 +46,13 @@ class Opened:
         script = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
         return bool(self.page.evaluate(script))
 
+    def cpu_s(self) -> float:
+        """How much CPU time its process has taken until now."""
+        session = self.page.context.new_cdp_session(self.page)
+        session.send("Performance.enable")
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return float(next(each["value"] for each in metrics if each["name"] == "ProcessTime"))
+
     def faults(self) -> list[str]:
         """What axe-core finds serious or critical in what is shown."""
         if not AXE.is_file():

@@ -12,12 +12,14 @@ from anomscan.reports.chartdata import VerdictRun, hardly_watched
 from anomscan.reports.fleet.packing import script_json
 from anomscan.reports.fleet.rows import Row
 from anomscan.reports.links import chart_stem
-from anomscan.reports.records import Record
+from anomscan.reports.records import Anomaly, Record
 from anomscan.telemetry.series import Series
 
 if TYPE_CHECKING:
     from anomscan.reports.scores import ScoreTable
 
+#: Of more anomalies or spans only the last are listed; the charts and the records have all.
+MOST_LISTED = 1_000
 _NO_VALUES = (
     "Values are missing: the store has none of this asset. "
     "The chart shows only those of the anomalies, from the record."
@@ -75,6 +77,16 @@ class AssetPage:
     def with_image(self, name: str) -> AssetPage:
         """The same with a link to its image."""
         return replace(self, image=name)
+
+    @property
+    def latest(self) -> list[Anomaly]:
+        """The anomalies that the page lists, the last of them where there are many."""
+        return self.record.anomalies[-MOST_LISTED:]
+
+    @property
+    def latest_spans(self) -> list[tuple[str, str]]:
+        """The spans that it lists, likewise."""
+        return self.record.spans[-MOST_LISTED:]
 
     @property
     def unit(self) -> str:

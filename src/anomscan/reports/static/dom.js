@@ -24,6 +24,8 @@ const numberText = (number, digits = 4) => {
   return size !== 0 && (size >= 1e6 || size < 1e-3) ? number.toExponential(digits - 1) : String(Number(number.toPrecision(digits)));
 };
 
+const percentText = (percent) => (percent >= 100 && percent < 1e6 ? Math.round(percent).toLocaleString("en") : numberText(percent, 2));
+
 const isoText = (ms, whole) => new Date(ms).toISOString().slice(0, whole ? 10 : 16).replace("T", " ");
 
 function showTip(event, text) {

@@ -72,7 +72,8 @@ function showFleet(fleet) {
   let place = {};
   const apply = () => {
     const shown = wanted(fleet, place);
-    status.textContent = `${assetsIn(fleet, shown)} of ${assetsIn(fleet, fleet.assets.keys())} assets`;
+    const all = assetsIn(fleet, fleet.assets.keys());
+    status.textContent = `${assetsIn(fleet, shown)} of ${all} ${all === "1" ? "asset" : "assets"}`;
     rows.show(shown, rangeOf(fleet, place));
   };
   const filters = new Filters(fleet, () => {

@@ -97,7 +97,7 @@ class Rows {
       state: [element("span", { class: `badge ${state}${field("muted") ? " muted" : ""}`, title: field("muted") }, state), field("muted") ? element("small", {}, field("muted").split(" ")[0]) : null],
       since: [field("since") || "–"],
       words: [element("span", { class: "two" }, told ? field("words") : reason || "nothing amiss"), more > 0 ? element("small", {}, `and ${more} more`) : null],
-      deviation: [off === null ? "–" : `${off > 0 ? "+" : "−"}${numberText(Math.abs(100 * off), 2)} %`],
+      deviation: [off === null ? "–" : `${off > 0 ? "+" : "−"}${percentText(Math.abs(100 * off))} %`],
       loss: [loss === null || loss <= 0 ? "–" : numberText(loss, 2)],
       days: [element("canvas", { role: "img", "aria-label": this.tell(row) })],
     };

@@ -83,7 +83,8 @@ class Timeline {
       const at = new Date(start + cell * step);
       const month = at.getUTCMonth();
       if (before !== null && month !== before && month % months === 0) {
-        context.fillText(isoText(at.getTime(), true).slice(0, 7), this.left + cell * each, _BARS + 12);
+        const x = this.left + cell * each;
+        if (x + 44 < width) context.fillText(isoText(at.getTime(), true).slice(0, 7), x, _BARS + 12);
         context.fillRect(this.left + cell * each, _BARS, 1, 4);
       }
       before = month;

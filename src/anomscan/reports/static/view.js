@@ -23,12 +23,15 @@ class AssetView {
     this.axis.followers.push(() => this.say(drawing));
     const greys = drawing.panels.some((panel) => panel.grey && panel.grey.length);
     const key = element("ul", { class: "key" });
+    this.shares = element("div");
     this.group = element("div", { class: "moving", tabindex: "0", role: "group",
       "aria-label": "charts: the arrow keys move them, plus and minus zoom, Home shows all" },
       ...this.strips.map((strip) => strip.node), ...this.panels.map((panel) => panel.node));
     place.replaceChildren(element("div", { class: "ranges", role: "group", "aria-label": "time shown" }, ...buttons.map(([button]) => button)),
-      this.live, this.group, key, greys ? this.greyKey() : "", ...this.shares(drawing));
+      this.live, this.group, key, greys ? this.greyKey() : "", this.shares);
     this.key = key;
+    this.share(drawing);
+    this.axis.followers.push(() => this.share(drawing));
     this.group.addEventListener("keydown", (event) => {
       if (!event.target.closest("table") && this.axis.key(event.key)) event.preventDefault();
     });
@@ -55,17 +58,20 @@ class AssetView {
     return element("p", { class: "soft" }, "Dots: the first (black), second (dark grey) and third (light grey) contributor of an anomalous sample.");
   }
 
-  // What each variable contributes to the latest incident.
-  shares(drawing) {
-    const told = drawing.incidents.find((each) => each.shares.length);
-    if (!told) return [];
-    const most = Math.max(...told.shares.map(([, share]) => share));
-    return [element("h3", {}, "Contributions by variable over the incident"), element("p", { class: "soft" }, told.words),
-      ...told.shares.map(([name, share]) => {
+  // What each variable contributes to an incident: the latest one in view, else the latest of all.
+  share(drawing) {
+    const told = drawing.incidents.filter((each) => each.shares.length).sort((a, b) => b.open - a.open || b.to - a.to);
+    const [from, to] = this.axis.range;
+    const one = told.find((each) => each.from <= to && each.to >= from) || told[0];
+    if (!one || one === this.told) return;
+    this.told = one;
+    const most = Math.max(...one.shares.map(([, share]) => share));
+    this.shares.replaceChildren(element("h3", {}, "Contributions by variable over the incident"), element("p", { class: "soft" }, one.words),
+      ...one.shares.map(([name, share]) => {
         const bar = element("i");
         bar.style.width = `${(100 * share) / most}%`;
-        return element("div", { class: "share" }, element("bdi", {}, name), element("span", {}, bar), `${numberText(100 * share)} %`);
-      })];
+        return element("div", { class: "share" }, element("bdi", {}, name), element("span", {}, bar), `${numberText(100 * share, 2)} %`);
+      }));
   }
 
   draw() {
