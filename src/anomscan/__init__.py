@@ -4,14 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from anomscan.api.reading import read
     from anomscan.api.result import Result
-    from anomscan.api.running import detect, scan
+    from anomscan.api.running import detect, scan, train
     from anomscan.api.scoring import score
     from anomscan.detectors.rcf.forest import Forest
     from anomscan.errors import AnomscanError
 
 __version__ = "0.1.0"
-__all__ = ["AnomscanError", "Forest", "Result", "detect", "scan", "score"]
+__all__ = ["AnomscanError", "Forest", "Result", "detect", "read", "scan", "score", "train"]
 
 #: Imported when they are asked for: the command line starts without them.
 _HOMES = {
@@ -19,8 +20,10 @@ _HOMES = {
     "Forest": "anomscan.detectors.rcf.forest",
     "Result": "anomscan.api.result",
     "detect": "anomscan.api.running",
+    "read": "anomscan.api.reading",
     "scan": "anomscan.api.running",
     "score": "anomscan.api.scoring",
+    "train": "anomscan.api.running",
 }
 
 

@@ -168,7 +168,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 def test_what_the_pages_show_runs(tmp_path: Path, page: str) -> None:
     text = (Path(__file__).parents[2] / page).read_text("utf-8")
     telemetry().rename(columns={"v0": "ratio"}).to_csv(tmp_path / "telemetry.csv", index=False)
-    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    block = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
     code = f"import pandas; df = pandas.read_csv('telemetry.csv')\n{block}\nassert len(result.incidents) > 0\n"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,9 +1,10 @@
-"""A user's table as the store takes it: long, with an asset, a timestamp and the variables."""
+"""A user's table as a source reads it: long, or with a column for each asset."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -12,59 +13,124 @@ import pyarrow.compute as pc
 from anomscan.errors import InputError
 from anomscan.telemetry.rows import ASSET, TIMESTAMP
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _UNITS_US = {"D": 86_400_000_000, "h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000}
+#: What a wide table's values are called, as in files.
+_VALUE = "value"
 
 
-def long_table(
-    data: Any,
-    *,
-    asset: str | None,
-    timestamp: str | None,
-    values: str | Sequence[str] | None,
-    health: str | None,
-    cohort: str | None,
-) -> tuple[pa.Table, list[str]]:
-    """The columns that are needed, and the variables.
+@dataclass(frozen=True)
+class Shape:
+    """What the columns of a user's table are; see :func:`anomscan.scan`."""
+
+    layout: Literal["long", "wide"] = "long"
+    asset: str | None = ASSET
+    timestamp: str | None = TIMESTAMP
+    values: str | Sequence[str] | None = None
+    health: str | None = None
+    cohort: str | Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Given:
+    """A table that a source can read.
+
+    Parameters
+    ----------
+    table
+        ``timestamp`` and, if it is long, ``asset``, variables and health; else a column for each asset.
+    wide
+        Whether it has a column for each asset.
+    variables
+        Of an asset.
+    cohorts
+        Asset -> cohort; empty if all are one.
+    left_out
+        Columns that hold no numbers, which nobody asked for.
+    """
+
+    table: pa.Table
+    wide: bool
+    variables: tuple[str, ...]
+    cohorts: Mapping[str, str]
+    left_out: tuple[str, ...]
+
+
+def given_table(data: Any, shape: Shape) -> Given:
+    """The columns of a DataFrame that are needed, under the names that the source knows.
 
     Parameters
     ----------
     data
         A DataFrame of pandas or polars, a table of Arrow, or whatever else speaks Arrow's PyCapsule interface.
-    asset
-        The column of ids; None where the rows are of one asset, which is then called ``asset``.
-    timestamp
-        The column of times; None where the index of a pandas DataFrame has them.
-    values
-        Columns of numbers; None for all that are not named otherwise.
-    health, cohort
-        Columns; None without.
 
     Raises
     ------
     InputError
-        If a column is missing, or there is none of numbers.
+        If a column is missing or there is none of numbers, or a wide table has others than those of its assets.
     """
-    table, names = _arrow(data, timestamp)
-    timestamp = TIMESTAMP if timestamp is None else timestamp
-    for name in (asset, timestamp, health, cohort, *([values] if isinstance(values, str) else values or ())):
-        if name is not None and name not in names:
-            raise InputError(f"the table has no column '{name}'", hint=f"it has: {', '.join(map(str, names))}")
-    if values is None:
-        taken = {asset, timestamp, health, cohort}
-        values = [each.name for each in table.schema if each.name not in taken and _is_number(each.type)]
-    variables = [values] if isinstance(values, str) else list(values)
+    if shape.layout not in ("long", "wide"):
+        raise InputError(f"layout '{shape.layout}' is not known", hint="write long or wide")
+    wide = shape.layout == "wide"
+    table = _arrow(data, shape.timestamp)
+    timestamp = shape.timestamp or TIMESTAMP
+    asset = None if wide else shape.asset
+    cohort = shape.cohort if isinstance(shape.cohort, str) else None
+    values = [shape.values] if isinstance(shape.values, str) else shape.values
+    _refuse_unknown(table, [asset, timestamp, shape.health, cohort, *(values or ())], shape)
+    named = {asset, timestamp, shape.health, cohort}
+    rest = [each for each in table.schema if each.name not in named]
+    left_out = () if values is not None else tuple(each.name for each in rest if not _is_number(each.type))
+    variables = [each.name for each in rest if _is_number(each.type)] if values is None else list(values)
     if not variables:
         raise InputError("the table has no column of numbers", hint="name them with values=")
-    columns = {
-        ASSET: pa.array(np.full(len(table), "asset")) if asset is None else pc.cast(table[asset], pa.string()),
-        TIMESTAMP: table[timestamp],
-        **{name: table[name] for name in variables},
-    }
-    columns |= {name: pc.cast(table[name], pa.string()) for name in (health, cohort) if name is not None}
-    return pa.table(columns), variables
+    columns = {TIMESTAMP: table[timestamp], **{name: table[name] for name in variables}}
+    if wide:
+        if left_out or cohort or shape.health:
+            others = ", ".join(map(repr, (*left_out, *filter(None, (cohort, shape.health)))))
+            raise InputError(
+                f"a wide table has a column of times and one of numbers for each asset; it also has {others}",
+                hint="leave them out, or name the assets with values=",
+            )
+        return Given(pa.table(columns), True, (_VALUE,), _cohorts(shape.cohort, {}), ())
+    ids = pa.array(np.full(len(table), "asset")) if asset is None else pc.cast(table[asset], pa.string())
+    columns = {ASSET: ids, **columns}
+    if shape.health is not None:
+        columns[shape.health] = pc.cast(table[shape.health], pa.string())
+    pairs = {} if cohort is None else pa.table({ASSET: ids, "cohort": pc.cast(table[cohort], pa.string())})
+    return Given(pa.table(columns), False, tuple(variables), _cohorts(shape.cohort, pairs), left_out)
 
 
-def cadence_of(table: pa.Table) -> str:
+def _refuse_unknown(table: pa.Table, names: Sequence[str | None], shape: Shape) -> None:
+    have = table.column_names
+    missing = next((name for name in names if name is not None and name not in have), None)
+    if missing is None:
+        return
+    hint = f"it has: {', '.join(have)}"
+    if missing == shape.asset:
+        hint = (
+            f"say asset='...', the column of ids; layout='wide' where each asset has a column; asset=None for one "
+            f"asset; {hint}"
+        )
+    raise InputError(f"the table has no column '{missing}'", hint=hint)
+
+
+def _cohorts(said: object, pairs: Any) -> dict[str, str]:
+    """Asset -> cohort, by a column or by what the user says."""
+    if said is None:
+        return {}
+    if not isinstance(said, str):
+        return {str(asset): str(cohort) for asset, cohort in dict(said).items()}  # type: ignore[call-overload]
+    found: dict[str, str] = {}
+    for row in pairs.group_by([ASSET, "cohort"]).aggregate([]).to_pylist():
+        if row["cohort"] is not None and found.setdefault(row[ASSET], row["cohort"]) != row["cohort"]:
+            raise InputError(f"asset '{row[ASSET]}' is in two cohorts, '{found[row[ASSET]]}' and '{row['cohort']}'")
+    return found
+
+
+def cadence_of(given: Given) -> str:
     """The step between most samples, as settings write it.
 
     Raises
@@ -73,13 +139,15 @@ def cadence_of(table: pa.Table) -> str:
         If it cannot be told.
     """
     try:
-        instants = pc.cast(table[TIMESTAMP], pa.timestamp("us"), safe=False).combine_chunks()
+        instants = pc.cast(given.table[TIMESTAMP], pa.timestamp("us"), safe=False).combine_chunks()
     except pa.ArrowException:
         raise InputError(
             "the step between samples cannot be told from timestamps of text", hint='say it: cadence="1D"'
         ) from None
-    ids = pc.dictionary_encode(table[ASSET]).combine_chunks().indices.to_numpy(zero_copy_only=False)
     times = instants.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    ids = np.zeros(len(times), np.int32)
+    if not given.wide:
+        ids = pc.dictionary_encode(given.table[ASSET]).combine_chunks().indices.to_numpy(zero_copy_only=False)
     order = np.lexsort((times, ids))
     steps = np.diff(times[order])[np.diff(ids[order]) == 0]
     found, counts = np.unique(steps[steps > 0], return_counts=True)
@@ -92,20 +160,33 @@ def cadence_of(table: pa.Table) -> str:
     raise InputError("samples are not whole seconds apart", hint='say the step between samples: cadence="1s"')
 
 
-def _arrow(data: Any, timestamp: str | None) -> tuple[pa.Table, list[str]]:
+def _arrow(data: Any, timestamp: str | None) -> pa.Table:
     if isinstance(data, pa.Table):
-        table = data
-    elif type(data).__module__.partition(".")[0] == "pandas":
-        if timestamp is None:
-            data = data.rename_axis(TIMESTAMP).reset_index()
-        table = pa.Table.from_pandas(data, preserve_index=False)
-    elif hasattr(data, "__arrow_c_stream__"):
-        table = pa.table(data)
-    else:
-        raise InputError(
-            f"{type(data).__name__} is no table", hint="give a DataFrame of pandas or polars, or a table of Arrow"
-        )
-    return table, table.column_names
+        return data
+    if type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "columns"):
+        try:
+            return pa.Table.from_pandas(_flat(data, timestamp), preserve_index=False)
+        except (pa.ArrowException, ValueError) as error:
+            raise InputError(f"the table cannot be read: {error}", hint="leave out the columns it is about") from None
+    if hasattr(data, "__arrow_c_stream__"):
+        return pa.table(data)
+    raise InputError(
+        f"{type(data).__name__} is no table", hint="give a DataFrame of pandas or polars, or a table of Arrow"
+    )
+
+
+def _flat(data: pd.DataFrame, timestamp: str | None) -> pd.DataFrame:
+    """A DataFrame of pandas with what is in its index as columns, each column named by text."""
+    import pandas as pd
+
+    if data.columns.nlevels > 1:
+        raise InputError("the columns have several levels", hint="stack the assets into rows: df.stack(0)")
+    times = isinstance(data.index, pd.DatetimeIndex) and timestamp == TIMESTAMP not in data.columns
+    if timestamp is None or times:
+        data = data.rename_axis(TIMESTAMP).reset_index()
+    elif any(name is not None and name not in data.columns for name in data.index.names):
+        data = data.reset_index()
+    return data.rename(columns=str)
 
 
 def _is_number(kind: pa.DataType) -> bool:

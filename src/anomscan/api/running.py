@@ -1,39 +1,38 @@
-"""Scan and detect for Python: a store in a temporary folder, and the jobs of the command line on it."""
+"""Scan, detect and train for Python."""
 
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from functools import wraps
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal, ParamSpec
 
-from anomscan.api.frames import cadence_of, long_table
-from anomscan.api.quiet import Quiet
+from anomscan.api.frames import Shape
 from anomscan.api.result import Result
+from anomscan.api.workspace import filled, temporary_folder
+from anomscan.detectors.rcf.forest import Forest
 from anomscan.errors import ConfigError
-from anomscan.telemetry.rows import ASSET, TIMESTAMP
 
-if TYPE_CHECKING:
-    from anomscan.config import Settings
-
-_SOURCE = "fleet"
-#: Settings of a detector may be called like those of a scan: these are the scan's.
-_KINDS = ("rcf", "control-chart", "nearest")
+P = ParamSpec("P")
 
 
 def scan(
     data: Any,
     *,
     detector: str = "control-chart",
+    layout: Literal["long", "wide"] = "long",
     asset: str | None = "asset",
     timestamp: str | None = "timestamp",
     values: str | Sequence[str] | None = None,
     health: str | None = None,
-    cohort: str | None = None,
+    cohort: str | Mapping[str, str] | None = None,
     cadence: str | None = None,
     timezone: str = "UTC",
     through: str | None = None,
+    model: Forest | Path | str | None = None,
     **settings: object,
 ) -> Result:
     """Backtest a detector over the history of a fleet: on each day only what was known by then counts.
@@ -41,165 +40,114 @@ def scan(
     Parameters
     ----------
     data
-        One row a sample: a DataFrame of pandas or polars, or a table of Arrow.
+        A DataFrame of pandas or polars, or a table of Arrow.
     detector
         ``control-chart``, ``nearest`` or ``rcf``, which is trained first.
+    layout
+        ``long``: a row each sample. ``wide``: a row each time and a column each asset; the variable is ``value``.
     asset, timestamp, values, health
-        Columns. ``asset`` None: all rows are of one asset. ``timestamp`` None: the index of a pandas DataFrame.
-        ``values`` None: all other columns of numbers.
+        Columns, or what an index of pandas is called. ``asset`` None: all rows are of one asset. ``timestamp`` None:
+        the index; so, too, where that has times and no column is called ``timestamp``. ``values`` None: all other
+        columns of numbers.
     cohort
-        A column that says whose peers an asset has; None for one cohort of all.
+        A column that says whose peers an asset has, or asset -> cohort; None for one cohort of all.
     cadence, timezone
         The step between samples, which is found out where it is None, and the zone of naive times and of days.
     through
         The last day that the forest is trained on; None for all.
+    model
+        A forest, or its file, instead of training one.
     settings
-        Those of ``[scan]`` and of the detector, by their names in the settings file.
+        Those of ``[scan]``, of ``[train]`` and of the detector, by their names in the settings file.
 
     Raises
     ------
     AnomscanError
         As the command line says it: a setting that is not known, a table that cannot be used.
     """
-    columns = {"asset": asset, "timestamp": timestamp, "values": values, "health": health, "cohort": cohort}
-    return _run(data, columns, detector, cadence, timezone, through, settings, whole=False)
+    shape = Shape(layout, asset, timestamp, values, health, cohort)
+    return _judged(False, data, shape, detector, cadence, timezone, through, model, settings)
 
 
-def detect(
+def _like(shown: Callable[P, Result]) -> Callable[[Callable[..., Result]], Callable[P, Result]]:
+    """Give a function the parameters of another; it gets all of them by name, those left out by their default."""
+
+    def dressed(function: Callable[..., Result]) -> Callable[P, Result]:
+        @wraps(function)
+        def called(*args: P.args, **given: P.kwargs) -> Result:
+            bound = parameters.bind(*args, **given)
+            bound.apply_defaults()
+            return function(**bound.arguments)
+
+        parameters = signature(shown)
+        called.__signature__ = parameters  # type: ignore[attr-defined]
+        return called
+
+    return dressed
+
+
+@_like(scan)
+def detect(**given: Any) -> Result:
+    """Score a history once, with one cut-off over all its scores; see :func:`scan` for the parameters."""
+    shape = Shape(**{each.name: given.pop(each.name) for each in fields(Shape)})
+    return _judged(True, shape=shape, **given)
+
+
+def train(
     data: Any,
     *,
-    detector: str = "control-chart",
+    layout: Literal["long", "wide"] = "long",
     asset: str | None = "asset",
     timestamp: str | None = "timestamp",
     values: str | Sequence[str] | None = None,
-    health: str | None = None,
-    cohort: str | None = None,
+    cohort: str | Mapping[str, str] | None = None,
     cadence: str | None = None,
     timezone: str = "UTC",
     through: str | None = None,
     **settings: object,
-) -> Result:
-    """Score a history once, with one cut-off over all its scores; see :func:`scan` for the parameters."""
-    columns = {"asset": asset, "timestamp": timestamp, "values": values, "health": health, "cohort": cohort}
-    return _run(data, columns, detector, cadence, timezone, through, settings, whole=True)
+) -> Forest:
+    """Grow the forest of the detector ``rcf`` on the exemplars of a history; see :func:`scan` for the parameters.
+
+    Returns
+    -------
+    For ``scan(..., detector="rcf", model=forest)``; ``forest.save`` writes the file that the command line takes as
+    ``model``. It knows through which day it was trained: verdicts on days up to it are marked ``in_sample``.
+
+    Raises
+    ------
+    AnomscanError
+        As the command line says it: no asset is fit to learn from, a setting that is not known.
+    """
+    shape = Shape(layout, asset, timestamp, values, None, cohort)
+    with temporary_folder() as folder:
+        run = filled(folder, data, shape, "rcf", cadence, timezone, settings)
+        run.train(through)
+        forest = Forest.load(folder / "model.forest")
+    shutil.rmtree(folder, ignore_errors=True)
+    return forest
 
 
-def _run(
+def _judged(
+    whole: bool,
     data: Any,
-    columns: Mapping[str, Any],
-    kind: str,
+    shape: Shape,
+    detector: str,
     cadence: str | None,
     timezone: str,
     through: str | None,
-    given: Mapping[str, object],
-    *,
-    whole: bool,
+    model: Forest | Path | str | None,
+    settings: Mapping[str, object],
 ) -> Result:
-    if kind not in _KINDS:
-        raise ConfigError(f"detector '{kind}' is not known here", hint=f"take one of {', '.join(_KINDS)}")
-    table, variables = long_table(data, **columns)
-    folder = Path(tempfile.mkdtemp(prefix="anomscan-"))
-    try:
-        flags = _written(folder, table, variables, columns, cadence or cadence_of(table), timezone)
-        settings = _settings(folder, kind, flags, given)
-        console = Quiet()
-        _fetch(settings, console)
-        _train(settings, console, kind, through)
-        _deliver(settings, console, folder, whole=whole)
-        return Result(folder, settings, console.warnings)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
-def _written(
-    folder: Path, table: Any, variables: Sequence[str], columns: Mapping[str, Any], cadence: str, timezone: str
-) -> dict[tuple[str, ...], Any]:
-    """Write the table as a file, and say what it is."""
-    import pyarrow.parquet as pq
-
-    named = {"asset": ASSET, "timestamp": TIMESTAMP, "values": list(variables)}
-    if columns["health"] is not None:
-        named["health"] = columns["health"]
-    cohort = columns["cohort"]
-    if cohort is not None:
-        members = table.select([ASSET, cohort]).group_by([ASSET, cohort]).aggregate([])
-        import pyarrow.csv
-
-        pyarrow.csv.write_csv(members, folder / "assets.csv")
-        table = table.drop_columns([cohort]) if cohort not in variables else table
-    pq.write_table(table, folder / "telemetry.parquet")
-    source = {
-        "kind": "files",
-        "path": str(folder / "telemetry.parquet"),
-        "cadence": cadence,
-        "timezone": timezone,
-        "columns": named,
-    }
-    flags: dict[tuple[str, ...], Any] = {("sources", _SOURCE): source, ("store", "path"): str(folder / "store")}
-    if cohort is not None:
-        flags[("assets",)] = {"path": str(folder / "assets.csv"), "columns": {"asset": ASSET, "cohort": cohort}}
-    return flags
-
-
-def _settings(folder: Path, kind: str, flags: dict[tuple[str, ...], Any], given: Mapping[str, object]) -> Settings:
-    """The settings of a run: what is of ``[scan]`` goes there, all else to the detector, which knows its own."""
-    from anomscan.config import ScanSettings, load
-
-    detector: dict[str, Any] = {"kind": kind}
-    if kind == "rcf":
-        detector["model"] = str(folder / "model.forest")
-    for name, value in given.items():
-        if name in ScanSettings.model_fields:
-            flags[("scan", name)] = value
-        else:
-            detector[name] = value
-    flags |= {
-        ("detectors", kind): detector,
-        ("defaults", "source"): _SOURCE,
-        ("defaults", "detector"): kind,
-        ("incidents", "path"): str(folder / "incidents"),
-    }
-    return load(flags=flags, environ={}, cwd=folder).settings
-
-
-def _fetch(settings: Settings, console: Quiet) -> None:
-    from anomscan.jobs.fetch.asset_list import keep_assets, listed_assets
-    from anomscan.jobs.fetch.fetching import fetch_into
-    from anomscan.jobs.fetch.requests import request_of, rules_of
-    from anomscan.sources.registry import build
-    from anomscan.store.store import Store
-
-    name, source = settings.source(_SOURCE)
-    listed = listed_assets(settings)
-    store = Store.create(settings.store.path)
-    report = fetch_into(store, build(name, source), request_of(), rules=rules_of(source), include_current=True)
-    if listed is not None:
-        keep_assets(store, name, listed)
-    for text in report.warnings:
-        console.warn(text)
-    for failure in report.failures:
-        console.warn(f"asset '{failure.asset}': {failure.error}")
-    if report.rejects:
-        console.warn(f"{len(report.rejects)} rows rejected; the first: {report.rejects[0].reason}")
-
-
-def _train(settings: Settings, console: Quiet, kind: str, through: str | None) -> None:
-    from anomscan.detectors.kind import TrainingRequest
-    from anomscan.detectors.registry import kind_of
-
-    name, chosen = settings.detector(kind)
-    if kind_of(chosen).trained:
-        request = TrainingRequest(settings=settings, name=name, source=_SOURCE, through=through, options={})
-        kind_of(chosen).train(console, chosen, request)
-
-
-def _deliver(settings: Settings, console: Quiet, folder: Path, *, whole: bool) -> None:
-    from anomscan.jobs.engines import Threads
-    from anomscan.jobs.job import Job
-    from anomscan.jobs.scan import Delivery, deliver
-    from anomscan.reports.records import DETECT_SCHEMA, SCAN_SCHEMA
-
-    job = Job(schema=DETECT_SCHEMA if whole else SCAN_SCHEMA, whole=whole, assets=None)
-    delivery = Delivery(output=str(folder / "results.jsonl"))
-    deliver(settings, job, Threads(None), console, delivery, lambda records, tally: None)
+    if model is not None:
+        if detector != "rcf" or through is not None:
+            raise ConfigError(
+                "model= and through= exclude each other" if detector == "rcf" else f"'{detector}' has no model",
+                hint='model= is a trained forest, for detector="rcf"',
+            )
+        settings = {**settings, "model": model if isinstance(model, Forest) else str(Path(model).resolve())}
+    with temporary_folder() as folder:
+        run = filled(folder, data, shape, detector, cadence, timezone, settings)
+        if model is None:
+            run.train(through)
+        run.judge(whole=whole)
+        return Result(folder, run.settings, run.console.warnings)
