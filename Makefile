@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 SITE ?= site
 
-.PHONY: help setup demo demo-solar docs servers test test-fast golden check wheel bench bench-long bench-quality format lock clean
+.PHONY: help setup demo demo-solar docs servers test test-fast golden check wheel bench bench-long bench-quality bench-faults format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ bench-long: setup ## measure a fleet of 100,000 assets
 
 bench-quality: setup ## measure detection on labelled series, where there are some
 	$(BIN)/python -m benchmarks.quality
+
+bench-faults: setup ## measure what is found in fleets with known faults, where there are some
+	$(BIN)/python -m benchmarks.faults
 
 format: setup ## put the code into its format
 	$(BIN)/ruff check --fix-only --quiet .
