@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ import pytest
 from anomscan.cli.console import TerminalConsole
 from anomscan.cli.findings import show_tally
 from anomscan.detectors import cohorts as building
-from anomscan.jobs.tally import Tally
-from anomscan.reports.records import read_records
+from anomscan.incidents.incident import Incident, Peak
+from anomscan.jobs.tally import NAMED, Tally
+from anomscan.reports.records import Record, read_records
 from anomscan.reports.scores import ScoreFile
 
 START = dt.date(2021, 1, 1)
@@ -219,6 +221,20 @@ def test_a_terminal_shows_the_course_of_the_values_in_80_columns(monkeypatch, ca
     assert ("▁" in "".join(lines)) == drawn
     assert max(map(len, lines[:-1])) <= 80
     assert "still so" in "".join(lines)
+
+
+def test_what_is_silent_comes_first_and_leaves_room_for_the_rest():
+    record = Record("anomscan.scan/2", "", "chart", day(0), day(9), [], [], {}, None)
+    gone = Incident(None, "silent", day(3), day(3), day(9), True, 7, None, {}, {}, {}, {}, (), None)
+    fell = replace(gone, kind="dropped", peak=Peak(day(3), 9.0, None))
+    parts = [Tally(), Tally()]
+    for place in range(2 * NAMED):
+        for tally, asset, incident in ((parts[0], f"A{place:02d}", gone), (parts[1], f"B{place:02d}", fell)):
+            tally.add(replace(record, asset=asset, incidents=[incident]))
+            tally.shorten()
+    parts[1].merge(parts[0])
+    assert [asset for _, asset, _, _ in parts[1].open] == [f"{x}{n:02d}" for x in "AB" for n in range(NAMED // 2)]
+    assert parts[1].unshown_open + len(parts[1].open) == parts[1].open_incidents == 4 * NAMED
 
 
 def test_every_verdict_stands_up(site):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from anomscan.errors import ExitCode, worst
+from anomscan.incidents.incident import Incident
 from anomscan.incidents.words import in_words
 from anomscan.jobs.excused import Excused
 from anomscan.reports.records import Record
@@ -14,6 +16,8 @@ from anomscan.telemetry.names import PREFIX
 
 #: Assets that are named before the rest becomes a count.
 NAMED = 20
+#: The rank of an asset that sends nothing, before all others; JSON has it, too.
+SILENT = -sys.float_info.max
 
 
 @dataclass(slots=True)
@@ -53,7 +57,7 @@ class Tally:
         Assets with days on which their cut-off was inflated by what their windows held.
     open
         (less the largest score, asset, in words, the values as a line of blocks) of the open incidents, the worst
-        ``NAMED``; ``unshown_open`` counts the others.
+        ``NAMED``: first the silent ones, ``SILENT``, up to half of them; ``unshown_open`` counts the others.
     expected_false
         How many false incidents the cut-off allows for on the samples that were judged; None if it does not say.
     stages
@@ -115,7 +119,7 @@ class Tally:
             for each in is_open
         ]
         self.open += [
-            (-abs(each.peak.score if each.peak else 0.0), record.asset, told, line)
+            (_rank(each), record.asset, told, line)
             for each, told, line in zip(is_open, words, lines or [""] * len(is_open), strict=True)
         ]
         self.incidents += len(record.incidents)
@@ -182,8 +186,11 @@ class Tally:
         self.failures = sorted(self.failures)[:NAMED]
         self.unshown_notes += max(len(self.notes) - NAMED, 0)
         self.notes = sorted(self.notes)[:NAMED]
-        self.unshown_open += max(len(self.open) - NAMED, 0)
-        self.open = sorted(self.open)[:NAMED]
+        ordered = sorted(self.open)
+        silent = sum(rank == SILENT for rank, *_ in ordered)
+        # However many send nothing, half of the room is left for the others.
+        self.open = (ordered[: min(silent, NAMED // 2)] + ordered[silent:])[:NAMED]
+        self.unshown_open += len(ordered) - len(self.open)
 
     def allow_for_false(self, samples_to_false: float | None) -> None:
         """Tell how many incidents of those that were found may be false, by how rare the cut-off means them to be."""
@@ -202,6 +209,13 @@ class Tally:
         if fails:
             codes.append(ExitCode.FINDINGS)
         return worst(codes)
+
+
+def _rank(incident: Incident) -> float:
+    """The smaller, the worse: an asset that sends nothing has lost all there is to lose."""
+    if incident.kind == "silent":
+        return SILENT
+    return -abs(incident.peak.score if incident.peak else 0.0)
 
 
 def _told(record: Record, timestamp: str) -> bool:
