@@ -114,7 +114,7 @@ def test_a_guard_against_formulas_keeps_different_ids_different(asset: str, othe
 
 
 @pytest.mark.parametrize(
-    "asset", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\n=1", " =1", "'=1", "\uff1d1", '=HYPERLINK("x")']
+    "asset", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\rx", "\n=1", " =1", "'=1", "\uff1d1", '=HYPERLINK("x")']
 )
 def test_no_cell_of_a_listing_is_a_formula(asset: str) -> None:
     hostile = replace(record(asset, anomaly("2017-03-07"), spans=[("2017-03-01", "2017-03-07")]), detector=asset)
