@@ -545,6 +545,13 @@ def test_a_list_of_assets_is_asked_of_the_server(server: MariaDb) -> None:
     columns = AssetColumns(asset="site", cohort="region", capacity="kwp", commissioned="since")
     listed = read_asset_query("database", settings, "SELECT * FROM sites ORDER BY site", columns)
     assert listed == {"a1": {"cohort": "Süd", "capacity": "9.50", "commissioned": "2024-01-31"}, "a2": {}}
+    server.run(
+        "SET time_zone = '+00:00'",
+        "ALTER TABLE fleet.sites MODIFY since TIMESTAMP NULL",
+        "UPDATE fleet.sites SET since = '2024-01-30 23:00:00' WHERE region IS NOT NULL",
+    )
+    instants = read_asset_query("database", settings, "SELECT * FROM sites ORDER BY site", columns)
+    assert instants == {"a1": {**listed["a1"], "commissioned": "2024-01-30 23:00:00Z"}, "a2": {}}
     for query, told in (
         ("SELECT site FROM sites", "no column 'region'"),
         ("SELECT * FROM nowhere", "the query of [assets]"),

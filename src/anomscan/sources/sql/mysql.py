@@ -115,7 +115,13 @@ class MySql:
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute(self._rendered(statement, {}))
-                return [name for name, *_ in _checked(cursor.description, (), thing)], list(cursor.fetchall())
+                description = _checked(cursor.description, (), thing)
+                instants = [kind == FIELD_TYPE.TIMESTAMP for _, kind, *_ in description]
+                rows = [
+                    [_in_utc(cell) if instant else cell for cell, instant in zip(row, instants, strict=True)]
+                    for row in cursor.fetchall()
+                ]
+                return [name for name, *_ in description], rows
         except pymysql.err.Error as error:
             raise self._failed(*_said(error), thing) from None
 
@@ -362,6 +368,11 @@ def _plain(values: Sequence[object], kind: int, *, exact: bool) -> Sequence[obje
     if exact and kind in _DECIMALS:
         return [None if value is None else Decimal(str(value)) for value in values]
     return values
+
+
+def _in_utc(cell: object) -> object:
+    """The text of a TIMESTAMP, which the session gives in UTC, as one that says so."""
+    return None if cell is None else f"{cell.decode() if isinstance(cell, bytes) else cell}Z"
 
 
 def as_text(value: bytes) -> str | bytes:
