@@ -117,7 +117,7 @@ class MySql:
                 cursor.execute(self._rendered(statement, {}))
                 description = _checked(cursor.description, (), thing)
                 instants = [kind == FIELD_TYPE.TIMESTAMP for _, kind, *_ in description]
-                rows = [
+                rows: list[Sequence[object]] = [
                     [_in_utc(cell) if instant else cell for cell, instant in zip(row, instants, strict=True)]
                     for row in cursor.fetchall()
                 ]
