@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
 from anomscan.config import Route, Settings
-from anomscan.errors import AnomscanError, ConfigError, ExitCode, worst
+from anomscan.errors import AnomscanError, ConfigError, ExitCode, ServiceError, worst
 from anomscan.incidents.ledger import WEEKLY, Entry, Ledger, Message
 from anomscan.incidents.ledger_file import LedgerFile
 from anomscan.incidents.notify import outbox
@@ -16,7 +16,7 @@ from anomscan.incidents.notify.registry import opened
 from anomscan.incidents.notify.routes import choose
 from anomscan.retrying import Clock
 from anomscan.storage import lock
-from anomscan.wording import counted
+from anomscan.wording import counted, seen
 
 #: How long to wait for another that sends, or writes the ledger, in seconds.
 WAIT_S = 60.0
@@ -61,17 +61,18 @@ def send(settings: Settings, console: NotifyConsole, *, dry_run: bool = False, c
     now = _instant(clock)
     with lock.hold(file.folder / "notify.lock", f"what is told of {file.folder}", timeout_s=WAIT_S):
         with file.held(WAIT_S):
-            ledger = outbox.only_for(file.read(), [route.name for route in settings.notify])
+            ledger = outbox.only_for(file.read(), settings.notify)
             ledger = outbox.post_weekly(ledger, now[:10], settings.notify)
             if not dry_run:
                 file.write(ledger)
         codes, tags = [], _tags(settings)
-        for route in settings.notify:
+        for route in (part for each in settings.notify for part in outbox.divided(ledger, each)):
             try:
-                keys = _tell(route, ledger, now, tags, console, clock, dry_run=dry_run)
+                keys, refused = _tell(route, ledger, now, tags, console, clock, dry_run=dry_run)
                 if keys and not dry_run:
-                    with file.held(WAIT_S):
-                        file.write(outbox.taken(file.read(), route.name, keys))
+                    _cross_out(file, route, keys, refused)
+                if refused:
+                    raise _refusal(route, refused)
             except AnomscanError as error:
                 console.error(str(error))
                 codes.append(error.exit_code)
@@ -96,7 +97,9 @@ def try_out(settings: Settings, name: str, console: NotifyConsole, clock: Clock 
     if name not in routes:
         raise ConfigError(f"there is no target '{name}' in [[notify]]", hint=nearest(name, routes, "targets"))
     clock = clock or Clock()
-    opened(routes[name], clock).send(Digest(name, _instant(clock), {}, [], is_test=True))
+    refused = opened(routes[name], clock).send(Digest(name, _instant(clock), {}, [], is_test=True))
+    if refused:
+        raise _refusal(routes[name], refused)
     console.info(f"notify '{name}': delivered")
 
 
@@ -109,8 +112,9 @@ def _tell(
     clock: Clock,
     *,
     dry_run: bool,
-) -> Collection[str]:
-    """Send a target its digest, if there is one; the keys of what is settled by that."""
+) -> tuple[Collection[str], Sequence[str]]:
+    """Send a target its digest, if there is one; the keys of what is settled by that, and who of it has refused it."""
+    refused: Sequence[str] = ()
     found = choose(ledger, route, now[:10], tags)
     weekly = any(each.tell == WEEKLY for each in found.now)
     sink = opened(route, clock)
@@ -125,9 +129,20 @@ def _tell(
             for line in sink.shown(digest).splitlines():
                 console.data(line)
         else:
-            sink.send(digest)
+            refused = sink.send(digest)
             console.info(f"notify '{route.name}': {counted(len(changes), 'change')} told ({digest.title})")
-    return {*found.never, *(each.key for each in found.now)}
+    return {*found.never, *(each.key for each in found.now)}, refused
+
+
+def _cross_out(file: LedgerFile, route: Route, keys: Collection[str], refused: Sequence[str]) -> None:
+    with file.held(WAIT_S):
+        ledger = outbox.owed(file.read(), route.name, keys, refused)
+        file.write(outbox.taken(ledger, route.name, keys))
+
+
+def _refusal(route: Route, refused: Sequence[str]) -> ServiceError:
+    names = ", ".join(map(seen, refused))
+    return ServiceError(f"notify '{route.name}': refused by {names}", hint="they are told again the next night")
 
 
 def _told(message: Message, ledger: Ledger) -> Told:

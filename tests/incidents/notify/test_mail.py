@@ -9,7 +9,7 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from email.message import EmailMessage
@@ -21,10 +21,15 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, Session
 from pydantic import ValidationError
 
-from anomscan.config import MailRoute
+from anomscan.config import MailRoute, load
 from anomscan.errors import ConfigError, ServiceError
+from anomscan.incidents.ledger import WEEKLY, Entry, Ledger
+from anomscan.incidents.ledger_file import LedgerFile
+from anomscan.incidents.nights import Change
+from anomscan.incidents.notify import outbox
 from anomscan.incidents.notify.digest import Digest, Told, items
 from anomscan.incidents.notify.registry import opened
+from anomscan.jobs import notify
 from anomscan.retrying import Clock
 from incidents.entries import entry
 from processes import PATIENCE_S
@@ -34,6 +39,18 @@ HIDDEN = "s3cret-that-must-not-show"
 DIGEST = Digest(
     "ops", "2026-03-10T03:15:00Z", {("fleet", "chart"): "2026-03-09"}, items([Told(entry(), "new", "one:new:1")])
 )
+
+
+class Console:
+    """What was said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def info(self, message: str) -> None:
+        self.said.append(message)
+
+    error = data = info
 
 
 class Post:
@@ -89,8 +106,8 @@ def route(port: int, **settings: object) -> MailRoute:
     return MailRoute.model_validate({**given, "sender": "scan@example.com", "to": ["ops@example.com"], **settings})
 
 
-def send(port: int, digest: Digest = DIGEST, **settings: object) -> None:
-    opened(route(port, **settings), Clock()).send(digest)
+def send(port: int, digest: Digest = DIGEST, **settings: object) -> Sequence[str]:
+    return opened(route(port, **settings), Clock()).send(digest)
 
 
 @pytest.fixture(scope="module")
@@ -188,13 +205,58 @@ def test_what_a_server_does_not_take_is_not_delivered() -> None:
             send(port)
         post.reply = "250 OK"
         post.refused = {"boss@example.com"}
-        with pytest.raises(ServiceError, match=r"refused boss@example.com"):
-            send(port, to=["ops@example.com", "boss@example.com"])
+        assert send(port, to=["ops@example.com", "boss@example.com"]) == ("boss@example.com",)
         post.refused = {"ops@example.com"}
         with pytest.raises(ServiceError, match=r"refused ops@example.com"):
             send(port)
     with pytest.raises(ServiceError, match="did not take the message"):
         send(port)
+
+
+def test_only_who_refused_gets_it_again(tmp_path: Path) -> None:
+    one, other = entry("S1"), entry("S2")
+    post, console = Post(), Console()
+    with serving(post) as port:
+        (tmp_path / "anomscan.toml").write_text(
+            '[[notify]]\nname = "desk"\nsink = "mail"\nhost = "127.0.0.1"\nsecurity = "none"\n'
+            f'port = {port}\nsender = "scan@example.com"\n'
+            'to = ["ops@example.com", "boss@example.com", "eve@example.com"]\n'
+        )
+        settings = load(tmp_path / "anomscan.toml", environ={}).settings
+        file = LedgerFile(settings.incidents.path)
+
+        def night(*news: Entry) -> list[list[str]]:
+            """Who is sent something by a night that finds these."""
+            post.envelopes.clear()
+            with file.held():
+                before = file.read()
+                after = Ledger.of([*before.entries.values(), *news], {("fleet", "chart"): "2026-03-09"}, before.outbox)
+                changes = [Change(each.id, "new") for each in news]
+                file.write(outbox.post(before, after, changes, "2026-03-09", settings.notify))
+            codes.append(notify.send(settings, console))
+            return [each.rcpt_tos for each in post.envelopes]
+
+        codes: list[int] = []
+        post.refused = {"boss@example.com", "eve@example.com"}
+        assert night(one) == [["ops@example.com"]]
+        post.refused = {"boss@example.com"}
+        assert night(other) == [["ops@example.com", "eve@example.com"], ["eve@example.com"]]
+        ids = [post.message()["Message-ID"]]
+        assert "S1" in str(post.message().get_body(("plain",)))
+        assert night() == []
+        post.refused.clear()
+        assert night() == [["boss@example.com"]]
+        text = str(post.message().get_body(("plain",)))
+        assert "S1" in text
+        assert "S2" in text
+        assert night() == []
+    assert codes == [5, 5, 5, 0, 0]
+    assert (
+        "notify 'desk': refused by boss@example.com, eve@example.com (they are told again the next night)"
+        in console.said
+    )
+    assert ids[0].endswith("@desk.anomscan>")
+    assert all(not each.to for each in file.read().outbox if each.tell != WEEKLY)
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_the_weekly_one_comes_a_week_after_the_first_night():
 
 def test_targets_that_are_gone_are_due_nothing():
     found = posted((entry("S1").id, "new"), routes=[route(), route("old")])
-    assert [each.to for each in only_for(found, ["ops"]).outbox] == [("ops",)]
+    assert [each.to for each in only_for(found, [route("ops")]).outbox] == [("ops",)]
 
 
 def test_the_outbox_is_in_the_ledgers_file_and_what_tells_of_nothing_is_left_out(tmp_path):

@@ -7,7 +7,7 @@ to last until after the next night, and those that are over with an end.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -54,9 +54,10 @@ class Alertmanager:
         address = Address(setting, route.url, route.timeout_s, route.deadline_s, route.ca)
         self._poster = Poster(address, clock, token or password)
 
-    def send(self, digest: Digest) -> None:
+    def send(self, digest: Digest) -> Sequence[str]:
         """Post all alerts at once; see :class:`anomscan.incidents.notify.base.Sink`."""
         self._poster.post(json.dumps(self._alerts(digest)).encode(), self._headers, _PATH)
+        return ()
 
     def shown(self, digest: Digest) -> str:
         """The body."""

@@ -6,6 +6,7 @@ import logging
 import re
 import threading
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -64,7 +65,7 @@ class Apprise:
         service.socket_connect_timeout = service.socket_read_timeout = route.timeout_s
         self._service, self._sender = service, apprise.Apprise(services=[service], asset=asset)
 
-    def send(self, digest: Digest) -> None:
+    def send(self, digest: Digest) -> Sequence[str]:
         """Send a digest; see :class:`anomscan.incidents.notify.base.Sink`. Tried once; the next night tries again."""
         title, body = _title(digest), _fitting(self._text(digest), self._service.body_maxlen)
         found: list[AppriseResult | None] = []
@@ -85,6 +86,7 @@ class Apprise:
             raise ServiceError(
                 f"{self._setting}: {name} did not take the message: {said}", hint="it is sent again the next night"
             )
+        return ()
 
     def shown(self, digest: Digest) -> str:
         """The message's title and text."""

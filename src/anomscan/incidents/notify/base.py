@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from anomscan.incidents.notify.digest import Digest
@@ -13,8 +14,12 @@ class Sink(Protocol):
     #: Whether it wants to hear at every run what is open, rather than of changes alone.
     tells_open: bool
 
-    def send(self, digest: Digest) -> None:
+    def send(self, digest: Digest) -> Sequence[str]:
         """Deliver a digest; when it returns, all of it has arrived.
+
+        Returns
+        -------
+        Recipients that refused it where others took it: they are owed it, the others are not to get it again.
 
         Raises
         ------

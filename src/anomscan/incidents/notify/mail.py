@@ -6,7 +6,7 @@ import smtplib
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,7 +46,7 @@ class Mail:
         except (OSError, ssl.SSLError) as error:
             raise ConfigError(f"{self._setting}: ca = {route.ca} cannot be used: {error}") from None
 
-    def send(self, digest: Digest) -> None:
+    def send(self, digest: Digest) -> Sequence[str]:
         """Send a digest; see :class:`anomscan.incidents.notify.base.Sink`. Tried once; the next night tries again."""
         message = self._message(digest)
         try:
@@ -59,8 +59,7 @@ class Mail:
                 f"{self._setting}: {self._place} did not take the message: {self._words(error)}",
                 hint="it is sent again the next night",
             ) from None
-        if refused:
-            raise ServiceError(f"{self._setting}: {self._place} refused {', '.join(map(seen, refused))}")
+        return tuple(refused)
 
     def shown(self, digest: Digest) -> str:
         """The message's subject and text."""
@@ -77,7 +76,7 @@ class Mail:
         message["To"] = ", ".join(self._route.to)
         message["Date"] = format_datetime(datetime.fromtimestamp(self._clock.wall(), UTC))
         # The same for the same changes: programs show a message that comes twice once.
-        message["Message-ID"] = f"<{digest.key}@{self._route.name}.anomscan>"
+        message["Message-ID"] = f"<{digest.key}@{self._route.name.partition('/')[0]}.anomscan>"
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(self._text(digest))
         if self._template is None:

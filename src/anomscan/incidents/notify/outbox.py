@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
-from anomscan.config import Route
+from anomscan.config import MailRoute, Route
 from anomscan.incidents.ledger import WEEKLY, Ledger, Message
 from anomscan.incidents.nights import Change
 
@@ -69,7 +69,35 @@ def taken(ledger: Ledger, target: str, keys: Collection[str]) -> Ledger:
     return Ledger.of(ledger.entries.values(), ledger.nights, outbox)
 
 
-def only_for(ledger: Ledger, targets: Collection[str]) -> Ledger:
-    """The ledger without what is due to targets that the settings no longer have."""
-    outbox = [replace(each, to=tuple(name for name in each.to if name in targets)) for each in ledger.outbox]
+def owed(ledger: Ledger, target: str, keys: Collection[str], recipients: Sequence[str]) -> Ledger:
+    """The ledger after recipients of a target have refused what the others took: each is a target of its own for it."""
+    more = tuple(_part(target, each) for each in recipients)
+    outbox = [replace(each, to=(*each.to, *more)) if each.key in keys else each for each in ledger.outbox]
     return Ledger.of(ledger.entries.values(), ledger.nights, outbox)
+
+
+def divided(ledger: Ledger, route: Route) -> list[Route]:
+    """A target, and its recipients that are owed something on their own."""
+    owing = {name for each in ledger.outbox for name in each.to}
+    return [route, *(part for part in _parts(route) if part.name in owing)]
+
+
+def only_for(ledger: Ledger, routes: Iterable[Route]) -> Ledger:
+    """The ledger without what is due to targets, or recipients of them, that the settings no longer have."""
+    known = {part.name for route in routes for part in (route, *_parts(route))}
+    outbox = [replace(each, to=tuple(name for name in each.to if name in known)) for each in ledger.outbox]
+    return Ledger.of(ledger.entries.values(), ledger.nights, outbox)
+
+
+def _parts(route: Route) -> list[Route]:
+    if not isinstance(route, MailRoute):
+        return []
+    return [
+        route.model_copy(update={"name": _part(route.name, each), "to": (each,), "heartbeat": False})
+        for each in route.to
+    ]
+
+
+def _part(target: str, recipient: str) -> str:
+    """What one recipient of a target is called in the outbox; no name of a target has a slash."""
+    return f"{target}/{recipient}"

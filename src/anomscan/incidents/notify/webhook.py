@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import hmac
 import json
+from collections.abc import Sequence
 
 from anomscan.config import WebhookRoute
 from anomscan.errors import ConfigError
@@ -43,7 +44,7 @@ class Webhook:
         address = Address(setting, route.url, route.timeout_s, route.deadline_s, route.ca)
         self._poster = Poster(address, clock, self._token)
 
-    def send(self, digest: Digest) -> None:
+    def send(self, digest: Digest) -> Sequence[str]:
         """Post a digest; see :class:`anomscan.incidents.notify.base.Sink`."""
         body = self.shown(digest).encode()
         moment = str(int(self._clock.wall()))
@@ -53,6 +54,7 @@ class Webhook:
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         self._poster.post(body, headers)
+        return ()
 
     def shown(self, digest: Digest) -> str:
         """The body.
