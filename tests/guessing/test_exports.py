@@ -12,8 +12,9 @@ from anomscan.guessing.reading import sample_of_files
 from anomscan.guessing.said import Said
 from anomscan.guessing.unsure import UnsureError
 from guessing.exports import Export, exports
+from guessing.portals import portals
 
-ALL = list(exports())
+ALL = [*exports(), *portals()]
 
 
 def facts(found: Guess) -> dict[str, object]:
@@ -36,7 +37,21 @@ def facts(found: Guess) -> dict[str, object]:
         "detector": found.choice.kind,
         "decimal": dialect.decimal,
         "delimiter": dialect.delimiter,
+        "left_out": dict(roles.left_out),
+        "sums": found.sums,
     }
+
+
+def test_what_is_asked_is_answered_by_the_option(tmp_path: Path) -> None:
+    asked = {export.name: export for export in portals()}
+    for name, said, right in (
+        ("whole thousands in quotes", Said(decimal="."), {"values": ("energy",), "decimal": "."}),
+        ("tags of one quantity", Said(layout="long"), {"asset": "Tag", "values": ("Value",), "assets": 3}),
+    ):
+        path = tmp_path / f"{name}.csv"
+        path.write_text(asked[name].text, "utf-8")
+        found = facts(guess(sample_of_files(path, said), said))
+        assert {key: found[key] for key in right} == right
 
 
 def test_there_are_thirty_and_more() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from anomscan.errors import InputError
 from anomscan.guessing import words
+from anomscan.guessing.headers import is_unit
 from anomscan.guessing.said import Said
 from anomscan.guessing.sample import Column, Sample
 from anomscan.guessing.times import Stamps, is_clock, stamps_of
@@ -18,6 +20,8 @@ from anomscan.guessing.variables import variables_of
 
 #: So few rows may contradict: of one asset at one time.
 _RARE = 0.002
+#: More whole numbers are hardly codes.
+_CODES = 12
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ def roles_of(sample: Sample, said: Said) -> Roles:
     rest = {name: column for name, column in columns.items() if name != timestamp and name not in others}
     numbers, texts = _kinds(rest, said, left_out)
     if not numbers:
+        for name in texts:
+            refuse_other_signs(columns[name])
         raise UnsureError(_no_numbers(rest, texts), "--values", texts)
     if said.layout == "tags" or (said.layout is None and said.asset is None and not said.values):
         tags = _tags(columns, timestamp, stamps, numbers, texts, said, left_out)
@@ -102,6 +108,11 @@ def _timestamp(columns: Mapping[str, Column], said: Said) -> tuple[str, Stamps, 
             found[name] = stamps
     if not found:
         numbered = [name for name in columns if words.names_time(name)]
+        parts = [name for name in columns if words.tokens(name) and words.tokens(name)[-1] in ("year", "month", "day")]
+        if len(parts) > 1:
+            raise InputError(
+                f"the date stands in {len(parts)} columns, {', '.join(parts)}", hint="join them into one, as 2024-01-31"
+            )
         if numbered:
             raise UnsureError(
                 f"column '{numbered[0]}' is called after time, and its text is not understood",
@@ -150,6 +161,8 @@ def _kinds(rest: Mapping[str, Column], said: Said, left_out: dict[str, str]) -> 
             left_out[name] = "labels"
         elif words.names_index(name) and _counts_rows(column):
             left_out[name] = "row numbers"
+        elif _is_code(column):
+            left_out[name] = "codes of a state"
         else:
             numbers.append(name)
     return numbers, texts
@@ -162,6 +175,30 @@ def _no_numbers(rest: Mapping[str, Column], texts: list[str]) -> str:
     if not best or shares[best] == 0:
         return "no column holds numbers"
     return f"no column holds numbers: of '{best}' {1 - shares[best]:.0%} of the cells are none"
+
+
+def refuse_other_signs(column: Column) -> None:
+    """Ask where a column of text has numbers in it, with other signs.
+
+    Raises
+    ------
+    UnsureError
+        If it has.
+    """
+    texts = [text for text in column.codes[1][:200] if text]
+    numbers = [text for text in texts if re.fullmatch(r"[+-]?\d[\d.,' ]*", text)]
+    signed = any(re.search(r"[.,' ]", text) for text in numbers)
+    if signed and len(numbers) >= 0.5 * len(texts) and column.share_of_numbers < 0.5:
+        raise UnsureError(f"column '{column.name}' has numbers such as {numbers[0]}", "--decimal", [",", "."])
+
+
+def _is_code(column: Column) -> bool:
+    """Whether numbers are codes of a state: a few whole ones in a column that is called so."""
+    numbers = column.numbers
+    if numbers is None or not words.names_health(column.name) or words.names_quantity(column.name):
+        return False
+    known = numbers[np.isfinite(numbers)]
+    return bool((known % 1 == 0).all()) and len(np.unique(known)) <= _CODES
 
 
 def _counts_rows(column: Column) -> bool:
@@ -206,7 +243,14 @@ def _tags(
             raise UnsureError(
                 f"column '{tag}' names assets or variables ({', '.join(tags[:3])})", "--layout", ["tags", "long"]
             )
+    if len(tags) > 1 and len({words.stem(each) for each in tags}) == 1 and said.layout is None:
+        raise UnsureError(
+            f"the values of column '{tag}' ({', '.join(tags[:2])}, ...) are assets (long) or variables of one (tags)",
+            "--layout",
+            ["long", "tags"],
+        )
     assets = [name for name in texts if name != tag and (words.names_asset(name) or name == said.asset)]
+    assets = [name for name in assets if name == said.asset or not all(map(is_unit, columns[name].codes[1]))]
     fitting = [name for name in assets if _together([codes, columns[name].codes[0]], stamps) <= _RARE]
     own = np.zeros(len(codes), np.int32)
     if not fitting and _together([codes], stamps) > _RARE:

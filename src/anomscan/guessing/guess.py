@@ -10,11 +10,12 @@ import numpy as np
 
 from anomscan.errors import InputError
 from anomscan.guessing.cadence import Step, changed_clocks, step_of
-from anomscan.guessing.columns import Roles, roles_of
+from anomscan.guessing.columns import Roles, refuse_other_signs, roles_of
 from anomscan.guessing.detector import Choice, choice_of
 from anomscan.guessing.said import Said
 from anomscan.guessing.sample import Sample
 from anomscan.guessing.unsure import UnsureError
+from anomscan.guessing.words import names_sum
 from anomscan.telemetry.cadence import Cadence
 from anomscan.wording import counted
 
@@ -57,6 +58,12 @@ class Guess:
         return ("value",) if self.roles.layout == "wide" else self.roles.values
 
     @property
+    def sums(self) -> list[str]:
+        """Assets that are called like a sum of the others."""
+        column = None if self.roles.asset is None else self.sample.columns[self.roles.asset]
+        return [name for name in (column.codes[1] if column and self.assets > 1 else ()) if names_sum(name)]
+
+    @property
     def shown(self) -> list[tuple[str, str, str]]:
         """What was guessed: what, the guess, and why."""
         roles, sample = self.roles, self.sample
@@ -81,6 +88,7 @@ class Guess:
         rows += [("health", roles.health, "days with Unknown are not judged")] if roles.health else []
         rows += [("cohorts", roles.cohort, f"{len(set(self.cohorts.values()))} of them")] if roles.cohort else []
         rows += [("left out", name, why) for name, why in roles.left_out.items()]
+        rows += [("beware", name, "an asset that is called like a sum of the others") for name in self.sums]
         return [*rows, ("detector", self.choice.kind, self.choice.why)]
 
 
@@ -104,8 +112,8 @@ def guess(sample: Sample, said: Said) -> Guess:
     _refuse_other_signs(sample, roles, said)
     step = step_of(roles.codes, roles.stamps) if said.cadence is None else _said_step(said.cadence)
     zone, why = _zone(roles, step, said)
-    moments = np.bincount(roles.codes[roles.codes >= 0])
-    assets = len(roles.values) if roles.layout == "wide" else int((moments > 0).sum())
+    dated = roles.codes[(roles.codes >= 0) & ~np.isnat(roles.stamps.moments)]
+    assets = len(roles.values) if roles.layout == "wide" else len(np.unique(dated))
     if roles.asset is None and roles.layout != "wide":
         assets = sample.files
     samples = len(np.unique(roles.stamps.moments[~np.isnat(roles.stamps.moments)]))
@@ -169,10 +177,7 @@ def _refuse_other_signs(sample: Sample, roles: Roles, said: Said) -> None:
     for name, why in roles.left_out.items():
         if why != "text" or said.values:
             continue
-        texts = [text for text in sample.columns[name].codes[1][:200] if text]
-        numbers = [text for text in texts if re.fullmatch(r"[+-]?\d[\d.,' ]*", text)]
-        if len(numbers) >= 0.5 * len(texts) and any(re.search(r"[.,' ]", text) for text in numbers):
-            raise UnsureError(f"column '{name}' has numbers such as {numbers[0]}", "--decimal", [",", "."])
+        refuse_other_signs(sample.columns[name])
 
 
 def _cohorts(sample: Sample, roles: Roles) -> dict[str, str]:

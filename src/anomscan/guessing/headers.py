@@ -10,8 +10,10 @@ from anomscan.tables.sniffing import DELIMITERS, cells_of
 
 _TIME = re.compile(
     r"\d{4}-\d\d-\d\d|\d{1,4}[-/.]\d{1,2}[-/.]\d{2,4}|\d{1,2}[- ][A-Za-z]{3,9}[- ]\d{2,4}|\d{1,2}:\d\d"
+    r"|[A-Za-z]{3,9}\.? \d{1,2},? \d{4}|\d{1,2}\. ?[^\W\d]{3,9}\.? \d{4}|\d{4}-W\d\d|\d{4}-\d{3}$"
     r"|(19|20)\d{6}(\d{4}|\d{6})?$|\d{12,19}$"
 )
+_FRACTION = re.compile(r"[+-]?\d+[.,]\d+$")
 _NUMBER = re.compile(r"[+-]?[\d.,' ]*\d[\d.,' ]*([eE][+-]?\d+)?\s*%?$")
 _UNIT = re.compile(
     r"\[.*\]|\(.*\)|°?[CFK]|%|[kMGm]?(W|Wh|V|A|Hz|Pa|J|Wp|VA|VAr)|[kM]?W/m[²2]|m/s|rpm|min-1|1/min|bar|mbar|mm|°|deg|-|kWh/kWp|l/min|m3/h|"
@@ -32,6 +34,15 @@ def delimiter_of(lines: Sequence[str], said: str | None = None) -> str | None:
         if (width and count >= _REGULAR * len(whole)) or (count > 20 and count > 0.5 * len(whole)):
             return delimiter
     return None
+
+
+def is_unit(text: str) -> bool:
+    """Whether a text is a unit, as kW.
+
+    >>> is_unit("kW"), is_unit("INV1")
+    (True, False)
+    """
+    return bool(text) and _UNIT.fullmatch(text) is not None
 
 
 def header_in(rows: Sequence[Sequence[str]]) -> int | None:
@@ -57,6 +68,8 @@ def header_in(rows: Sequence[Sequence[str]]) -> int | None:
     named = [place for place in range(first) if filled[place] >= wide]
     if len(named) > 1 and all(_UNIT.fullmatch(cell) for cell in rows[named[-1]]):
         named.pop()
+    while len(named) > 1 and 2 * sum(bool(_FRACTION.match(cell)) for cell in rows[named[-1]]) >= filled[named[-1]]:
+        named.pop()  # what belongs to each asset, as its longitude
     return named[-1] if named else None
 
 

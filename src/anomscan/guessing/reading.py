@@ -94,12 +94,15 @@ def _most(names: Sequence[str]) -> int:
 
 
 def _names(rows: Sequence[Sequence[str]], place: str) -> list[str]:
-    """The names in the header, those that are there twice or empty left out."""
+    """The names in the header, without empty ones."""
     at = header_in(rows)
     if at is None:
         raise InputError(f"{place}: no row with the names of the columns was found", hint="write one before the data")
-    counts = Counter(rows[at])
-    names = [name for name, count in counts.items() if name and count == 1]
+    counts = Counter(name for name in rows[at] if name)
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        raise InputError(f"{place} has several columns called '{twice[0]}'", hint="give each a name of its own")
+    names = list(counts)
     if len(names) < 2:
         raise InputError(f"{place} has {len(names)} columns; a time and a value are needed")
     return names

@@ -97,6 +97,16 @@ def names_total(name: str) -> bool:
     return _is(name, _TOTALS)
 
 
+def names_sum(name: str) -> bool:
+    """Whether it is a word for a sum and nothing else, as the last line of a table has it.
+
+    >>> names_sum("Grand total"), names_sum("Total energy")
+    (True, False)
+    """
+    own = tokens(name)
+    return bool(own) and set(own) <= {*_TOTALS.split(), "grand", "all", "overall"} and names_total(name)
+
+
 def names_quantity(name: str) -> bool:
     """Whether it is a quantity, or has a unit."""
     return _is(name, _QUANTITIES) or bool(_UNIT.search(name))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 import numpy as np
 import pyarrow as pa
@@ -123,7 +123,7 @@ def from_numbers(column: pa.Array, pattern: str, where: Where) -> Read:
     try:
         values = column.cast(pa.int64()).to_pylist()
     except pa.ArrowInvalid:  # fractions, or far beyond any year
-        values = [Decimal(str(value)) for value in column.to_pylist()]
+        values = [_decimal(str(value)) for value in column.to_pylist()]
         refuse(np.array([not value.is_finite() for value in values]), column, where, "is not a timestamp")
     start = _EXCEL if pattern == "excel" else _UNIX
     low, high = (int((end - start).astype(np.int64)) * divisor // factor for end in (FIRST, LAST))
@@ -145,6 +145,13 @@ def from_numbers(column: pa.Array, pattern: str, where: Where) -> Read:
     if pattern == "excel":
         return wall, None, np.zeros(len(wall), bool)
     return wall, wall, np.ones(len(wall), bool)
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal("NaN")
 
 
 def from_pattern(texts: pa.Array, pattern: str, where: Where) -> Read:
