@@ -43,6 +43,7 @@ ELSEWHERE = {
     '-found: "cutoff"': "tests/examples/test_ci.py",
     "anomscan-smoke:": "tests/examples/test_ci.py",
     "SOURCE/": "tests/store/test_newest_apart.py",
+    "import csv\nimport math": "tests/test_tutorial.py",
     "import anomscan": "tests/api/test_api.py",
     "import pandas": "tests/api/test_api.py",
     "import base64": "tests/incidents/notify/test_webhook.py",
@@ -167,7 +168,12 @@ def test_commands_exist_with_their_options(block):
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block not in SHELL], ids=str)
 def test_no_block_is_left_out(block):
     # The pages on extending and on the store have tests of their own.
-    held = {"toml": True, "json": True, "python": block.page in ("docs/how-to/extending.md", "docs/reference/store.md")}
+    held = {
+        "toml": True,
+        "json": True,
+        "text": block.page == "docs/tutorial/first-hour.md",
+        "python": block.page in ("docs/how-to/extending.md", "docs/reference/store.md"),
+    }
     held["sql"] = block.page == "docs/reference/store.md"
     held[""] = block.page == "docs/explanation/architecture.md"
     assert held.get(block.language) or elsewhere(block)
