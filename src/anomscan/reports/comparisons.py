@@ -148,8 +148,8 @@ def _weekly(row: Row, comparison: Comparison) -> float | None:
 
 
 def number(value: float | None, digits: int = 1) -> str:
-    """For people; a dash where there is none."""
-    return _NONE if value is None else f"{value:,.{digits}f}"
+    """For people, what is below 1 with two digits at least; a dash where there is none."""
+    return _NONE if value is None else f"{value:,.{max(digits, 2) if 0 < abs(value) < 1 else digits}f}"
 
 
 def percent(value: float | None) -> str:
