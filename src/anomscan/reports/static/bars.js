@@ -4,7 +4,7 @@ const HEALTH_FILLS = ["ok", "skipped", "silent", "no-data", "warming-up"];
 
 class Strip {
   constructor(axis, title, stretches, draw) {
-    this.axis = axis;
+    Object.assign(this, { axis, title });
     this.stretches = stretches;
     this.drawOne = draw;
     this.canvas = element("canvas", { role: "img", "aria-label": `${title}: ${this.words()}` });
@@ -18,6 +18,13 @@ class Strip {
     const counts = new Map();
     this.stretches.forEach(({ name }) => counts.set(name, (counts.get(name) || 0) + 1));
     return [...counts].slice(0, 8).map(([name, many]) => `${many} × ${name}`).join("; ") || "none";
+  }
+
+  // The stretches in view, as rows of a table.
+  rows() {
+    const [from, to] = this.axis.range;
+    const iso = (at) => isoText(at, this.axis.step >= DAY);
+    return this.stretches.filter((each) => each.to >= from && each.from <= to).map((each) => [this.title, each.name, iso(each.from), iso(each.to)]);
   }
 
   tell(x) {

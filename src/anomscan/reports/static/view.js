@@ -24,9 +24,13 @@ class AssetView {
     const greys = drawing.panels.some((panel) => panel.grey && panel.grey.length);
     const key = element("ul", { class: "key" });
     this.shares = element("div");
+    this.numbers = element("details", { class: "numbers" },
+      element("summary", {}, `${this.strips.map((strip) => strip.title).join(", ")} as a table`), element("div"));
+    this.numbers.addEventListener("toggle", () => this.list());
+    this.axis.followers.push(() => this.list());
     this.group = element("div", { class: "moving", tabindex: "0", role: "group",
       "aria-label": "charts: the arrow keys move them, plus and minus zoom, Home shows all" },
-      ...this.strips.map((strip) => strip.node), ...this.panels.map((panel) => panel.node));
+      ...this.strips.map((strip) => strip.node), this.strips.length ? this.numbers : "", ...this.panels.map((panel) => panel.node));
     place.replaceChildren(element("div", { class: "ranges", role: "group", "aria-label": "time shown" }, ...buttons.map(([button]) => button)),
       this.live, this.group, key, greys ? this.greyKey() : "", this.shares);
     this.key = key;
@@ -52,6 +56,13 @@ class AssetView {
     const [from, to] = [Math.max(this.axis.range[0], whole[0] + step), Math.min(this.axis.range[1], whole[1] - step)];
     const marks = drawing.marks.filter((at) => at >= from && at <= to).length;
     this.live.textContent = `${isoText(from, drawing.whole)} to ${isoText(to, drawing.whole)}: ${marks} anomalous. Drag to zoom, double-click for all.`;
+  }
+
+  list() {
+    if (!this.numbers.open) return;
+    const rows = this.strips.flatMap((strip) => strip.rows());
+    this.numbers.lastChild.replaceChildren(rows.length > MOST_ROWS ? element("p", { class: "soft" }, `the first ${MOST_ROWS} of ${rows.length} stretches in view`) : "",
+      table([["strip", ""], ["what", ""], ["from", "date"], ["to", "date"]], rows.slice(0, MOST_ROWS), "stretches of incidents, health and verdicts"));
   }
 
   greyKey() {
