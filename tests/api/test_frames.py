@@ -80,6 +80,18 @@ def test_a_wide_frame_with_text_is_no_guess(wide: pd.DataFrame) -> None:
 
 def test_frames_that_are_no_tables_are_named(wide: pd.DataFrame) -> None:
     levels = telemetry(2).pivot(index="day", columns="plant", values=["v0", "v1"])
+    data = telemetry()
+    for frame, match in (
+        (data["v0"], "Series is no table"),
+        (data.iloc[:0], "the table has no rows"),
+        (data.assign(day=data["day"].dt.to_period("D")), "column 'day' holds no times"),
+        (
+            pl.from_pandas(data).with_columns(pl.concat_list("v0").alias("plant")),
+            "column 'plant' holds .*, which is no text",
+        ),
+    ):
+        with pytest.raises(InputError, match=match):
+            an.scan(frame, asset="plant", timestamp="day")
     with pytest.raises(InputError, match="several levels"):
         an.scan(levels, layout="wide")
     with pytest.raises(InputError, match="cannot be read"):

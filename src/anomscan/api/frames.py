@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -69,7 +70,8 @@ def given_table(data: Any, shape: Shape) -> Given:
     Raises
     ------
     InputError
-        If a column is missing or there is none of numbers, or a wide table has others than those of its assets.
+        If there are no rows, a column is missing or of the wrong type, there is none of numbers, or a wide table has
+        others than those of its assets.
     """
     if shape.layout not in ("long", "wide"):
         raise InputError(f"layout '{shape.layout}' is not known", hint="write long or wide")
@@ -80,6 +82,7 @@ def given_table(data: Any, shape: Shape) -> Given:
     cohort = shape.cohort if isinstance(shape.cohort, str) else None
     values = [shape.values] if isinstance(shape.values, str) else shape.values
     _refuse_unknown(table, [asset, timestamp, shape.health, cohort, *(values or ())], shape)
+    _refuse_no_times(table, timestamp)
     named = {asset, timestamp, shape.health, cohort}
     rest = [each for each in table.schema if each.name not in named]
     left_out = () if values is not None else tuple(each.name for each in rest if not _is_number(each.type))
@@ -95,12 +98,29 @@ def given_table(data: Any, shape: Shape) -> Given:
                 hint="leave them out, or name the assets with values=",
             )
         return Given(pa.table(columns), True, (_VALUE,), _cohorts(shape.cohort, {}), ())
-    ids = pa.array(np.full(len(table), "asset")) if asset is None else pc.cast(table[asset], pa.string())
+    ids = pa.array(np.full(len(table), "asset")) if asset is None else _text(table, asset)
     columns = {ASSET: ids, **columns}
     if shape.health is not None:
-        columns[shape.health] = pc.cast(table[shape.health], pa.string())
-    pairs = {} if cohort is None else pa.table({ASSET: ids, "cohort": pc.cast(table[cohort], pa.string())})
+        columns[shape.health] = _text(table, shape.health)
+    pairs = {} if cohort is None else pa.table({ASSET: ids, "cohort": _text(table, cohort)})
     return Given(pa.table(columns), False, tuple(variables), _cohorts(shape.cohort, pairs), left_out)
+
+
+def _refuse_no_times(table: pa.Table, timestamp: str) -> None:
+    if len(table) == 0:
+        raise InputError("the table has no rows")
+    if isinstance(table.schema.field(timestamp).type, pa.BaseExtensionType):  # periods of pandas
+        raise InputError(
+            f"column '{timestamp}' holds no times", hint="make them so: .dt.to_timestamp(), pd.to_datetime"
+        )
+
+
+def _text(table: pa.Table, name: str) -> pa.ChunkedArray:
+    """A column of ids or words as text."""
+    try:
+        return pc.cast(table[name], pa.string())
+    except pa.ArrowException:
+        raise InputError(f"column '{name}' holds {table[name].type}, which is no text") from None
 
 
 def _refuse_unknown(table: pa.Table, names: Sequence[str | None], shape: Shape) -> None:
@@ -169,7 +189,8 @@ def _arrow(data: Any, timestamp: str | None) -> pa.Table:
         except (pa.ArrowException, ValueError) as error:
             raise InputError(f"the table cannot be read: {error}", hint="leave out the columns it is about") from None
     if hasattr(data, "__arrow_c_stream__"):
-        return pa.table(data)
+        with suppress(pa.ArrowException):  # a column alone speaks it, too
+            return pa.table(data)
     raise InputError(
         f"{type(data).__name__} is no table", hint="give a DataFrame of pandas or polars, or a table of Arrow"
     )
