@@ -24,7 +24,7 @@ def test_progress_is_a_line_now_and_then_where_there_is_no_terminal(monkeypatch,
     with TerminalConsole().progress("fetching fleet", 4000, unit="rows") as advance:
         for _ in range(3):
             advance(1000)
-    assert capsys.readouterr().err == "fetching fleet: 2,000 of 4,000 rows, 65 per second\n"
+    assert capsys.readouterr().err == "fetching fleet: 2,000 of 4,000 rows, 65 per second, 0:00:31 left\n"
 
 
 def test_machines_get_json_lines(capsys):

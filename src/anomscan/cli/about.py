@@ -14,6 +14,7 @@ EXTRAS = {
     "charts": "matplotlib",
     "excel": "python_calamine",
     "fast": "connectorx",
+    "notify": "apprise",
     "ray": "ray",
     "sagemaker": "sagemaker",
 }

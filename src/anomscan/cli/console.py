@@ -19,6 +19,8 @@ _LINE_S = 30.0
 _WIDTH = 200
 #: Characters of a chart at most.
 _CHART = 100
+#: Of the words before messages, as terminals number them.
+_COLOURS = {"error": 31, "warning": 33}
 
 
 class Advance(Protocol):
@@ -147,7 +149,7 @@ class TerminalConsole:
     @contextmanager
     def progress(self, what: str, total: int | None, *, unit: str = "assets") -> Iterator[Advance]:
         """Show progress, speed and time left: a bar on a terminal, else a line now and then."""
-        if not sys.stderr.isatty() or self.verbosity < 0 or self.json_lines:
+        if not _is_screen() or self.verbosity < 0 or self.json_lines:
             yield self._lines(what, total, unit)
             return
         from rich.console import Console as Screen
@@ -180,7 +182,7 @@ class TerminalConsole:
         To be called with what was done since the last call.
         """
         line = _LiveLine(total, before)
-        if not sys.stderr.isatty() or self.verbosity < 0 or self.json_lines:
+        if not _is_screen() or self.verbosity < 0 or self.json_lines:
             told = time.monotonic()
 
             def watch(done: Counts) -> None:
@@ -216,7 +218,9 @@ class TerminalConsole:
             if now - told >= _LINE_S:
                 told = now
                 of = "" if total is None else f" of {total:,}"
-                self.info(f"{what}: {done:,}{of} {unit}, {done / (now - began):,.0f} per second")
+                speed = done / (now - began)
+                left = f", {timedelta(seconds=round((total - done) / speed))} left" if total and speed else ""
+                self.info(f"{what}: {done:,}{of} {unit}, {speed:,.0f} per second{left}")
 
         return advance
 
@@ -230,8 +234,20 @@ class TerminalConsole:
             # JSON's own escapes, so that readers get what was meant
             line = UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
         else:
-            line = seen(message if level in ("info", "debug") else f"{level}: {message}")
+            line = seen(message) if level in ("info", "debug") else f"{_coloured(level)}: {seen(message)}"
         print(line, file=sys.stderr, flush=True)
+
+
+def _is_screen() -> bool:
+    """Whether messages go to a terminal whose lines can be written over."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _coloured(level: str) -> str:
+    """The word before a message: red for an error, yellow for a warning, on a terminal where colours are wanted."""
+    if not _is_screen() or os.environ.get("NO_COLOR"):
+        return level
+    return f"\x1b[{_COLOURS[level]}m{level}\x1b[0m"
 
 
 def _width(stream: Any) -> int:
