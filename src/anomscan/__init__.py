@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from anomscan.detectors.rcf.forest import Forest
     from anomscan.errors import AnomscanError
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["AnomscanError", "Forest", "Result", "detect", "read", "scan", "score", "train"]
 
 #: Imported when they are asked for: the command line starts without them.

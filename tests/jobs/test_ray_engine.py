@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import ray
 
+from anomscan import __version__
 from anomscan.detectors.rcf import Forest
 from anomscan.errors import AssetError, ConfigError, MissingExtraError, ServiceError
 from anomscan.jobs.engines import Lost, Threads, remote_task
@@ -178,7 +179,7 @@ def test_a_worker_that_has_something_else_is_found(engine: Ray, monkeypatch: pyt
     message = rf"node \S+ of the Ray cluster of this run has NumPy {here['NumPy']}, this machine NumPy 1\.26"
     with pytest.raises(ConfigError, match=message) as error:
         engine._ask(engine._nodes())
-    assert error.value.hint == "install there what is installed here: anomscan[ray]==0.1.0"
+    assert error.value.hint == f"install there what is installed here: anomscan[ray]=={__version__}"
     # One that has joined later says so at its first partition.
     with pytest.raises(ConfigError, match=message):
         list(engine.map(_double, range(3)))
