@@ -117,7 +117,7 @@ def _guessed(place: str, known: Mapping[str, Any], folder: Path) -> tuple[pd.Dat
     if listed is not None:
         (folder / "assets.csv").write_text(listed, "utf-8")
     flags: dict[tuple[str, ...], Any] = (
-        {("sources", SOURCE, "url"): place} if is_database(place) and "sqlite" not in place else {}
+        {("sources", SOURCE, "url"): place} if is_database(place) and not place.startswith("sqlite") else {}
     )
     console = Quiet()
     settings = load(folder / "anomscan.toml", flags=flags, environ={}, cwd=folder).settings

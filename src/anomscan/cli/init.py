@@ -60,7 +60,7 @@ def init(
     with replace_file(target) as file:
         file.write(text.encode())
     option = "" if output == Path(_FILE) else f" --config {output}"
-    if is_database(place) and without_password(place) != place and "sqlite" not in place:
+    if is_database(place) and without_password(place) != place and not place.startswith("sqlite"):
         console.info("the password is not in it: set ANOMSCAN_SOURCES__FLEET__URL to the whole URL, or secret")
     if guess.choice.kind == "rcf":
         console.info(f"next: anomscan{option} fetch, then train, then scan --all -o results.jsonl")

@@ -94,7 +94,7 @@ def _loaded(folder: Path, place: str) -> Loaded:
     from anomscan.guessing.places import is_database
 
     whole: dict[tuple[str, ...], str] = {}
-    if is_database(place) and "sqlite" not in place:
+    if is_database(place) and not place.startswith("sqlite"):
         whole = {("sources", "fleet", "url"): place}
     return load(folder / "anomscan.toml", flags=whole, environ={}, cwd=folder)
 
