@@ -5,7 +5,19 @@ from __future__ import annotations
 import runpy
 import sys
 
-NAMES = ("startup", "forest", "nearest", "backtest", "store", "ledger", "fleet", "cohorts", "cluster", "mysql")
+NAMES = (
+    "startup",
+    "forest",
+    "nearest",
+    "backtest",
+    "store",
+    "ledger",
+    "fleet",
+    "cohorts",
+    "report",
+    "cluster",
+    "mysql",
+)
 
 
 def main() -> None:

@@ -52,6 +52,16 @@ def test_what_a_large_fleet_leaves_out_of_its_one_page_is_told(tmp_path: Path, m
     assert f"charts/{chart_stem('c')}.html" in Page(files.index).links
 
 
+def test_views_leave_the_page_of_a_large_fleet_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = [found(asset) for asset in "abc"]
+    assert len(Page(write(tmp_path, *records).index).views) == 3
+    monkeypatch.setattr(html, "_SMALL", 0)
+    monkeypatch.setattr(html, "_FEWER", 4_000)
+    files = write(tmp_path, *records)
+    assert len(Page(files.index).views) < 3
+    assert files.notes[0].startswith("for its size, the page of the fleet has ")
+
+
 class Killed(BaseException):
     pass
 

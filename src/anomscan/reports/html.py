@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from anomscan.reports.scores import ScoreTable
     from anomscan.telemetry.series import Series
 
-#: How much of the fleet's page the views of assets may take beside the table, which is told of from ``_LARGE`` on.
-_VIEWS, _LARGE = 2_000_000, 15_000_000
+#: How much of the fleet's page the views of assets may take at most, and at least beside a large table.
+_VIEWS, _FEWER = 2_000_000, 500_000
+#: Views leave the page below ``_SMALL``, where a row of the table takes ``_ROW`` beside its days; ``_LARGE`` is told.
+_SMALL, _ROW, _LARGE = 8_000_000, 100, 15_000_000
 _TITLE = "Anomalous days of the fleet"
 
 
@@ -209,6 +211,7 @@ class _Writing:
         days.judge(known.judged() if known.judged is not None else self._judged(ranked))
         days.measure(known.every_series() if known.every_series is not None else self._series(ranked))
         self.without_values = days.without_values
+        self.embedded.fit(max(_SMALL - days.size - _ROW * len(ranked), _FEWER))
         until = None if known.memory is None else known.memory.until
         return self.pages.index(
             self.summary,

@@ -44,7 +44,11 @@ class Embedded:
         """Keep a view, and drop those that no longer fit, the least urgent first."""
         heapq.heappush(self._heap, view)
         self._size += view.size
-        while self._size > self._most:
+        self.fit(self._most)
+
+    def fit(self, most: int) -> None:
+        """Drop the least urgent views until the others take no more characters than that."""
+        while self._size > most:
             self._size -= heapq.heappop(self._heap).size
             self.left_out += 1
 

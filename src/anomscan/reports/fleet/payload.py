@@ -77,6 +77,11 @@ class Days:
         return packed(strips), packed(self._levels) if any(self._ends) else ""
 
     @property
+    def size(self) -> int:
+        """How many characters both blocks take."""
+        return 4 * (sum(map(len, self._strips)) + self._levels.size) // 3
+
+    @property
     def without_values(self) -> int:
         """How many rows at the end have no values, for their number."""
         return len(self._rows) - self._measured
