@@ -8,6 +8,7 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from anomscan.cli.commands import COMMANDS
@@ -121,3 +122,13 @@ def test_the_reference_says_what_each_setting_means(site):
     assert [cells[0] for cells in told if not cells[-1]] == []
     named = {re.sub("<.*?>", "", cells[0]) for cells in told}
     assert named == {key for each in sections for key, about in each["properties"].items() if "const" not in about}
+
+
+def test_a_large_fault_lifts_the_cut_off_as_the_page_says():
+    window = np.random.default_rng(1).normal(size=360)
+    window = (window - window.mean()) / window.std(ddof=1)
+    assert round(window.mean() + 4 * window.std(ddof=1)) == 4
+    window[100:107] += 20
+    assert round(window.mean() + 4 * window.std(ddof=1)) == 12
+    page = (ROOT / "docs" / "explanation" / "four-sigma.md").read_text("utf-8")
+    assert "lift the cut-off of a window of 360 from 4 to 12" in " ".join(page.split())
