@@ -109,6 +109,8 @@ min_std = 0
 max_std = 99
 [report]
 asset_url = "https://example.com/{asset}"
+[incidents]
+path = "incidents"
 [scan]
 window = 40
 shingle = 2
@@ -125,6 +127,7 @@ columns = { asset = "asset", timestamp = "day", values = ["x", "y"], health = "h
 CONFIG = CONFIG.replace("{packed}", "".join(_PACKED.replace("{name}", name) for name in PACKINGS))
 SCAN = ["scan", "--all", "-o", "r.jsonl"]
 CHART = ["scan", "--all", "--detector", "chart", "-o", "c.jsonl"]
+LEDGER = ["scan", "--all", "--detector", "chart", "--ledger", "-o", "l.jsonl"]
 REPLAY = ["scan", "--all", "--detector", "sagemaker", "--replay", "recording.jsonl", "-o", "s.jsonl"]
 
 
@@ -168,6 +171,7 @@ def install() -> None:
     _good(*SCAN)
     _good(*CHART)
     Checkpoint.remove = remove
+    _good(*LEDGER)
     Path("mvad.json").write_text('{"model_id": "7", "endpoint": "http://127.0.0.1:9"}')
     real, runtime.Runtime = runtime.Runtime, _Endpoint  # type: ignore[misc]
     _good(*("--record" if word == "--replay" else word for word in REPLAY))
@@ -316,6 +320,11 @@ KINDS = {
             ["store", "drop", "--source", "lines", "--asset", "A2", "--from", "2016-02-01"],
         ],
         (0, 2, 4),
+    ),
+    "ledger": Kind(
+        "incidents/ledger.jsonl",
+        mutations.lines,
+        [["incidents", "list"], ["incidents", "list", "--json"], ["report", "l.jsonl", "-o", "pages"], LEDGER],
     ),
     "recording": Kind("recording.jsonl", mutations.lines, [REPLAY], (0, 2, 4)),
     "azure-model": Kind(
