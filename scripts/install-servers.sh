@@ -18,7 +18,7 @@ for folder in "$servers/azurite" "$servers/axe" "$@"; do
     cp "$folder/package-lock.json" "$folder/node_modules/.anomscan-lock"
 done
 
-# MariaDB, unless MySQL is there; and for the example of the night shift curl, which it calls, and what checks its systemd units
+# MariaDB, unless MySQL is there; and for the example of the night shift what checks its systemd units
 packages=
 if command -v mariadbd >/dev/null; then
     command -v mariadb-install-db >/dev/null || packages=mariadb-server
@@ -32,7 +32,6 @@ for browser in chromium chromium-browser google-chrome google-chrome-stable; do
     command -v "$browser" >/dev/null && found=$browser
 done
 [ -n "$found" ] || packages="$packages chromium"  # which opens the pages of reports
-command -v curl >/dev/null || packages="$packages curl"
 [ "$(uname)" != Linux ] || command -v systemd-analyze >/dev/null || packages="$packages systemd"
 [ -n "$packages" ] || exit 0
 
@@ -45,7 +44,7 @@ else
     as_root=none
 fi
 if [ "$as_root" = none ] || ! command -v apt-get >/dev/null; then
-    echo "the tests need MariaDB (mariadbd), promtool, Alertmanager, chromium, curl and, on Linux, systemd-analyze; as root: $install" >&2
+    echo "the tests need MariaDB (mariadbd), promtool, Alertmanager, chromium and, on Linux, systemd-analyze; as root: $install" >&2
     exit 1
 fi
 export DEBIAN_FRONTEND=noninteractive

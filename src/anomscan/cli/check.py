@@ -22,7 +22,7 @@ def check(
         int | None, typer.Option("--critical", metavar="N", min=1, help="So many are critical; by default never.")
     ] = None,
     max_age: Annotated[
-        str, typer.Option("--max-age", metavar="T", help="Critical where nothing was judged for so long: 3d, 36h.")
+        str, typer.Option("--max-age", metavar="T", help="Critical where the newest judged sample is older: 3d, 36h.")
     ] = "3d",
 ) -> int:
     """Say how the fleet is, by the ledger.
