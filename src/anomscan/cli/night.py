@@ -76,13 +76,24 @@ def night(
     with lock.hold(folder / "night.lock", f"the nights in {folder}", timeout_s=lock_timeout):
         fetched = _step(console, "fetch", partial(fetch_source, console, loaded.settings, name))
         scanned = _step(console, "scan", partial(_scan, console, loaded, name, detector, folder, workers, conditions))
+        put = _step(console, "archive", partial(_put_away, loaded.settings, folder))
         told = _step(console, "notify", partial(send, loaded.settings, console, dry_run=dry_run))
-        code = worst([fetched, scanned, told])
+        code = worst([fetched, scanned, put, told])
         if prometheus is not None:
             path = local_path(prometheus)
             measured = _step(console, "prometheus", partial(_write_metrics, loaded.settings, path, started, code))
             code = worst([code, measured])
     return code
+
+
+def _put_away(settings: Settings, folder: Path) -> ExitCode:
+    """Move nights of long ago out of the way."""
+    from datetime import UTC, datetime
+
+    from anomscan.jobs.old_nights import put_away
+
+    put_away(folder, settings, datetime.now(UTC).date())
+    return ExitCode.DONE
 
 
 def _write_metrics(settings: Settings, path: Path, started: np.datetime64, code: ExitCode) -> ExitCode:

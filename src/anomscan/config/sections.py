@@ -78,11 +78,12 @@ class IncidentsSettings(Section):
     path: Path = Path("incidents")
     close_after: int = Field(7, ge=1, le=100_000)
     reopen_within: str = "30d"
+    keep: str = "400d"
 
-    @field_validator("reopen_within")
+    @field_validator("reopen_within", "keep")
     @classmethod
     @told
-    def _reopen_within_is_a_duration(cls, text: str) -> str:
+    def _is_a_duration(cls, text: str) -> str:
         parse_duration(text)
         return text
 

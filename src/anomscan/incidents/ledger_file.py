@@ -44,10 +44,12 @@ class LedgerFile:
     ----------
     folder
         Where it lies, with its lock.
+    name
+        Of the file.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.path = folder, folder / "ledger.jsonl"
+    def __init__(self, folder: Path, name: str = "ledger.jsonl") -> None:
+        self.folder, self.path = folder, folder / name
 
     def exists(self) -> bool:
         """Whether there is one."""

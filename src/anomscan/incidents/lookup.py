@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from anomscan.errors import InputError
+from anomscan.incidents.archive import Archive
 from anomscan.incidents.ledger import Entry
 from anomscan.incidents.ledger_file import LedgerFile
 
@@ -36,4 +37,9 @@ def entries_of(results: Path, folder: Path) -> Mapping[str, Entry]:
             named = {one.decode() for line in file for one in _ID.findall(line)}
     except OSError as error:
         raise InputError(f"{results} cannot be read: {error.strerror}") from None
-    return {each.id: each for each in ledger.read().entries.values() if each.id in named} if named else {}
+    if not named:
+        return {}
+    found = ledger.read()
+    if not named <= found.entries.keys():
+        found = Archive(folder).with_all_of(found)
+    return {id_: each for id_, each in found.entries.items() if id_ in named}

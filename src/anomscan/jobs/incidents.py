@@ -14,7 +14,8 @@ from pydantic import TypeAdapter
 
 from anomscan.config import Settings
 from anomscan.errors import AssetError, ConfigError, StoreError
-from anomscan.incidents.ledger import STATES, Entry
+from anomscan.incidents.archive import Archive
+from anomscan.incidents.ledger import STATES, Entry, Ledger
 from anomscan.incidents.ledger_file import LedgerFile
 from anomscan.incidents.people import find
 from anomscan.telemetry.cadence import parse_duration
@@ -118,7 +119,8 @@ def shown(settings: Settings, text: str) -> Entry:
     ConfigError
         If there is none, or there are several.
     """
-    return find(LedgerFile(settings.incidents.path).read(), text)
+    file = LedgerFile(settings.incidents.path)
+    return _found(file, file.read(), text)
 
 
 def course(settings: Settings, entry: Entry) -> tuple[str, Floats, NDArray[np.bool_]] | None:
@@ -169,9 +171,15 @@ def write(settings: Settings, ids: Sequence[str], change: Callable[[Entry], Entr
     file = LedgerFile(settings.incidents.path)
     with file.held(WAIT_S):
         ledger = file.read()
-        changed = {entry.id: change(entry) for entry in (find(ledger, text) for text in ids)}
+        changed = {entry.id: change(entry) for entry in (_found(file, ledger, text) for text in ids)}
         file.write(replace(ledger, entries={**ledger.entries, **changed}))
     return list(changed.values())
+
+
+def _found(file: LedgerFile, ledger: Ledger, text: str) -> Entry:
+    """An incident of the ledger, or else of its archive."""
+    known = any(id_.startswith(text.lower()) for id_ in ledger.entries)
+    return find(ledger if known else Archive(file.folder).with_all_of(ledger), text)
 
 
 def rebuild(settings: Settings, job: Job, engine: Engine, console: ScanConsole) -> str:
@@ -186,7 +194,7 @@ def rebuild(settings: Settings, job: Job, engine: Engine, console: ScanConsole) 
     from anomscan.incidents import nights
     from anomscan.jobs.checkpoint import Checkpoint
     from anomscan.jobs.labels import labelled
-    from anomscan.jobs.remembering import night_of, seen_of, summary
+    from anomscan.jobs.remembering import keep, night_of, seen_of, summary, with_archive
     from anomscan.jobs.run import Run
     from anomscan.store.store import Store
 
@@ -202,9 +210,9 @@ def rebuild(settings: Settings, job: Job, engine: Engine, console: ScanConsole) 
             with console.scanning(run.assets, checkpoint.tally()) as watch, engine:
                 run.go(engine, checkpoint, watch)
             with file.held(WAIT_S):
-                ledger = file.read()
+                ledger = with_archive(alone := file.read(), settings, night, run)
                 folded = nights.rebuild(ledger, night, seen_of(settings, job, run, ledger, checkpoint.results()))
-                file.write(folded.ledger)
+                keep(file, folded.ledger, settings, night, whole=ledger is not alone)
     return summary(folded, night)
 
 

@@ -12,7 +12,10 @@ import numpy as np
 from anomscan.backtest.verdicts import Verdict
 from anomscan.config import Settings
 from anomscan.errors import ConfigError
+from anomscan.incidents.archive import Archive, parted
 from anomscan.incidents.ledger import STATES, Entry, Ledger
+from anomscan.incidents.ledger_file import LedgerFile
+from anomscan.incidents.matching import at
 from anomscan.incidents.night import Judged, Night, Seen
 from anomscan.incidents.nights import Folded, known_ids
 from anomscan.jobs.excused import Excused
@@ -53,6 +56,44 @@ def night_of(settings: Settings, job: Job, run: Run) -> Night:
         settings.incidents.close_after,
         parse_duration(settings.incidents.reopen_within),
     )
+
+
+def kept_from(settings: Settings, night: Night) -> np.datetime64:
+    """Incidents that were over before then are no longer in the ledger, but in its archive."""
+    return at(night.end) - parse_duration(settings.incidents.keep)
+
+
+def with_archive(ledger: Ledger, settings: Settings, night: Night, run: Run) -> Ledger:
+    """The ledger, with its archive if a run may show something of so long ago.
+
+    Raises
+    ------
+    InputError
+        If the archive cannot be used.
+    """
+    start = run.work.backtest.stretch.start
+    if start is not None and start > kept_from(settings, night) + night.reopen_within:
+        return ledger
+    return Archive(settings.incidents.path).with_all_of(ledger)
+
+
+def keep(file: LedgerFile, ledger: Ledger, settings: Settings, night: Night, *, whole: bool) -> None:
+    """Write the ledger; what was over long ago goes to the archive, and is there before it leaves the ledger.
+
+    Parameters
+    ----------
+    whole
+        Whether the ledger has all that the archive has.
+
+    Raises
+    ------
+    OutputError
+        If either cannot be written.
+    """
+    ledger, old = parted(ledger, night.cadence.text(kept_from(settings, night)))
+    if old or whole:
+        Archive(file.folder).add(old, only=whole)
+    file.write(ledger)
 
 
 def seen_of(settings: Settings, job: Job, run: Run, ledger: Ledger, results: Iterable[EncodedRecord]) -> Iterator[Seen]:

@@ -187,21 +187,31 @@ def _remembered(
     """
     from anomscan.incidents.nights import fold
     from anomscan.incidents.notify.outbox import post
-    from anomscan.jobs.remembering import Remembered, night_of, seen_of, snoozes_that_end, summary, with_ids
+    from anomscan.jobs.remembering import (
+        Remembered,
+        keep,
+        night_of,
+        seen_of,
+        snoozes_that_end,
+        summary,
+        with_archive,
+        with_ids,
+    )
 
     night = night_of(settings, job, run)
     if delivery.ledger:
         with memory.held(max(delivery.lock_timeout_s, LEDGER_WAIT_S)):
-            ledger = memory.read()
+            ledger = with_archive(alone := memory.read(), settings, night, run)
             folded = fold(ledger, night, seen_of(settings, job, run, ledger, checkpoint.results()))
             # With the states that they tell of: none is lost, whatever happens before they are told.
-            memory.write(post(ledger, folded.ledger, folded.changes, night.end, settings.notify))
+            after = post(ledger, folded.ledger, folded.changes, night.end, settings.notify)
+            keep(memory, after, settings, night, whole=ledger is not alone)
         told = Remembered.of(folded)
         console.info(summary(folded, night))
         if ending := snoozes_that_end(folded.ledger.entries.values()):
             console.warn(ending)
     else:
-        ledger = memory.read()
+        ledger = with_archive(memory.read(), settings, night, run)
         told = Remembered.read(ledger, night, seen_of(settings, job, run, ledger, checkpoint.results()))
     told.count(
         tally,
