@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
+from pydantic_core import to_json
 
 from anomscan.config import Settings
 from anomscan.errors import AssetError, ConfigError, StoreError
@@ -104,11 +104,39 @@ def as_json(entries: Iterable[Entry], today: str) -> Iterator[bytes]:
     today
         ``YYYY-MM-DD``, by which a snooze still holds or has ended.
     """
-    to_json = TypeAdapter(Entry).serializer.to_json
     for entry in entries:
-        muted = "true" if entry.is_muted(today) else "false"
-        more = f',"since":"{entry.since}","last":"{entry.last}","days":{entry.days},"muted":{muted}}}'
-        yield to_json(entry)[:-1] + more.encode()
+        yield to_json(
+            {
+                "id": entry.id,
+                "asset": entry.asset,
+                "state": entry.state,
+                "source": entry.source,
+                "family": entry.family,
+                "kind": entry.kind,
+                "since": entry.since,
+                "first_flagged": entry.first_flagged,
+                "last": entry.last,
+                "days": entry.days,
+                "muted": entry.is_muted(today),
+                "cohort": entry.cohort,
+                "common": entry.common,
+                "peak": entry.peak,
+                "severity": entry.severity,
+                "deviation": entry.deviation,
+                "spells": entry.spells,
+                "first_seen": entry.first_seen,
+                "closed": entry.closed,
+                "reopened": entry.reopened,
+                "worse": entry.worse,
+                "maintenance": entry.maintenance,
+                "acknowledged": entry.acknowledged,
+                "snoozed": entry.snoozed,
+                "labels": [{"label": one.label, "by": one.by, "at": one.at} for one in entry.labels],
+                "notes": entry.notes,
+                "merged_into": entry.merged_into,
+            },
+            inf_nan_mode="null",
+        )
 
 
 def shown(settings: Settings, text: str) -> Entry:
