@@ -70,7 +70,7 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
         # As bytes, for a name may be no text.
         with pa.OSFile(os.fsencode(path)) as raw, pq.ParquetFile(raw) as file:
             yield file
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last: of a column's name
         if isinstance(error, OSError) and error.errno:
             raise InputError(f"{path} cannot be read: {os.strerror(error.errno)}") from None
         raise InputError(f"{path} is not whole Parquet, cut off or broken: {error}") from None
