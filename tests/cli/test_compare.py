@@ -31,7 +31,7 @@ detector = "chart"
 
 
 def day(row: int) -> str:
-    return str(START + row)
+    return str(START + np.timedelta64(row, "D"))
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ def fleet(place):
     values[2, 200:230] -= 0.25
     place.telemetry(
         [
-            [f"S{asset}", str(START + row), round(value, 6), "Ok"]
+            [f"S{asset}", str(START + np.timedelta64(row, "D")), round(value, 6), "Ok"]
             for asset, line in enumerate(values.tolist())
             for row, value in enumerate(line)
         ]

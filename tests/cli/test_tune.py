@@ -31,7 +31,7 @@ FAULTS = [(0, 150), (1, 170), (2, 190), (3, 210), (4, 220), (0, 300), (1, 320), 
 
 
 def day(row: int) -> str:
-    return str(START + row)
+    return str(START + np.timedelta64(row, "D"))
 
 
 def fleet_of(place, values):

@@ -51,6 +51,8 @@ MANY = f"""
            seq / 7 AS prt7, 'Good' AS health
     FROM {_numbers(6)} WHERE seq < 600000 AND :start <= :end
 """
+#: So many that a server is still sending whatever was read ahead.
+ENDLESS = MANY.replace(_numbers(6), _numbers(8)).replace("600000", "50000000")
 AWKWARD = ["007", "7", "-7", "Ωmega/☀😀", "it's; DROP TABLE daily; --", "a\\b\\", "%s %(start)s", "two\nlines"]
 
 
@@ -365,7 +367,7 @@ def _kill(server: MariaDb) -> None:
 
 @pytest.mark.parametrize("fast", PATHS)
 def test_a_connection_killed_in_mid_stream_stores_nothing(server: MariaDb, make: Make, store: Store, fast: str) -> None:
-    source = _Midway(make(MANY, fast=fast), lambda: _kill(server))
+    source = _Midway(make(ENDLESS, fast=fast), lambda: _kill(server))
     with pytest.raises(ServiceError, match="the query of source 'fleet' was cut off"):
         fetch_into(store, source, Request())
     assert _stored(store) == 0
@@ -391,7 +393,7 @@ def test_a_connection_killed_between_rows_is_no_end_of_the_rows(server: MariaDb,
 
 @pytest.mark.parametrize("fast", PATHS)
 def test_a_server_that_hangs_in_mid_stream(server: MariaDb, make: Make, store: Store, fast: str) -> None:
-    source = _Midway(make(MANY, fast=fast, read_timeout_s=1.0), lambda: server.send(signal.SIGSTOP))
+    source = _Midway(make(ENDLESS, fast=fast, read_timeout_s=1.0), lambda: server.send(signal.SIGSTOP))
     try:
         with pytest.raises(ServiceError, match=r"was cut off: .*timed out.*read_timeout_s = 1"):
             fetch_into(store, source, Request())
@@ -407,7 +409,7 @@ def test_rows_left_unread_are_not_waited_for(server: MariaDb, make: Make, fast: 
         return int(str(sent))
 
     before = sent()
-    items: Any = make(MANY.replace(_numbers(6), _numbers(8)).replace("600000", "50000000"), fast=fast).fetch(Request())
+    items: Any = make(ENDLESS, fast=fast).fetch(Request())
     assert isinstance(next(items), pa.Table)
     items.close()
     assert sent() - before < 25_000_000 * 30  # a row has more than 30 bytes

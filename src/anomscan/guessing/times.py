@@ -243,7 +243,7 @@ def _by(column: pa.Array, pattern: str | None) -> Read:
 
 def _spread(found: Moments, kept: NDArray[np.int64], codes: NDArray[np.int32], texts: int) -> Moments:
     """Of each row, given those of the texts that are kept."""
-    by_text = np.full(texts + 1, np.datetime64("NaT"), "datetime64[us]")
+    by_text = np.full(texts + 1, np.datetime64("NaT", "us"), "datetime64[us]")
     by_text[kept] = found
     return by_text[codes]
 
@@ -255,7 +255,7 @@ def _typed(column: Column) -> Stamps:
     dates = bool(pa.types.is_date(column.cells.type) or (wall == wall.astype("datetime64[D]")).all())
 
     def spread(found: Moments) -> Moments:
-        full = np.full(len(column.cells), np.datetime64("NaT"), "datetime64[us]")
+        full = np.full(len(column.cells), np.datetime64("NaT", "us"), "datetime64[us]")
         full[places] = found
         return full
 

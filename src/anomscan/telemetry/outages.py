@@ -70,7 +70,7 @@ class WeeklyOutage:
     def between(self, first: np.datetime64, last: np.datetime64) -> list[tuple[np.datetime64, np.datetime64]]:
         """Start and end of each that may touch a stretch of time."""
         # Whole years, so that the assets of a fleet share them.
-        year, until = first.astype("datetime64[Y]"), last.astype("datetime64[Y]") + 1
+        year, until = first.astype("datetime64[Y]"), last.astype("datetime64[Y]") + np.timedelta64(1, "Y")
         return _weeks(self, year.astype("datetime64[us]"), until.astype("datetime64[us]"))
 
 
