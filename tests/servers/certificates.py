@@ -10,7 +10,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-
 #: What an authority's key is for.
 _SIGNS = x509.KeyUsage(
     digital_signature=False,

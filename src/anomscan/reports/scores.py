@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from anomscan.errors import InputError
@@ -89,9 +90,9 @@ class ScoreFile:
             self._file = pq.ParquetFile(path, read_dictionary=["asset", "verdict"])
             further = [name for name in columns if name not in _SCHEMA.names]
             self._schema = pa.unify_schemas([_SCHEMA, pa.schema([(name, pa.float64()) for name in further])])
-            self._place = columns.index("asset")
         except _UNUSABLE as error:
             raise self._unusable(error) from None
+        self._bounds: dict[int, tuple[str, str]] = {}
         self._held: tuple[int, pa.Table, dict[str, list[slice]]] | None = None
 
     def of(self, asset: str) -> ScoreTable | None:
@@ -127,10 +128,13 @@ class ScoreFile:
                     yield table.slice(place.start, place.stop - place.start)
 
     def _may_hold(self, group: int, asset: str) -> bool:
-        statistics = self._file.metadata.row_group(group).column(self._place).statistics
-        if statistics is None or not statistics.has_min_max:
-            return True
-        return bool(statistics.min <= asset <= statistics.max)
+        if group not in self._bounds:
+            # Not by the statistics in the file: pyarrow ends the process where they are broken.
+            (column,) = self._file.read_row_group(group, columns=["asset"]).columns
+            known = pc.min_max(column.cast(pa.string())).as_py()
+            self._bounds[group] = known["min"] or "", known["max"] or ""
+        first, last = self._bounds[group]
+        return first <= asset <= last
 
     def _read(self, group: int) -> tuple[pa.Table, dict[str, list[slice]]]:
         if self._held is None or self._held[0] != group:
