@@ -64,13 +64,11 @@ def test_usage_and_configuration_are_2(fetched, arguments, words):
         (["report", ""], "'report'"),
         (["report", "-o", ""], "'-o'"),
         (["scan", "--all", "-o", ""], "'-o'"),
-        (["scan", "--asset", ""], "'--asset'"),
         (["scan", "--all", "--source="], "--source"),
         (["scan", "--all", "--detector", ""], "'--detector'"),
         (["--config", "", "scan", "--all"], "'--config'"),
         (["scan", "--all", "--config="], "--config"),
         (["store", "export", "-o", ""], "'-o'"),
-        (["incidents", "list", "--asset", ""], "'--asset'"),
     ],
 )
 def test_an_empty_argument_is_neither_the_folder_nor_the_default(fetched, arguments, what):

@@ -89,7 +89,11 @@ def test_set_ups_are_tried_on_the_same_faults_and_results_do_not_depend_on_worke
 
 
 def test_no_fault_is_put_where_something_is_known(fleet):
-    fleet.table("labels.csv", ["asset", "from", "to"], [[f"S{n}", str(START), str(START + DAYS)] for n in range(6)])
+    fleet.table(
+        "labels.csv",
+        ["asset", "from", "to"],
+        [[f"S{n}", str(START), str(START + np.timedelta64(DAYS, "D"))] for n in range(6)],
+    )
     code, _, err = fleet("inject", "--labels", "labels.csv", "--fault", "jump")
     assert code == 2
     assert "no asset has a calm stretch" in err

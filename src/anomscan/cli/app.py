@@ -95,9 +95,14 @@ def run(arguments: list[str]) -> int:
 
 
 def _refuse_empty(arguments: list[str]) -> None:
-    """An empty argument is a mistake of a script: as a path it would be the working folder, as a name the default."""
+    """An empty argument is a mistake of a script: as a path it would be the working folder, as a name the default.
+
+    Only as an asset it means just what it says: one that does not exist, and fails alone.
+    """
     for before, argument in itertools.pairwise(["anomscan", *arguments]):
         option, given, value = argument.partition("=")
+        if "--asset" in (before, option):
+            continue
         if not argument or (option.startswith("--") and given and not value):
             what = f"the argument after {before!r}" if not argument else option
             raise ConfigError(f"{what} is empty", hint="give it a value, or leave it out; is a shell variable not set?")
