@@ -40,14 +40,14 @@ _MOST_ASSETS = 60
 
 @dataclass(frozen=True, slots=True)
 class Injected:
-    """What set-ups catch.
+    """What became of the faults.
 
     Parameters
     ----------
     setups
         Detector, view and cut-off of each.
-    found
-        By set-up.
+    trials
+        Each fault under each set-up.
     assets
         How many assets lent their history.
     unplaced
@@ -55,9 +55,14 @@ class Injected:
     """
 
     setups: Sequence[tuple[str, str, str]]
-    found: Sequence[Sensitivity]
+    trials: Sequence[Trial]
     assets: int
     unplaced: int
+
+    @property
+    def found(self) -> list[Sensitivity]:
+        """What each set-up catches."""
+        return [sensitivity(each for each in self.trials if each.setup == place) for place in range(len(self.setups))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,16 +157,6 @@ class Injecting:
                 place += 1
 
 
-@dataclass(frozen=True, slots=True)
-class Trials:
-    """What became of each fault under each set-up; otherwise as :class:`Injected`."""
-
-    setups: Sequence[tuple[str, str, str]]
-    found: Sequence[Trial]
-    assets: int
-    unplaced: int
-
-
 def inject(
     settings: Settings,
     job: Job,
@@ -192,24 +187,6 @@ def inject(
     AnomscanError
         If a detector cannot be used.
     """
-    all_of = tried(settings, job, choice, labels, engine, console, trials=trials, seed=seed, kinds=kinds)
-    found = [sensitivity(each for each in all_of.found if each.setup == place) for place in range(len(all_of.setups))]
-    return Injected(all_of.setups, found, all_of.assets, all_of.unplaced)
-
-
-def tried(
-    settings: Settings,
-    job: Job,
-    choice: Choice,
-    labels: Labels | None,
-    engine: Engine,
-    console: ScanConsole,
-    *,
-    trials: int,
-    seed: int,
-    kinds: Sequence[str] = (),
-) -> Trials:
-    """As :func:`inject`, each fault by itself."""
     source, source_settings = settings.source(job.source)
     snapshot = Store.open(settings.store.path).snapshot(source)
     known, layout = job.known(settings), snapshot.layout
@@ -231,7 +208,7 @@ def tried(
             "no asset has a calm stretch that is long enough for a fault",
             hint="fetch more history, or name other assets",
         )
-    return Trials(setups, found, len(plan), unplaced)
+    return Injected(setups, found, len(plan), unplaced)
 
 
 def caught_by(
@@ -260,11 +237,8 @@ def caught_by(
         if row.left_out is None and not isinstance(settings.detectors.get(row.detector), RecordedSettings)
     }
     choice = replace(choice_of(asked, compared.assets + compared.left_out), among=here)
-    found = tried(settings, asked.job, choice, labels, engine, console, trials=trials, seed=seed)
-    return {
-        here[setup]: sensitivity(each for each in found.found if each.setup == place)
-        for place, setup in enumerate(found.setups)
-    }
+    found = inject(settings, asked.job, choice, labels, engine, console, trials=trials, seed=seed)
+    return {here[setup]: each for setup, each in zip(found.setups, found.found, strict=True)}
 
 
 def _check(entering: Sequence[Entrant]) -> None:
@@ -277,17 +251,17 @@ def _check(entering: Sequence[Entrant]) -> None:
 
 
 def _done(work: Injecting, engine: Engine, console: ScanConsole) -> tuple[list[Trial], int]:
-    found: list[Trial] = []
-    unplaced = 0
+    """All trials in the order of the assets, whichever was finished first, and how many faults found no place."""
+    done: dict[Partition, tuple[list[Trial], int]] = {}
     parts = work.snapshot.cut(assets=list(work.planned), as_of=work.known.as_of).single()
     with console.progress("injecting", len(parts)) as advance, engine:
-        for _, result in engine.map(work, parts):
+        for partition, result in engine.map(work, parts):
             if isinstance(result, Lost):
                 raise StoreError(f"a part of the fleet was lost: {result.reason}")
-            found += result[0]
-            unplaced += result[1]
+            done[partition] = result
             advance(1)
-    return found, unplaced
+    ordered = [done[partition] for partition in parts]
+    return [trial for trials, _ in ordered for trial in trials], sum(unplaced for _, unplaced in ordered)
 
 
 def _kinds(named: Sequence[str], variables: int) -> list[str]:

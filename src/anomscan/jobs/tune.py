@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from anomscan.config import Settings
 from anomscan.errors import ConfigError
-from anomscan.jobs import compare, inject
+from anomscan.jobs import compare
 from anomscan.jobs.compare import Asked, Tried, choice_of
 from anomscan.jobs.engines import Engine
-from anomscan.jobs.inject import Trials
+from anomscan.jobs.inject import Injected, inject
 from anomscan.jobs.scan import ScanConsole
 from anomscan.jobs.setups import CutoffChoice
 from anomscan.judging.comparison import Row, Setup
@@ -126,15 +126,15 @@ def _made_up(
     """By set-up what it catches of made-up faults before and after the split."""
     among = {*fit, *([] if tried.current is None else [tried.current])}
     choice = replace(choice_of(asked, tried.assets), among=among)
-    found = inject.tried(settings, asked.job, choice, None, engine, console, trials=trials, seed=seed)
+    found = inject(settings, asked.job, choice, None, engine, console, trials=trials, seed=seed)
     return {
         key: (_caught(found, place, at, later=False), _caught(found, place, at, later=True))
         for place, key in enumerate(found.setups)
     }
 
 
-def _caught(found: Trials, place: int, at: int, *, later: bool) -> Worth:
-    those = [each for each in found.found if each.setup == place and (each.start >= at) == later]
+def _caught(found: Injected, place: int, at: int, *, later: bool) -> Worth:
+    those = [each for each in found.trials if each.setup == place and (each.start >= at) == later]
     return Worth(sum(each.caught for each in those), len(those), 0.0, 0.0)
 
 
