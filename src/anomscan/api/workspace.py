@@ -137,14 +137,16 @@ def _written(folder: Path, given: Given, shape: Shape, cadence: str, timezone: s
 def _settings(folder: Path, kind: str, flags: dict[tuple[str, ...], Any], given: Mapping[str, object]) -> Settings:
     """The settings of a run: what is of ``[scan]`` or ``[train]`` goes there, all else to the detector."""
     from anomscan.config import ScanSettings, TrainSettings, load
+    from anomscan.detectors.registry import kind_named
 
     detector: dict[str, Any] = {"kind": kind}
-    if kind == "rcf":
+    trained = kind_named(kind).trained
+    if trained:
         detector["model"] = str(folder / "model.forest")
     for name, value in given.items():
         if name in ScanSettings.model_fields:
             flags[("scan", name)] = value
-        elif name in TrainSettings.model_fields and kind == "rcf":
+        elif trained and name in TrainSettings.model_fields:
             flags[("train", name)] = value
         else:
             detector[name] = value

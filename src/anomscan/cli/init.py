@@ -62,7 +62,9 @@ def init(
     option = "" if output == Path(_FILE) else f" --config {output}"
     if is_database(place) and without_password(place) != place and not place.startswith("sqlite"):
         console.info("the password is not in it: set ANOMSCAN_SOURCES__FLEET__URL to the whole URL, or secret")
-    if guess.choice.kind == "rcf":
+    from anomscan.detectors.registry import kind_named
+
+    if kind_named(guess.choice.kind).trained:
         console.info(f"next: anomscan{option} fetch, then train, then scan --all -o results.jsonl")
     else:
         console.info(f"next: anomscan{option} fetch, then anomscan{option} scan --all -o results.jsonl")

@@ -22,6 +22,11 @@ class DetectorSection(Section):
         """The value that the severity of an anomaly must exceed in ``detect``; None for no limit."""
         return None
 
+    @property
+    def false_budget(self) -> str | None:
+        """How rare false samples are by its own threshold, such as ``1/20y``; None if nobody can say."""
+        return None
+
 
 class RcfSettings(DetectorSection):
     """``[detectors.NAME]`` with ``kind = "rcf"``: the forest in this process."""
@@ -53,6 +58,11 @@ class ControlChartSettings(DetectorSection):
     budget: str = "1/20y"
     min_history: int = Field(60, ge=10, le=2_016)
     forget_after: str = "90d"
+
+    @property
+    def false_budget(self) -> str:
+        """The budget: its threshold follows from it."""
+        return self.budget
 
 
 class NearestSettings(DetectorSection):

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomscan.errors import AnomscanError
+from anomscan.telemetry.baseline import Baseline
+from anomscan.telemetry.cohorts import Cohorts
 from anomscan.telemetry.series import Floats, Instants, Series
 
 
@@ -19,18 +21,12 @@ class Capabilities:
 
     Parameters
     ----------
-    multivariate
-        Whether it scores several variables at once.
     remote
         Whether scoring leaves this process.
     contribution
         Whether it says how much each variable contributed.
     columns
         The names of what it gives of each sample beside the score. ``severity`` lies between 0 and 1.
-    verdict
-        Whether it says itself what is anomalous.
-    max_samples
-        Most samples a call, None where there is no limit.
     frozen
         Whether a shingle's score follows from the shingle alone: it is a :class:`FrozenDetector`.
     threshold
@@ -41,18 +37,22 @@ class Capabilities:
         score, and the asset is warming up. Whatever has a threshold is of that sort.
     retrospective
         Whether later samples have a say in a score: it tells what happened, not what could have been known then.
+    peers
+        Whether it compares an asset with its peers by itself, and one that has none with its own past: it is a
+        :class:`PeerDetector`.
+    baseline
+        Whether it learns what is normal while it scores: it is a :class:`BaselineDetector`.
     """
 
-    multivariate: bool = True
     remote: bool = False
     contribution: bool = False
     columns: tuple[str, ...] = ()
-    verdict: bool = False
-    max_samples: int | None = None
     frozen: bool = False
     threshold: float | None = None
     history: bool = False
     retrospective: bool = False
+    peers: bool = False
+    baseline: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,6 +161,30 @@ class FrozenDetector(Detector, Protocol):
         """
 
 
+class PeerDetector(Detector, Protocol):
+    """A detector that compares an asset with its peers by itself."""
+
+    def with_cohorts(self, cohorts: Cohorts) -> Detector:
+        """The same detector with these peers."""
+
+
+class BaselineDetector(Detector, Protocol):
+    """A detector that learns what is normal while it scores, so that it must know which samples are not."""
+
+    def with_baseline(self, baseline: Baseline, skip_health: tuple[str, ...]) -> Detector:
+        """The same detector, told what people say is normal, and which health is not."""
+
+
 def is_frozen(detector: Detector) -> TypeGuard[FrozenDetector]:
     """Whether a detector's scores may be kept and single shingles scored."""
     return detector.capabilities.frozen
+
+
+def has_peers(detector: Detector) -> TypeGuard[PeerDetector]:
+    """Whether a detector compares an asset with its peers by itself."""
+    return detector.capabilities.peers
+
+
+def has_baseline(detector: Detector) -> TypeGuard[BaselineDetector]:
+    """Whether a detector learns what is normal while it scores."""
+    return detector.capabilities.baseline

@@ -92,11 +92,14 @@ class Kind(ABC):
         The flags of ``train`` that only some kinds take, and this one does.
     remote
         Whether scoring waits for a service, which workers on other machines cannot speed up.
+    recorded
+        Whether its scores are read from a file, so that it cannot score values that were never measured.
     """
 
     trained = False
     train_options: frozenset[str] = frozenset()
     remote = False
+    recorded = False
 
     @abstractmethod
     def opened(self, name: str, settings: Any, warn: Callable[[str], None]) -> AbstractContextManager[Detector]:
@@ -120,6 +123,10 @@ class Kind(ABC):
     def missing(self, settings: Any) -> str | None:
         """Why it cannot score yet, in one line, if it only needs training."""
         return None
+
+    def lacking(self, settings: Any) -> str | None:
+        """Why it cannot score now, in one line: it needs training, or a file is not there."""
+        return self.missing(settings)
 
     def train(self, console: Console, settings: Any, training: TrainingRequest) -> None:
         """Train a model.

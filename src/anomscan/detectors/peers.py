@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from anomscan.detectors.base import Capabilities, Detector, Scores
+from anomscan.detectors.base import Capabilities, Detector, Scores, has_peers
 from anomscan.errors import AnomscanError
 from anomscan.telemetry.cohorts import Cohorts
 from anomscan.telemetry.series import Floats, Series
@@ -76,3 +76,8 @@ class PeerView:
     def with_cohorts(self, cohorts: Cohorts) -> PeerView:
         """The same detector with other peers."""
         return PeerView(self._detector, cohorts, self._how)
+
+
+def with_cohorts(detector: Detector, cohorts: Cohorts) -> Detector:
+    """The same detector with other peers, if it looks at any."""
+    return detector.with_cohorts(cohorts) if isinstance(detector, PeerView) or has_peers(detector) else detector

@@ -9,9 +9,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from anomscan.detectors.base import Detector
-from anomscan.detectors.control_chart.detector import ControlChart
-from anomscan.detectors.peers import PeerView
 from anomscan.judging.faults import FAULTS, Place, scatter
 from anomscan.judging.found import Judged, Span
 from anomscan.telemetry.cadence import Cadence
@@ -142,11 +139,6 @@ class PeersOfOne(Cohorts):
         """See :meth:`Cohorts.others`; the samples of a copy are among those of the asset."""
         median: Floats = self.median[np.searchsorted(self.timestamps, series.timestamps)]
         return median
-
-
-def with_cohorts(detector: Detector, cohorts: Cohorts) -> Detector:
-    """The same detector with other peers, if it looks at them."""
-    return detector.with_cohorts(cohorts) if isinstance(detector, ControlChart | PeerView) else detector
 
 
 def _cut(series: Series, name: str, values: Floats) -> Series:

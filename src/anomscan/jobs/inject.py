@@ -9,14 +9,16 @@ import numpy as np
 
 from anomscan.backtest.asset import AssetScan, Stretch
 from anomscan.backtest.fleet import Backtest
-from anomscan.config import RecordedSettings, Settings
+from anomscan.config import Settings
+from anomscan.detectors.peers import with_cohorts
+from anomscan.detectors.registry import kind_of
 from anomscan.errors import ConfigError, StoreError
 from anomscan.incidents.explained import explained
 from anomscan.incidents.joining import Joining
 from anomscan.jobs.compare import Asked, choice_of, judged
 from anomscan.jobs.engines import Engine, Lost
 from anomscan.jobs.expecting import silent_after
-from anomscan.jobs.faulty_copies import Copy, PeersOfOne, Planned, calm, faulty, with_cohorts
+from anomscan.jobs.faulty_copies import Copy, PeersOfOne, Planned, calm, faulty
 from anomscan.jobs.job import Job, Known
 from anomscan.jobs.scan import ScanConsole
 from anomscan.jobs.setups import Choice, Entrant, ScoredOnce, entrants
@@ -231,10 +233,11 @@ def caught_by(
     AnomscanError
         If a detector cannot be used.
     """
+    recorded = {name for name, each in settings.detectors.items() if kind_of(each).recorded}
     here = {
         (row.detector, row.view, row.cutoff): row.name
         for row in compared.rows
-        if row.left_out is None and not isinstance(settings.detectors.get(row.detector), RecordedSettings)
+        if row.left_out is None and row.detector not in recorded
     }
     choice = replace(choice_of(asked, compared.assets + compared.left_out), among=here)
     found = inject(settings, asked.job, choice, labels, engine, console, trials=trials, seed=seed)
@@ -243,7 +246,8 @@ def caught_by(
 
 def _check(entering: Sequence[Entrant]) -> None:
     for entrant in entering:
-        if isinstance(entrant.settings, RecordedSettings) or entrant.detector.capabilities.remote:
+        kind = kind_of(entrant.settings)
+        if kind.recorded or kind.remote:
             raise ConfigError(
                 f"detector '{entrant.name}' does not score here, so it cannot score made-up faults",
                 hint="name another with --detector",

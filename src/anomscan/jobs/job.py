@@ -11,7 +11,7 @@ import numpy as np
 
 from anomscan.backtest.asset import Stretch
 from anomscan.backtest.rules import Rules
-from anomscan.config import ControlChartSettings, DetectorSettings, MaintenanceSettings, ScanSettings, Settings
+from anomscan.config import DetectorSettings, MaintenanceSettings, ScanSettings, Settings
 from anomscan.detectors.base import Capabilities
 from anomscan.detectors.control_chart.thresholds import time_of
 from anomscan.errors import ConfigError
@@ -185,5 +185,5 @@ def rules_of(scan: ScanSettings, cadence: Cadence, detector: Capabilities, cutof
 def samples_to_false(rules: Rules, detector: DetectorSettings, step_us: int) -> float | None:
     """How many samples there are to a false one, by the budget of a cut-off; None if it has none."""
     if rules.threshold is not None:
-        return time_of(detector.budget) / step_us if isinstance(detector, ControlChartSettings) else None
+        return None if detector.false_budget is None else time_of(detector.false_budget) / step_us
     return rules.budget if rules.cutoff == "rank" else None

@@ -15,7 +15,6 @@ from anomscan import __version__
 from anomscan.backtest.fleet import Backtest, Failure
 from anomscan.config import Settings
 from anomscan.detectors.base import Detector, is_frozen
-from anomscan.detectors.control_chart.detector import ControlChart
 from anomscan.detectors.score_cache import ScoreCache
 from anomscan.errors import AssetError, ConfigError, StoreError
 from anomscan.incidents.explained import Explained
@@ -104,9 +103,7 @@ class Run:
         _, chosen = settings.detector(job.detector)
         baseline = Baseline(outages(settings, job, snapshot), labels_of(labelled, settings, job, snapshot))
         _refuse_hindsight(detector, job)
-        detector, cohorts = in_view(detector, chosen, settings, snapshot, known)
-        if isinstance(detector, ControlChart):
-            detector = replace(detector, baseline=baseline)
+        detector, cohorts = in_view(detector, chosen, settings, snapshot, known, baseline=baseline)
         rules = rules_of(settings.scan, snapshot.layout.cadence, detector.capabilities, chosen.cutoff)
         backtest = Backtest(detector, rules, job.stretch(settings), job.whole, least)
         joining = Joining(

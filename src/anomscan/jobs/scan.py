@@ -138,7 +138,7 @@ def deliver(
         # Only now: another run's end may have been waited for.
         run = Run.of(settings, job, store.snapshot(source), detector, said)
         if run.work.cohorts is not None:
-            tell_of_peers(console, run.work.cohorts, chosen, run.cut.assets)
+            tell_of_peers(console, run.work.cohorts, chosen, run.work.backtest.detector, run.cut.assets)
         # A result does not say whether it was proved: what is to be proved is scanned again.
         again = delivery.prove or delivery.ledger  # nor whether the ledger knows it
         done = _complete(place, run) if place is not None and delivery.resume and not again else None

@@ -15,7 +15,6 @@ from anomscan.config import (
     ControlChartSettings,
     DetectorSettings,
     NearestSettings,
-    RecordedSettings,
     ScanSettings,
     Settings,
 )
@@ -217,9 +216,7 @@ def _usable(settings: Settings, console: Console) -> list[tuple[str, DetectorSet
     for name, chosen in settings.detectors.items():
         if kind_of(chosen).remote:
             console.info(f"detector '{name}' asks a service: it is left out unless --detector names it")
-        elif isinstance(chosen, RecordedSettings) and not chosen.path.exists():
-            console.info(f"detector '{name}' is left out: there is no {chosen.path}")
-        elif (lack := kind_of(chosen).missing(chosen)) is not None:
+        elif (lack := kind_of(chosen).lacking(chosen)) is not None:
             console.info(f"detector '{name}' is left out: {lack}")
         else:
             found.append((name, chosen))
@@ -310,7 +307,7 @@ class ScoredOnce:
         self._detector = detector
         self._known: dict[tuple[str, LongGaps | None], Scores | AnomscanError] = {}
         self.name, self.fingerprint = detector.name, detector.fingerprint
-        self.capabilities = replace(detector.capabilities, frozen=False)
+        self.capabilities = replace(detector.capabilities, frozen=False, peers=False, baseline=False)
         self.trained_through = detector.trained_through
         self.cpu_s = 0.0
 

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from anomscan.config import Settings
-from anomscan.detectors.base import Detector
+from anomscan.detectors.base import Detector, has_baseline, has_peers
 from anomscan.detectors.cohorts import cohorts_of
-from anomscan.detectors.control_chart.detector import ControlChart
 from anomscan.detectors.kind import Console
 from anomscan.detectors.peers import PeerView
 from anomscan.errors import ConfigError
 from anomscan.jobs.job import Known
 from anomscan.store.asset_list import AssetList, members_of, read_asset_list
 from anomscan.store.snapshot import Snapshot
+from anomscan.telemetry.baseline import Baseline
 from anomscan.telemetry.cohorts import Cohorts
 from anomscan.wording import counted
 
@@ -41,7 +41,7 @@ def wants_peers(chosen: Any) -> bool:
     return getattr(chosen, "view", "own") != "own"
 
 
-def tell_of_peers(console: Console, cohorts: Cohorts, chosen: Any, assets: Iterable[str]) -> None:
+def tell_of_peers(console: Console, cohorts: Cohorts, chosen: Any, detector: Detector, assets: Iterable[str]) -> None:
     """Say how much of their variation cohorts share, and which assets of a run have no cohort."""
     shares = {name: share for name, share in cohorts.shared.items() if not math.isnan(share)}
     if shares:
@@ -59,7 +59,7 @@ def tell_of_peers(console: Console, cohorts: Cohorts, chosen: Any, assets: Itera
     alone = [asset for asset in assets if cohorts.cohort(asset) is None]
     if alone:
         their = "its" if len(alone) == 1 else "their"
-        say = "no data" if chosen.kind != "control-chart" else f"compared with {their} own past"
+        say = f"compared with {their} own past" if has_peers(detector) else "no data"
         console.warn(f"{_some(alone, 'asset')} {'has' if len(alone) == 1 else 'have'} no cohort in [assets]: {say}")
 
 
@@ -75,6 +75,7 @@ def in_view(
     snapshot: Snapshot,
     known: Known,
     cohorts: Cohorts | None = None,
+    baseline: Baseline | None = None,
 ) -> tuple[Detector, Cohorts | None]:
     """A detector as its settings say what it sees, and the cohorts it was given.
 
@@ -82,6 +83,8 @@ def in_view(
     ----------
     cohorts
         The cohorts, where somebody knows them already.
+    baseline
+        What people say is normal; None if nobody has said anything.
 
     Raises
     ------
@@ -90,16 +93,15 @@ def in_view(
     StoreError
         If the store is damaged.
     """
+    if has_baseline(detector):
+        detector = detector.with_baseline(baseline or Baseline(), settings.scan.skip_health)
     if not wants_peers(chosen):
-        cohorts = None
-    else:
-        if settings.scan.gaps != "calendar":
-            raise ConfigError(
-                "peers are compared by the calendar", hint='set [scan] gaps = "calendar", or view = "own"'
-            )
-        if cohorts is None:
-            members = members_of(asset_list(settings, snapshot, known))
-            cohorts = cohorts_of(snapshot, members, as_of=known.as_of, through=known.through)
-    if isinstance(detector, ControlChart):
-        return detector.with_cohorts(cohorts, settings.scan.skip_health), cohorts
-    return (detector if cohorts is None else PeerView(detector, cohorts, chosen.peers)), cohorts
+        return detector, None
+    if settings.scan.gaps != "calendar":
+        raise ConfigError("peers are compared by the calendar", hint='set [scan] gaps = "calendar", or view = "own"')
+    if cohorts is None:
+        members = members_of(asset_list(settings, snapshot, known))
+        cohorts = cohorts_of(snapshot, members, as_of=known.as_of, through=known.through)
+    if has_peers(detector):
+        return detector.with_cohorts(cohorts), cohorts
+    return PeerView(detector, cohorts, chosen.peers), cohorts

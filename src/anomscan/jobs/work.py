@@ -15,8 +15,7 @@ from anomscan.backtest.failures import Failure, surviving
 from anomscan.backtest.fleet import Backtest
 from anomscan.detectors.base import is_frozen
 from anomscan.detectors.cohorts import cohorts_of
-from anomscan.detectors.control_chart.detector import ControlChart
-from anomscan.detectors.peers import PeerView
+from anomscan.detectors.peers import with_cohorts
 from anomscan.detectors.score_cache import CachedDetector, CachedScores, ScoreCache, continued
 from anomscan.errors import AssetError
 from anomscan.incidents.explained import Explained, explained
@@ -203,11 +202,11 @@ class Work:
 
     def known_by(self, at: np.datetime64) -> Work:
         """The same work with the peers of an earlier time: their medians made anew, from rows up to then alone."""
-        detector = self.backtest.detector
-        if self.cohorts is None or not isinstance(detector, ControlChart | PeerView):
+        if self.cohorts is None:
             return self
         cohorts = cohorts_of(self.snapshot, self.cohorts.members, as_of=self.known.as_of, through=at)
-        return replace(self, backtest=replace(self.backtest, detector=detector.with_cohorts(cohorts)), cohorts=cohorts)
+        detector = with_cohorts(self.backtest.detector, cohorts)
+        return replace(self, backtest=replace(self.backtest, detector=detector), cohorts=cohorts)
 
     def failed(self, asset: str, reason: str) -> Finished:
         """The result of an asset that could not be scanned."""

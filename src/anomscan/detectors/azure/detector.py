@@ -82,9 +82,7 @@ class AzureDetector:
 
     def __init__(self, name: str, settings: AzureSettings, service: Mvad, staging: Staging) -> None:
         self.name = name
-        self.capabilities = Capabilities(
-            remote=True, contribution=True, columns=("severity",), verdict=True, max_samples=settings.max_timestamps
-        )
+        self.capabilities = Capabilities(remote=True, contribution=True, columns=("severity",))
         self._settings = settings
         self._service = service
         self._staging = staging

@@ -59,7 +59,7 @@ class ControlChart:
         ``variable`` is the place of the variable it stands for, from 0 on; ``peers`` is 1 where the sample was compared
         with its peers, 0 where with its own past.
         """
-        return Capabilities(columns=_COLUMNS, threshold=1.0, history=True)
+        return Capabilities(columns=_COLUMNS, threshold=1.0, history=True, peers=True, baseline=True)
 
     @property
     def fingerprint(self) -> str:
@@ -72,9 +72,13 @@ class ControlChart:
         """Nothing is trained."""
         return None
 
-    def with_cohorts(self, cohorts: Cohorts | None, skip_health: tuple[str, ...] | None = None) -> ControlChart:
-        """The same detector with peers."""
-        return replace(self, cohorts=cohorts, skip_health=self.skip_health if skip_health is None else skip_health)
+    def with_cohorts(self, cohorts: Cohorts) -> ControlChart:
+        """The same detector with these peers."""
+        return replace(self, cohorts=cohorts)
+
+    def with_baseline(self, baseline: Baseline, skip_health: tuple[str, ...]) -> ControlChart:
+        """The same detector, told what people say is normal, and which health is not."""
+        return replace(self, baseline=baseline, skip_health=skip_health)
 
     def score(
         self, batch: Sequence[Series], shingle: int, rows: Sequence[slice] | None = None

@@ -13,6 +13,8 @@ from anomscan.detectors.kind import Kind
 class RecordedKind(Kind):
     """Has no model."""
 
+    recorded = True
+
     @contextmanager
     def opened(self, name: str, settings: Settings, warn: Callable[[str], None]) -> Iterator[Detector]:
         """Open the file."""
@@ -20,6 +22,10 @@ class RecordedKind(Kind):
 
         with closing(Recorded(name, settings.path)) as detector:
             yield detector
+
+    def lacking(self, settings: Settings) -> str | None:
+        """Say which file is not there."""
+        return None if settings.path.exists() else f"there is no {settings.path}"
 
 
 KIND = RecordedKind()
