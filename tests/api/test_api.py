@@ -134,6 +134,20 @@ def test_rows_of_one_asset() -> None:
     assert result.scores["asset"].unique().tolist() == ["asset"]
 
 
+def test_a_detector_that_looks_ahead_is_for_detect() -> None:
+    data = telemetry()
+    day = pd.Timestamp("2022-07-01")
+    data.loc[(data["plant"] == "p5") & (data["day"] == day), "v0"] = 0.0
+    result = an.detect(data, detector="profile", asset="plant", timestamp="day", windows=[5])
+    first = result.anomalies.loc[result.anomalies["score"].idxmax()]
+    assert first["asset"] == "p5"
+    assert abs(first["timestamp"].tz_localize(None) - day) <= pd.Timedelta(days=4)
+    with pytest.raises(ConfigError, match="looks at what came later"):
+        an.scan(data, detector="profile", asset="plant", timestamp="day")
+    causal = an.scan(data, detector="profile", asset="plant", timestamp="day", causal=True)
+    assert (causal.scores["verdict"] == "ok").any()
+
+
 def test_what_cannot_be_used_is_named() -> None:
     data = telemetry()
     for error, match, options in [

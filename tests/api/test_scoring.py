@@ -9,7 +9,7 @@ import pytest
 import anomscan
 from anomscan.errors import ConfigError, InputError
 
-DETECTORS = ("nearest", "control-chart", "rcf")
+DETECTORS = [("nearest", {}), ("control-chart", {}), ("rcf", {}), ("profile", {"causal": True})]
 
 
 @pytest.fixture(scope="module")
@@ -23,21 +23,30 @@ def frame():
     )
 
 
-@pytest.mark.parametrize("detector", DETECTORS)
-def test_the_strange_row_has_the_highest_score(frame, detector):
-    found = anomscan.score(frame, detector=detector, train_rows=100)
+@pytest.mark.parametrize(("detector", "settings"), [*DETECTORS, ("profile", {"windows": [8]})])
+def test_the_strange_row_has_the_highest_score(frame, detector, settings):
+    found = anomscan.score(frame, detector=detector, train_rows=100, **settings)
     assert found.index.equals(frame.index)
     assert found.dtype == np.float64
     assert frame.index.get_loc(found.idxmax()) in range(400, 407)
     assert np.isfinite(found.iloc[400])
 
 
-@pytest.mark.parametrize("detector", DETECTORS)
-def test_what_follows_has_no_say_to_the_bit(frame, detector):
-    found = anomscan.score(frame, detector=detector, train_rows=100)
+@pytest.mark.parametrize(("detector", "settings"), DETECTORS)
+def test_what_follows_has_no_say_to_the_bit(frame, detector, settings):
+    found = anomscan.score(frame, detector=detector, train_rows=100, **settings)
     for end in (120, 250, 401):
-        before = anomscan.score(frame.iloc[:end], detector=detector, train_rows=100)
+        before = anomscan.score(frame.iloc[:end], detector=detector, train_rows=100, **settings)
         assert before.to_numpy().tobytes() == found.iloc[:end].to_numpy().tobytes()
+
+
+def test_a_profile_looks_at_all_rows_unless_it_is_causal(frame):
+    whole = anomscan.score(frame, detector="profile")
+    assert whole.notna().all()  # a value of row 300 is missing, and the other variable is there
+    assert not whole.iloc[:250].equals(anomscan.score(frame.iloc[:250], detector="profile"))
+    causal = anomscan.score(frame, detector="profile", train_rows=100, causal=True)
+    assert causal.iloc[:100].isna().all()
+    assert causal.iloc[100:].notna().all()
 
 
 def test_a_series_and_rows_without_times_are_taken(frame):

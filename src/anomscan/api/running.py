@@ -42,7 +42,8 @@ def scan(
     data
         A DataFrame of pandas or polars, or a table of Arrow.
     detector
-        ``control-chart``, ``nearest`` or ``rcf``, which is trained first.
+        ``control-chart``, ``nearest``, ``profile`` or ``rcf``, which is trained first. ``profile`` looks at what came
+        later: it is for ``detect``, and for ``scan`` with ``causal=True``.
     layout
         ``long``: a row each sample. ``wide``: a row each time and a column each asset; the variable is ``value``.
     asset, timestamp, values, health

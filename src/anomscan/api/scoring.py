@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
-from anomscan.config import ControlChartSettings, NearestSettings, RcfSettings
+from anomscan.config import ControlChartSettings, NearestSettings, ProfileSettings, RcfSettings
 from anomscan.detectors.base import Detector
 from anomscan.detectors.control_chart.detector import ControlChart
 from anomscan.detectors.nearest.detector import NearestPast
+from anomscan.detectors.profile.detector import MatrixProfile
 from anomscan.detectors.rcf.forest import Forest
 from anomscan.errors import AnomscanError, ConfigError, InputError
 from anomscan.telemetry.cadence import Cadence
@@ -28,12 +29,19 @@ _SHINGLE = 7
 _MOST_HISTORY = 2_016
 #: The share of the rows that is trusted unless somebody says how many.
 _TRUSTED = 0.1
+_Settings = NearestSettings | ControlChartSettings | ProfileSettings | RcfSettings
+_KINDS: dict[str, type[_Settings]] = {
+    "nearest": NearestSettings,
+    "control-chart": ControlChartSettings,
+    "profile": ProfileSettings,
+    "rcf": RcfSettings,
+}
 
 
 def score(
     df: pd.DataFrame | pd.Series[float], *, detector: str, train_rows: int | None = None, **settings: Any
 ) -> pd.Series[float]:
-    """Score each row of one series by what came before it.
+    """Score each row of one series; all detectors but ``profile`` by what came before it.
 
     Parameters
     ----------
@@ -41,17 +49,19 @@ def score(
         (n, d) numbers in time order, a column each variable; NaN where one is missing. Its index may be of times a
         fixed step apart, else rows are taken as a minute apart.
     detector
-        ``nearest``, ``control-chart`` or ``rcf``.
+        ``nearest``, ``control-chart``, ``rcf``, or ``profile``, which looks at all rows, later ones too, unless
+        ``causal=True``.
     train_rows
-        The first so many rows are normal, as far as is known; by default a tenth of them. ``nearest`` and
-        ``control-chart`` (at most 2,016) have no scores there; a forest is grown on their shingles, and has.
+        The first so many rows are normal, as far as is known; by default a tenth of them. ``nearest``, the causal
+        ``profile`` and ``control-chart`` (at most 2,016) have no scores there; a forest is grown on their shingles, and
+        has. A ``profile`` that looks at all rows makes no use of it.
     **settings
         Of the detector, as in ``[detectors.NAME]``; with ``rcf`` also ``shingle``.
 
     Returns
     -------
-    float64 with the index of ``df``, higher is stranger; NaN where there is no score. A row's score is the same, to the
-    bit, whatever follows it, if ``train_rows`` is given.
+    float64 with the index of ``df``, higher is stranger; NaN where there is no score. If ``train_rows`` is given, a
+    row's score is the same, to the bit, whatever follows it; not so with a ``profile`` that looks at all rows.
 
     Raises
     ------
@@ -76,37 +86,34 @@ def score(
     if not 1 <= rows < len(series):
         raise InputError(f"train_rows = {rows} of {len(series):,} rows leaves nothing to score or to learn from")
     shingle = settings.pop("shingle", _SHINGLE) if detector == "rcf" else 1
-    if detector == "nearest":
-        settings.setdefault("min_history", rows)
-    if detector == "control-chart":
-        settings.setdefault("min_history", min(rows, _MOST_HISTORY))
+    if detector != "rcf":
+        settings.setdefault("min_history", min(rows, _MOST_HISTORY) if detector == "control-chart" else rows)
     chosen = _settings(detector, settings)
     if isinstance(chosen, RcfSettings):
         return pd.Series(_forest_scores(series, chosen, rows, shingle), index=frame.index, name="score")
-    own: Detector = (
-        NearestPast(detector, chosen)
-        if isinstance(chosen, NearestSettings)
-        else ControlChart(detector, chosen.model_copy(update={"view": "own"}))
-    )
-    (found,) = own.score([series], shingle)
+    (found,) = _detector(chosen).score([series], shingle)
     if isinstance(found, AnomscanError):
         raise found
     return pd.Series(found.score, index=frame.index, name="score")
 
 
-def _settings(detector: str, settings: dict[str, Any]) -> NearestSettings | ControlChartSettings | RcfSettings:
+def _settings(detector: str, settings: dict[str, Any]) -> _Settings:
+    if detector not in _KINDS:
+        raise ConfigError(f"there is no detector '{detector}' here", hint=f"choose one of {', '.join(_KINDS)}")
     try:
-        if detector == "nearest":
-            return NearestSettings(kind="nearest", **settings)
-        if detector == "control-chart":
-            return ControlChartSettings(kind="control-chart", **settings)
-        if detector == "rcf":
-            return RcfSettings(kind="rcf", **settings)
+        return _KINDS[detector](kind=detector, **settings)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise ConfigError(f"detector '{detector}' cannot have these settings: {name}: {first['msg']}") from None
-    raise ConfigError(f"there is no detector '{detector}' here", hint="choose nearest, control-chart or rcf")
+
+
+def _detector(settings: NearestSettings | ControlChartSettings | ProfileSettings) -> Detector:
+    if isinstance(settings, NearestSettings):
+        return NearestPast(settings.kind, settings)
+    if isinstance(settings, ProfileSettings):
+        return MatrixProfile(settings.kind, settings)
+    return ControlChart(settings.kind, settings.model_copy(update={"view": "own"}))
 
 
 def _series(frame: pd.DataFrame) -> Series:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from anomscan.config import Settings
 
 SOURCE = "fleet"
-_KINDS = ("rcf", "control-chart", "nearest")
+_KINDS = ("rcf", "control-chart", "nearest", "profile")
 
 
 @dataclass(frozen=True)

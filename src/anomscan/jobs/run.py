@@ -289,7 +289,7 @@ def _refuse_hindsight(detector: Detector, job: Job) -> None:
     if detector.capabilities.retrospective and not (job.whole or job.retrospective):
         raise ConfigError(
             f"detector '{detector.name}' looks at what came later: its verdict on a day was not to be had then",
-            hint="add --retrospective to have it all the same, set causal = true for the detector, or run detect",
+            hint="run detect, set causal = true for the detector, or add --retrospective to have it all the same",
         )
 
 
