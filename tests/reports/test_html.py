@@ -12,7 +12,7 @@ import pytest
 from anomscan import __version__
 from anomscan.errors import ConfigError, InputError, LockedError, MissingExtraError, OutputError
 from anomscan.incidents.incident import Incident
-from anomscan.reports.html import write_report
+from anomscan.reports.html import Report
 from anomscan.reports.links import chart_stem
 from anomscan.reports.records import SCAN_SCHEMA, VERDICTS, Anomaly, Record
 from anomscan.reports.scores import ScoreTable
@@ -58,9 +58,9 @@ def scores_of(asset: str) -> ScoreTable:
     return ScoreTable(asset, DAYS, np.ones(20), np.full(20, 2.0), ("ok",) * 20)
 
 
-def write(folder: Path, *records: Record, **options):
+def write(folder: Path, *records: Record, images=None, **options):
     settings = {"series_of": series_of, "scores_of": scores_of, "asset_url": URL, **options}
-    return write_report(iter(records), folder, **settings)
+    return Report(**settings).folder(iter(records), folder, images=images)
 
 
 class Page(HTMLParser):

@@ -199,10 +199,6 @@ class Entry:
         """Whether somebody wrote anything into it."""
         return bool(self.acknowledged or self.snoozed or self.labels or self.notes or self.withdrawn)
 
-    def is_worse(self, end: str) -> bool:
-        """Whether the run with that end found it worse."""
-        return self.worse == end
-
     def is_muted(self, today: str) -> bool:
         """Whether it is acknowledged, in maintenance, or snoozed beyond a day: then it counts for no alarm."""
         excused = (self.acknowledged is not None or self.maintenance is not None) and self.is_open

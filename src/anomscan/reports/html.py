@@ -149,21 +149,6 @@ class Report:
         return ReportFiles(path, len(writing.embedded.views), 0, 0, notes)
 
 
-def write_report(
-    records: Iterable[Record],
-    folder: Path,
-    *,
-    series_of: Callable[[str], Series | None],
-    scores_of: Callable[[str], ScoreTable | None],
-    asset_url: str | None = None,
-    title: str = _TITLE,
-    run_facts: Mapping[str, Any] | None = None,
-    images: ImageFormat | None = None,
-) -> ReportFiles:
-    """Write the report of one run into a folder; see :class:`Report` and :meth:`Report.folder`."""
-    return Report(series_of, scores_of, asset_url, title, run_facts or {}).folder(records, folder, images=images)
-
-
 class _Writing:
     """One report on its way."""
 

@@ -124,10 +124,6 @@ def lasting(told: Told, last: str | None) -> str:
     return "1 day" if whole == 1 else f"{max(whole, 0):,} days"
 
 
-def _is_silent(row: Row) -> bool:
-    return any(each.is_open and each.incident.kind in SILENT_KINDS for each in row.incidents)
-
-
 def _items(ranked: Iterable[Row], states: Sequence[str]) -> list[Item]:
     """The incidents of some states; those with a common cause are one."""
     found: dict[object, list[tuple[Row, Told]]] = {}
