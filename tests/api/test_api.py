@@ -157,7 +157,7 @@ def test_what_cannot_be_used_is_named() -> None:
     ]:
         with pytest.raises(error, match=match):
             an.scan(data, **{"asset": "plant", "timestamp": "day", **options})
-    with pytest.raises(InputError, match="is no table"):
+    with pytest.raises(InputError, match="is not a table"):
         an.scan([1, 2, 3])
     with pytest.raises(InputError, match="no asset has two samples"):
         an.scan(data.head(1), asset="plant", timestamp="day")

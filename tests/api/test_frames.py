@@ -82,12 +82,12 @@ def test_frames_that_are_no_tables_are_named(wide: pd.DataFrame) -> None:
     levels = telemetry(2).pivot(index="day", columns="plant", values=["v0", "v1"])
     data = telemetry()
     for frame, match in (
-        (data["v0"], "Series is no table"),
+        (data["v0"], "Series is not a table"),
         (data.iloc[:0], "the table has no rows"),
         (data.assign(day=data["day"].dt.to_period("D")), "column 'day' holds no times"),
         (
             pl.from_pandas(data).with_columns(pl.concat_list("v0").alias("plant")),
-            "column 'plant' holds .*, which is no text",
+            "column 'plant' holds .*, which is not text",
         ),
     ):
         with pytest.raises(InputError, match=match):

@@ -96,7 +96,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         an.read(tmp_path / "nowhere.csv")
     with pytest.raises(an.AnomscanError, match="colour= is not known"):
         an.read(path, colour="red")  # type: ignore[call-arg]
-    with pytest.raises(an.AnomscanError, match="is no store"):
+    with pytest.raises(an.AnomscanError, match="is not a store"):
         an.read(path, source="fleet")
 
 

@@ -127,7 +127,7 @@ def test_wrong_maintenance_is_told_with_its_line(place):
     for text, said in (
         ('reason = "x"', "maintenance of what?"),
         ('assets = ["a"]\nreason = "x"', "needs from and to, or weekly"),
-        ('assets = ["a"]\nweekly = "Sun 22:00"\nreason = "x"', "is no weekly time"),
+        ('assets = ["a"]\nweekly = "Sun 22:00"\nreason = "x"', "is not a weekly time"),
         ('assets = ["a"]\nweekly = "Sun 22:00-04:00"\ntimezone = "Mars"\nreason = "x"', "time zone 'Mars'"),
         ('assets = ["a"]\nweekly = "Sun 22:00-04:00"\nfrom = 2026-01-01\nreason = "x"', "exclude each other"),
         ('assets = ["a"]\nfrom = 2026-01-02\nto = 2026-01-01\nreason = "x"', "ends no later"),

@@ -72,9 +72,9 @@ def test_a_ledger_that_stays_the_same_is_not_written_again(file):
     [
         ('"state": "ongoing"', '"state": "done"', r"'state': Input should be 'new'"),
         ('"asset": "S1"', '"asset": 7', r"'asset': Input should be a valid string"),
-        ('"kind": "dropped"', '"kind": "tired"', r"'kind' is none of silent, .*: 'tired'"),
+        ('"kind": "dropped"', '"kind": "tired"', r"'kind' is not one of silent, .*: 'tired'"),
         ('"acknowledged"', '"acknowleged"', r"'acknowleged': Unexpected keyword argument"),
-        ('"until": "2026-04-01"', '"until": "soon"', r"'snoozed.until' is no day such as 2026-01-31: 'soon'"),
+        ('"until": "2026-04-01"', '"until": "soon"', r"'snoozed.until' is not a day such as 2026-01-31: 'soon'"),
         ('"first_seen": "2026-03-01"', '"first_seen": "2026-02-30"', r"'first_seen' is neither a date nor"),
         ('"last": "2026-03-09"', '"last": "2026-02-09"', r"'spells' are not in the order of time"),
         ('{"id": "', '{"id": "Z', r"'id' is not 12 hexadecimal digits"),

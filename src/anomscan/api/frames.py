@@ -120,7 +120,7 @@ def _text(table: pa.Table, name: str) -> pa.ChunkedArray:
     try:
         return pc.cast(table[name], pa.string())
     except pa.ArrowException:
-        raise InputError(f"column '{name}' holds {table[name].type}, which is no text") from None
+        raise InputError(f"column '{name}' holds {table[name].type}, which is not text") from None
 
 
 def _refuse_unknown(table: pa.Table, names: Sequence[str | None], shape: Shape) -> None:
@@ -192,7 +192,7 @@ def _arrow(data: Any, timestamp: str | None) -> pa.Table:
         with suppress(pa.ArrowException):  # a column alone speaks it, too
             return pa.table(data)
     raise InputError(
-        f"{type(data).__name__} is no table", hint="give a DataFrame of pandas or polars, or a table of Arrow"
+        f"{type(data).__name__} is not a table", hint="give a DataFrame of pandas or polars, or a table of Arrow"
     )
 
 

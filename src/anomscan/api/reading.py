@@ -76,7 +76,7 @@ def read(place: str | PathLike[str], *, source: str | None = None, **known: Unpa
             raise ConfigError(f"{place} is a store, which knows its {next(iter(known))}", hint="leave it out")
         return _frame(stored, source)
     if source is not None:
-        raise ConfigError(f"{place} is no store, and has no source '{source}'", hint="leave source= out")
+        raise ConfigError(f"{place} is not a store, and has no source '{source}'", hint="leave source= out")
     with TemporaryDirectory(prefix="anomscan-") as folder:
         frame, told = _guessed(str(place), known, Path(folder))
     for text in told:

@@ -44,7 +44,7 @@ def surviving(
     Raises
     ------
     AnomscanError
-        What is no single asset's error: a model or a service that cannot be used.
+        Where the fault is not one asset's: a model or a service cannot be used.
     """
     made = iter(_made(work, [case for case in cases if not isinstance(case, Failure)]))
     return [case if isinstance(case, Failure) else next(made) for case in cases]

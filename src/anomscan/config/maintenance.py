@@ -38,7 +38,7 @@ class MaintenanceSettings(Section):
         """
         match = _WEEKLY.fullmatch(self.weekly or "")
         if match is None:
-            raise ConfigError(f"'{self.weekly}' is no weekly time", hint='write it as "Sun 22:00-04:00"')
+            raise ConfigError(f"'{self.weekly}' is not a weekly time", hint='write it as "Sun 22:00-04:00"')
         day, hour, minute, to_hour, to_minute = match.groups()
         start = 60 * int(hour) + int(minute)
         end = _DAY_MINUTES if to_hour is None else 60 * int(to_hour) + int(to_minute)

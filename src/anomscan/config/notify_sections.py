@@ -74,7 +74,7 @@ class MailRoute(Route):
     def _addresses(cls, given: str | tuple[str, ...]) -> str | tuple[str, ...]:
         for each in (given,) if isinstance(given, str) else given:
             if not _ADDRESS.fullmatch(each):
-                raise ConfigError(f"'{seen(each)}' is no address", hint="write it as ops@example.com")
+                raise ConfigError(f"'{seen(each)}' is not an address", hint="write it as ops@example.com")
         return given
 
     @model_validator(mode="after")

@@ -35,7 +35,7 @@ class Section(BaseModel):
 
 
 def check_timezone(name: str) -> None:
-    """Refuse a time zone that is none.
+    """Refuse an unknown time zone.
 
     Raises
     ------

@@ -36,7 +36,7 @@ class Columns(Section):
     health: str | None = Field(None, description="the health of the asset; if left out: none")
     tag: str | None = Field(None, description='with layout = "tags": which variable a row is of')
     value: str | None = Field(None, description='with layout = "tags": the value of a row')
-    ignore: tuple[str, ...] = Field((), description='with layout = "wide": columns that are no assets')
+    ignore: tuple[str, ...] = Field((), description='with layout = "wide": columns that are not assets')
 
     @field_validator("values")
     @classmethod
@@ -209,7 +209,7 @@ class FilesSource(_SourceSettings):
         if name is None:
             return None
         try:
-            "".encode(name)  # which refuses what is no encoding of text
+            "".encode(name)  # which refuses codecs that do not encode text
             return codecs.lookup(name).name
         except (LookupError, ValueError):  # a NUL character
             raise ConfigError(f"encoding '{name}' is not known", hint="write it as utf-8, cp1252 or latin-1") from None

@@ -46,7 +46,7 @@ def as_points(points: ArrayLike, dimension: int | None = None) -> Floats32:
     Raises
     ------
     InputError
-        If it is no table, or a value is NaN, infinite or beyond ``LARGEST``.
+        If it is not a table, or a value is NaN, infinite or beyond ``LARGEST``.
     ModelError
         If d is not ``dimension``.
     """

@@ -174,7 +174,7 @@ def _no_numbers(rest: Mapping[str, Column], texts: list[str]) -> str:
     best = max(shares, key=lambda name: shares[name], default="")
     if not best or shares[best] == 0:
         return "no column holds numbers"
-    return f"no column holds numbers: of '{best}' {1 - shares[best]:.0%} of the cells are none"
+    return f"no column holds numbers: of '{best}' {1 - shares[best]:.0%} of the cells are not numbers"
 
 
 def refuse_other_signs(column: Column) -> None:
@@ -225,7 +225,7 @@ def _tags(
     said: Said,
     left_out: dict[str, str],
 ) -> Roles | None:
-    """The roles of a table with a row for each value; None if it is none."""
+    """The roles of a table with a row for each value; None if it is not one."""
     named = [name for name in texts if words.names_tag(name) and 1 < columns[name].distinct <= 200]
     if said.tag is not None:
         named = [said.tag]

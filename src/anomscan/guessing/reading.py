@@ -240,7 +240,7 @@ def _tables(backend: str) -> str:
 
 
 def quoted_name(name: str, backend: str) -> str:
-    """A name as SQL writes it; a colon in it is no parameter.
+    """A name as SQL writes it; a colon in it is not a parameter.
 
     >>> quoted_name("my `table`", "mysql")
     '`my ``table```'

@@ -43,7 +43,7 @@ class Stamps:
     pattern
         As ``timestamp_format``; None for ISO 8601 and for what is typed.
     wall
-        (n,) as written, NaT where a cell is none.
+        (n,) as written, NaT where a cell is not a time.
     utc
         (n,) the instants, where an offset is written; None where none is.
     dates

@@ -35,7 +35,7 @@ def variables_of(
     asset, codes
         The column of the assets, and the asset of each row.
     left_out
-        Grows by the columns that are no variables, and why.
+        Grows by the columns that are not variables, and why.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def variables_of(
 
 
 def _no_variable(column: Column, codes: NDArray[np.int32]) -> str:
-    """Why a column of numbers is no variable; empty if it may be one."""
+    """Why a column of numbers is not a variable; empty if it may be one."""
     numbers = column.numbers
     if numbers is None:
         return "text"

@@ -68,7 +68,7 @@ def incidents_of(result: AssetScan, explained: Expected | None, rules: Joining, 
     explained
         What was expected; None if no day is anomalous.
     outages
-        What lies in one is no incident, and says nothing of whether another one is over.
+        What lies in one is not an incident, and says nothing of whether another one is over.
     """
     found = [] if explained is None else _joined(result, explained, rules, outages)
     found += gaps(result, rules.silent_after, outages)

@@ -112,7 +112,9 @@ class LedgerFile:
         """
         with output_errors(self.folder):
             if self.folder.exists() and not self.folder.is_dir():
-                raise OutputError(f"{self.folder} is in the way: it is no folder", hint="name another [incidents] path")
+                raise OutputError(
+                    f"{self.folder} is in the way: it is not a folder", hint="name another [incidents] path"
+                )
             self.folder.mkdir(parents=True, exist_ok=True)
         with lock.hold(self.folder / "lock", f"the ledger in {self.folder}", timeout_s=timeout_s):
             yield
@@ -184,7 +186,7 @@ class _Check:
         if not _ID.fullmatch(entry.id):
             raise ValueError(f"'id' is not 12 hexadecimal digits: '{entry.id}'")
         if entry.kind not in KINDS:
-            raise ValueError(f"'kind' is none of {', '.join(KINDS)}: '{entry.kind}'")
+            raise ValueError(f"'kind' is not one of {', '.join(KINDS)}: '{entry.kind}'")
         if not entry.spells:
             raise ValueError("'spells' is empty")
         times = self._times
@@ -207,7 +209,7 @@ class _Check:
         for label in (*entry.labels, *entry.withdrawn):
             self._label(label)
         if entry.snoozed is not None and not _DAY.fullmatch(entry.snoozed.until):
-            raise ValueError(f"'snoozed.until' is no day such as 2026-01-31: '{entry.snoozed.until}'")
+            raise ValueError(f"'snoozed.until' is not a day such as 2026-01-31: '{entry.snoozed.until}'")
 
     def _label(self, label: Label) -> None:
         self._time("labels.at", label.at)
@@ -221,7 +223,7 @@ class _Check:
 
     def message(self, message: Message) -> Message:
         if message.what not in (*STATES, "worse", "open"):
-            raise ValueError(f"'what' is none of {', '.join([*STATES, 'worse', 'open'])}: '{message.what}'")
+            raise ValueError(f"'what' is not one of {', '.join([*STATES, 'worse', 'open'])}: '{message.what}'")
         self._time("night", message.night)
         return message
 

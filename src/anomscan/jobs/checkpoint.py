@@ -270,4 +270,4 @@ def _own(path: Path) -> Folder:
         if {*folder.names()} <= {_MANIFEST + UNFINISHED} or _read(folder, _MANIFEST).startswith(_BEGIN):
             return folder
         folder.close()
-    raise OutputError(f"{path} is in the way: it is no checkpoint", hint="move it, or name another output")
+    raise OutputError(f"{path} is in the way: it is not a checkpoint", hint="move it, or name another output")

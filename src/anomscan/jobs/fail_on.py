@@ -46,7 +46,7 @@ class FailOn:
         Raises
         ------
         ConfigError
-            If a part is none of the conditions.
+            If a part is not one of the conditions.
         """
         plain, least = [], []
         for part in [] if text is None else text.split(","):

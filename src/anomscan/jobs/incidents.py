@@ -64,7 +64,7 @@ class Filter:
         Raises
         ------
         ConfigError
-            If a state or a length of time is none.
+            If a state or a length of time is invalid.
         """
         states = set(self.states)
         if unknown := states - {*STATES, "open"}:
@@ -255,7 +255,7 @@ def day(text: str) -> str:
     Raises
     ------
     ConfigError
-        If the text is none.
+        If the text is not a day.
     """
     try:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", text):

@@ -73,7 +73,7 @@ class CutoffChoice:
         Raises
         ------
         ConfigError
-            If the level is none.
+            If the level is invalid.
         """
         if self.rule == OWN_THRESHOLD or not self.level:
             return scan if self.rule == OWN_THRESHOLD else scan.model_copy(update={"cutoff": self.rule})

@@ -147,7 +147,7 @@ def write(path: Path, pieces: Iterable[bytes]) -> None:
 
 
 def refuse_foreign(path: Path) -> None:
-    """Raise an OutputError if a file is there that is no page of ours."""
+    """Raise an OutputError if a file is there that is not a page of ours."""
     with output_errors(path):
         if path.exists() and not _is_ours(path):
             raise OutputError(

@@ -94,7 +94,7 @@ class Summary:
 
     @property
     def assets(self) -> int:
-        """How many assets were counted; a cohort is none."""
+        """How many assets were counted; cohorts are not."""
         return sum(not name.startswith(PREFIX) for name in self._seen)
 
     @property

@@ -106,7 +106,7 @@ def _check(path: Path, descriptor: int) -> None:
 
 
 def _in_the_way(path: Path) -> OutputError:
-    return OutputError(f"{path} is in the way: it is no lock of anomscan", hint="move it away")
+    return OutputError(f"{path} is in the way: it is not a lock of anomscan", hint="move it away")
 
 
 def _holder(path: Path) -> str:

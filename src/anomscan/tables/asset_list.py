@@ -25,7 +25,7 @@ def read_asset_list(path: Path, columns: AssetColumns) -> dict[str, dict[str, st
     Raises
     ------
     InputError
-        The file cannot be read, lacks a column, names an asset twice, or has a date that is none.
+        The file cannot be read, lacks a column, names an asset twice, or has an invalid date.
     """
     wanted = columns_of(columns)
     names = list(dict.fromkeys(wanted.values()))
@@ -63,7 +63,7 @@ def assets_of(rows: Iterable[tuple[str, Mapping[str, str]]], thing: str) -> dict
     Raises
     ------
     InputError
-        An asset is there twice, or has a name that cohorts have; a date that is none; no asset at all.
+        An asset is there twice, or has a name that cohorts have; an invalid date; no asset at all.
     """
     found: dict[str, dict[str, str]] = {}
     for place, row in rows:

@@ -191,7 +191,7 @@ def plain(column: pa.Array, name: str, place: Where) -> pa.Array:
     Raises
     ------
     InputError
-        Bytes that are no text.
+        Bytes that are not text.
     """
     kind = column.type
     if pa.types.is_dictionary(kind):

@@ -121,7 +121,7 @@ USUAL = Dialect(",", ".", encoding="utf-8")
 
 @contextmanager
 def cleaned(path: Path, dialect: Dialect) -> Iterator[Stream]:
-    """The file as UTF-8; lines that are no rows are empty, so that the others keep their numbers.
+    """The file as UTF-8; lines that are not rows are empty, so that the others keep their numbers.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def _respelled(path: Path, blocks: Iterator[bytes], dialect: Dialect) -> Iterato
 
 
 def _lines(blocks: Iterator[bytes], dialect: Dialect) -> Iterator[bytes]:
-    """The blocks, with the lines emptied that are no rows, and the header as wide as the rows.
+    """The blocks, with the lines emptied that are not rows, and the header as wide as the rows.
 
     A line within quotes is left as it is.
     """

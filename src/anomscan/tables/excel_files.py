@@ -262,7 +262,7 @@ def _texts(cells: _Cells) -> list[str]:
 
 
 def _words(cells: _Cells) -> list[str]:
-    """The text in cells, and a digit for what is no text."""
+    """The text in cells, and a digit for what is not text."""
     return [cell.strip() if isinstance(cell, str) else "0" for cell in cells]
 
 

@@ -50,7 +50,7 @@ class Reader(Protocol):
     def __call__(
         self, path: Path, columns: Columns, notices: list[str], dialect: Dialect = ...
     ) -> Iterator[Piece | Reject]:
-        """Yield the rows of a file in bounded pieces, and those that are none; a file without a row is not refused.
+        """Yield the rows of a file in bounded pieces, and rejects; a file without a row is not refused.
 
         Parameters
         ----------

@@ -57,7 +57,7 @@ def read_json(path: Path, columns: Columns, notices: list[str], dialect: Dialect
 
 
 def objects_in(path: Path) -> Iterator[tuple[int, dict[str, Any] | Reject]]:
-    """Its objects with their numbers, from 1: of lines, or of a document; what is no object is a reject.
+    """Its objects with their numbers, from 1: of lines, or of a document; what is not an object is a reject.
 
     Raises
     ------

@@ -18,7 +18,7 @@ from anomscan.tables.opening import opened
 from anomscan.tables.salvage import Reject, pieces_of
 
 _BATCH_ROWS = 16 << 10
-#: Of what is no object, so many characters are kept.
+#: So many characters are kept of what is not an object.
 MOST_TEXT = 2_000
 
 
@@ -36,7 +36,7 @@ def columns_in(path: Path, dialect: Dialect = USUAL) -> list[str]:
 def read_jsonl(path: Path, columns: Columns, notices: list[str], dialect: Dialect = USUAL) -> Iterator[Piece | Reject]:
     """One JSON object a line, UTF-8; a value or health whose key is absent is empty; ``.gz`` is unpacked.
 
-    A line that is no object is a reject.
+    A line that is not an object is a reject.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def pieces_in(
 
 
 def objects_in(path: Path) -> Iterator[tuple[int, dict[str, Any] | Reject]]:
-    """The lines that are not blank, with their numbers, from 1; one that is no object is a reject.
+    """The lines that are not blank, with their numbers, from 1; one that is not an object is a reject.
 
     Raises
     ------

@@ -89,7 +89,7 @@ class Long:
 
 
 class Wide:
-    """A column is an asset, named after it; a cell that is blank is no sample."""
+    """A column is an asset, named after it; a blank cell is not a sample."""
 
     def __init__(self, columns: Columns) -> None:
         self._timestamp = columns.timestamp

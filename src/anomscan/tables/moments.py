@@ -79,7 +79,7 @@ def _parsed(texts: pa.Array, shown: pa.Array, where: Where) -> Moments:
     """ISO text without an offset, as it stands."""
     with suppress(pa.ArrowInvalid):
         return integers(texts.cast(pa.timestamp("us"))).view("datetime64[us]")
-    # At least one is no moment, or finer than Arrow reads.
+    # At least one is not a moment, or finer than Arrow reads.
     listed = texts.to_pylist()
     try:
         moments = np.array(listed).astype("datetime64[us]")
@@ -204,7 +204,7 @@ def _padded(texts: pa.Array, pattern: str) -> Moments | None:
 
     Returns
     -------
-    What strptime gives; None where one text or the pattern is of another kind, or one is no moment.
+    What strptime gives; None where one text or the pattern is of another kind, or one is not a moment.
     """
     parts = re.split(r"%(.)", pattern)
     literals, names = parts[::2], parts[1::2]

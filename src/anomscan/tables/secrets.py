@@ -25,7 +25,7 @@ _MOST_BYTES = 1 << 20
 
 
 def resolve(reference: SecretStr) -> SecretStr:
-    """The secret a setting means: what the reference points at, or the setting itself if it is no reference.
+    """The secret a setting means: what the reference points at, or the setting itself if it is not a reference.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def _refused(thing: str, code: str) -> ServiceError:
 
 def _text(content: bytes, place: str) -> str:
     try:
-        # An editor ends a file with a line break, which is no part of a password.
+        # An editor ends a file with a line break, which is not part of a password.
         return content.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise ConfigError(f"the secret {_shown(place)} is not text") from None

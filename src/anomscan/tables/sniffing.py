@@ -164,7 +164,7 @@ def _signs(cells: Iterable[str], said: Dialect, delimiter: str) -> tuple[str, st
                 decimals[decimal] += 1
         elif simple := _SIMPLE.fullmatch(digits):
             decimals[simple[1]] += 1
-    # What begins with 0 is no group of three.
+    # Digits that begin with 0 are not a group of three.
     decimals.update(mark for digits, mark in either if digits.startswith("0"))
     either = [each for each in either if not each[0].startswith("0")]
     for mark in marks:
@@ -225,7 +225,7 @@ def encoding_of(head: bytes) -> str:
 
 
 def cells_of(line: str, delimiter: str) -> list[str]:
-    """The cells of a line without the blanks around them; none where it is no CSV."""
+    """The cells of a line without the blanks around them; none where it is not CSV."""
     try:
         return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])]
     except csv.Error:

@@ -129,7 +129,7 @@ def _inexact(column: pa.Array, numbers: pa.Array, name: str, place: Where) -> li
 
 
 def _each(texts: pa.Array, column: pa.Array, name: str, place: Where) -> pa.Array:
-    """Text as float64, one by one, so that what is no number can be named."""
+    """Text as float64, one by one, so that a text that is not a number can be named."""
     # SAP writes the sign at the end.
     ahead = pc.replace_substring_regex(texts, r"^(\d[\d.]*)-$", r"-\1")
     listed = pc.replace_substring(ahead, "\N{MINUS SIGN}", "-").to_pylist()

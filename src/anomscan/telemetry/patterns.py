@@ -40,14 +40,14 @@ def check_pattern(pattern: str) -> None:
     for name in names:
         if not name or name not in _DIRECTIVES:
             hint = 'for seconds since 1970 set "unix"' if name == "s" else _HINT
-            raise ConfigError(f"{thing}: %{name or ' at its end'} is no directive", hint=hint)
+            raise ConfigError(f"{thing}: %{name or ' at its end'} is not a directive", hint=hint)
     twice = [name for name in names if name != "%" and names.count(name) > 1]
     if twice:
         raise ConfigError(f"{thing}: %{twice[0]} is in it twice", hint=_HINT)
     if not set(names) & set("YyGcx"):
         raise ConfigError(f"{thing}: it has no year", hint=_HINT)
     if set(names) & set("UWV") and not set(names) & set("aAwu"):
-        raise ConfigError(f"{thing}: a week without a weekday is no day", hint="add %u, the weekday from 1 to 7")
+        raise ConfigError(f"{thing}: a week without a weekday is not a day", hint="add %u, the weekday from 1 to 7")
     moment = datetime(2021, 11, 23, 13, 45, 56, 123_456, UTC)
     try:
         datetime.strptime(moment.strftime(pattern), pattern)

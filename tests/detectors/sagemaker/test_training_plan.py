@@ -163,7 +163,7 @@ def test_names_have_the_letters_and_the_length_that_aws_allows():
         (section({"role_arn": None}), Wish(), r"'endpoint' has no training.role_arn .*\[detectors.endpoint.training\]"),
         (section({"bucket": None}), Wish(), "'endpoint' has no training.bucket"),
         (section(shingle=5), Wish(), "shingle 5, .*7"),
-        (section(), Wish(artifact="model.tar.gz"), "'model.tar.gz' is no artifact"),
+        (section(), Wish(artifact="model.tar.gz"), "'model.tar.gz' is not an artifact"),
     ],
 )
 def test_a_setting_that_is_missing_or_wrong_is_named(settings, wish, message):

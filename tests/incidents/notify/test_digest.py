@@ -146,7 +146,7 @@ def test_templates_run_in_a_sandbox_and_their_errors_are_told(source, said):
 
 def test_a_template_that_is_none_is_named_with_its_line(tmp_path):
     (tmp_path / "t.json").write_text("{\n{% if %}\n}")
-    with pytest.raises(ConfigError, match=r"t\.json line 2 is no template"):
+    with pytest.raises(ConfigError, match=r"t\.json line 2 is not a template"):
         Template.read(tmp_path / "t.json", as_json)
     with pytest.raises(ConfigError, match="cannot be read"):
         Template.read(tmp_path / "u.json", as_json)

@@ -263,8 +263,8 @@ def test_only_who_refused_gets_it_again(tmp_path: Path) -> None:
     ("settings", "said"),
     [
         ({"to": []}, "to"),
-        ({"to": ["ops@example.com\r\nBcc: x@y"]}, "is no address"),
-        ({"sender": "ops"}, "is no address"),
+        ({"to": ["ops@example.com\r\nBcc: x@y"]}, "is not an address"),
+        ({"sender": "ops"}, "is not an address"),
         ({"user": "scan"}, "user and password go together"),
         ({"user": "scan", "password": "x"}, "no password is sent where"),
         ({"security": "ssl"}, "security"),

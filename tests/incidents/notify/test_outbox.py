@@ -98,7 +98,7 @@ def test_the_outbox_is_in_the_ledgers_file_and_what_tells_of_nothing_is_left_out
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('"what": "new"', '"what": "gone"', "'what' is none of"),
+        ('"what": "new"', '"what": "gone"', "'what' is not one of"),
         (f'"night": "{NIGHT}"', '"night": "soon"', "'night' is neither"),
         ('"to": ["ops"]', '"to": "ops"', "'to':"),
         ('"to": ["ops"]', '"for": ["ops"]', "'for':"),

@@ -158,7 +158,7 @@ def test_no_secret_is_in_an_error_a_log_or_a_settings_text(caplog, capfd, monkey
         ({"url": "https://a:b@host/"}, "has a user or password"),
         ({"url": "https://host/", "token": "env:NOT_SET_AT_ALL"}, "'NOT_SET_AT_ALL' is not set"),
         ({"url": "https://host/", "token": "a\nb"}, "token has characters that cannot be sent"),
-        ({"url": "https://host/", "secret": "whsec_?"}, "is no base64"),
+        ({"url": "https://host/", "secret": "whsec_?"}, "is not base64"),
         ({"url": "https://host/", "template": "none.json"}, "none.json cannot be read"),
     ],
 )
@@ -174,7 +174,7 @@ def test_a_template_makes_the_body_of_it(tmp_path):
     with serving(lambda call: Reply()) as service:
         send(service.url, template=template)
         template.write_text('{"text": {{ markdown }}}')
-        with pytest.raises(ConfigError, match="what its template makes is no JSON"):
+        with pytest.raises(ConfigError, match="what its template makes is not JSON"):
             send(service.url, template=template)
     (call,) = service.calls
     text = json.loads(call.body)["text"]

@@ -174,7 +174,7 @@ def refusal(refused: BadResponseError, what: str, endpoint: str) -> ServiceError
         )
     if status < 300:
         return ServiceError(
-            f"{what}: {endpoint} answers with something that is no JSON object: cut off, or another service",
+            f"{what}: {endpoint} answers with something that is not a JSON object: cut off, or another service",
             hint=f"try again, or check endpoint; {LOCALLY}",
         )
     if status == 404 and (error is None or error.code not in WAYS_OUT):

@@ -73,7 +73,7 @@ class Thresholds:
         Raises
         ------
         ConfigError
-            If the budget is none.
+            If the budget is invalid.
         """
         samples = max(time_of(budget) / cadence.step_us, 30.0) * _TESTS * _ESTIMATED * variables
         jump = _tail(1 / samples)

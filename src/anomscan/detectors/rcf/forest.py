@@ -240,7 +240,7 @@ class Forest:
         Raises
         ------
         ModelError
-            If there is none, or it is cut off, damaged, of another version or no forest at all.
+            If there is none, or it is cut off, damaged, of another version or not a forest at all.
         """
         nodes, settings, checksum = model_file.read(path)
         return cls(

@@ -84,7 +84,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Trees, dict[str, Any], str]:
     Raises
     ------
     ModelError
-        If there is none, or it is cut off, damaged, of another version or no forest at all, or one that no training
+        If there is none, or it is cut off, damaged, of another version or not a forest at all, or one that no training
         would give.
     """
     content = _content(path)

@@ -36,12 +36,12 @@ class Recorded:
         Its name in the settings.
     path
         CSV or Parquet with the columns ``asset,timestamp,score``, or JSON lines with those keys. The timestamp is the
-        last sample's of a shingle: a date, or an ISO instant (UTC without an offset). An empty score is none.
+        last sample's of a shingle: a date, or an ISO instant (UTC without an offset). An empty score is a missing one.
 
     Raises
     ------
     InputError
-        If the file is missing, empty, cut off, lacks a column, holds what is no number, or contradicts itself.
+        If the file is missing, empty, cut off, lacks a column, holds text for a number, or contradicts itself.
     OutputError
         If a large file's scores cannot be kept in the folder for temporary files.
     """

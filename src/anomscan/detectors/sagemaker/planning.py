@@ -197,7 +197,7 @@ def make_plan(
     if training.role_arn is None:
         raise _missing(detector, "role_arn", "the role that SageMaker works as")
     if wish.artifact is not None and not re.fullmatch(r"s3://[^/]+/.+", wish.artifact):
-        raise ConfigError(f"'{wish.artifact}' is no artifact", hint="it is written s3://BUCKET/.../model.tar.gz")
+        raise ConfigError(f"'{wish.artifact}' is not an artifact", hint="it is written s3://BUCKET/.../model.tar.gz")
     image = image_of(detector, training.image_uri, settings.region)
     name = _run_name(detector, now or datetime.now(UTC))
     if exemplars is None:

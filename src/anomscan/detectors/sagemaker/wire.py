@@ -95,7 +95,7 @@ def scores(content: bytes, content_type: str, expected: int) -> Floats:
     if len(found) != expected:
         raise ValueError(f"it gave {len(found)} scores for {expected} points")
     if not all(isinstance(score, (int, float)) and not isinstance(score, bool) for score in found):
-        raise ValueError("it gave a score that is no number")
+        raise ValueError("it gave a score that is not a number")
     try:
         table = np.array(found, np.float64)
     except OverflowError:

@@ -62,7 +62,7 @@ class Template:
     Raises
     ------
     ConfigError
-        If it is none.
+        If it is not a template.
     """
 
     def __init__(self, text: str, name: str, escape: Escape) -> None:
@@ -79,7 +79,7 @@ class Template:
         try:
             self._template = environment.from_string(text)
         except jinja2.TemplateSyntaxError as error:
-            raise ConfigError(f"{name} line {error.lineno} is no template: {error.message}") from None
+            raise ConfigError(f"{name} line {error.lineno} is not a template: {error.message}") from None
 
     @classmethod
     def read(cls, path: Path, escape: Escape) -> Template:
@@ -88,7 +88,7 @@ class Template:
         Raises
         ------
         ConfigError
-            If it cannot be read, or is none.
+            If it cannot be read, or is not a template.
         """
         try:
             return cls(path.read_text("utf-8"), str(path), escape)

@@ -72,7 +72,7 @@ class Webhook:
             return json.dumps(json.loads(text))
         except ValueError as error:
             raise ConfigError(
-                f"notify '{self._name}': what its template makes is no JSON: {error}",
+                f"notify '{self._name}': what its template makes is not JSON: {error}",
                 hint='write texts as "{{ digest.title }}" or {{ markdown | tojson }}',
             ) from None
 
@@ -93,4 +93,4 @@ def _key(setting: str, secret: str) -> bytes:
     try:
         return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
     except binascii.Error:
-        raise ConfigError(f"{setting}: the secret begins with {_PREFIX} and goes on with what is no base64") from None
+        raise ConfigError(f"{setting}: the secret begins with {_PREFIX} but the rest is not base64") from None

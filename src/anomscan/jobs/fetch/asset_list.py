@@ -23,7 +23,7 @@ def listed_assets(settings: Settings) -> dict[str, dict[str, str]] | None:
     ConfigError
         If its source is not a database.
     InputError
-        If the list cannot be read, names an asset twice, or has a date that is none.
+        If the list cannot be read, names an asset twice, or has an invalid date.
     ServiceError
         If the database cannot be reached.
     """

@@ -42,7 +42,7 @@ class _Stream:
     latest_complete
         datetime64[us]: the last sample to take; its period is over.
     latest
-        datetime64[us]: what lies further ahead is no telemetry.
+        datetime64[us]: what lies further ahead is not telemetry.
     earliest
         datetime64[us]: older samples are left out; None for no bound.
     missing

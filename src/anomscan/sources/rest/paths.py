@@ -77,7 +77,7 @@ def array_at(body: Any, place: str, secret: str, *, path: str | None) -> list[An
 
 
 def no_records(value: Any, place: str, secret: str, *, path: str | None) -> AssetError:
-    """The error for something that is no records, in their place."""
+    """The error for something that stands in the place of records."""
     if said := message_of(value, secret):
         return AssetError(f"{place} answered without records: {said}", hint=advice(said))
     keys = f", its keys are: {', '.join(list(value)[:20])}" if isinstance(value, dict) and value else ""

@@ -147,7 +147,7 @@ class Shapes:
         return self._of_columns(lists, len(keys), thing)
 
     def _is_series(self, value: Any) -> bool:
-        """Whether a record is none but an object that holds many: columns, or rows."""
+        """Whether a record is not one but an object that holds many: columns, or rows."""
         found, times = look_up(value, self._columns.timestamp)
         return isinstance(times, list) or (isinstance(value, dict) and not found and _rows_in(value) is not None)
 

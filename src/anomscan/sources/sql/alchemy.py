@@ -92,7 +92,7 @@ class Alchemy:
     def pieces(
         self, statement: sa.TextClause, parameters: Mapping[str, object], thing: str, *, bulk: bool
     ) -> Iterator[Piece | Reject]:
-        """Run a query and stream its rows, and those that are none; ``thing`` is what errors call it.
+        """Run a query and stream its rows and rejects; ``thing`` is what errors call it.
 
         Raises
         ------

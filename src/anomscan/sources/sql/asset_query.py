@@ -25,7 +25,7 @@ def read_asset_query(name: str, settings: SqlSource, query: str, columns: AssetC
     ConfigError
         The query has parameters; the driver is not installed; a secret that is not there.
     InputError
-        The query fails or lacks a column; an asset is there twice; a date that is none.
+        The query fails or lacks a column; an asset is there twice; an invalid date.
     ServiceError
         The database cannot be reached, or refuses us.
     """

@@ -128,7 +128,7 @@ class MySql:
     def pieces(
         self, statement: sa.TextClause, parameters: Mapping[str, object], thing: str, *, bulk: bool
     ) -> Iterator[Piece | Reject]:
-        """Run a query and stream its rows, and those that are none.
+        """Run a query and stream its rows, and rejects for those that cannot be used.
 
         Parameters
         ----------
@@ -361,7 +361,7 @@ def _checked(description: Any, wanted: Sequence[str], thing: str) -> Sequence[tu
 
 
 def _plain(values: Sequence[object], kind: int, *, exact: bool) -> Sequence[object]:
-    """Objects as the other sources give them: text for bytes, numbers for decimals that are no measured values."""
+    """Objects as the other sources give them: text for bytes, numbers for decimals that are not measured values."""
     first = next((value for value in values if value is not None), None)
     if kind in _TEXTS and isinstance(first, bytes):
         return [as_text(value) if isinstance(value, bytes) else value for value in values]
