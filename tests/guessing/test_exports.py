@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from pathlib import Path
 
 import pytest
 
+import anomscan as an
 from anomscan.errors import InputError
 from anomscan.guessing.guess import Guess, guess
 from anomscan.guessing.reading import sample_of_files
 from anomscan.guessing.said import Said
 from anomscan.guessing.unsure import UnsureError
 from guessing.exports import Export, exports
+from guessing.instruments import instruments
 from guessing.portals import portals
 
-ALL = [*exports(), *portals()]
+ALL = [*exports(), *portals(), *instruments()]
 
 
 def facts(found: Guess) -> dict[str, object]:
@@ -73,3 +77,34 @@ def test_is_right_or_asks(tmp_path: Path, export: Export) -> None:
     else:
         found = facts(guess(sample_of_files(path, Said()), Said()))
         assert {name: found[name] for name in export.right} == export.right
+
+
+#: How many rows of an export are none: of such the reading warns.
+REJECTED = {
+    "a row of totals": 1,
+    "a sum after each site": 6,
+    "notes below": 2,
+    "longitudes below the names": 6,
+    "a Campbell logger": 1,
+    "psql": 2,
+    "MySQL's boxes": 2,
+}
+
+
+@pytest.mark.parametrize(
+    "export",
+    [each for each in ALL if not isinstance(each.right, str)],
+    ids=lambda export: export.name,
+)
+def test_what_is_guessed_is_read(tmp_path: Path, export: Export) -> None:
+    """Of each sample that the guess speaks of there is a row, with the times and values of the table."""
+    path = tmp_path / f"export{export.suffix}"
+    path.write_bytes(export.text.encode(export.encoding))
+    found = guess(sample_of_files(path, Said()), Said())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        data = an.read(path)
+    told = [match for each in caught if (match := re.match(r"(\d+) rows rejected", str(each.message)))]
+    assert sum(int(match[1]) for match in told) == REJECTED.get(export.name, 0)
+    assert data["asset"].nunique() == found.assets
+    assert set(found.variables) <= set(data.columns)

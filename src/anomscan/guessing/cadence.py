@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -26,6 +27,8 @@ _USUAL = [
 ] + [_DAY, 7 * _DAY]
 #: So large a share of the steps must be whole ones.
 _EVEN = 0.95
+#: So large a share of the assets may not have another step, told from so many of their steps, most of them alike.
+_SOME, _ENOUGH, _MOST = 0.1, 10, 0.8
 #: Zones whose changes of clocks are looked for, by what they change.
 _ZONES = (
     "Europe/Berlin",
@@ -91,6 +94,7 @@ def step_of(codes: NDArray[np.int32], stamps: Stamps) -> Step:
     ):
         raise UnsureError("there is a row each month, and months differ in length: finer data are needed", "--cadence")
     if even >= _EVEN and counts.max() >= 0.3 * counts.sum():
+        _refuse_other_steps(codes, moments, usual)
         if usual % _S:
             raise UnsureError(f"samples are {usual / _S:g} s apart, less than whole seconds", "--cadence", ["1s"])
         return Step(_text(usual), usual, 0, even)
@@ -103,6 +107,34 @@ def step_of(codes: NDArray[np.int32], stamps: Stamps) -> Step:
         "--cadence",
         [_text(max(_S, usual // _S * _S))],
     )
+
+
+def _refuse_other_steps(codes: NDArray[np.int32], moments: Moments, usual: int) -> None:
+    """Ask where some assets have samples less often than the others.
+
+    Raises
+    ------
+    UnsureError
+        If one in ten has, or more.
+    """
+    known = ~np.isnat(moments) & (codes >= 0)
+    order = np.lexsort((moments[known], codes[known]))
+    assets, times = codes[known][order], moments[known][order].astype(np.int64)
+    steps, own = np.diff(times), assets[1:]
+    within = (np.diff(assets) == 0) & (steps > 0)
+    steps, own = steps[within], own[within]
+    bounds = np.flatnonzero(np.diff(own, prepend=-1, append=-1))
+    middles = np.array([np.median(steps[low:high]) for low, high in pairwise(bounds.tolist())])
+    evenly = np.add.reduceat(steps == np.repeat(middles, np.diff(bounds)), bounds[:-1]) >= _MOST * np.diff(bounds)
+    other = middles[(middles >= 2 * usual) & evenly & (np.diff(bounds) >= _ENOUGH)]
+    if len(other) >= max(1, _SOME * len(middles)) and len(middles) > 1:
+        slow = int(np.median(other)) // _S * _S
+        raise UnsureError(
+            f"{len(other)} of {len(middles)} assets have a sample every {_text(slow)}, the others every "
+            f"{_text(usual)}: a file for each kind would be better",
+            "--cadence",
+            [_text(usual), _text(slow)],
+        )
 
 
 def _evenly_written(stamps: Stamps) -> Moments:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -229,6 +230,9 @@ def _tags(
     named = [name for name in texts if words.names_tag(name) and 1 < columns[name].distinct <= 200]
     if said.tag is not None:
         named = [said.tag]
+    elif said.layout == "tags" and not named:
+        fitting = [name for name in texts if columns[name].distinct > 1]
+        named = [name for name in fitting if _together([columns[name].codes[0]], stamps) <= _RARE]
     if len(named) != 1:
         return None
     (tag,) = named
@@ -243,7 +247,15 @@ def _tags(
             raise UnsureError(
                 f"column '{tag}' names assets or variables ({', '.join(tags[:3])})", "--layout", ["tags", "long"]
             )
-    if len(tags) > 1 and len({words.stem(each) for each in tags}) == 1 and said.layout is None:
+    stems = Counter(map(words.stem, tags))
+    if said.layout is None and len(stems) > 1 and max(stems.values()) > 1:
+        raise UnsureError(
+            f"column '{tag}' names variables of several assets ({', '.join(tags[:4])}): a column of assets is "
+            "needed, or are they all variables of one (tags)?",
+            "--layout",
+            ["tags"],
+        )
+    if len(tags) > 1 and len(stems) == 1 and said.layout is None:
         raise UnsureError(
             f"the values of column '{tag}' ({', '.join(tags[:2])}, ...) are assets (long) or variables of one (tags)",
             "--layout",
@@ -302,6 +314,11 @@ def _asset(
             "times are there more than once, and no column tells the rows apart by asset", "--asset-column", whole
         )
     chosen = _one_asset(rest, fitting)
+    if said.layout is None and words.name_different_quantities(rest[chosen].codes[1]):
+        shown = ", ".join(rest[chosen].codes[1][:3])
+        raise UnsureError(
+            f"column '{chosen}' names assets (long), or variables of one ({shown})", "--layout", ["tags", "long"]
+        )
     return chosen, rest[chosen].codes[0]
 
 

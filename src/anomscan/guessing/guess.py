@@ -20,8 +20,12 @@ from anomscan.telemetry.cadence import Cadence
 from anomscan.wording import counted
 
 _DAY_US = 86_400_000_000
-#: Numbers that loggers write where they have no value.
-_NOTHING = (-999.0, -9999.0, -99999.0, -9999.9, -32768.0, -1e30)
+#: Numbers that loggers write where they have no value, and how often they must be there.
+_NOTHING = {-999.0: 1, -9999.0: 1, -99999.0: 1, -9999.9: 1, -32768.0: 1} | dict.fromkeys(
+    (-99.0, -99.9, -99.99, -999.9, 9999.0, 9999.9, 99999.0, 999999.0, 32767.0, 65535.0), 2
+)
+#: No quantity is so large.
+_ENDLESS = 1e20
 _FIXED = re.compile(r"(?:UTC|GMT)\s*([+-])\s*(\d{1,2})(?::?00)?\b", re.IGNORECASE)
 
 
@@ -72,7 +76,7 @@ class Guess:
             ("table", f"{counted(sample.rows, 'row')}{'' if sample.whole else ' or more'}", sample.place),
             ("layout", roles.layout, roles.why),
             ("assets", f"{self.assets:,}", _asset_why(self)),
-            ("times", roles.timestamp, f"{first} to {last}, {_written(roles)}"),
+            ("times", roles.timestamp or "first column", f"{first} to {last}, {_written(roles)}"),
             ("cadence", self.step.text, _cadence_why(self.step)),
             ("zone", self.zone or "none needed", self.zone_why),
             ("values", _listed(roles.values), ""),
@@ -159,16 +163,18 @@ def _zone(roles: Roles, step: Step, said: Said) -> tuple[str | None, str]:
 
 
 def _missing(sample: Sample, roles: Roles) -> tuple[str, ...]:
-    """Numbers that stand for no value: usual ones for that, far below all others."""
+    """Numbers that stand for no value: usual ones for that, far from all others."""
     found: dict[str, None] = {}
     for name in roles.values if roles.layout != "tags" else [roles.value or ""]:
         numbers = sample.columns[name].numbers
         if numbers is None:
             continue
-        for each in _NOTHING:
-            rest = numbers[np.isfinite(numbers) & (numbers != each)]
-            if (numbers == each).any() and (len(rest) == 0 or rest.min() > each / 2):
-                found[f"{each:g}"] = None
+        known = numbers[np.isfinite(numbers)]
+        for each in [*_NOTHING, *np.unique(known[np.abs(known) >= _ENDLESS]).tolist()]:
+            rest = known[(known != each) & (np.abs(known) < _ENDLESS)]
+            far = len(rest) == 0 or (rest.min() > each / 2 if each < 0 else rest.max() < each / 2)
+            if far and (known == each).sum() >= _NOTHING.get(each, 1):
+                found[repr(each).removesuffix(".0")] = None
     return tuple(found)
 
 

@@ -11,7 +11,7 @@ from anomscan.tables.sniffing import DELIMITERS, cells_of
 _TIME = re.compile(
     r"\d{4}-\d\d-\d\d|\d{1,4}[-/.]\d{1,2}[-/.]\d{2,4}|\d{1,2}[- ][A-Za-z]{3,9}[- ]\d{2,4}|\d{1,2}:\d\d"
     r"|[A-Za-z]{3,9}\.? \d{1,2},? \d{4}|\d{1,2}\. ?[^\W\d]{3,9}\.? \d{4}|\d{4}-W\d\d|\d{4}-\d{3}$"
-    r"|(19|20)\d{6}(\d{4}|\d{6})?$|\d{12,19}$"
+    r"|(19|20)\d{6}(\d\d|[T_ -]?\d{4}|[T_ -]?\d{6})?(Z|[+-]\d\d:?\d\d)?$|\d{12,19}$"
 )
 _FRACTION = re.compile(r"[+-]?\d+[.,]\d+$")
 _NUMBER = re.compile(r"[+-]?[\d.,' ]*\d[\d.,' ]*([eE][+-]?\d+)?\s*%?$")
@@ -45,6 +45,11 @@ def is_unit(text: str) -> bool:
     return bool(text) and _UNIT.fullmatch(text) is not None
 
 
+def is_time(text: str) -> bool:
+    """Whether a text looks like a time."""
+    return _TIME.match(text) is not None
+
+
 def header_in(rows: Sequence[Sequence[str]]) -> int | None:
     """The place of the row of names: the last before the first row of data, but for a row of units.
 
@@ -64,7 +69,11 @@ def header_in(rows: Sequence[Sequence[str]]) -> int | None:
     wide = max(2.0, 0.75 * usual[0][0])
     first = next((place for place, row in enumerate(rows) if filled[place] >= wide and _is_data(row)), None)
     if first is None:
+        first = _first_with_numbers(rows, filled, wide)
+    if first is None:
         return None
+    if rows[0] and rows[0][0] == "TOA5":  # of Campbell's loggers: the station, names, units, and how they were sampled
+        return 1
     named = [place for place in range(first) if filled[place] >= wide]
     if len(named) > 1 and all(_UNIT.fullmatch(cell) for cell in rows[named[-1]]):
         named.pop()
@@ -73,8 +82,19 @@ def header_in(rows: Sequence[Sequence[str]]) -> int | None:
     return named[-1] if named else None
 
 
+def _first_with_numbers(rows: Sequence[Sequence[str]], filled: Sequence[int], wide: float) -> int | None:
+    """The place of the first row of data where times are not written as usual: it and all after it have numbers."""
+    numbered = [any(cell and _NUMBER.match(cell) for cell in row) for row in rows]
+    place = len(rows)
+    while place and (numbered[place - 1] or not filled[place - 1]):
+        place -= 1
+    first = next((each for each in range(place, len(rows)) if filled[each] >= wide), None)
+    named = first is not None and first > 0 and not any(map(is_time, rows[first - 1]))
+    return first if named and len(rows) - (first or 0) > 1 else None
+
+
 def _is_data(row: Sequence[str]) -> bool:
-    times = sum(bool(_TIME.match(cell)) for cell in row)
+    times = sum(map(is_time, row))
     numbers = sum(bool(_NUMBER.match(cell)) for cell in row if cell)
     cells = sum(bool(cell) for cell in row)
     return (times in (1, 2, 3) and times < cells) or (

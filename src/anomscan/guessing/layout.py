@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from anomscan.guessing.unsure import UnsureError
 
 #: Assets of one variable differ in size by no more, as a rule.
 _ALIKE = 100.0
+#: So many columns that are called as assets are set the others apart.
+_FEWEST = 4
 
 
 def values_or_assets(
@@ -37,23 +39,53 @@ def values_or_assets(
     """
     if said.layout == "long" or len(numbers) == 1:
         return "long", numbers, "one asset"
+    refuse_parts(numbers, said)
     totals = [name for name in numbers if words.names_total(name) and not words.names_quantity(_without_total(name))]
     own = [name for name in numbers if name not in totals]
     assets = words.look_like_assets(own)
     quantities = sum(words.names_quantity(name) for name in own)
+    group = own if assets else _largest_group(own)
+    others = [name for name in own if name not in group]
     if said.layout == "wide" or (assets and _are_alike(columns, own)):
         left_out |= dict.fromkeys(totals, "sums up others")
-        return "wide", own, "columns are called as assets are"
+        left_out |= dict.fromkeys(others, "not called as the others are")
+        return "wide", group, "columns are called as assets are"
     repeated = Counter(words.stem(name) for name in numbers)
     many = any(count >= 2 and words.names_asset(name) for name, count in repeated.items())
     if 2 * quantities > len(own) and not assets and not many:
         return "long", numbers, "columns are called as variables are"
     shown = ", ".join(numbers[:4]) + (", ..." if len(numbers) > 4 else "")
+    apart = f"; {', '.join(others[:4])} would be left out of those" if others else ""
     raise UnsureError(
-        f"columns {shown} are variables of one asset (long), or assets of one variable (wide)",
+        f"columns {shown} are variables of one asset (long), or assets of one variable (wide){apart}",
         "--layout",
         ["long", "wide"],
     )
+
+
+def refuse_parts(names: Sequence[str], said: Said) -> None:
+    """Ask where columns are called as the hours of a day are.
+
+    Raises
+    ------
+    UnsureError
+        If they are, and the user has not said what they are.
+    """
+    if said.layout is None and not said.values and words.look_like_parts(names):
+        raise UnsureError(
+            f"columns {names[0]} to {names[-1]} look like parts of a day, a month or a year: turn them into rows, each "
+            "with its own time; or are they variables of one asset (long), or assets of one variable (wide)?",
+            "--layout",
+            ["long", "wide"],
+        )
+
+
+def _largest_group(names: list[str]) -> list[str]:
+    """Those of most columns that are called as assets are, if they are four or more; else all."""
+    stems = Counter(words.stem(name) for name in names)
+    usual, count = stems.most_common(1)[0] if stems else ("", 0)
+    group = [name for name in names if words.stem(name) == usual]
+    return group if count >= _FEWEST and 2 * count > len(names) and words.look_like_assets(group) else names
 
 
 def _without_total(name: str) -> str:

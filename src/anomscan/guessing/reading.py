@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from anomscan.config import Columns, FilesSource
 from anomscan.errors import InputError
-from anomscan.guessing.headers import delimiter_of, header_in
+from anomscan.guessing.headers import delimiter_of, header_in, is_time
 from anomscan.guessing.said import Said
 from anomscan.guessing.sample import Column, Sample, column_of
 from anomscan.guessing.unsure import UnsureError
@@ -28,6 +28,8 @@ from anomscan.tables.sniffing import HEAD_BYTES, LINE_ENDS, Sought, encoding_of,
 #: Rows, and cells, that are looked at.
 MOST_ROWS, MOST_CELLS = 400_000, 8_000_000
 _HEAD_ROWS = 250
+#: Names of files end so that may hold a table, and may not; one that is named by itself is read as CSV.
+_TEXT = (".txt", ".dat", ".asc", ".prn")
 
 
 def sample_of_files(path: Path, said: Said) -> Sample:
@@ -44,12 +46,13 @@ def sample_of_files(path: Path, said: Said) -> Sample:
 
     settings = FilesSource(kind="files", path=path, cadence="1D", columns=Columns(values=("value",)))
     found = paths_of(settings)
-    kind = known_format(found[0])
+    plain = found[0].suffix.lower() in _TEXT
+    kind = "csv" if plain else known_format(found[0])
     read = {"csv": _csv, "excel": _excel, "parquet": _parquet, "jsonl": _json, "json": _json}[kind]
     sample = read(found[0], said)
     if not sample.columns or sample.rows == 0:
         raise InputError(f"{found[0]} has no rows")
-    return replace(sample, files=len(found))
+    return replace(sample, files=len(found), said={**sample.said, "format": "csv"} if plain else sample.said)
 
 
 def _csv(path: Path, said: Said) -> Sample:
@@ -103,6 +106,9 @@ def _names(rows: Sequence[Sequence[str]], place: str) -> list[str]:
     if twice:
         raise InputError(f"{place} has several columns called '{twice[0]}'", hint="give each a name of its own")
     names = list(counts)
+    below = [row[0] for row in rows[at + 1 :] if any(row)]
+    if rows[at][0] == "" and below and all(map(is_time, below)):
+        names.insert(0, "")  # an index of times, as pandas writes it
     if len(names) < 2:
         raise InputError(f"{place} has {len(names)} columns; a time and a value are needed")
     return names

@@ -27,7 +27,10 @@ _DATE = re.compile(rf"(\d{{1,4}}|{_WORD})([-/. ]\s?)(\d{{1,2}}|{_WORD})(,?[-/. ]
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d)([.,]\d{1,9})?)?(\s?[AaPp][Mm])?")
 _CLOCK_ONLY = re.compile(r"\d{1,2}:\d\d(:\d\d([.,]\d+)?)?(\s?[AaPp][Mm])?")
 _ZONE = re.compile(r"\s?(Z|UTC|GMT|[+-]\d\d:?\d\d)")
-_COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+_COMPACT = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+_BASIC = re.compile(r"(\d{8})([T_ -])(\d{4}|\d{6})(Z|[+-]\d\d:?\d\d)?")
+#: Digits that may count seconds as well.
+_SHORT_YEAR = "%y%m%d%H%M"
 #: Of 1990 and of 2100, in seconds.
 _FIRST, _LAST = 631_152_000, 4_102_444_800
 #: Of 1955 and of 2100, in Excel's days.
@@ -88,6 +91,10 @@ def stamps_of(column: Column, said: str | None = None) -> Stamps | None:
     if said is not None:
         return _read(column, texts, codes, said)
     counted = _counting(column)
+    if counted == "unix" and _digits(texts):
+        refuse_two_meanings(column.name, texts)
+        if _fits(texts, _COMPACT[10]):
+            counted = _COMPACT[10]
     if counted is not None:
         return _read(column, texts, codes, counted)
     if column.numbers is not None and not _digits(texts):
@@ -101,6 +108,31 @@ def stamps_of(column: Column, said: str | None = None) -> Stamps | None:
 
 def _digits(texts: list[str]) -> bool:
     return len(texts[0]) in _COMPACT and all(len(text) == len(texts[0]) for text in texts[:1000])
+
+
+def refuse_two_meanings(name: str, texts: list[str]) -> None:
+    """Ask where ten digits may be a date and a time with a year of two digits, or seconds since 1970.
+
+    Raises
+    ------
+    UnsureError
+        If all of them may be both.
+    """
+    if len(texts) > 1 and _fits(texts, _SHORT_YEAR):
+        raise UnsureError(
+            f"'{texts[0]}' in column '{name}' may be a date and a time, or seconds since 1970",
+            "--timestamp-format",
+            [_SHORT_YEAR, "unix"],
+        )
+
+
+def _fits(texts: list[str], pattern: str) -> bool:
+    """Whether all texts are times by a pattern, of 1950 to 2100."""
+    try:
+        wall = _by(arrow.to_texts(texts), pattern)[0]
+    except InputError:
+        return False
+    return bool(((wall > np.datetime64("1950")) & (wall < np.datetime64("2100"))).all())
 
 
 def _counting(column: Column) -> str | None:
@@ -120,6 +152,8 @@ def _pattern(name: str, texts: list[str]) -> str | None:
     length = len(texts[0])
     if _digits(texts) and all(text.isdigit() for text in texts):
         return _COMPACT[length] if 1950 < int(texts[0][:4]) < 2100 else None
+    if basic := _basic(texts):
+        return basic
     matches = [(_DATE.match(text), text) for text in texts]
     dated = [(match.groups(), _clock(text[match.end() :])) for match, text in matches if match is not None]
     dates = [(date, rest) for date, rest in dated if rest is not None]
@@ -132,6 +166,19 @@ def _pattern(name: str, texts: list[str]) -> str | None:
         kinds = ", ".join(f"'{text}'" for own, text in examples.items() if own is not None)
         raise UnsureError(f"column '{name}' has times written in several ways: {kinds}", "--timestamp-format")
     return _date_pattern(name, [date for date, own in dates if own == rest]) + str(rest)
+
+
+def _basic(texts: list[str]) -> str | None:
+    """The pattern of ISO 8601 without dashes and colons, as 20240131T0600Z; None where they are otherwise."""
+    found = Counter(
+        (match[2], len(match[3]), match[4] if match[4] in (None, "Z") else "%z")
+        for match in map(_BASIC.fullmatch, texts)
+        if match is not None
+    )
+    if not found or found.most_common(1)[0][1] < _MOSTLY * len(texts):
+        return None
+    (between, digits, zone), _ = found.most_common(1)[0]
+    return f"%Y%m%d{between}%H%M{'%S' if digits == 6 else ''}{zone or ''}"
 
 
 def _clock_of(text: str) -> str | None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from anomscan.errors import InputError
 from anomscan.guessing import words
-from anomscan.guessing.layout import values_or_assets
+from anomscan.guessing.layout import refuse_parts, values_or_assets
 from anomscan.guessing.said import Said
 from anomscan.guessing.sample import Column
 from anomscan.guessing.unsure import UnsureError
@@ -52,9 +52,17 @@ def variables_of(
     if asset is None:
         layout, values, why = values_or_assets(rest, numbers, said, left_out)
         if layout == "wide":
+            rising = [name for name in values if _only_rises(rest[name], codes)]
+            if 2 * len(rising) > len(values) and said.layout is None:
+                raise UnsureError(
+                    f"'{rising[0]}' and {len(rising) - 1} others only rise, as counters do: changes would say more",
+                    "--layout",
+                    ["wide"],
+                )
             return values, layout, why
         numbers = values
     else:
+        refuse_parts(numbers, said)
         why = f"column '{asset}' names the assets"
     kept = []
     for name in numbers:

@@ -31,7 +31,7 @@ def source_of(guess: Guess) -> dict[str, tuple[object, str]]:
         if not columns["ignore"]:
             del columns["ignore"]
     found: dict[str, tuple[object, str]] = {
-        key: (value, "") for key, value in guess.sample.said.items() if key == "sheet"
+        key: (value, "") for key, value in guess.sample.said.items() if key in ("sheet", "format")
     }
     if roles.layout != "long":
         found["layout"] = (roles.layout, roles.why)
