@@ -63,6 +63,18 @@ def test_rows_are_ranked_by_state_then_by_what_is_muted_then_by_the_area_over_th
     assert (found[2].incidents[0].muted, found[-1].state) == ("acknowledged by ann", "none")
 
 
+def test_what_is_silent_comes_first_among_its_state_and_of_its_asset():
+    silent = incident(kind="silent", since="2026-03-08", variables=(), deviation={})
+    found = ranked([
+        record("a", incident(), over=9.0),
+        record("b", incident(days=30), silent, over=1.0),
+        record("c", silent),
+        record("d", incident(open=False), replace(silent, open=False), over=99.0),
+    ])  # fmt: skip
+    assert [row.asset for row in found] == ["b", "c", "a", "d"]
+    assert [told.incident.kind for told in found[0].incidents] == ["silent", "dropped"]
+
+
 def test_without_a_ledger_an_incident_is_open_or_closed():
     found = ranked([record("a", incident()), record("b", incident(open=False))])
     assert [(row.asset, row.state) for row in found] == [("a", "open"), ("b", "closed")]
@@ -99,7 +111,7 @@ def test_the_briefing_folds_the_assets_of_a_common_cause_into_one_row():
     briefing = Briefing.of(ranked(records), remembered=False)
     (section, closed) = briefing.sections
     assert [(item.cohort, [row.asset for row, _ in item.members]) for item in section.items] == [
-        ("R1", ["a", "b", "c"]), ("", [])]  # fmt: skip
+        ("", []), ("R1", ["a", "b", "c"])]  # fmt: skip
     assert closed.items == []
     assert [row.asset for row in briefing.silent] == ["d"]
     assert [(reason, [row.asset for row in rows]) for reason, rows in briefing.unjudged] == [("no column", ["e"])]

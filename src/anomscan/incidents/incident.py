@@ -18,6 +18,8 @@ KINDS = (
     "raised",
     "pattern",
 )
+#: Those of an asset that sends nothing.
+SILENT_KINDS = ("silent", "missing")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
-from anomscan.incidents.incident import Peak
+from anomscan.incidents.incident import SILENT_KINDS, Peak
 
 State = Literal["new", "ongoing", "quiet", "closed", "reopened", "unknown"]
 STATES: tuple[State, ...] = ("new", "reopened", "ongoing", "quiet", "unknown", "closed")
-#: Kinds of assets that send nothing, and the family that stands for them, whatever the detector.
-SILENT_KINDS, SILENCE = ("silent", "missing"), "silence"
+#: The family of all incidents of assets that send nothing, whatever the detector.
+SILENCE = "silence"
 #: Labels that have a meaning; any others are the user's own.
 KNOWN_LABELS = ("fault", "false-alarm", "maintenance", "weather")
 #: Stands for the id in the message that tells what is open.

@@ -15,8 +15,8 @@ from anomscan.backtest.verdicts import Verdict
 from anomscan.config import Settings
 from anomscan.errors import ConfigError, InputError, StoreError
 from anomscan.incidents.explained import Explained, explained
+from anomscan.incidents.incident import SILENT_KINDS
 from anomscan.incidents.joining import Joining
-from anomscan.incidents.ledger import SILENT_KINDS
 from anomscan.jobs.engines import Engine, Lost
 from anomscan.jobs.expecting import silent_after
 from anomscan.jobs.job import Job, Known, samples_to_false

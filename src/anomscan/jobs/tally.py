@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from anomscan.errors import ExitCode, worst
-from anomscan.incidents.incident import Incident
+from anomscan.incidents.incident import SILENT_KINDS, Incident
 from anomscan.incidents.words import in_words
 from anomscan.jobs.excused import Excused
 from anomscan.reports.records import Record
@@ -213,7 +213,7 @@ class Tally:
 
 def _rank(incident: Incident) -> float:
     """The smaller, the worse: an asset that sends nothing has lost all there is to lose."""
-    if incident.kind == "silent":
+    if incident.kind in SILENT_KINDS:
         return SILENT
     return -abs(incident.peak.score if incident.peak else 0.0)
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from anomscan.incidents.ledger import SILENT_KINDS
 from anomscan.reports.chartdata import instant
 from anomscan.reports.fleet.rows import Row
 from anomscan.reports.fleet.told import Told
@@ -101,11 +100,7 @@ class Briefing:
         unjudged = sorted((row for row in ranked if row.unjudged), key=lambda row: (row.unjudged, row.asset))
         return cls(
             sections,
-            [
-                row
-                for row in ranked
-                if any(each.is_open and each.incident.kind in SILENT_KINDS for each in row.incidents)
-            ],
+            [row for row in ranked if any(each.is_silent for each in row.incidents)],
             [(reason, list(rows)) for reason, rows in groupby(unjudged, key=lambda row: row.unjudged)],
         )
 

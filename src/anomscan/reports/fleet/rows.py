@@ -14,7 +14,8 @@ from anomscan.telemetry.names import PREFIX
 #: How a row's place is found, as the page says it.
 RANKING = (
     "by state (new, reopened, ongoing, open, quiet, unknown, closed), acknowledged and snoozed below the rest of their "
-    "state; then by the area over the cut-off, the sum of (score - cut-off) ÷ |cut-off| of the anomalous samples"
+    "state; then what is silent, and the rest by the area over the cut-off, the sum of (score - cut-off) ÷ |cut-off| "
+    "of the anomalous samples"
 )
 
 
@@ -62,11 +63,13 @@ class Row:
         return self.asset.startswith(PREFIX)
 
     @property
-    def order(self) -> tuple[int, bool, float, int, str]:
+    def order(self) -> tuple[int, bool, bool, float, int, str]:
         """Its place on the page, see ``RANKING``."""
         worst = self.incidents[0] if self.incidents else None
-        muted, days = (bool(worst.muted), worst.incident.days) if worst is not None else (False, 0)
-        return STATES.index(self.state), muted, -self.area, -days, self.asset
+        muted, silent, days = False, False, 0
+        if worst is not None:
+            muted, silent, days = bool(worst.muted), worst.is_silent, worst.incident.days
+        return STATES.index(self.state), muted, not silent, -self.area, -days, self.asset
 
 
 @dataclass(slots=True)

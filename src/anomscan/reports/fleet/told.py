@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from anomscan.incidents.incident import Common, Incident
+from anomscan.incidents.incident import SILENT_KINDS, Common, Incident
 from anomscan.incidents.ledger import Entry, Ledger
 from anomscan.incidents.words import in_words
 from anomscan.reports.records import Record
@@ -45,6 +45,11 @@ class Told:
         return self.state not in ("closed", "none")
 
     @property
+    def is_silent(self) -> bool:
+        """Whether nothing has come since it began: all there is to lose is lost."""
+        return self.is_open and self.incident.kind in SILENT_KINDS
+
+    @property
     def variable(self) -> str | None:
         """The variable that it shows in most."""
         return self.incident.variables[0][0] if self.incident.variables else None
@@ -61,8 +66,8 @@ class Told:
 
     @property
     def order(self) -> tuple[int, bool, bool, int]:
-        """The worst first: by state, muted ones below the rest, the longest first."""
-        return STATES.index(self.state), bool(self.muted), not self.is_open, -self.incident.days
+        """The worst first: by state, muted ones below the rest, silence before all else, the longest first."""
+        return STATES.index(self.state), bool(self.muted), not self.is_silent, -self.incident.days
 
 
 @dataclass(frozen=True, slots=True)
