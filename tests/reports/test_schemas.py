@@ -19,6 +19,8 @@ from anomscan.incidents.incident import KINDS, Peak
 from anomscan.incidents.ledger import STATES, Acknowledged, Entry, Label, Note, Snoozed
 from anomscan.incidents.notify.digest import ORDER, Digest, Told, items
 from anomscan.jobs.incidents import as_json
+from anomscan.reports.comparisons import SCHEMA as COMPARE_SCHEMA
+from anomscan.reports.injections import SCHEMA as INJECT_SCHEMA
 from anomscan.reports.records import DETECT_SCHEMA, SCAN_SCHEMA, read_records, record_line
 from anomscan.reports.results import run_path
 from anomscan.reports.schemas import NAMES, schema
@@ -62,7 +64,7 @@ def validator(name: str, *, closed: bool = True) -> Draft202012Validator:
     return Draft202012Validator(content, format_checker=Draft202012Validator.FORMAT_CHECKER)
 
 
-RECORD, RUN, INCIDENTS, DIGEST = (validator(name) for name in NAMES)
+RECORD, RUN, INCIDENTS, DIGEST, COMPARE, INJECT = (validator(name) for name in NAMES)
 
 
 def test_there_is_a_name_for_each_file():
@@ -88,6 +90,9 @@ def test_what_the_schemas_list_is_what_the_code_knows():
     for about in (incidents, digest):
         assert about["$defs"]["incident"]["properties"]["kind"]["enum"] == list(KINDS)
         assert about["$defs"]["incident"]["properties"]["state"]["enum"] == list(STATES)
+    assert schema("compare-1")["properties"]["kinds"]["propertyNames"]["enum"] == list(KINDS)
+    assert schema("compare-1")["properties"]["schema"]["const"] == COMPARE_SCHEMA
+    assert schema("inject-1")["properties"]["schema"]["const"] == INJECT_SCHEMA
     assert digest["$defs"]["item"]["properties"]["what"]["enum"] == list(ORDER)
 
 
@@ -177,6 +182,36 @@ def test_a_run_with_all_facts_that_may_be_left_out(tmp_path, monkeypatch):
     assert any(line["incidents"] and line["incidents"][0]["id"] for line in lines)
     for line in lines:
         RECORD.validate(line)
+
+
+def test_set_ups_side_by_side_and_what_they_catch(tmp_path, monkeypatch, capsys):
+    from anomscan.cli.app import run
+
+    frame(np.random.default_rng(1), 6, 200, "1D", 0.5, hole=True).to_csv(tmp_path / "fleet.csv", index=False)
+    (tmp_path / "anomscan.toml").write_text(FULL, "utf-8")
+    (tmp_path / "labels.csv").write_text("asset,from,to,label,kind\np0,2024-06-09,2024-07-18,bad,string\n", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert run(["-q", "fetch"]) == 0
+    # The second has no day to judge.
+    (tmp_path / "anomscan.toml").write_text(FULL + "[detectors.late]\nkind = 'nearest'\nmin_history = 190\n", "utf-8")
+    keys = list(schema("compare-1")["properties"])
+    for options in ([], ["--labels", "labels.csv"], ["--faults", "3"]):
+        capsys.readouterr()
+        assert run(["-q", "compare", *options]) == 0
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert len(lines) > 1
+        for line in lines:
+            COMPARE.validate(line)
+            assert list(line) == [key for key in keys if key in line]
+        assert any("faults" in line for line in lines) == ("--faults" in options)
+        assert any(line["recall_by_kind"] for line in lines) == ("--labels" in options)
+    assert any(line["left_out"] for line in lines)
+    assert run(["-q", "inject", "--trials", "3"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines
+    for line in lines:
+        INJECT.validate(line)
+        assert list(line) == list(schema("inject-1")["properties"])
 
 
 FULL = """

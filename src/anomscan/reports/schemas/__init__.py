@@ -9,8 +9,9 @@ import json
 from importlib.resources import files
 from typing import Any
 
-#: Of result records, of the facts of a run, of ``incidents list --json``, and of what a webhook is sent.
-NAMES = ("record-2", "run", "incidents", "digest-1")
+#: Of result records, of the facts of a run, of ``incidents list --json``, of what a webhook is sent, and of what
+#: ``compare`` and ``inject`` write.
+NAMES = ("record-2", "run", "incidents", "digest-1", "compare-1", "inject-1")
 
 
 def schema_text(name: str) -> str:
