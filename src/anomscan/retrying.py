@@ -18,6 +18,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
+#: Statuses of HTTP that ask to come again: a time-out, too early, too many calls.
+_LATER = (408, 425, 429)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +201,11 @@ def poll(
             raise LateError(found)
         sleep(pause)
         waits += 1
+
+
+def may_pass(status: int) -> bool:
+    """Whether a call that an HTTP service answered with this status may do better later."""
+    return status in _LATER or status >= 500
 
 
 def retry_after(text: str | None, now: float) -> float | None:

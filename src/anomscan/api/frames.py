@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from anomscan.errors import InputError
+from anomscan.tables.moments import is_number
 from anomscan.telemetry.rows import ASSET, TIMESTAMP
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ def given_table(data: Any, shape: Shape) -> Given:
     _refuse_no_times(table, timestamp)
     named = {asset, timestamp, shape.health, cohort}
     rest = [each for each in table.schema if each.name not in named]
-    left_out = () if values is not None else tuple(each.name for each in rest if not _is_number(each.type))
-    variables = [each.name for each in rest if _is_number(each.type)] if values is None else list(values)
+    left_out = () if values is not None else tuple(each.name for each in rest if not is_number(each.type))
+    variables = [each.name for each in rest if is_number(each.type)] if values is None else list(values)
     if not variables:
         raise InputError("the table has no column of numbers", hint="name them with values=")
     columns = {TIMESTAMP: table[timestamp], **{name: table[name] for name in variables}}
@@ -208,7 +209,3 @@ def _flat(data: pd.DataFrame, timestamp: str | None) -> pd.DataFrame:
     elif any(name is not None and name not in data.columns for name in data.index.names):
         data = data.reset_index()
     return data.rename(columns=str)
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))

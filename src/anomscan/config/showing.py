@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
 from anomscan.config.loading import Loaded
+from anomscan.config.toml import toml_value
 from anomscan.config.tree import leaves
 
 
@@ -42,4 +41,4 @@ def _toml(value: Any) -> str:
     if isinstance(value, Mapping):
         given = [f"{name} = {_toml(each)}" for name, each in value.items() if each not in (None, [])]
         return f"{{ {', '.join(given)} }}"
-    return json.dumps(str(value) if isinstance(value, Path) else value, ensure_ascii=False)
+    return toml_value(value)

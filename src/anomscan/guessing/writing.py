@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from anomscan.config.toml import toml_value
 from anomscan.guessing.guess import Guess
 from anomscan.guessing.reading import quoted_name
 from anomscan.guessing.unsure import UnsureError
@@ -135,32 +135,8 @@ _SCAN = {
 
 
 def _line(key: str, value: object, remark: str = "") -> str:
-    text = f"{key} = {toml(value)}"
+    text = f"{key} = {toml_value(value)}"
     return f"{text:<28} # {remark}" if remark else text
-
-
-def toml(value: object) -> str:
-    """A value as TOML writes it.
-
-    >>> toml({"a b": ["x", 1], "c": True})
-    '{ "a b" = ["x", 1], c = true }'
-    """
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_key(str(key))} = {toml(each)}" for key, each in value.items()) + " }"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(toml, value)) + "]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (int, float)):
-        return repr(value)
-    text = str(value)
-    if "\\" in text and "'" not in text and "\n" not in text:
-        return f"'{text}'"
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else toml(key)
 
 
 def asset_list(guess: Guess) -> str:

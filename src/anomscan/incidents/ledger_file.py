@@ -24,6 +24,7 @@ from anomscan.incidents.incident import KINDS
 from anomscan.incidents.ledger import STATES, Entry, Label, Ledger, Message
 from anomscan.storage import lock
 from anomscan.storage.durable import output_errors, replace_file
+from anomscan.storage.json_line import json_line
 
 #: The format's number; a change of meaning is a new one.
 FORMAT = 1
@@ -32,9 +33,6 @@ _ID = re.compile(r"[0-9a-f]{12}")
 _TELL = re.compile(rb'\s*\{\s*"tell"')
 _DAY = re.compile(r"(?a)\d{4}-\d\d-\d\d")
 _TIME = re.compile(r"(?a)\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,6})?Z)?")
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
-# str.splitlines and some readers of JSON lines break lines at these.
-_LINE_BREAKS = str.maketrans({char: f"\\u{ord(char):04x}" for char in "\x85\u2028\u2029"})
 
 
 class LedgerFile:
@@ -255,10 +253,10 @@ def encoded(ledger: Ledger) -> bytes:
         {"source": source, "detector": detector, "end": end}
         for (source, detector), end in sorted(ledger.nights.items())
     ]
-    lines = [_line({"schema": f"anomscan.ledger/{FORMAT}", "nights": nights})]
+    lines = [json_line({"schema": f"anomscan.ledger/{FORMAT}", "nights": nights}) + "\n"]
     with without_collector():
         ordered = Ledger.of(ledger.entries.values(), {}, ledger.outbox)
-        lines += [_line(fields_of(each)) for each in (*ordered.entries.values(), *ordered.outbox)]
+        lines += [json_line(fields_of(each)) + "\n" for each in (*ordered.entries.values(), *ordered.outbox)]
     return "".join(lines).encode()
 
 
@@ -279,10 +277,6 @@ def fields_of(one: Any) -> dict[str, Any]:
 @cache
 def _names(kind: type) -> tuple[str, ...]:
     return tuple(each.name for each in fields(kind))
-
-
-def _line(content: object) -> str:
-    return _ENCODER.encode(content).translate(_LINE_BREAKS) + "\n"
 
 
 @cache

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from anomscan.config import Settings
+from anomscan.config.toml import toml_key, toml_value
 from anomscan.errors import ConfigError
 from anomscan.jobs import compare
 from anomscan.jobs.compare import Asked, Tried, choice_of
@@ -151,17 +151,12 @@ def _known(row: Row) -> Worth:
 def settings_for(chosen: Candidate, settings: Settings) -> str:
     """The settings for a set-up, as TOML."""
     known, cutoff = settings.detectors.get(chosen.detector), CutoffChoice.parse(chosen.cutoff)
-    lines = ["[defaults]", f"detector = {json.dumps(chosen.detector)}", "", f"[detectors.{_toml_key(chosen.detector)}]"]
-    lines.append(f"kind = {json.dumps(chosen.detector if known is None else known.kind)}")
+    lines = ["[defaults]", f"detector = {toml_value(chosen.detector)}", "", f"[detectors.{toml_key(chosen.detector)}]"]
+    lines.append(f"kind = {toml_value(chosen.detector if known is None else known.kind)}")
     if known is None or hasattr(known, "view"):
-        lines.append(f"view = {json.dumps(chosen.view)}")
-    lines.append(f"cutoff = {json.dumps(cutoff.rule)}")
+        lines.append(f"view = {toml_value(chosen.view)}")
+    lines.append(f"cutoff = {toml_value(cutoff.rule)}")
     if cutoff.level:
-        level = f"budget = {json.dumps(cutoff.level)}" if cutoff.rule == "rank" else f"sigma = {float(cutoff.level)}"
+        level = f"budget = {toml_value(cutoff.level)}" if cutoff.rule == "rank" else f"sigma = {float(cutoff.level)}"
         lines += ["", "[scan]", level]
     return "\n".join(lines) + "\n"
-
-
-def _toml_key(name: str) -> str:
-    plain = name.replace("-", "").replace("_", "")
-    return name if plain.isalnum() and name.isascii() else json.dumps(name)

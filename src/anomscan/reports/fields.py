@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from anomscan.errors import InputError
+from anomscan.storage.untrusted import is_text
 
 _TIMESTAMP = r"(?a)\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,6})?Z)?"
 _SURROGATE = r"(?i)\\ud[89a-f]"
@@ -56,7 +57,7 @@ class Fields:
             raise InputError(f"{place}: not a JSON record: {detail}{cut}") from None
         if not isinstance(content, dict):
             raise InputError(f"{place}: not a JSON object")
-        if re.search(_SURROGATE, line) and not _encodes(content):
+        if re.search(_SURROGATE, line) and not is_text(content):
             raise InputError(f"{place}: contains half a character (a lone surrogate)")
         return cls(content, place)
 
@@ -109,14 +110,6 @@ class Fields:
     def error(self, what: str) -> InputError:
         """An error that names its place."""
         return InputError(f"{self.place}: {what}")
-
-
-def _encodes(content: dict[str, Any]) -> bool:
-    try:
-        json.dumps(content, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _refuse_constant(text: str) -> None:

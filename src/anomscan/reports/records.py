@@ -7,7 +7,6 @@ does not know are passed over, so that a later anomscan may add some within one 
 from __future__ import annotations
 
 import functools
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,16 +16,13 @@ from typing import Any
 from anomscan.errors import InputError
 from anomscan.incidents.incident import Common, Incident, Peak
 from anomscan.reports.fields import Fields
+from anomscan.storage.json_line import json_line
 
 SCAN_SCHEMA = "anomscan.scan/2"
 DETECT_SCHEMA = "anomscan.detect/2"
 #: Schemas without incidents, which are still read.
 FIRST_SCHEMAS = ("anomscan.scan/1", "anomscan.detect/1")
 VERDICTS = ("ok", "anomalous", "warming-up", "skipped", "no-data", "silent")
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
-# str.splitlines and some readers of JSON lines break lines at these; in JSON text an escape means the same.
-_LINE_BREAKS = str.maketrans({char: f"\\u{ord(char):04x}" for char in "\x85\u2028\u2029"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +116,11 @@ def record_line(record: Record) -> str:
         return _line(record)
     counts = tuple(record.verdicts.get(verdict, 0) for verdict in VERDICTS)
     before, after = _around(record.schema, record.detector, record.from_, record.to, counts)
-    return f"{before}{_encoded(record.asset)}{after}"
+    return f"{before}{json_line(record.asset)}{after}"
 
 
 def _line(record: Record) -> str:
-    return _encoded(
+    return json_line(
         {
             "schema": record.schema,
             "asset": record.asset,
@@ -146,10 +142,6 @@ def _around(schema: str, detector: str, from_: str | None, to: str | None, count
     nobody = Record(schema, "", detector, from_, to, [], [], dict(zip(VERDICTS, counts, strict=True)), None)
     before, key, after = _line(nobody).partition('"asset": ')
     return before + key, after.removeprefix('""')
-
-
-def _encoded(content: object) -> str:
-    return _ENCODER.encode(content).translate(_LINE_BREAKS)
 
 
 def read_records(source: Path | Iterable[str], *, name: str | None = None) -> Iterator[Record]:

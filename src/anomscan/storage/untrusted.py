@@ -79,7 +79,7 @@ def parse_json(text: bytes | str) -> Any:
         raise ValueError("it is nested too deeply") from None
     if _depth(content) > DEEPEST:
         raise ValueError("it is nested too deeply")
-    if "\\" in text and not _is_text(content):
+    if "\\" in text and not is_text(content):
         raise ValueError("it contains half a character (a lone surrogate)")
     return content
 
@@ -119,7 +119,8 @@ def _depth(content: Any) -> int:
     return depth
 
 
-def _is_text(content: Any) -> bool:
+def is_text(content: Any) -> bool:
+    """Whether all texts in a JSON value consist of whole characters, so that they can be written."""
     try:
         json.dumps(content, ensure_ascii=False).encode()
     except UnicodeEncodeError:

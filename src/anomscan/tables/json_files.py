@@ -14,7 +14,7 @@ from typing import Any
 
 from anomscan.config import Columns
 from anomscan.errors import InputError
-from anomscan.storage.untrusted import DoubledKeyError, unique
+from anomscan.storage.untrusted import DoubledKeyError, is_text, unique
 from anomscan.tables import json_lines
 from anomscan.tables.columns import Piece
 from anomscan.tables.dialects import USUAL, Dialect
@@ -89,7 +89,7 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any] | Reject]]:
         first = list(islice(found, 2))
         found = iter(_within(path, first)) if len(first) == 1 else _values(path, text, begin)
     for number, value in enumerate(found, 1):
-        if isinstance(value, Reject) or (isinstance(value, dict) and _is_text(value)):
+        if isinstance(value, Reject) or (isinstance(value, dict) and is_text(value)):
             yield number, value
         else:
             lack = "holds half of a character (a lone surrogate)" if isinstance(value, dict) else "is not a JSON object"
@@ -140,11 +140,3 @@ def _within(path: Path, values: list[Any]) -> list[Any]:
     if len(arrays) > 1:
         raise InputError(f"{path} is one JSON object with several arrays of records", hint=_LINES)
     return arrays[0] if arrays else values
-
-
-def _is_text(row: dict[str, Any]) -> bool:
-    try:
-        json.dumps(row, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, Self
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from anomscan.config import SourceSettings
 from anomscan.errors import InputError
 from anomscan.tables.days import Days
 from anomscan.tables.moments import (
@@ -80,6 +81,17 @@ class Times:
         self._dated = pattern is not None and pattern not in NUMBERED and not re.search("%[HIcX]", pattern)
         #: The first timestamp seen with (True) and without (False) an offset, and where it stood.
         self.seen: dict[bool, str] = {}
+
+    @classmethod
+    def of(cls, settings: SourceSettings, cadence: Cadence) -> Self:
+        """Those of a source.
+
+        Raises
+        ------
+        ConfigError
+            If its ``timestamp_format`` cannot be one.
+        """
+        return cls(cadence, settings.timezone, settings.timestamp_format, day_stamp=settings.day_stamp)
 
     def read(self, column: pa.Array, name: str, place: Where, *, typed: bool = False) -> pa.Array:
         """One column of timestamps.

@@ -5,13 +5,13 @@ Training first shows what it will do and cost, and asks for confirmation.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomscan.config import SageMakerSettings as Settings
+from anomscan.config.toml import toml_value
 from anomscan.detectors.base import Detector
 from anomscan.detectors.exemplar_tables import show_exemplars
 from anomscan.detectors.kind import Console, Kind, TrainingRequest
@@ -76,7 +76,7 @@ class SageMakerKind(Kind):
                 f"left out {len(exemplars.left)}, through {through_day}"
             )
             trained_on = (
-                f", shingle = {training.settings.scan.shingle}, variables = {json.dumps(layout.variables)}, "
+                f", shingle = {training.settings.scan.shingle}, variables = {toml_value(layout.variables)}, "
                 f'trained_through = "{through_day}"'
             )
         if (warning := plan.warning()) is not None:
@@ -98,7 +98,7 @@ class SageMakerKind(Kind):
         made = account.carry_out(update=update)
         console.data(made.line())
         if made.endpoint is not None:
-            console.info(f"in service; in [detectors.{name}]: endpoint = {json.dumps(made.endpoint)}{trained_on}")
+            console.info(f"in service; in [detectors.{name}]: endpoint = {toml_value(made.endpoint)}{trained_on}")
         else:
             console.info(f"to put it into service: anomscan train --detector {name} --artifact {made.artifact}")
 

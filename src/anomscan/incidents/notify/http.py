@@ -14,7 +14,7 @@ from urllib3.exceptions import HTTPError
 
 from anomscan import __version__
 from anomscan.errors import ConfigError, ServiceError
-from anomscan.retrying import Backoff, Clock, Deadline, GaveUpError, TransientError, persist, retry_after
+from anomscan.retrying import Backoff, Clock, Deadline, GaveUpError, TransientError, may_pass, persist, retry_after
 from anomscan.sources.rest.connections import Connections, Watch
 from anomscan.sources.rest.faults import translated
 from anomscan.sources.rest.urls import checked, shown_host
@@ -22,7 +22,6 @@ from anomscan.sources.rest.words import words_of
 from anomscan.tables.secrets import resolve
 
 _BACKOFF = Backoff(1.0, 20.0, jitter=(0.5, 1.0))
-_LATER = (408, 425, 429)
 _WORDS_BYTES = 4 << 10
 
 
@@ -156,7 +155,7 @@ class Poster:
         except HTTPError:
             said = ""
         told = f"{place} answered with status {status}{': ' if said else ''}{said}"
-        if status in _LATER or status >= 500:
+        if may_pass(status):
             wait_s = retry_after(response.headers.get("Retry-After"), self._clock.wall()) or 0.0
             raise TransientError(told, wait_s=wait_s)
         raise ServiceError(f"{self._address.setting}: {told}", hint="it is sent again the next night")

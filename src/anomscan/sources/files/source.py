@@ -209,12 +209,7 @@ class Files:
                 yield Notice(text)
 
     def _times(self) -> Times:
-        return Times(
-            self.layout.cadence,
-            self._settings.timezone,
-            self._settings.timestamp_format,
-            day_stamp=self._settings.day_stamp,
-        )
+        return Times.of(self._settings, self.layout.cadence)
 
 
 def paths_of(settings: FilesSource) -> list[Path]:

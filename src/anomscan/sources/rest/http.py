@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError
 from anomscan import __version__
 from anomscan.config import RestSource
 from anomscan.errors import AssetError, ConfigError, ServiceError
-from anomscan.retrying import Clock, TransientError, retry_after
+from anomscan.retrying import Clock, TransientError, may_pass, retry_after
 from anomscan.sources.rest.connections import Connections, Watch
 from anomscan.sources.rest.faults import RefusedError, StoppedError, TooLongError, translated
 from anomscan.sources.rest.urls import followed, has_parameter, shown_url, with_parameter
@@ -23,7 +23,6 @@ _BLOCK_BYTES = 64 << 10
 _WORDS_BYTES = 4 << 10
 _MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
-_LATER = (408, 425, 429)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -168,7 +167,7 @@ class Http:
             raise self._refusal(response, f"{place} refuses us (403)", RefusedError)
         if status == 407:
             raise ServiceError(f"the proxy before {place} refuses us (407)", hint="check $HTTPS_PROXY")
-        if status in _LATER or status >= 500:
+        if may_pass(status):
             wait = retry_after(response.headers.get("Retry-After"), self._clock.wall()) or 0.0
             what = "has had too many calls (429)" if status == 429 else f"failed ({status})"
             said = self._said(response)

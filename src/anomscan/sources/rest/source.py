@@ -281,12 +281,7 @@ class Rest:
         return tuple(ids)
 
     def _times(self) -> Times:
-        return Times(
-            self.layout.cadence,
-            self._settings.timezone,
-            self._settings.timestamp_format,
-            day_stamp=self._settings.day_stamp,
-        )
+        return Times.of(self._settings, self.layout.cadence)
 
 
 def _in_the_clear(url: str) -> bool:

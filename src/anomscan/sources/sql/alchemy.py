@@ -112,7 +112,7 @@ class Alchemy:
             check_columns(wanted, list(result.keys()), thing)
             for part in result.columns(*wanted).partitions(ROWS):
                 values = dict(zip(wanted, zip(*part, strict=True), strict=True))
-                yield from pieces_of(values, self._columns, partial(_place, thing, row))
+                yield from pieces_of(values, self._columns, partial(place_of_row, thing, row))
                 row += len(part)
 
     @contextmanager
@@ -136,5 +136,6 @@ def _is_file(database: str | None) -> bool:
     return database is not None and database not in ("", ":memory:") and not database.startswith("file:")
 
 
-def _place(thing: str, first: int, row: int) -> str:
+def place_of_row(thing: str, first: int, row: int) -> str:
+    """Where a row stands in what a query gives; ``first`` counts the rows before its piece."""
     return f"row {first + row + 1} of {thing}"

@@ -22,6 +22,7 @@ from sqlalchemy.dialects.mysql.pymysql import MySQLDialect_pymysql
 from anomscan.config import SqlSource
 from anomscan.errors import AnomscanError, ConfigError, InputError, ServiceError
 from anomscan.sources.sql import fast, tls
+from anomscan.sources.sql.alchemy import place_of_row
 from anomscan.tables.columns import Piece, check_columns, needed
 from anomscan.tables.salvage import Reject, pieces_of
 
@@ -187,7 +188,7 @@ class MySql:
         try:
             for batch in fast.batches(address, query, wanted, self._settings.read_timeout_s):
                 piece = Piece(
-                    batch, partial(_place, thing, row), typed_times=fast.has_dates(batch, self._settings.columns)
+                    batch, partial(place_of_row, thing, row), typed_times=fast.has_dates(batch, self._settings.columns)
                 )
                 yield self._with_instants(piece) if instants else piece
                 row += len(batch)
@@ -207,7 +208,7 @@ class MySql:
                 at = {name: itemgetter(place) for place, (name, *_) in enumerate(description)}
                 kinds = {name: kind for name, kind, *_ in description}
                 while part := cursor.fetchmany(ROWS):
-                    place = partial(_place, thing, row)
+                    place = partial(place_of_row, thing, row)
                     values = {
                         name: _plain(list(map(at[name], part)), kinds[name], exact=name not in columns.values)
                         for name in wanted
@@ -392,7 +393,3 @@ def _is_local(url: sa.URL) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _place(thing: str, first: int, row: int) -> str:
-    return f"row {first + row + 1} of {thing}"

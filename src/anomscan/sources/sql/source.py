@@ -171,9 +171,4 @@ class Sql:
         return time.date() if self.layout.cadence.whole_days else time
 
     def _times(self) -> Times:
-        return Times(
-            self.layout.cadence,
-            self._settings.timezone,
-            self._settings.timestamp_format,
-            day_stamp=self._settings.day_stamp,
-        )
+        return Times.of(self._settings, self.layout.cadence)
