@@ -58,6 +58,17 @@ def check(name: str, settings: SqlSource) -> None:
         database_url(name, settings)
 
 
+def without_password(text: str, url: sa.URL) -> str:
+    """A driver's message, without the password that it may repeat."""
+    secret = url.password
+    return text.replace(str(secret), "***") if secret else text
+
+
+def shown(url: sa.URL) -> str:
+    """A URL without user and password."""
+    return f"{url.drivername}://{url.host or ''}{f':{url.port}' if url.port else ''}/{url.database or ''}"
+
+
 def _parsed(name: str, text: SecretStr) -> sa.URL:
     try:
         return make_url(text.get_secret_value())

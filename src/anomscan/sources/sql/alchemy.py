@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from anomscan.config import Columns
 from anomscan.errors import ConfigError, InputError, ServiceError
-from anomscan.sources.sql.mysql import ROWS, as_text, shown, without_password
+from anomscan.sources.sql.address import shown, without_password
+from anomscan.sources.sql.rows import ROWS, as_text, place_of_row
 from anomscan.tables.columns import Piece, check_columns, needed
 from anomscan.tables.salvage import Reject, pieces_of
 
@@ -134,8 +135,3 @@ class Alchemy:
 
 def _is_file(database: str | None) -> bool:
     return database is not None and database not in ("", ":memory:") and not database.startswith("file:")
-
-
-def place_of_row(thing: str, first: int, row: int) -> str:
-    """Where a row stands in what a query gives; ``first`` counts the rows before its piece."""
-    return f"row {first + row + 1} of {thing}"

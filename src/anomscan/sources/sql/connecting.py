@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import sqlalchemy as sa
 
 from anomscan.config import SqlSource
-from anomscan.sources.sql.alchemy import Alchemy
-from anomscan.sources.sql.mysql import MySql
+
+if TYPE_CHECKING:
+    from anomscan.sources.sql.alchemy import Alchemy
+    from anomscan.sources.sql.mysql import MySql
 
 
 def connected(name: str, settings: SqlSource, url: sa.URL) -> Alchemy | MySql:
@@ -20,5 +24,9 @@ def connected(name: str, settings: SqlSource, url: sa.URL) -> Alchemy | MySql:
         The database cannot be reached, or refuses us.
     """
     if url.drivername in ("mysql+pymysql", "mariadb+pymysql"):
+        from anomscan.sources.sql.mysql import MySql
+
         return MySql(name, settings, url)
+    from anomscan.sources.sql.alchemy import Alchemy
+
     return Alchemy(name, settings.columns, url)

@@ -22,12 +22,11 @@ from sqlalchemy.dialects.mysql.pymysql import MySQLDialect_pymysql
 from anomscan.config import SqlSource
 from anomscan.errors import AnomscanError, ConfigError, InputError, ServiceError
 from anomscan.sources.sql import fast, tls
-from anomscan.sources.sql.alchemy import place_of_row
+from anomscan.sources.sql.address import shown, without_password
+from anomscan.sources.sql.rows import ROWS, as_text, place_of_row
 from anomscan.tables.columns import Piece, check_columns, needed
 from anomscan.tables.salvage import Reject, pieces_of
 
-#: Rows of a piece: enough that the work on a piece outweighs the overhead, few enough to stay small.
-ROWS = 16 << 10
 _log = logging.getLogger(__name__)
 _DATES = {FIELD_TYPE.DATE, FIELD_TYPE.NEWDATE, FIELD_TYPE.DATETIME, FIELD_TYPE.TIMESTAMP}
 _DECIMALS = {FIELD_TYPE.DECIMAL, FIELD_TYPE.NEWDECIMAL}
@@ -336,17 +335,6 @@ class MySql:
         return without_password(text, self._url)
 
 
-def without_password(text: str, url: sa.URL) -> str:
-    """A driver's message, without the password that it may repeat."""
-    secret = url.password
-    return text.replace(str(secret), "***") if secret else text
-
-
-def shown(url: sa.URL) -> str:
-    """A URL without user and password."""
-    return f"{url.drivername}://{url.host or ''}{f':{url.port}' if url.port else ''}/{url.database or ''}"
-
-
 def _said(error: pymysql.err.Error) -> tuple[int | None, str]:
     if len(error.args) >= 2 and isinstance(error.args[0], int):
         return error.args[0], str(error.args[1])
@@ -374,14 +362,6 @@ def _plain(values: Sequence[object], kind: int, *, exact: bool) -> Sequence[obje
 def _in_utc(cell: object) -> object:
     """The text of a TIMESTAMP, which the session gives in UTC, as one that says so."""
     return None if cell is None else f"{cell.decode() if isinstance(cell, bytes) else cell}Z"
-
-
-def as_text(value: bytes) -> str | bytes:
-    """Text in UTF-8; other bytes as they are, for whoever reads the row to refuse."""
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value
 
 
 def _is_local(url: sa.URL) -> bool:

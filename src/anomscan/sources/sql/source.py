@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +16,7 @@ from anomscan.errors import ConfigError
 from anomscan.sources.base import AssetFailure, Notice, Request
 from anomscan.sources.requests import asked, parts
 from anomscan.sources.sql.address import check, database_url
-from anomscan.sources.sql.alchemy import Alchemy
 from anomscan.sources.sql.connecting import connected
-from anomscan.sources.sql.mysql import MySql
 from anomscan.tables.layouts import TableLayout, table_layout
 from anomscan.tables.origins import Origins
 from anomscan.tables.salvage import Reject, Usable
@@ -27,6 +26,10 @@ from anomscan.tables.zones import wall_clock
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.rows import ASSET, Layout
 from anomscan.wording import counted
+
+if TYPE_CHECKING:
+    from anomscan.sources.sql.alchemy import Alchemy
+    from anomscan.sources.sql.mysql import MySql
 
 _DAY = np.timedelta64(1, "D")
 # The widest range of dates and times that all common databases accept.
