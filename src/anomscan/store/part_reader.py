@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from itertools import accumulate, pairwise
+from itertools import accumulate
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +29,7 @@ class PartReader:
         self._source: pa.NativeFile | None = None
         self._file: pq.ParquetFile | None = None
         self._edges: list[int] = []
+        self._keys: dict[int, Key] = {}
         self._held: tuple[int, Block] | None = None
         self._absent: tuple[str, ...] = ()
         self._columns: list[str] | None = None  # all
@@ -144,10 +145,28 @@ class PartReader:
     def _groups(self, begin: int, end: int, ids: tuple[str, str] | None) -> Iterator[tuple[int, int, int]]:
         """(number, first row, stop) of the row groups around some rows that may hold an id between the two."""
         if begin < end:
-            file = self._open()
-            for group, (start, stop) in enumerate(pairwise(self._edges)):
-                if start < end and begin < stop and (ids is None or _may_hold(file, group, *ids)):
-                    yield group, start, stop
+            self._open()
+            groups = range(bisect_right(self._edges, begin) - 1, bisect_left(self._edges, end))
+            if ids is not None and len(groups) > 1:
+                first, last = (key_of(asset) for asset in ids)
+                start = max(bisect_left(groups, first, key=self._first_key) - 1, 0)
+                groups = groups[start : bisect_right(groups, last, lo=start, key=self._first_key)]
+            for group in groups:
+                yield group, self._edges[group], self._edges[group + 1]
+
+    def _first_key(self, group: int) -> Key:
+        """The place of a row group's first asset in the store's order.
+
+        Read from its rows, and not from the statistics in the file: pyarrow ends the process where they are broken.
+        """
+        if group not in self._keys:
+            rows = self._open().iter_batches(1, row_groups=[group], columns=[ASSET], use_threads=False)
+            batch = next(rows, None)
+            name = batch.column(ASSET)[0].as_py() if batch else None
+            if name is None:
+                raise ValueError("a row group begins with no asset")
+            self._keys[group] = key_of(name)
+        return self._keys[group]
 
     def _block(self, table: pa.Table, asset: str | None = None) -> Block:
         """Rows as the manifest has announced them: in the store's order, and none beyond the file's times.
@@ -268,13 +287,6 @@ def _parquet(path: Place, source: pa.NativeFile, metadata: pq.FileMetaData | Non
         # A row group in one request, rather than one for each column.
         pre_buffer=isinstance(path, ObjectPlace),
     )
-
-
-def _may_hold(file: pq.ParquetFile, group: int, first: str, last: str) -> bool:
-    """Whether a row group may hold an id from the one to the other."""
-    column = file.metadata.row_group(group).column(0)
-    statistics = column.statistics if column.is_stats_set else None
-    return statistics is None or not statistics.has_min_max or (statistics.min <= last and first <= statistics.max)
 
 
 @contextmanager
