@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 SITE ?= site
 
-.PHONY: help setup demo demo-solar docs servers test test-fast golden check wheel bench bench-long bench-quality bench-faults format lock clean
+.PHONY: help setup demo demo-solar docs figures servers test test-fast golden check wheel bench bench-long bench-quality bench-faults format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,11 @@ check: setup ## lint, types, import contracts, doctests
 docs: setup ## build the site of the documentation into site/, without a network
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --site-dir $(SITE)
 	@echo "the site is in $(SITE)/index.html"
+
+figures: setup servers ## draw the pictures of the documentation
+	$(BIN)/python scripts/figures/four_sigma.py docs/images
+	sh examples/solar/demo.sh $(BIN)
+	$(BIN)/python scripts/figures/report.py demo/solar/report/index.html docs/images/report.png
 
 wheel: setup ## build wheels with their compiled kernels into dist, for Linux and macOS
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --group wheel
