@@ -80,17 +80,14 @@ def compare(
     from anomscan.jobs.engines import Threads
     from anomscan.jobs.inject import caught_by
     from anomscan.jobs.job import Job
-    from anomscan.jobs.labels import LEDGER, read_labels
+    from anomscan.jobs.labels import label_files, read_labels
     from anomscan.jobs.outputs import check_text_outputs, file_of, write_text
     from anomscan.reports import comparisons, injections
     from anomscan.telemetry.cadence import Cadence
 
     output = file_of(output, format_)
     settings = loaded.settings
-    reads = files_named(loaded)
-    if labels is not None and labels != LEDGER:
-        reads.append(("the labels", Path(labels)))
-    check_text_outputs(settings, {"-o": output, "--page": page}, reads)
+    check_text_outputs(settings, {"-o": output, "--page": page}, [*files_named(loaded), *label_files(labels)])
     job = Job(
         schema=comparisons.SCHEMA,
         whole=False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -63,16 +62,14 @@ def inject(
     from anomscan.jobs.engines import Threads
     from anomscan.jobs.inject import inject
     from anomscan.jobs.job import Job
-    from anomscan.jobs.labels import LEDGER, read_labels
+    from anomscan.jobs.labels import label_files, read_labels
     from anomscan.jobs.outputs import check_text_outputs, file_of, write_text
     from anomscan.jobs.setups import Choice
     from anomscan.reports import injections
 
     output = file_of(output, format_)
-    settings, reads = loaded.settings, files_named(loaded)
-    if labels is not None and labels != LEDGER:
-        reads.append(("the labels", Path(labels)))
-    check_text_outputs(settings, {"-o": output}, reads)
+    settings = loaded.settings
+    check_text_outputs(settings, {"-o": output}, [*files_named(loaded), *label_files(labels)])
     job = Job(schema=injections.SCHEMA, whole=False, assets=asset or None, source=source, as_of=as_of, through=through)
     choice = Choice(detector or (), view or (), cutoff or (), configured=True)
     known = None if labels is None else read_labels(settings, source, labels)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -69,17 +68,15 @@ def tune(
     from anomscan.jobs.compare import Asked
     from anomscan.jobs.engines import Threads
     from anomscan.jobs.job import Job
-    from anomscan.jobs.labels import LEDGER, read_labels
+    from anomscan.jobs.labels import label_files, read_labels
     from anomscan.jobs.outputs import check_text_outputs, file_of, write_text
     from anomscan.jobs.tune import settings_for, tune
     from anomscan.reports import comparisons, tunings
     from anomscan.telemetry.cadence import Cadence
 
     path = file_of(output, None)
-    settings, reads = loaded.settings, files_named(loaded)
-    if labels is not None and labels != LEDGER:
-        reads.append(("the labels", Path(labels)))
-    check_text_outputs(settings, {"-o": path}, reads)
+    settings = loaded.settings
+    check_text_outputs(settings, {"-o": path}, [*files_named(loaded), *label_files(labels)])
     job = Job(
         schema=comparisons.SCHEMA,
         whole=False,

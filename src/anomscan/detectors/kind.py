@@ -86,6 +86,8 @@ class Kind(ABC):
 
     Attributes
     ----------
+    words
+        What it scores by, for people: what stands after "Detector: " in a report.
     trained
         Whether ``train`` makes a model of this kind.
     train_options
@@ -96,6 +98,7 @@ class Kind(ABC):
         Whether its scores are read from a file, so that it cannot score values that were never measured.
     """
 
+    words: str
     trained = False
     train_options: frozenset[str] = frozenset()
     remote = False

@@ -37,6 +37,11 @@ def kind_of(settings: DetectorSettings) -> Kind:
     return kind_named(settings.kind)
 
 
+def words_of(name: str) -> str | None:
+    """What detectors of a kind score by, in words; None if there is no such kind."""
+    return kind_named(name).words if name in _MODULES else None
+
+
 def kinds_where(condition: Callable[[Kind], bool]) -> list[str]:
     """The names of the kinds that meet a condition, in the order of the table."""
     return [name for name in _MODULES if condition(kind_named(name))]

@@ -26,6 +26,11 @@ LEDGER = "ledger"
 _FAULT, _FALSE_ALARM = "fault", "false-alarm"
 
 
+def label_files(origin: str | None) -> list[tuple[str, Path]]:
+    """The file that labels are read from, and what it is; none for the ledger, or without labels."""
+    return [] if origin in (None, LEDGER) else [("the labels", Path(origin))]
+
+
 def read_labels(settings: Settings, source: str | None, origin: str) -> Known:
     """The known spans of the assets of a source.
 

@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from anomscan.detectors.registry import words_of
 from anomscan.reports.summary import Summary
 from anomscan.wording import counted
-
-_KINDS = {
-    "rcf": "a Random Cut Forest: a score is high where a stretch of samples is unlike those it was trained on",
-    "control-chart": "a control chart of what is left of a value after what was expected: jump, drift, spread, stuck",
-    "nearest": "the distance to the most similar stretch of the asset's own past",
-    "profile": "the distance to the most similar other stretch of the asset's own history",
-    "azure": "Azure's multivariate anomaly detector",
-    "sagemaker": "Amazon SageMaker's Random Cut Forest",
-    "recorded": "scores that were computed elsewhere and read from a file",
-}
 
 
 def explanations(facts: Mapping[str, Any], summary: Summary) -> list[str]:
@@ -82,8 +73,8 @@ def _detector(facts: Mapping[str, Any]) -> str | None:
     chosen = facts.get("detector_settings")
     if not isinstance(chosen, Mapping):
         return None
-    kind = _KINDS.get(str(chosen.get("kind")))
-    if kind is None:
+    words = words_of(str(chosen.get("kind")))
+    if words is None:
         return None
     views = {
         "peers": "Each asset is compared with the median of its cohort.",
@@ -91,7 +82,7 @@ def _detector(facts: Mapping[str, Any]) -> str | None:
         "auto": "Each asset is compared with the median of its cohort where that tells more, else with its own past.",
     }
     view = views.get(str(chosen.get("view")))
-    return f"Detector: {kind}.{f' {view}' if view else ''}"
+    return f"Detector: {words}.{f' {view}' if view else ''}"
 
 
 def _sigma(facts: Mapping[str, Any]) -> str | None:

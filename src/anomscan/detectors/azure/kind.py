@@ -23,6 +23,7 @@ _SHOWN = 5
 class AzureKind(Kind):
     """Trained on all of one asset's history, not on chosen exemplars."""
 
+    words = "Azure's multivariate anomaly detector"
     trained = True
     train_options = frozenset({"--asset"})
     remote = True

@@ -13,6 +13,8 @@ from anomscan.detectors.kind import Kind
 class ControlChartKind(Kind):
     """Has no model."""
 
+    words = "a control chart of what is left of a value after what was expected: jump, drift, spread, stuck"
+
     @contextmanager
     def opened(self, name: str, settings: Settings, warn: Callable[[str], None]) -> Iterator[Detector]:
         """Take the settings."""

@@ -13,6 +13,8 @@ from anomscan.detectors.kind import Kind
 class NearestKind(Kind):
     """Has no model."""
 
+    words = "the distance to the most similar stretch of the asset's own past"
+
     @contextmanager
     def opened(self, name: str, settings: Settings, warn: Callable[[str], None]) -> Iterator[Detector]:
         """Take the settings."""

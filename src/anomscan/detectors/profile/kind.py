@@ -13,6 +13,8 @@ from anomscan.detectors.kind import Kind
 class ProfileKind(Kind):
     """Has no model."""
 
+    words = "the distance to the most similar other stretch of the asset's own history"
+
     @contextmanager
     def opened(self, name: str, settings: Settings, warn: Callable[[str], None]) -> Iterator[Detector]:
         """Take the settings."""

@@ -22,6 +22,7 @@ from anomscan.wording import counted, listed
 class RcfKind(Kind):
     """Trained on the exemplars in the store."""
 
+    words = "a Random Cut Forest: a score is high where a stretch of samples is unlike those it was trained on"
     trained = True
 
     @contextmanager

@@ -13,6 +13,7 @@ from anomscan.detectors.kind import Kind
 class RecordedKind(Kind):
     """Has no model."""
 
+    words = "scores that were computed elsewhere and read from a file"
     recorded = True
 
     @contextmanager

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 class SageMakerKind(Kind):
     """Trained on the same exemplars as a forest in this process."""
 
+    words = "Amazon SageMaker's Random Cut Forest"
     trained = True
     train_options = frozenset({"--deploy", "--endpoint", "--artifact", "--dry-run"})
     remote = True
