@@ -1,8 +1,11 @@
-"""The profile of several windows against all pairs of them, one by one."""
+"""The profile of several windows against all pairs of them, one by one; and the kernel against NumPy."""
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from anomscan.detectors.kernel import native
 from anomscan.detectors.profile.join import first_lag, joined
 from anomscan.detectors.profile.period import NONE, period_of
 
@@ -27,6 +30,12 @@ def pair_by_pair(values, windows, both_ways, blocked=None):
                 off = values[..., end - window + 1 : end + 1] - values[..., other - window + 1 : other + 1]
                 least[place, end] = min(least[place, end], float(np.nansum(off * off)))
     return least
+
+
+def with_kernel(name, work):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANOMSCAN_KERNEL", name)
+        return work()
 
 
 @pytest.mark.parametrize("both_ways", [0, 25, 60])
@@ -77,6 +86,44 @@ def test_a_series_too_short_to_compare_has_no_distances():
     assert np.isinf(profile(np.arange(4.0), [4], 4)).all()
     assert profile(np.empty(0), [3], 0).shape == (1, 0)
     assert profile(np.arange(3.0), [], 3).shape == (0, 3)
+
+
+SETTINGS = st.fixed_dictionaries(
+    {
+        "n": st.integers(0, 130),
+        "variables": st.integers(1, 3),
+        "windows": st.lists(st.integers(1, 70), min_size=1, max_size=4),
+        "both_ways": st.floats(0, 1),
+        "missing": st.sampled_from([0.0, 0.1, 1.0]),
+        "shut": st.booleans(),
+        "coarse": st.booleans(),
+        "seed": st.integers(0, 99),
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    if native() is None:
+        pytest.skip("no compiler: there is no kernel to compare")
+
+
+@given(SETTINGS)
+def test_the_kernel_gives_the_bits_of_numpy(compiled, how):
+    random = np.random.default_rng(how["seed"])
+    values = np.cumsum(random.normal(size=(how["variables"], how["n"])), axis=1)
+    if how["coarse"]:
+        values = np.round(values)  # many windows are equally near
+    values[random.random(values.shape) < how["missing"]] = np.nan
+    blocked = None
+    if how["shut"]:
+        blocked = np.where(random.random((len(how["windows"]), how["n"])) < 0.2, np.inf, 0.0)
+    given = values, how["windows"], int(how["both_ways"] * how["n"]), blocked
+    slow, fast = (with_kernel(name, lambda: joined(*given)) for name in ("numpy", "native"))
+    assert fast.least.tobytes() == slow.least.tobytes()
+    assert (fast.lag is None) == (slow.lag is None) == (how["variables"] == 1)
+    if fast.lag is not None:
+        np.testing.assert_array_equal(fast.lag, slow.lag)
 
 
 @pytest.mark.parametrize("period", [7, 24, 144])

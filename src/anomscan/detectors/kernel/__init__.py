@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _FOLDER = Path(__file__).parent
 _LIBRARY = _FOLDER / ("_kernel.dylib" if sys.platform == "darwin" else "_kernel.so")
-_SOURCES = ("chart.c", "descend.c", "grow.c", "lanes.h", "nearest.c")
+_SOURCES = ("chart.c", "descend.c", "grow.c", "join.c", "lanes.h", "nearest.c")
 _VARIABLE = "ANOMSCAN_KERNEL"
 
 #: A block of points stays in the second-level cache, with its state.
@@ -114,6 +114,8 @@ class Native:
         library.anomscan_chart.restype = ctypes.c_int
         library.anomscan_nearest.argtypes = [*[_Pointer] * 4, ctypes.c_float, ctypes.c_float, *[_Pointer] * 3]
         library.anomscan_nearest.restype = ctypes.c_int
+        library.anomscan_join.argtypes = [_Pointer] * 7
+        library.anomscan_join.restype = ctypes.c_int
         library.anomscan_compiler.restype = ctypes.c_char_p
         self.compiler = str(library.anomscan_compiler().decode().split(" (")[0])
 
@@ -183,6 +185,35 @@ class Native:
         given = [np.ascontiguousarray(each) for each in (counts, *bounds, keep, values)]
         first, last = [each.ctypes.data for each in given[:4]], [each.ctypes.data for each in (given[4], *found)]
         if self._library.anomscan_nearest(*first, inherit, missing, *last):
+            raise MemoryError
+
+    def join(
+        self,
+        counts: Sequence[int],
+        windows: Sequence[int],
+        nearest: Sequence[int],
+        values: Floats64,
+        blocked: Floats64 | None,
+        least: Floats64,
+        lag: NDArray[np.int64] | None,
+    ) -> None:
+        """As :func:`anomscan.detectors.profile.steps.joined`, to the last bit.
+
+        Parameters
+        ----------
+        counts
+            In the order of ``join.c``.
+        windows, nearest
+            Their lengths and smallest lags.
+        values, blocked
+            (d, n) of the series; (m, n) or None.
+        least, lag
+            (m, n); they are filled in.
+        """
+        whole = [np.array(each, np.int64) for each in (counts, windows, nearest)]
+        given = [*whole, np.ascontiguousarray(values), None if blocked is None else np.ascontiguousarray(blocked)]
+        places = [None if each is None else each.ctypes.data for each in (*given, least, lag)]
+        if self._library.anomscan_join(*places):
             raise MemoryError
 
     def rows(self, points: Floats32, samples: NDArray[np.int64]) -> PointRows:
