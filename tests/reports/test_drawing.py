@@ -9,13 +9,18 @@ import numpy as np
 import pytest
 
 from anomscan.incidents.incident import Incident
+from anomscan.reports.asset.coarse import coarse
 from anomscan.reports.asset.drawing import drawing
 from anomscan.reports.asset.near import near_misses
+from anomscan.reports.asset.page import AssetPage
 from anomscan.reports.asset.thinning import MOST, thinned
 from anomscan.reports.fleet.packing import script_json
+from anomscan.reports.fleet.rows import Rows
 from anomscan.reports.fleet.told import told_alone
+from anomscan.reports.pages import Pages
 from anomscan.reports.records import DETECT_SCHEMA, SCAN_SCHEMA, VERDICTS, Anomaly, Record
 from anomscan.reports.scores import ScoreTable
+from anomscan.reports.summary import Summary
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.series import Series
 
@@ -47,7 +52,9 @@ def record(schema: str = SCAN_SCHEMA, **changes) -> Record:
 
 
 def drawn(series, scores, record):
-    return json.loads(script_json(drawing(record, told_alone(record), series, scores)))
+    variables = NAMES if series is None else series.variables
+    incidents = told_alone(record)
+    return json.loads(script_json(drawing(record, incidents, variables if record.anomalies else (), series, scores)))
 
 
 def numbers(text: str, kind: str = "<f4") -> list[float]:
@@ -61,15 +68,15 @@ def test_each_variable_has_a_panel_and_the_score_and_the_severity_too():
     assert numbers(temperature["lines"]["value"]) == list(np.arange(0.0, 60.0, 3.0))
     assert numbers(temperature["x"], "<u4") == list(range(20))
     assert (temperature["start"], temperature["unit"]) == (int(START.astype("M8[ms]").astype(int)), DAY_MS)
-    assert found["marks"] == [temperature["start"] + 12 * DAY_MS]
-    assert temperature["at"] == [36.0]
-    assert severity["at"] == pytest.approx([12 / 19])
+    assert (found["marks"]["start"], numbers(found["marks"]["x"], "<u4")) == (temperature["start"] + 12 * DAY_MS, [0])
+    assert numbers(temperature["at"]) == [36.0]
+    assert numbers(severity["at"]) == pytest.approx([12 / 19])
     assert not any(panel.get("grey") for panel in found["panels"])
 
 
 def test_what_detect_found_has_its_contributors_in_three_greys():
     found = drawn(series(), None, record(DETECT_SCHEMA))
-    assert {panel["title"]: panel["grey"] for panel in found["panels"][:3]} == {
+    assert {panel["title"]: numbers(panel["grey"], "u1") for panel in found["panels"][:3]} == {
         "humidity": [1], "prediction": [2], "temperature": [3]}  # fmt: skip
 
 
@@ -150,17 +157,93 @@ def test_three_years_of_ten_minutes_stay_small_and_whole_where_something_is_amis
 def test_thinning_keeps_the_ends_the_extremes_and_what_is_wanted():
     rng = np.random.default_rng(3)
     for n in (1, MOST, MOST + 1, 30_000):
-        line, wanted = rng.normal(size=n), rng.random(n) < 0.001
+        line, wanted, focus = rng.normal(size=n), rng.random(n) < 0.001, slice(n // 2, n // 2 + 5_000)
         line[rng.random(n) < 0.01] = np.nan
-        kept = thinned([line], wanted)
+        kept = thinned(line, focus, wanted)
         assert (np.diff(kept) > 0).all()
         assert {0, n - 1, *np.flatnonzero(wanted).tolist()} <= set(kept.tolist())
         assert len(kept) <= 2 * MOST
-        edges = np.linspace(0, n, MOST // 4 + 1).astype(int)
-        for start, stop in itertools.pairwise(edges.tolist()) if n > MOST else []:
-            part, held = line[start:stop], line[kept[(kept >= start) & (kept < stop)]]
-            if np.isfinite(part).any():
-                assert (np.nanmin(held), np.nanmax(held)) == (np.nanmin(part), np.nanmax(part))
+        first, last, _ = focus.indices(n)
+        for begin, end in ((0, n), (first, last)) if n > MOST else []:
+            edges = np.linspace(begin, end, MOST // 6 + 1).astype(int)
+            for start, stop in itertools.pairwise(edges.tolist()):
+                part, held = line[start:stop], line[kept[(kept >= start) & (kept < stop)]]
+                if np.isfinite(part).any():
+                    assert (np.nanmin(held), np.nanmax(held)) == (np.nanmin(part), np.nanmax(part))
+
+
+def amiss(rows: int, variables: int, *, schema: str = SCAN_SCHEMA) -> tuple[Record, Series, ScoreTable]:
+    """Ten-minute data, most of it anomalous, with incidents now and then, and a health that never stays the same."""
+    names = tuple(f"v{place}" for place in range(variables))
+    rng = np.random.default_rng(7)
+    health = np.arange(rows, dtype=np.int32) % 3
+    whole = replace(series(rows, "10min", names), health_codes=health, health_names=("Ok", "Low", "Bad"))
+    whole.values[:] = rng.normal(size=(rows, variables))
+    text = np.char.add(np.datetime_as_string(whole.timestamps, "s"), "Z").tolist()
+    flagged = rng.random(rows) < 0.7
+    scored = rng.random(rows)
+    scored[rows // 3] = 99.0
+    flagged[rows // 3] = True
+    verdicts = tuple(np.where(flagged, "anomalous", "ok").tolist())
+    lines = {f"{kind}_{name}": np.zeros(rows) for kind in ("expected", "low", "high") for name in names}
+    table = ScoreTable("pump", whole.timestamps, scored, np.where(np.arange(rows) % 2, 0.1, 9.0), verdicts, lines)
+    shares = tuple((name, 1.0 / variables) for name in names)
+    every = dict.fromkeys(names, 1.0)
+    anomalies = [Anomaly(text[at], every, "Bad", float(scored[at]), 0.1, None, False, list(shares))
+                 for at in np.flatnonzero(flagged)]  # fmt: skip
+    ends = [(text[at], text[min(at + 40, rows - 1)], at + 90 > rows) for at in range(0, rows, 90)]
+    told = (40, None, every, every, every, every, shares, None)
+    incidents = [Incident(first, "raised", first, first, last, is_open, *told) for first, last, is_open in ends]
+    spans = [(text[at], text[at]) for at in np.flatnonzero(flagged)]
+    counts = dict.fromkeys(VERDICTS, 0) | {"ok": int((~flagged).sum()), "anomalous": int(flagged.sum())}
+    return Record(schema, "pump", "chart", text[0], text[-1], spans, anomalies, counts, None, incidents), whole, table
+
+
+def test_a_page_is_as_small_whatever_the_number_of_samples_anomalies_incidents_and_variables():
+    sizes = {}
+    for rows, variables in ((9_000, 7), (40_000, 7), (9_000, 60)):
+        one, whole, table = amiss(rows, variables)
+        (row,) = (row for _, row in Rows().watch([one]))
+        page = AssetPage.of(one, row, whole, table)
+        pages = Pages("t", None, {})
+        sizes[rows, variables] = sum(map(len, pages.asset(page, Summary())))
+        content = json.loads(page.drawing)
+        assert 0 < len(content["verdicts"]) <= 3_000
+        assert 0 < len(content["health"]) <= 3_000
+        assert 0 < len(content["inflated"]) <= 3_000
+        marked = numbers(content["panels"][-1]["at"])
+        assert len(marked) <= 3_000
+        assert max(marked) == 99.0
+        told = " ".join(page.left_out)
+        if len(one.incidents) > 200:
+            assert f"200 of {len(one.incidents):,} incidents" in told
+            latest = max(each["to"] for each in content["incidents"])
+            assert latest == int(whole.timestamps[-1].astype("M8[ms]").astype(int))
+        assert "strips tell the worst verdict and rarest health" in told
+        assert ("40 of 60 variables" in told) == (variables == 60)
+    assert sizes[40_000, 7] < 1.2 * sizes[9_000, 7] < 2_500_000
+    assert sizes[9_000, 60] < 6_000_000
+
+
+def test_of_very_many_stretches_each_cell_of_a_strip_tells_the_one_that_matters_and_none_bridges_a_gap():
+    rank = {"a": 0, "b": 1}.__getitem__
+    few = [["a", 0, 10], ["b", 20, 30]]
+    assert coarse(few, 10, None, rank) == few
+    many = [[("b" if place == 5_000 else "a"), 20 * place, 20 * place] for place in range(10_000)]
+    many += [["a", 1_000_000, 1_000_000]]
+    told = coarse(many, 10, None, rank)
+    assert [what for what, *_ in told] == ["a", "b", "a", "a"]
+    assert told[1][1] <= 100_000 <= told[1][2]
+    assert told[2][2] < 202_000
+    assert told[3][1] > 998_000
+
+
+def test_a_strip_tells_each_stretch_of_what_is_seen_first():
+    many = [["ab"[place % 2], 10 * place, 10 * place] for place in range(10_000)]
+    told = coarse(many, 10, (40_000, 40_500), {"a": 0, "b": 1}.__getitem__)
+    inside = [each for each in told if 40_000 <= each[1] <= 40_500]
+    assert inside == many[4_000:4_051]
+    assert [each[0] for each in told if each not in inside] == ["b", "b"]
 
 
 def test_near_misses_are_the_samples_just_below_the_cut_off():

@@ -10,6 +10,7 @@ from anomscan.reports.asset.embedded import Embedded, View
 from anomscan.reports.fleet.briefing import Briefing
 from anomscan.reports.fleet.cells import CODES, Cells, Stretch
 from anomscan.reports.fleet.packing import levels
+from anomscan.reports.fleet.payload import Days, fleet_json
 from anomscan.reports.fleet.rows import Rows
 from anomscan.reports.fleet.told import Memory
 from anomscan.reports.records import SCAN_SCHEMA, VERDICTS, Anomaly, Record
@@ -177,3 +178,21 @@ def test_the_views_that_are_kept_are_the_first_of_the_page():
         kept.offer(View(row.order, row.asset, row.asset, "x", ""))
     assert [view.asset for view in kept.views] == ["a", "b"] == [row.asset for row in rows[:2]]
     assert kept.left_out == 2
+
+
+def test_a_common_cause_says_how_far_its_assets_are_off_and_a_single_asset_needs_no_fold():
+    common = Common("cohort:R", "2026-03-01")
+    shared = [record(asset, incident(common=common, deviation={"x": off})) for asset, off in (("a", -0.2), ("b", -0.5))]
+    (item,) = Briefing.of(ranked(shared), remembered=False).sections[0].items
+    assert (len(item.members), item.extent) == (2, "up to 50 % below what was expected")
+    (alone,) = Briefing.of(ranked(shared[:1]), remembered=False).sections[0].items
+    assert (alone.members, alone.row.asset) == ((), "a")
+
+
+def test_of_very_many_incidents_each_row_tells_its_worst_and_counts_the_others():
+    ends = [str(np.datetime64("1900-01-01") + place) for place in range(25_000)]
+    rows = ranked([record("a", *(incident(since=end, last=end, open=False) for end in ends)), record("b", incident())])
+    cells = Cells.of("2026-03-01", "2026-03-10")
+    told = fleet_json(rows, cells, Days(cells, rows), embedded=(), paged=(), stem=str, link=lambda row: None)
+    assert {place: len(each) for place, each in told["incidents"].items()} == {0: 1, 1: 19_999}
+    assert (told["most"], told["more"]) == (19_999, {1: 5_001})

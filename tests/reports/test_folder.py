@@ -13,6 +13,7 @@ from anomscan.reports import html
 from anomscan.reports.fleet import payload
 from anomscan.reports.folder import Draft
 from anomscan.reports.links import chart_stem
+from anomscan.storage.exchange import exchange
 from anomscan.telemetry.series import Series
 from fleets import daily
 from reports.test_html import Page, found, write
@@ -66,11 +67,14 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("step", range(4))
+@pytest.mark.parametrize(
+    ("can_exchange", "step"), [(can, step) for can in (True, False) for step in range(4 + (not can))]
+)
 def test_a_report_is_the_old_or_the_new_one_whenever_its_writer_is_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, *, can_exchange: bool
 ) -> None:
-    """Killed before the new index has its name, the old charts, the new charts, or the index; the next sees to it."""
+    """Killed before any of its renames in the folder, the first of which gives the new index its name."""
+    can_exchange = can_exchange and exchange(*folders(tmp_path))
     old, new, folder = tmp_path / "old", tmp_path / "new", tmp_path / "R"
     write(old, found("a"), found("b"))
     write(new, found("b"), found("c"), series_of=lambda asset: None)
@@ -78,21 +82,48 @@ def test_a_report_is_the_old_or_the_new_one_whenever_its_writer_is_killed(
     (folder / "charts" / "mine.txt").write_text("mine")
     steps = itertools.count()
 
-    def rename(path: Path, target: Path, real=Path.rename) -> Path:
-        if path.parent == folder and next(steps) == step:
+    def dies() -> None:
+        if next(steps) == step:
             patched.setattr(Draft, "end", lambda draft: None)  # the dead do not tidy up
             raise Killed
+
+    def rename(path: Path, target: Path, real=Path.rename) -> Path:
+        if path.parent == folder:
+            dies()
         return real(path, target)
+
+    def exchanging(one: Path, other: Path) -> bool:
+        dies()
+        return can_exchange and exchange(one, other)
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "rename", rename)
         patched.setattr(Path, "replace", rename)
+        patched.setattr("anomscan.reports.folder.exchange", exchanging)
         with pytest.raises(Killed):
             write(folder, found("b"), found("c"), series_of=lambda asset: None)
+    assert (folder / "charts").exists() or not can_exchange
     with pytest.raises(InputError, match="no record"):
         write(folder)
     # What only the old report had is kept: the next report tells whether it goes.
     left = {name: text for name, text in texts(old).items() if chart_stem("a") in name}
-    assert texts(folder) == (texts(old) if step < 3 else texts(new) | left)
+    is_old = step < (2 if can_exchange else 4)
+    assert texts(folder) == (texts(old) if is_old else texts(new) | left)
     assert (folder / "charts" / "mine.txt").read_text() == "mine"
     assert sorted(path.name for path in folder.iterdir()) == ["charts", "index.html"]
+    assert not list((folder / "charts").glob(".*"))
+
+
+def folders(place: Path) -> tuple[Path, Path]:
+    for name in ("one", "other"):
+        (place / name).mkdir()
+    (place / "one" / "file").touch()
+    return place / "one", place / "other"
+
+
+def test_two_folders_change_places_or_stay_as_they_are(tmp_path: Path) -> None:
+    one, other = folders(tmp_path)
+    done = exchange(one, other)
+    assert ((one / "file").exists(), (other / "file").exists()) == (not done, done)
+    assert not exchange(one, tmp_path / "missing")
+    assert one.exists()

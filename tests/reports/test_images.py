@@ -16,6 +16,7 @@ from anomscan.reports.scores import ScoreTable
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.series import Series
 from fleets import daily
+from reports.test_drawing import amiss
 
 N = 800
 TIMES = np.datetime64("2017-01-01", "us") + np.arange(N) * np.timedelta64(1, "D")
@@ -150,6 +151,14 @@ def test_a_long_curve_is_thinned_and_keeps_its_spikes() -> None:
     svg = chart_image(chart_data(series, None, record), "svg")
     assert "80" in texts(svg)
     assert len(svg) < 200_000
+
+
+def test_an_image_is_as_small_whatever_the_number_of_anomalies_and_spans() -> None:
+    sizes = []
+    for rows in (10_000, 40_000):
+        record, series, scores = amiss(rows, 1)
+        sizes.append(len(chart_image(chart_data(series, scores, record), "svg")))
+    assert sizes[1] < 1.2 * sizes[0] < 1_500_000
 
 
 def test_matplotlib_is_not_imported_unless_a_chart_is_drawn() -> None:

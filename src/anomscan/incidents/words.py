@@ -38,7 +38,7 @@ def in_words(incident: Incident) -> str:
             text += f" in {variable}"
         if math.isfinite(off) and incident.kind not in ("noisy", "stuck"):
             due = "its peers" if incident.against_peers else "expected"
-            extent = f"{_percent(abs(off))} % {'below' if off < 0 else 'above'} {due} "
+            extent = f"{percent(abs(off))} % {'below' if off < 0 else 'above'} {due} "
         loss = incident.loss.get(variable, math.nan)
         if math.isfinite(loss) and loss > 0 and off < 0:
             lost = f", {loss:.2g} {variable} x {unit if incident.days > 1 else unit + 's'} lost"
@@ -49,14 +49,14 @@ def in_words(incident: Incident) -> str:
     return f"{text}: {extent}{when} ({incident.days} {unit}{lost}){', still so' if incident.open else ''}{common}"
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     """A share in per cent: of two digits, and without an exponent where it is large.
 
-    >>> _percent(0.0734), _percent(41.96), _percent(1e12)
+    >>> percent(0.0734), percent(41.96), percent(1e12)
     ('7.3', '4,196', '1e+14')
     """
-    percent = share * 100
-    return f"{percent:,.0f}" if 100 <= percent < 1e6 else f"{percent:.2g}"
+    hundredth = share * 100
+    return f"{hundredth:,.0f}" if 100 <= hundredth < 1e6 else f"{hundredth:.2g}"
 
 
 def of_entry(entry: Entry) -> str:

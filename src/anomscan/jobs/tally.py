@@ -16,6 +16,8 @@ from anomscan.telemetry.names import PREFIX
 
 #: Assets that are named before the rest becomes a count.
 NAMED = 20
+#: Spans of an asset that are told; the records have all.
+SPANS = 20
 #: The rank of an asset that sends nothing, before all others; JSON has it, too.
 SILENT = -sys.float_info.max
 
@@ -37,7 +39,7 @@ class Tally:
     counting
         Assets with anomalies on the side that counts, see ``[scan] direction``, and in no planned outage.
     ranked
-        (anomalous days, asset, its spans) of the assets with most, at most ``NAMED``.
+        (anomalous days, asset, its last spans) of the assets with most, at most ``NAMED``.
     failures
         (asset, reason), the first ``NAMED`` by asset.
     notes
@@ -150,8 +152,7 @@ class Tally:
             sigmas = [anomaly.sigma for anomaly in counting if anomaly.sigma is not None]
             if sigmas:
                 self.most["sigma"] = max(self.most.get("sigma", sigmas[0]), *sigmas)
-            spans = ", ".join(start if start == end else f"{start}..{end}" for start, end in record.spans)
-            self.ranked.append((record.verdicts["anomalous"], record.asset, spans))
+            self.ranked.append((record.verdicts["anomalous"], record.asset, _latest(record.spans)))
 
     def merge(self, other: Tally) -> None:
         """Count what another one did."""
@@ -220,3 +221,15 @@ def _rank(incident: Incident) -> float:
 
 def _told(record: Record, timestamp: str) -> bool:
     return any(each.since <= timestamp <= each.last for each in record.incidents)
+
+
+def _latest(spans: Sequence[tuple[str, str]]) -> str:
+    """Spans in words, the last ``SPANS`` of them.
+
+    >>> _latest([("2026-01-01", "2026-01-01"), ("2026-02-01", "2026-02-03")])
+    '2026-01-01, 2026-02-01..2026-02-03'
+    >>> _latest([("2026-01-01", "2026-01-01")] * 1_500).startswith("1,480 earlier, 2026-01-01, ")
+    True
+    """
+    earlier = [f"{len(spans) - SPANS:,} earlier"] if len(spans) > SPANS else []
+    return ", ".join([*earlier, *(start if start == end else f"{start}..{end}" for start, end in spans[-SPANS:])])

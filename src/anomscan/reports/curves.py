@@ -37,7 +37,10 @@ def within(curve: Curve, start: float, end: float) -> tuple[Floats, Floats]:
     least = np.where(np.isnan(some), np.inf, some).argmin(1)
     most = np.where(np.isnan(some), -np.inf, some).argmax(1)
     rows = np.arange(len(places))
-    kept = np.unique(np.concatenate([places[rows, least], places[rows, most], np.flatnonzero(np.isnan(y))]))
+    missing = np.isnan(some)
+    has_gap = missing.any(1)
+    gaps = places[rows, missing.argmax(1)][has_gap]
+    kept = np.unique(np.concatenate([places[rows, least], places[rows, most], gaps]))
     return x[kept], y[kept]
 
 

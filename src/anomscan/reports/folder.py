@@ -1,9 +1,9 @@
 """The folder of a report, which only a whole new report replaces.
 
-Pages are written beside the old ones, into a hidden folder. When all of them are whole, the new folder of charts takes
-the place of the old one, and the new index that of the old index, by renames; then the old pages go. A writer that is
-killed before leaves the old report as it was; one that is killed amid the renames is seen to by the next. What else
-lies in the folder stays.
+Pages are written beside the old ones, into a hidden folder. When all of them are whole, the old and the new folder of
+charts change places (in one step where the system can, else by two renames), and the new index takes the place of the
+old one; then the old pages go. A writer that is killed before leaves the old report as it was; what one left undone
+after that is done by the next. What else lies in the folder stays.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from pathlib import Path
 from anomscan.errors import OutputError
 from anomscan.storage import lock
 from anomscan.storage.durable import UNFINISHED, output_errors, remove_unfinished, replace_file, sync_folder
+from anomscan.storage.exchange import exchange
 from anomscan.storage.untrusted import open_regular
 
 _LOCK = ".anomscan.lock"
 _MARKER = b'<meta name="generator" content="anomscan'
+#: Lies in new charts until all is done.
+_UNDONE = f"{UNFINISHED}undone"
 _IMAGES = (".svg", ".png")
 _PAGE = "[a-z0-9]*-" + "[0-9a-f]" * 12 + ".html"
 
@@ -51,13 +54,11 @@ class Draft:
                 shutil.copymode(self._charts, self._new)
 
     def end(self) -> None:
-        """Finish renames that were cut short, or take them back; remove what has not become the report."""
-        if self._old.exists():
-            if not self._charts.exists():
-                self._old.rename(self._charts)
-            elif self._new_index.exists():
-                self._new_index.replace(self.index)
-            self._settle(lambda stem: True)
+        """Do what was left undone once the new charts were in their place; remove what has not become the report."""
+        if self._old.exists() and not self._charts.exists():
+            self._old.rename(self._charts)
+        elif self._old.exists() or (self._charts / _UNDONE).exists():
+            self._finish(lambda stem: True)
         shutil.rmtree(self._new, ignore_errors=True)
         self._new_index.unlink(missing_ok=True)
 
@@ -84,12 +85,23 @@ class Draft:
         with output_errors(self._charts):
             with suppress(FileNotFoundError):
                 shutil.copymode(self.index, self._new_index)
-            if self._charts.exists():
-                self._charts.rename(self._old)
-            self._new.rename(self._charts)
+            (self._new / _UNDONE).touch()
+            if not exchange(self._new, self._charts):
+                if self._charts.exists():
+                    self._charts.rename(self._old)
+                self._new.rename(self._charts)
+            return self._finish(lambda stem: stem in failed)
+
+    def _finish(self, keeps: Callable[[str], bool]) -> int:
+        """With the new charts in their place, put the new index there, and see to the old charts."""
+        if self._new.exists():  # they changed places
+            self._new.rename(self._old)
+        if self._new_index.exists():
             self._new_index.replace(self.index)
-            sync_folder(self._charts.parent)
-            return self._settle(lambda stem: stem in failed)
+        sync_folder(self._charts.parent)
+        removed = self._settle(keeps)
+        (self._charts / _UNDONE).unlink(missing_ok=True)
+        return removed
 
     def _settle(self, keeps: Callable[[str], bool]) -> int:
         """Take from the old charts what stays, and remove the rest."""

@@ -10,13 +10,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anomscan.errors import MissingExtraError
 from anomscan.incidents.words import in_words
 from anomscan.reports import palette
+from anomscan.reports.asset.thinning import thinned
 from anomscan.reports.chartdata import MARKED_VERDICTS, ChartData, Curve, VerdictRun, instant
 from anomscan.reports.curves import broken, day, days_of, drawable, within
 from anomscan.reports.records import DETECT_SCHEMA
+from anomscan.telemetry.series import Floats
 from anomscan.wording import seen
 
 if TYPE_CHECKING:
@@ -191,10 +194,11 @@ class _Drawing:
             self._line(axes, curve, _short(name, 40), color=color, lw=1.1)
         for rank, grey in enumerate(palette.CONTRIBUTORS):
             named = [each for each in self.data.record.anomalies if len(each.contributions) > rank]
-            x = [day(instant(each.timestamp)) for each in named]
-            y = [each.values.get(each.contributions[rank][0], math.nan) for each in named]
+            x = np.array([day(instant(each.timestamp)) for each in named])
+            y = np.array([each.values.get(each.contributions[rank][0], math.nan) for each in named], float)
+            kept = _some(y)
             if named:
-                axes.plot(x, y, ".", color=grey, ms=6, label=f"top {rank + 1} contributor")
+                axes.plot(x[kept], y[kept], ".", color=grey, ms=6, label=f"top {rank + 1} contributor")
 
     def _scores(self) -> None:
         data, axes = self.data, self.score
@@ -216,13 +220,16 @@ class _Drawing:
     ) -> None:
         anomalies = self.data.record.anomalies
         x = np.array([day(instant(anomaly.timestamp)) for anomaly in anomalies])
-        inside = (x >= self.start) & (x <= self.end)
+        inside = np.flatnonzero((x >= self.start) & (x <= self.end))
+        level = drawable(np.array(y, float)[inside])
+        kept = _some(level)
+        inside, level = inside[kept], level[kept]
         size = 5 if len(anomalies) <= _MANY else 3
         style: dict[str, Any] = {"ls": "none", "color": color, "marker": marker, "ms": size, "zorder": 3}
         if marker == "o":
             style |= {"mec": "white", "mew": 0.5}
-        if inside.any():
-            axes.plot(x[inside], drawable(np.array(y, float)[inside]), label=label, **style)
+        if len(inside):
+            axes.plot(x[inside], level, label=label, **style)
 
     def _shade(self, axes: Axes, spans: Sequence[tuple[str, str]]) -> None:
         runs = [VerdictRun(instant(start), instant(end)) for start, end in spans]
@@ -235,9 +242,20 @@ class _Drawing:
         step = self.data.step / np.timedelta64(1, "D")
         ranges = [(day(run.start) - step / 2, day(run.end) - day(run.start) + step) for run in runs]
         ends = [(max(start, self.start), min(start + width, self.end)) for start, width in ranges]
-        shown = [(start, end - start) for start, end in ends if end > start]
+        shown = [(start, end - start) for start, end in self._joined([each for each in ends if each[1] > each[0]])]
         if shown:
             axes.broken_barh(shown, height, transform=axes.get_xaxis_transform(), lw=0.6, **style)
+
+    def _joined(self, ends: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+        """Stretches, those as one that less than a quarter of a pixel parts."""
+        nearer = (self.end - self.start) / _WIDTH / 4
+        joined: list[tuple[float, float]] = []
+        for start, end in sorted(ends):
+            if joined and start - joined[-1][1] < nearer:
+                joined[-1] = joined[-1][0], max(end, joined[-1][1])
+            else:
+                joined.append((start, end))
+        return joined
 
     def _incidents(self) -> None:
         """A bar for each on top, and lines through all panels at its onset and its last sample."""
@@ -290,6 +308,11 @@ def _stretch(data: ChartData) -> tuple[float, float]:
     start, end = data.window
     year = day(end - _YEAR)
     return min(day(start), max(year, min(ends, default=year))), day(end)
+
+
+def _some(y: Floats) -> NDArray[np.int64]:
+    """Which of very many marks are drawn: all that stand out."""
+    return thinned(y, slice(0), np.zeros(len(y), bool))
 
 
 def _short(text: str, most: int) -> str:

@@ -11,8 +11,9 @@ import numpy as np
 from markupsafe import Markup
 
 from anomscan import __version__
+from anomscan.incidents.incident import Incident
 from anomscan.reports.asset.embedded import View
-from anomscan.reports.asset.page import AssetPage
+from anomscan.reports.asset.page import MOST_NAMED, AssetPage
 from anomscan.reports.chartdata import shares
 from anomscan.reports.fleet.briefing import Briefing, lasting
 from anomscan.reports.fleet.cells import Cells
@@ -58,7 +59,9 @@ class Pages:
             day=_day,
             counted=counted,
             span=lambda span: span[0] if span[0] == span[1] else f"{span[0]} to {span[1]}",
-            shares=lambda contributions: ", ".join(" ".join(each) for each in shares(contributions)),
+            named=_named,
+            unnamed=lambda numbers: f"; and {len(numbers) - MOST_NAMED} more" if len(numbers) > MOST_NAMED else "",
+            shares=lambda contributions: ", ".join(" ".join(each) for each in shares(contributions)[:MOST_NAMED]),
         )
 
     def link(self, row: Row) -> str | None:
@@ -144,6 +147,15 @@ class Pages:
 
 def _number(number: float | None) -> str:
     return _NONE if number is None or math.isnan(number) else f"{number:.4g}"
+
+
+def _named(incident: Incident, field: str) -> list[tuple[str, float]]:
+    """What is told of the variables of an incident, those that it shows in most first where there are many."""
+    numbers: Mapping[str, float] = getattr(incident, field)
+    if len(numbers) <= MOST_NAMED:
+        return list(numbers.items())
+    first = [name for name, _ in incident.variables if name in numbers]
+    return [(name, numbers[name]) for name in list(dict.fromkeys([*first, *numbers]))[:MOST_NAMED]]
 
 
 def _day(at: np.datetime64) -> str:

@@ -2,45 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from anomscan.telemetry.series import Floats
 
-#: A line of as many points is drawn as it is; of one with more about as many are kept, and as many where it matters.
+#: A line of as many points is drawn as it is; of a longer one about as many are kept.
 MOST = 2_000
+# So many stretches have their extremes, both of the whole line and of what a reader sees first.
+_STRETCHES = MOST // 6
 
 
-def thinned(lines: Iterable[Floats], wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Which points of some lines to keep.
+def thinned(line: Floats, focus: slice, wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Which points of a line to keep.
 
     Parameters
     ----------
-    lines
-        (n,) float64 each; NaN where a line is broken. The extremes of each stay.
+    line
+        (n,) float64; NaN where it is broken.
+    focus
+        What a reader sees first.
     wanted
-        (n,) bool: what is kept in any case, the last ``MOST`` of it.
+        (n,) bool: what is kept in any case, the last ``MOST / 2`` of it.
 
     Returns
     -------
-    Places in order: all of them, or of each of ``MOST / 4`` stretches the lowest and the highest point of each line and
-    the first one that is missing; the ends; and what is wanted.
+    Places in order: all of them, or of each of ``MOST / 6`` stretches of the line, and of as many of the focus, the
+    lowest point, the highest, and the first one that is missing; the ends; and what is wanted.
     """
-    n = len(wanted)
+    n = len(line)
     if n <= MOST:
         return np.arange(n)
-    edges = np.linspace(0, n, MOST // 4 + 1).astype(np.int64)
-    starts, sizes = edges[:-1], np.diff(edges)
-    kept = [np.array([0, n - 1]), np.flatnonzero(wanted)[-MOST:]]
-    owner = np.repeat(np.arange(len(starts)), sizes)
-    for line in lines:
-        known = np.isfinite(line)
-        kept.extend(_first(np.where(known, sign * line, np.inf), starts, owner) for sign in (1.0, -1.0))
-        missing = np.flatnonzero(~known)
-        kept.append(missing[np.unique(owner[missing], return_index=True)[1]])
+    kept = [np.array([0, n - 1]), np.flatnonzero(wanted)[-MOST // 2 :]]
+    for start, stop, _ in (slice(None).indices(n), focus.indices(n)):
+        kept.extend(start + places for places in _extremes(line[start:stop]))
     return np.unique(np.concatenate(kept))
+
+
+def _extremes(line: Floats) -> list[NDArray[np.int64]]:
+    """The lowest and the highest point of each stretch, and the first one that is missing."""
+    if len(line) <= 3 * _STRETCHES:
+        return [np.arange(len(line))]
+    edges = np.linspace(0, len(line), _STRETCHES + 1).astype(np.int64)
+    starts = edges[:-1]
+    owner = np.repeat(np.arange(_STRETCHES), np.diff(edges))
+    known = np.isfinite(line)
+    missing = np.flatnonzero(~known)
+    return [
+        *(_first(np.where(known, sign * line, np.inf), starts, owner) for sign in (1.0, -1.0)),
+        missing[np.unique(owner[missing], return_index=True)[1]],
+    ]
 
 
 def _first(line: Floats, starts: NDArray[np.int64], owner: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from anomscan.incidents.words import percent
 from anomscan.reports.chartdata import instant
 from anomscan.reports.fleet.rows import Row
 from anomscan.reports.fleet.told import Told
@@ -30,6 +31,15 @@ class Item:
     row: Row
     told: Told
     members: tuple[tuple[Row, Told], ...] = ()
+
+    @property
+    def extent(self) -> str:
+        """How far the assets of a common cause are off, in words; empty where nobody knows."""
+        off = [told.deviation for _, told in self.members if told.deviation is not None]
+        if not off:
+            return ""
+        most = max(off, key=abs)
+        return f"up to {percent(abs(most))} % {'above' if most > 0 else 'below'} what was expected"
 
     @property
     def cohort(self) -> str:
@@ -146,4 +156,4 @@ def _item(pairs: Sequence[tuple[Row, Told]]) -> Item:
     members = tuple(pair for pair in pairs if not pair[0].is_cohort)
     row, told = next((pair for pair in pairs if pair[0].is_cohort), pairs[0])
     common = any(each.incident.common is not None for _, each in members)
-    return Item(row, told, members if common else ())
+    return Item(row, told, members if common and len(pairs) > 1 else ())

@@ -20,10 +20,10 @@ _STEPS_US = tuple(1_000_000 * each for each in (1, 5, 15, 60, 300, 900, 1_800, 3
 #: What a cell may hold beside a verdict: nothing was reported of it.
 NOTHING = 0
 CODES = {verdict: place for place, verdict in enumerate(VERDICTS, start=1)}
-# Of the verdicts of one cell the one that is told: the worst, and one of judged samples before one of others.
-_TELLING = np.zeros(len(CODES) + 1, np.uint8)
+#: Of the verdicts of one cell the one of the highest rank is told: the worst, and one of judged samples before others.
+TELLING = np.zeros(len(CODES) + 1, np.uint8)
 for _rank, _verdict in enumerate(("warming-up", "skipped", "no-data", "silent", "ok", "anomalous"), start=1):
-    _TELLING[CODES[_verdict]] = _rank
+    TELLING[CODES[_verdict]] = _rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Cells:
         places = self.places(timestamps)
         inside = (places >= 0) & (places < self.count)
         places, codes = places[inside], codes[inside]
-        order = np.argsort(_TELLING[codes], kind="stable")
+        order = np.argsort(TELLING[codes], kind="stable")
         told[places[order]] = codes[order]
         return told
 

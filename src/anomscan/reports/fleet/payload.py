@@ -27,6 +27,8 @@ class Judged(NamedTuple):
 
 #: So many bytes the values of all rows may take, before they are base64: those of 19,000 assets over a year.
 _MOST_VALUES = 7_000_000
+#: So many incidents the page tells of, those of each asset the worst first; each asset has one at least.
+_MOST_INCIDENTS = 20_000
 
 
 class Days:
@@ -115,6 +117,7 @@ def fleet_json(
     link
         The address of an asset's page elsewhere.
     """
+    most = _each([len(row.incidents) for row in rows])
     cohorts = sorted({row.cohort for row in rows})
     reasons = sorted({row.unjudged for row in rows})
     return {
@@ -130,12 +133,30 @@ def fleet_json(
         "names": _few((place, row.name) for place, row in enumerate(rows)),
         "tags": _few((place, row.tags) for place, row in enumerate(rows)),
         "links": _few((place, link(row)) for place, row in enumerate(rows)),
-        "incidents": _few((place, [_incident(each) for each in row.incidents]) for place, row in enumerate(rows)),
+        "incidents": _few(
+            (place, [_incident(each) for each in row.incidents[:most]]) for place, row in enumerate(rows)
+        ),
+        "most": most if any(len(row.incidents) > most for row in rows) else 0,
+        "more": _few((place, len(row.incidents) - most) for place, row in enumerate(rows) if len(row.incidents) > most),
         "area": _few((place, _short(row.area)) for place, row in enumerate(rows)),
         "ends": days.ends if any(days.ends) else [],
         "views": _few((place, stem(row.asset)) for place, row in enumerate(rows) if row.asset in embedded),
         "pages": _few((place, stem(row.asset)) for place, row in enumerate(rows) if row.asset in paged),
     }
+
+
+def _each(counts: Sequence[int]) -> int:
+    """How many incidents of each row fit.
+
+    >>> _each([3, 1]), _each([30_000, 1])
+    (3, 19999)
+    """
+    most, left = 0, _MOST_INCIDENTS
+    rest = sorted(counts)
+    for place, count in enumerate(rest):
+        step = min(count - most, left // (len(rest) - place))
+        most, left = most + step, left - step * (len(rest) - place)
+    return max(most, 1)
 
 
 def _incident(told: Told) -> list[Any]:

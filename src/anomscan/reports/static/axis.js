@@ -1,7 +1,7 @@
 // The axis of time that the panels and strips of an asset share.
 
 const AXIS_LEFT = 62;
-const AXIS_RIGHT = 14;
+const AXIS_RIGHT = 34;
 const DAY = 86400000;
 
 class Axis {

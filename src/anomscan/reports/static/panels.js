@@ -8,13 +8,16 @@ const LINES = {
 };
 const MOST_ROWS = 500;
 
+function instantsOf({ x, unit, start }) {
+  const bytes = bytesOf(x).buffer;
+  return unit ? Array.from(new Uint32Array(bytes), (at) => start + at * unit) : Array.from(new Float64Array(bytes), (at) => start + at);
+}
+
+const numbersOf = (text) => Array.from(new Float32Array(bytesOf(text).buffer), (value) => (Number.isNaN(value) ? null : value));
+
 function unpackPanel(panel) {
-  const bytes = bytesOf(panel.x).buffer;
-  const x = panel.unit ? Array.from(new Uint32Array(bytes), (at) => panel.start + at * panel.unit)
-    : Array.from(new Float64Array(bytes), (at) => panel.start + at);
-  const lines = Object.fromEntries(Object.entries(panel.lines).map(([name, text]) =>
-    [name, Array.from(new Float32Array(bytesOf(text).buffer), (value) => (Number.isNaN(value) ? null : value))]));
-  return { ...panel, x, lines };
+  const lines = Object.fromEntries(Object.entries(panel.lines).map(([name, text]) => [name, numbersOf(text)]));
+  return { ...panel, x: instantsOf(panel), at: numbersOf(panel.at), grey: Array.from(bytesOf(panel.grey || "")), lines };
 }
 
 // Dates as everywhere else on the page, not as Americans write them.
@@ -41,7 +44,7 @@ class Panel {
     const main = this.panel.lines[this.names[0]].filter((value) => value !== null);
     if (!main.length) return `${this.panel.title}: no values`;
     const ends = main.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
-    return `${this.panel.title} over time: ${main.length} points from ${numberText(ends[0])} to ${numberText(ends[1])}, ${this.drawing.marks.length} anomalous`;
+    return `${this.panel.title} over time: ${main.length} points from ${numberText(ends[0])} to ${numberText(ends[1])}, ${this.drawing.anomalous.toLocaleString("en")} anomalous`;
   }
 
   draw() {
@@ -54,7 +57,7 @@ class Panel {
       width: this.place.clientWidth, height: panel.kind === "value" ? 190 : 160, ms: 1, padding: [8, AXIS_RIGHT, 0, 0],
       fmtDate: dateFormat,
       tzDate: (ms) => uPlot.tzDate(new Date(ms), "Etc/UTC"),
-      scales: { x: { time: true, min: axis.range[0], max: axis.range[1] } },
+      scales: { x: { time: true, min: axis.range[0], max: axis.range[1] }, ...this.squeezed() },
       axes: [{ ...side, grid: { show: false } }, { ...side, size: AXIS_LEFT, values: (_, ticks) => ticks.map((tick) => numberText(tick)) }],
       cursor: { sync: { key: "anomscan" }, drag: { x: true, y: false }, points: { size: 6 } },
       legend: { live: true },
@@ -64,6 +67,14 @@ class Panel {
       hooks: { drawClear: [(plot) => this.shade(plot)], draw: [(plot) => this.mark(plot)],
         setScale: [(plot, key) => { if (key === "x") axis.move(plot.scales.x.min, plot.scales.x.max); }] },
     }, [panel.x, ...this.names.map((name) => panel.lines[name])], this.place);
+  }
+
+  // Scores many times the cut-off would flatten it: then they are drawn by their orders of magnitude.
+  squeezed() {
+    const { score, cutoff } = this.panel.lines;
+    const known = (line) => (line || []).filter((value) => value !== null).sort((a, b) => a - b);
+    const cut = known(cutoff)[0];
+    return cut > 0 && known(score).at(-1) > 100 * cut ? { y: { distr: 4, asinh: cut } } : {};
   }
 
   series(name) {
@@ -117,7 +128,7 @@ class Panel {
     this.drawing.marks.forEach((ms, i) => {
       const value = this.panel.at[i];
       if (value === null || value === undefined) return;
-      const rank = this.panel.grey && this.panel.grey.length ? this.panel.grey[i] : 0;
+      const rank = this.panel.grey[i] || 0;
       ctx.beginPath();
       ctx.arc(plot.valToPos(ms, "x", true), plot.valToPos(value, "y", true), rank ? size * 1.3 : size, 0, 7);
       ctx.fillStyle = rank ? GREYS[rank - 1] : paint.colours.mark;

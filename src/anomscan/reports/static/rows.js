@@ -90,7 +90,7 @@ class Rows {
     const target = targetOf(fleet, row);
     const label = fleet.names[row] || fleet.assets[row];
     const name = element(target ? "a" : "b", { href: target, tabindex: target ? "-1" : null, title: fleet.assets[row] }, element("bdi", {}, label));
-    const more = (fleet.incidents[row] || []).length - 1;
+    const more = (fleet.incidents[row] || []).length - 1 + (fleet.more[row] || 0);
     const loss = field("loss");
     const cells = {
       asset: [name, element("small", {}, [fleet.names[row] ? fleet.assets[row] : "", fleet.cohorts[fleet.cohort[row]], ...(fleet.tags[row] || [])].filter(Boolean).join(" · "))],

@@ -41,7 +41,8 @@ class Timeline {
     document.getElementById("timeline-part").hidden = false;
     document.getElementById("timeline-words").textContent = `Assets with an incident, by ${fleet.unit}: at most ${most.toLocaleString("en")} `
       + `(${isoText(fleet.cells.start + this.days.all.indexOf(most) * fleet.cells.step, true)}).`
-      + (this.days.told.length ? " Below by cohort; framed where a quarter of it, and at least three, share one." : "");
+      + (this.days.told.length ? " Below by cohort; framed where a quarter of it, and at least three, share one." : "")
+      + (this.fleet.most ? ` Of the incidents of an asset the ${this.fleet.most} worst are counted.` : "");
     this.canvas.style.height = `${_BARS + 18 + this.days.told.length * _LINE}px`;
     this.canvas.addEventListener("click", (event) => choose(isoText(fleet.cells.start + this.cell(event) * fleet.cells.step, true)));
     this.canvas.addEventListener("mousemove", (event) => showTip(event, this.tell(this.cell(event))));

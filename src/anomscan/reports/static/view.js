@@ -6,6 +6,7 @@ const PAPER = 700;
 class AssetView {
   constructor(place, drawing) {
     drawing.panels = drawing.panels.map(unpackPanel);
+    drawing.marks = instantsOf(drawing.marks);
     this.axis = new Axis(drawing);
     this.panels = drawing.panels.map((panel) => new Panel(this.axis, drawing, panel));
     this.strips = [drawing.incidents.length && incidentStrip(this.axis, drawing), drawing.health.length && healthStrip(this.axis, drawing),
@@ -21,7 +22,7 @@ class AssetView {
     press();
     this.live = element("p", { class: "soft", role: "status" });
     this.axis.followers.push(() => this.say(drawing));
-    const greys = drawing.panels.some((panel) => panel.grey && panel.grey.length);
+    const greys = drawing.panels.some((panel) => panel.grey.length);
     const key = element("ul", { class: "key" });
     this.shares = element("div");
     this.numbers = element("details", { class: "numbers" },
@@ -55,7 +56,9 @@ class AssetView {
     const { whole, step } = this.axis;
     const [from, to] = [Math.max(this.axis.range[0], whole[0] + step), Math.min(this.axis.range[1], whole[1] - step)];
     const marks = drawing.marks.filter((at) => at >= from && at <= to).length;
-    this.live.textContent = `${isoText(from, drawing.whole)} to ${isoText(to, drawing.whole)}: ${marks} anomalous. Drag to zoom, double-click for all.`;
+    const told = drawing.marks.length < drawing.anomalous
+      ? `${marks} anomalous samples marked, of ${drawing.anomalous.toLocaleString("en")} in all those whose scores stand out` : `${marks} anomalous`;
+    this.live.textContent = `${isoText(from, drawing.whole)} to ${isoText(to, drawing.whole)}: ${told}. Drag to zoom, double-click for all.`;
   }
 
   list() {
