@@ -211,7 +211,8 @@ def test_a_page_is_as_small_whatever_the_number_of_samples_anomalies_incidents_a
         assert 0 < len(content["verdicts"]) <= 3_000
         assert 0 < len(content["health"]) <= 3_000
         assert 0 < len(content["inflated"]) <= 3_000
-        marked = numbers(content["panels"][-1]["at"])
+        assert content["panels"][0]["kind"] == "score"
+        marked = numbers(content["panels"][0]["at"])
         assert len(marked) <= 3_000
         assert max(marked) == 99.0
         told = " ".join(page.left_out)

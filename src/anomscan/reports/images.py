@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ImageFormat = Literal["svg", "png"]
 
 # In pixels, of which an inch has 100.
-_WIDTH, _LEFT, _RIGHT, _HEAD, _FOOT, _GAP, _SCORE, _STRIP = 1200, 64, 16, 86, 34, 26, 190, 10
+_WIDTH, _LEFT, _RIGHT, _HEAD, _FOOT, _GAP, _SCORE, _STRIP = 1200, 64, 16, 86, 44, 26, 190, 10
 _DPI = 100
 # A PNG is denser, and little compressed: that would take longer than drawing it.
 _PNG = {"dpi": 160, "pil_kwargs": {"compress_level": 2}}
@@ -191,7 +191,9 @@ class _Drawing:
         """All variables; where a sample is anomalous, the values of those that contributed most."""
         for place, (name, curve) in enumerate(self.data.values.items()):
             color = palette.VARIABLES[place % len(palette.VARIABLES)]
-            self._line(axes, curve, _short(name, 40), color=color, lw=1.1)
+            # More than there are colours could not be told apart, and would not fit above the panels.
+            label = _short(name, 40) if len(self.data.values) <= len(palette.VARIABLES) else ""
+            self._line(axes, curve, label, color=color, lw=1.1)
         for rank, grey in enumerate(palette.CONTRIBUTORS):
             named = [each for each in self.data.record.anomalies if len(each.contributions) > rank]
             x = np.array([day(instant(each.timestamp)) for each in named])

@@ -30,6 +30,8 @@ MOST_SHARES = 12
 _ABOUT = 2, 30
 #: Lines stay whole for as many steps before and after an anomalous sample.
 _WHOLE = 50
+#: Of more variables the score comes first.
+_FEW = 3
 
 
 def drawing(
@@ -51,12 +53,14 @@ def drawing(
         Either may be missing (None), neither may be empty.
     """
     sketch = _Sketch(record, incidents, step_of(series, scores, record))
+    # Below many variables nobody would look for the score.
+    above, below = ([*sketch.scores(scores)], []) if len(variables) > _FEW else ([], [*sketch.scores(scores)])
     return {
         "asset": record.asset,
         "whole": all("T" not in each for each in (record.from_ or "", record.to or "")),
         "step": _ms(sketch.step),
         "reported": None if record.from_ is None or record.to is None else [_at(record.from_), _at(record.to)],
-        "panels": [*sketch.variables(variables, series, scores), *sketch.scores(scores)],
+        "panels": [*above, *sketch.variables(variables, series, scores), *below],
         "marks": _instants(sketch.marks, sketch.step),
         "anomalous": len(record.anomalies),
         "incidents": [_incident(told) for told in incidents],

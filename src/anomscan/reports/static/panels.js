@@ -132,7 +132,8 @@ class Panel {
       ctx.beginPath();
       ctx.arc(plot.valToPos(ms, "x", true), plot.valToPos(value, "y", true), rank ? size * 1.3 : size, 0, 7);
       ctx.fillStyle = rank ? GREYS[rank - 1] : paint.colours.mark;
-      ctx.strokeStyle = paint.colours.paper;
+      // Black and grey need an edge on a dark page.
+      ctx.strokeStyle = rank ? paint.colours.ink : paint.colours.paper;
       ctx.fill();
       ctx.stroke();
     });
