@@ -5,6 +5,7 @@
     AnomscanError
     ├── InputError             2   a file, model or store that cannot be used
     │   ├── ConfigError        2   settings, flags and how they fit together
+    │   ├── MissingFilesError  2   no file where a source has its files
     │   ├── MissingExtraError  2   an optional package is not installed
     │   ├── ModelError         2   a model file: cut off, other version, other dimension
     │   ├── StoreError         2   a store: other version, damaged, other layout
@@ -128,6 +129,10 @@ def together(errors: Sequence[ConfigError]) -> ConfigError:
     whole = ConfigError("; ".join(map(str, errors)))
     whole.parts = tuple(errors)
     return whole
+
+
+class MissingFilesError(InputError):
+    """No file where a source has its files; where they were before, a night takes it as a source that is down."""
 
 
 class MissingExtraError(InputError):

@@ -15,6 +15,8 @@ def seen(text: str) -> str:
     >>> print(seen("red\x1b[31m\nerror: forged"))
     red\x1b[31m\nerror: forged
     """
+    if text.isascii() and text.isprintable():
+        return text
     return UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 

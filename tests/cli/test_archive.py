@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from anomscan.errors import OutputError
 from anomscan.incidents.ledger_file import LedgerFile
+from anomscan.jobs.fetch import rejects as moved_rejects
 from cli.conftest import CONFIG, DAY, START, YESTERDAY, calm
 
 DAYS = 200
@@ -111,3 +113,63 @@ def test_nights_of_long_ago_are_put_away_by_year(nightly):
         "archive/2021/2021-05-06.jsonl",
     ]
     assert {recent, "2020-13-40.jsonl", "notes.txt"} <= {path.name for path in nights.iterdir()}
+
+
+def test_rejects_of_long_ago_are_put_away_by_year_and_still_known(nightly):
+    nightly.until(0)
+    telemetry, store = nightly.folder / "telemetry.csv", nightly.folder / "anomscan-data"
+    good = telemetry.read_text()
+    telemetry.write_text(f"{good}S1,no day,1,Ok\nS2,nor this,2,Ok\nS3,never,3,Ok\n")
+    code, _, err = nightly("fetch")
+    assert code == 4
+    assert "3 rows rejected, 3 of them new" in err
+    rejects = store / "fleet.rejects.jsonl"
+    first, second, third = rejects.read_bytes().splitlines(keepends=True)
+    today = json.loads(first)["at"]
+    assert today in (str(YESTERDAY + DAY), str(YESTERDAY + 2 * DAY))  # the day may end during the test
+
+    def dated(line: bytes, day: str) -> bytes:
+        return line.replace(today.encode(), day.encode())
+
+    # The last one as an earlier version kept it.
+    undated = third.replace(f', "at": "{today}"'.encode(), b"")
+    rejects.write_bytes(dated(first, "2020-05-06") + dated(second, str(YESTERDAY)) + undated)
+    for _ in range(2):
+        code, _, err = nightly("night")
+        assert code == 0, err
+        assert "3 rows rejected again as before" in err
+        assert (store / "fleet.rejects-2020.jsonl").read_bytes() == dated(first, "2020-05-06")
+        recent, other = rejects.read_bytes().splitlines(keepends=True)
+        assert recent == dated(second, str(YESTERDAY))
+        assert json.loads(other)["row"] == json.loads(third)["row"]
+        assert json.loads(other)["at"] >= today
+    telemetry.write_text(f"{good}S4,none,4,Ok\n")
+    assert "1 row rejected, 1 of them new" in nightly("night")[2]
+    assert len(rejects.read_bytes().splitlines()) == 3
+
+
+def test_a_night_that_is_killed_while_it_puts_rejects_away_loses_none(nightly, monkeypatch):
+    nightly.until(0)
+    store = nightly.folder / "anomscan-data"
+    with (nightly.folder / "telemetry.csv").open("a") as file:
+        file.write("S1,no day,1,Ok\n")
+    assert nightly("fetch")[0] == 4
+    rejects = store / "fleet.rejects.jsonl"
+    old = re.sub(rb'"at": "[^"]*"', b'"at": "2020-05-06"', rejects.read_bytes())
+    rejects.write_bytes(old)
+    plain = moved_rejects.replace_file
+
+    def full(path, **options):
+        if path == rejects:
+            raise OutputError("no room")
+        return plain(path, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(moved_rejects, "replace_file", full)
+        code, _, err = nightly("night")
+    assert code == 7
+    assert "archive: no room" in err
+    assert rejects.read_bytes() == (store / "fleet.rejects-2020.jsonl").read_bytes() == old
+    assert nightly("night")[0] == 0
+    assert rejects.read_bytes() == b""
+    assert (store / "fleet.rejects-2020.jsonl").read_bytes() == old

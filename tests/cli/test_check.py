@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 import shutil
+import signal
 import subprocess
 
 import pytest
+
+from anomscan.cli.interrupts import Interrupted
+from anomscan.jobs import notify
+from anomscan.storage import lock
+from cli.conftest import YESTERDAY
 
 #: Nagios plugin guidelines: 'label'=value[unit];[warn];[crit];[min];[max]
 PERFDATA = re.compile(r"[a-z]+=\d+s?(;\d*){3}")
@@ -108,13 +115,87 @@ def test_a_night_writes_metrics(nightly):
     assert complaints_of(text) == ""
 
 
-def test_a_night_that_fails_writes_them_too(nightly):
+METRICS = '[night]\nprometheus = "metrics/anomscan.prom"\n'
+
+
+@pytest.mark.servers
+def test_the_settings_say_where_and_a_night_that_fails_writes_them_too(nightly):
     nightly.until(0)
-    nightly("night")
+    nightly.write("anomscan.toml", (nightly.folder / "anomscan.toml").read_text() + METRICS)
+    assert nightly("night")[0] == 0
+    _, before = metrics(nightly)
+    newest = dt.datetime.combine(YESTERDAY, dt.time(), dt.UTC).timestamp()
+    assert before['anomscan_newest_sample_timestamp_seconds{source="fleet"}'] == newest
     (nightly.folder / "telemetry.csv").unlink()
-    code = nightly("night", "--prometheus", "metrics/anomscan.prom")[0]
-    assert code != 0
-    assert metrics(nightly)[1]["anomscan_run_exit_code"] == code
+    code = nightly("night")[0]
+    assert code == 5
+    text, found = metrics(nightly)
+    assert found["anomscan_run_exit_code"] == code
+    assert found.keys() == before.keys()
+    assert complaints_of(text) == ""
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize(
+    ("hinder", "expected"),
+    [
+        (lambda place: ("--detector", "none"), 2),
+        (lambda place: ("--fail-on", "sometimes"), 2),
+        (lambda place: ("-o", "telemetry.csv"), 7),
+        (lambda place: place.write("incidents/ledger.jsonl", "{}") and (), 2),
+        (lambda place: place.write("anomscan.toml", METRICS) and (), 2),
+    ],
+    ids=["detector", "option", "folder", "ledger", "no source"],
+)
+def test_so_does_a_night_that_ends_early(nightly, hinder, expected):
+    nightly.until(0)
+    nightly.write("anomscan.toml", (nightly.folder / "anomscan.toml").read_text() + METRICS)
+    nightly("night")
+    first = metrics(nightly)[1]["anomscan_run_timestamp_seconds"]
+    assert nightly("night", *hinder(nightly))[0] == expected
+    text, found = metrics(nightly)
+    assert found["anomscan_run_exit_code"] == expected
+    assert found["anomscan_run_timestamp_seconds"] > first
+    assert complaints_of(text) == ""
+
+
+def test_so_does_one_that_waits_in_vain_or_has_a_bug_or_is_stopped(nightly, monkeypatch):
+    nightly.until(0)
+    nightly.write("anomscan.toml", (nightly.folder / "anomscan.toml").read_text() + METRICS)
+    (nightly.folder / "nights").mkdir()
+    with lock.hold(nightly.folder / "nights/night.lock", "the test"):
+        assert nightly("night")[0] == 6
+    assert metrics(nightly)[1]["anomscan_run_exit_code"] == 6
+    for error, code in ((ZeroDivisionError(), 1), (Interrupted(signal.SIGTERM), 143)):
+
+        def fails(*_: object, error: BaseException = error, **__: object) -> None:
+            raise error
+
+        with monkeypatch.context() as patched:
+            patched.setattr(notify, "send", fails)
+            assert nightly("night")[0] == code
+        assert metrics(nightly)[1]["anomscan_run_exit_code"] == code
+
+
+def test_settings_that_cannot_be_read_are_told_where_the_command_says(nightly):
+    nightly.write("anomscan.toml", "[scan]\nwindow = 0\n")
+    assert nightly("night", "--prometheus", "metrics/anomscan.prom")[0] == 2
+    _, found = metrics(nightly)
+    assert found["anomscan_run_exit_code"] == 2
+    assert len(found) == 3
+
+
+def test_a_file_that_node_exporter_would_not_read_is_refused(nightly):
+    nightly.until(0)
+    before = (nightly.folder / "telemetry.csv").read_bytes()
+    code, _, err = nightly("night", "--prometheus", "telemetry.csv")
+    assert code == 2
+    assert "'telemetry.csv' does not end in .prom" in err
+    assert (nightly.folder / "telemetry.csv").read_bytes() == before
+    nightly.write("anomscan.toml", '[night]\nprometheus = "x.txt"\n')
+    code, _, err = nightly("night")
+    assert code == 2
+    assert "night.prometheus" in err
 
 
 @pytest.mark.servers

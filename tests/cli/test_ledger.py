@@ -156,6 +156,10 @@ def test_people_write_into_it_and_the_next_night_keeps_that(fleet):
     night(fleet, 149)
     shown = json.loads(fleet.good("incidents", "show", id_, "--json"))
     assert [(each["label"], each["by"]) for each in shown["labels"]] == [("false-alarm", "ada")]
+    assert shown["labels"][0]["covers"] == [[shown["since"], day(141)]]
+    (back,) = shown["withdrawn"]
+    assert (back["label"], back["withdrawn"][-1]) == ("weather", "Z")
+    assert shown in entries(fleet)
     assert [(each["text"], each["by"]) for each in shown["notes"]] == [("a tree\x1b[31m on the line", "grace")]
     assert shown["acknowledged"]["reason"] == "in work"
     assert (shown["asset"], shown["state"], shown["muted"]) == ("c", "ongoing", True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -55,16 +58,68 @@ def test_the_same_night_again_tells_the_same(fleet):
     assert fleet.good("incidents", "list", "--json") == ledger
 
 
-def test_a_source_that_is_down_still_yields_a_night(fleet):
+def is_a_night_of_stale_data(fleet) -> None:
+    """It cannot fetch, and judges what the store has."""
+    code, _, err = fleet("night", "--fail-on", "stale")
+    assert code == 5, err
+    assert err.count("error: fetch: ") == err.count("error: ") == 1
+    assert "warning: source 'fleet' is stale" in err
+    assert "6 assets" in err
+    assert results_of(fleet)["S3"]["incidents"]
+    assert "S3" in (fleet.folder / "nights/report/index.html").read_text("utf-8")
+    assert [each["asset"] for each in json.loads(fleet.good("incidents", "list", "--json"))] == ["S3"]
+
+
+@pytest.mark.parametrize("is_gone", ["file", "folder", "share", "pattern"])
+def test_files_that_are_gone_still_yield_a_night(fleet, is_gone):
+    fleet.until(0)
+    folder = fleet.folder / "share"
+    folder.mkdir()
+    shutil.move(fleet.folder / "telemetry.csv", folder / "telemetry.csv")
+    path = {"file": "share/telemetry.csv", "pattern": "share/*.csv"}.get(is_gone, "share")
+    config = fleet.folder / "anomscan.toml"
+    config.write_text(config.read_text().replace("telemetry.csv", path))
+    fleet.good("night")
+    if is_gone == "share":
+        shutil.rmtree(folder)
+    else:
+        (folder / "telemetry.csv").unlink()
+    is_a_night_of_stale_data(fleet)
+
+
+def test_a_database_that_is_down_still_yields_a_night(fleet):
+    fleet.until(0)
+    rows = [line.split(",") for line in (fleet.folder / "telemetry.csv").read_text().splitlines()[1:]]
+    with closing(sqlite3.connect(fleet.folder / "fleet.db")) as database, database:
+        database.execute("CREATE TABLE t (asset_id TEXT, date TEXT, prt7 REAL, health_status TEXT)")
+        database.executemany("INSERT INTO t VALUES (?, ?, ?, ?)", rows)
+    config = fleet.folder / "anomscan.toml"
+    source = 'kind = "sql"\nurl = "sqlite:///fleet.db"\nquery = "SELECT * FROM t WHERE date BETWEEN :start AND :end"'
+    text = config.read_text().replace('kind = "files"\npath = "telemetry.csv"', source)
+    config.write_text(text)
+    fleet.good("night")
+    (fleet.folder / "fleet.db").unlink()
+    is_a_night_of_stale_data(fleet)
+    config.write_text(text.replace("sqlite:///fleet.db", "mysql://reader@127.0.0.1:9/fleet"))
+    is_a_night_of_stale_data(fleet)
+
+
+def test_an_api_that_is_down_still_yields_a_night(fleet):
     fleet.until(0)
     fleet.good("night")
+    config = fleet.folder / "anomscan.toml"
+    source = 'kind = "rest"\nurl = "http://127.0.0.1:9/{asset}?from={start}"\ndeadline_s = 0.5\nassets = ["S3"]'
+    text = config.read_text().replace('kind = "files"\npath = "telemetry.csv"', source)
+    config.write_text(text.replace('asset = "asset_id", ', ""))
+    is_a_night_of_stale_data(fleet)
+
+
+def test_files_that_never_were_there_are_a_matter_of_settings(fleet):
+    fleet.until(0)
     (fleet.folder / "telemetry.csv").unlink()
     code, _, err = fleet("night")
     assert code == 2
-    assert "fetch: " in err
-    assert "telemetry.csv" in err
-    assert "6 assets" in err
-    assert results_of(fleet)["S3"]["incidents"]
+    assert "fetch: there is no file " in err
 
 
 def test_two_nights_do_not_run_at_once(fleet):

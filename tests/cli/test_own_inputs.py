@@ -28,6 +28,7 @@ INPUTS = [
     "key.txt",
     "site.db",
     "anomscan-data/fleet.rejects.jsonl",
+    "anomscan-data/fleet.rejects-2024.jsonl",
     "anomscan-data/fleet/manifest.json",
     "anomscan-data/fleet/lock",
     "anomscan-data/fleet/new.jsonl",

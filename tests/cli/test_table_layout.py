@@ -93,3 +93,17 @@ def test_every_table_of_a_run_keeps_long_ids_and_dates_whole_at_80_columns(place
     # The model's path is not broken, and where it is longer the others may be as long.
     path = max(len(line) for line in lines if line.endswith("rcf.forest"))
     assert max(map(len, lines)) <= max(80, path)
+
+
+def test_texts_of_any_width_stand_in_columns():
+    assert list(draw(("asset", "day"), [("東", "1"), ("ab", ""), ("", "2")], 80)) == [
+        " asset  day",
+        " " + "─" * 10,
+        " 東     1",
+        " ab",
+        "        2",
+    ]
+
+
+def test_rows_without_any_text_keep_their_lines():
+    assert list(draw(("asset", "day"), [("", ""), ("", ())], 80)) == [" asset", " " + "─" * 5, "", ""]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,13 +11,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from anomscan.cli.interrupts import Interrupted
 from anomscan.cli.options import DetectorOption, SourceOption, WorkersOption
 from anomscan.cli.session import session_of
-from anomscan.errors import AnomscanError, ExitCode, LockedError, OutputError, worst
+from anomscan.errors import (
+    AnomscanError,
+    ExitCode,
+    LockedError,
+    MissingFilesError,
+    OutputError,
+    ServiceError,
+    worst,
+)
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from anomscan.cli.console import TerminalConsole
     from anomscan.config import Loaded, Settings
     from anomscan.jobs.engines import Engine
@@ -46,7 +54,7 @@ def night(
     ] = False,
     prometheus: Annotated[
         Path | None,
-        typer.Option("--prometheus", metavar="FILE", help="Write what monitors want to know; ends in .prom."),
+        typer.Option("--prometheus", metavar="FILE", help="For monitors, as [night] prometheus; ends in .prom."),
     ] = None,
 ) -> int:
     """Fetch, scan what is new since the last night, remember incidents in the ledger, report and notify.
@@ -54,57 +62,122 @@ def night(
     A step that fails is told, and the others go on with what there is. FOLDER gets a file of results for each night,
     named by the day, and the report of the newest in FOLDER/report.
     """
+    from anomscan.config.sections import metrics_file
     from anomscan.jobs.fail_on import FailOn
 
-    conditions = FailOn.parse(fail_on)
     session = session_of(context)
-    loaded, console = session.load(), session.console
+    metrics = _Metrics(None if prometheus is None else metrics_file(prometheus))
+    with metrics.of_what_ends_early(session.console):
+        loaded = session.load()
+        metrics.know(loaded.settings)
+        conditions = FailOn.parse(fail_on)
+        code = _night(session.console, loaded, source, detector, output, workers, lock_timeout, conditions, dry_run)
+    return worst([code, metrics.write(session.console, code)])
+
+
+def _night(
+    console: TerminalConsole,
+    loaded: Loaded,
+    source: str | None,
+    detector: str | None,
+    output: Path,
+    workers: int | None,
+    lock_timeout: float,
+    conditions: FailOn,
+    dry_run: bool,
+) -> ExitCode:
+    """All steps but the last."""
     name, _ = loaded.settings.source(source)
     loaded.settings.detector(detector)
 
-    from anomscan.cli.fetch import fetch_source
-    from anomscan.jobs.fetch.requests import current_time
     from anomscan.jobs.notify import send
     from anomscan.jobs.outputs import local_path
     from anomscan.storage import lock
     from anomscan.storage.durable import output_errors
 
-    started = current_time()
     folder = local_path(output)
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with lock.hold(folder / "night.lock", f"the nights in {folder}", timeout_s=lock_timeout):
-        fetched = _step(console, "fetch", partial(fetch_source, console, loaded.settings, name))
-        scanned = _step(console, "scan", partial(_scan, console, loaded, name, detector, folder, workers, conditions))
-        put = _step(console, "archive", partial(_put_away, loaded.settings, folder))
+        fetched = _step(console, "fetch", partial(_fetch, console, loaded.settings, name))
+        is_down = fetched not in (ExitCode.DONE, ExitCode.ASSETS_FAILED)
+        scan = partial(_scan, console, loaded, name, detector, folder, workers, conditions, is_down=is_down)
+        scanned = _step(console, "scan", scan)
+        put = _step(console, "archive", partial(_put_away, loaded.settings, name, folder))
         told = _step(console, "notify", partial(send, loaded.settings, console, dry_run=dry_run))
-        code = worst([fetched, scanned, put, told])
-        if prometheus is not None:
-            path = local_path(prometheus)
-            measured = _step(console, "prometheus", partial(_write_metrics, loaded.settings, path, started, code))
-            code = worst([code, measured])
-    return code
+        return worst([fetched, scanned, put, told])
 
 
-def _put_away(settings: Settings, folder: Path) -> ExitCode:
-    """Move nights of long ago out of the way."""
-    from datetime import UTC, datetime
+class _Metrics:
+    """The last step: what monitors want to know, also of a night that ends before its steps are done.
 
+    Parameters
+    ----------
+    path
+        Where to; None for where the settings say, if they do.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        from anomscan.jobs.fetch.requests import current_time
+
+        self._path, self._started = path, current_time()
+        self._settings: Settings | None = None
+
+    def know(self, settings: Settings) -> None:
+        """Take the settings once they are read."""
+        self._settings, self._path = settings, self._path or settings.night.prometheus
+
+    @contextmanager
+    def of_what_ends_early(self, console: TerminalConsole) -> Iterator[None]:
+        """Write them if an exception ends the night, which goes on its way."""
+        try:
+            yield
+        except AnomscanError as error:
+            self.write(console, error.exit_code)
+            raise
+        except Interrupted as error:
+            self.write(console, error.code)
+            raise
+        except Exception:
+            self.write(console, ExitCode.BUG)
+            raise
+
+    def write(self, console: TerminalConsole, code: ExitCode) -> ExitCode:
+        """Put them where node_exporter looks for them, if that is wanted."""
+        return _step(console, "prometheus", partial(self._write, code))
+
+    def _write(self, code: ExitCode) -> ExitCode:
+        if self._path is None:
+            return ExitCode.DONE
+        from anomscan.jobs.fetch.requests import current_time
+        from anomscan.jobs.monitoring import metrics
+        from anomscan.storage.durable import replace_file
+
+        text = metrics(self._settings, started=self._started, ended=current_time(), code=code)
+        with replace_file(self._path, follow=False) as file:
+            file.write(text.encode())
+        return ExitCode.DONE
+
+
+def _fetch(console: TerminalConsole, settings: Settings, source: str) -> ExitCode:
+    """Bring in what is new; files that are gone are told as a database that is away."""
+    from anomscan.cli.fetch import fetch_source
+    from anomscan.store.store import Store
+
+    try:
+        return fetch_source(console, settings, source)
+    except MissingFilesError as error:
+        if not Store.create(settings.store.path).last_timestamps(source):
+            raise
+        raise ServiceError(error.message, hint="they were there before: were they moved, or is a disk away?") from None
+
+
+def _put_away(settings: Settings, source: str, folder: Path) -> ExitCode:
+    """Move what nights of long ago have left out of the way."""
+    from anomscan.jobs.fetch.requests import current_time
     from anomscan.jobs.old_nights import put_away
 
-    put_away(folder, settings, datetime.now(UTC).date())
-    return ExitCode.DONE
-
-
-def _write_metrics(settings: Settings, path: Path, started: np.datetime64, code: ExitCode) -> ExitCode:
-    """Put the metrics of the night where node_exporter looks for them."""
-    from anomscan.jobs.fetch.requests import current_time
-    from anomscan.jobs.monitoring import metrics
-    from anomscan.storage.durable import replace_file
-
-    text = metrics(settings, started=started, ended=current_time(), code=code)
-    with replace_file(path, follow=False) as file:
-        file.write(text.encode())
+    put_away(folder, settings, source, current_time())
     return ExitCode.DONE
 
 
@@ -126,8 +199,10 @@ def _scan(
     folder: Path,
     workers: int | None,
     conditions: FailOn,
+    *,
+    is_down: bool,
 ) -> ExitCode:
-    """Scan what is new since the ledger's last night, and report it."""
+    """Scan what is new since the ledger's last night, and report it; ``is_down`` says that nothing could be fetched."""
     from datetime import UTC, datetime
 
     from anomscan.cli.findings import show_tally
@@ -145,6 +220,8 @@ def _scan(
     job = Job(schema=SCAN_SCHEMA, whole=False, assets=None, source=source, detector=detector, start=last)
     delivery = Delivery(output=str(results), ledger=True, reads=files_named(loaded))
     tally, remembered = _delivered(console, settings, job, Threads(workers), delivery)
+    if is_down and not tally.stale:
+        tally.stale = f"source '{source}' is stale: nothing could be fetched, and this night is of what the store has"
     codes = [remembered, tally.code(fails=conditions.met(tally)), *([ExitCode.ASSETS_FAILED] if tally.stale else [])]
     if tally.stale:
         # For a scan of old data it is a remark; a night fails for it.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeGuard
 
 Words = tuple[str, ...]
+Column = Sequence[str | Words]
 
 #: Blanks before a line, and between two columns.
 _INDENT, _GAP = " ", "  "
@@ -31,30 +33,36 @@ def draw(columns: Sequence[str], rows: Sequence[Sequence[str | Words]], width: i
     Lines without line ends, none wider than the screen unless a single row of unbroken texts is.
     """
     heads: list[Words] = [tuple(column.split()) or ("",) for column in columns]
-    cells: list[list[Words]] = [[(cell,) if isinstance(cell, str) else cell or ("",) for cell in row] for row in rows]
-    kept = [place for place in range(len(heads)) if not cells or any("".join(row[place]) for row in cells)]
-    table = [[row[place] for place in kept] for row in (heads, *cells)]
-    least = [max(map(_cells, (word for row in table for word in row[place]))) for place in range(len(kept))]
-    full = [max(_cells(" ".join(row[place])) for row in table) for place in range(len(kept))]
+    body: list[Column] = list(zip(*rows, strict=True)) if rows else [() for _ in columns]
+    kept = [place for place, column in enumerate(body) if not rows or any(map("".join, column))] or [0]
+    table: list[tuple[Words, Column]] = [(heads[place], body[place]) for place in kept]
+    least = [max(_widest(head), _widest(_words(column))) for head, column in table]
+    full = [max(_cells(" ".join(head)), _widest(_texts(column))) for head, column in table]
     is_stacked = len(kept) > 1 and _total(least) > width
     first = 1 if is_stacked else 0
     widths = _share(least[first:], full[first:], width)
-    above: Words | None = None
-    yield from _row(table[0][first:], widths)
+    above: str | None = None
+    yield from _row([head for head, _ in table[first:]], widths)
     yield _INDENT + "─" * (_total(widths) - len(_INDENT))
-    for row in table[1:]:
-        if is_stacked and row[0] != above:
-            above = row[0]
-            yield _INDENT + " ".join(above)
-        yield from _row(row[first:], widths)
+    lines = _lines([column for _, column in table[first:]], widths)
+    for row, own in zip(rows, lines, strict=True):
+        if is_stacked and (text := _text(row[kept[0]])) != above:
+            above = text
+            yield _INDENT + above
+        yield from own
+
+
+def _lines(body: Sequence[Column], widths: Sequence[int]) -> Iterator[Iterable[str]]:
+    """The lines of each row."""
+    if all(map(_is_plain, body)):
+        # Of a hundred thousand rows each call counts: whole columns are padded at once.
+        padded = (_padded(_texts(column), width) for column, width in zip(body, widths, strict=True))
+        return (((_INDENT + _GAP.join(row)).rstrip(),) for row in zip(*padded, strict=True))
+    return (_row([_split(cell) for cell in row], widths) for row in zip(*body, strict=True))
 
 
 def _row(row: Sequence[Words], widths: Sequence[int]) -> Iterator[str]:
     """The lines of one row."""
-    if all(len(words) == 1 for words in row):
-        pairs = zip(row, widths, strict=True)
-        yield (_INDENT + _GAP.join([words[0] + " " * (width - _cells(words[0])) for words, width in pairs])).rstrip()
-        return
     broken = [_broken(words, width) for words, width in zip(row, widths, strict=True)]
     for line in range(max(map(len, broken), default=0)):
         texts = [lines[line] if line < len(lines) else "" for lines in broken]
@@ -88,6 +96,36 @@ def _share(least: Sequence[int], full: Sequence[int], width: int) -> list[int]:
         widths[place] += more
         room -= more
     return widths
+
+
+def _split(cell: str | Words) -> Words:
+    return (cell,) if isinstance(cell, str) else cell or ("",)
+
+
+def _text(cell: str | Words) -> str:
+    return cell if isinstance(cell, str) else " ".join(cell)
+
+
+def _is_plain(column: Column) -> TypeGuard[Sequence[str]]:
+    return {str}.issuperset(map(type, column))
+
+
+def _texts(column: Column) -> Sequence[str]:
+    return column if _is_plain(column) else [_text(cell) for cell in column]
+
+
+def _words(column: Column) -> Sequence[str]:
+    return column if _is_plain(column) else [word for cell in column for word in _split(cell)]
+
+
+def _widest(texts: Sequence[str]) -> int:
+    return max(map(len if "".join(texts).isascii() else _cells, texts), default=0)
+
+
+def _padded(texts: Sequence[str], width: int) -> list[str]:
+    if "".join(texts).isascii():
+        return [text.ljust(width) for text in texts]
+    return [text + " " * (width - _cells(text)) for text in texts]
 
 
 def _cells(text: str) -> int:

@@ -131,3 +131,30 @@ class ReportSettings(Section):
     """``[report]``."""
 
     asset_url: str | None = None
+
+
+class NightSettings(Section):
+    """``[night]``."""
+
+    prometheus: Path | None = None
+
+    @field_validator("prometheus")
+    @classmethod
+    @told
+    def _is_read_by_node_exporter(cls, path: Path | None) -> Path | None:
+        return None if path is None else metrics_file(path)
+
+
+def metrics_file(path: Path) -> Path:
+    """A file for the textfile collector of node_exporter, which reads no other.
+
+    Raises
+    ------
+    ConfigError
+        If it is not called so.
+    """
+    if path.suffix != ".prom":
+        raise ConfigError(
+            f"'{path}' does not end in .prom", hint="node_exporter reads files such as /var/lib/node/anomscan.prom"
+        )
+    return path

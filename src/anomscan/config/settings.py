@@ -15,6 +15,7 @@ from anomscan.config.sections import (
     AssetsSettings,
     Defaults,
     IncidentsSettings,
+    NightSettings,
     ReportSettings,
     ScanSettings,
     StoreSettings,
@@ -41,6 +42,7 @@ class Settings(Section):
     train: TrainSettings = TrainSettings()
     scan: ScanSettings = ScanSettings()
     report: ReportSettings = ReportSettings()
+    night: NightSettings = NightSettings()
     notify: tuple[NotifySettings, ...] = ()
 
     @field_validator("notify")

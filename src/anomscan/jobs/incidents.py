@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from anomscan.config import Settings
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 WAIT_S = 60.0
 #: What of an asset's history is drawn about an incident, unless it has more samples than that.
 _YEAR, _MONTH, _MOST = np.timedelta64(365, "D"), np.timedelta64(30, "D"), 1_000_000
+#: What comes first of an incident in JSON.
+_FIRST = {"id", "asset", "state"}
 _RANK = {state: place for place, state in enumerate(STATES)}
 
 
@@ -97,46 +100,25 @@ def listed(settings: Settings, wanted: Filter) -> list[Entry]:
 
 
 def as_json(entries: Iterable[Entry], today: str) -> Iterator[bytes]:
-    """Entries for programs, each an object in JSON: all keys, with what follows from them.
+    """Entries for programs, each an object in JSON: all that the ledger has, and what follows from it.
 
     Parameters
     ----------
     today
         ``YYYY-MM-DD``, by which a snooze still holds or has ended.
     """
+    rest = TypeAdapter(Entry).serializer.to_json  # of pydantic's ways the quickest, which counts for a hundred thousand
     for entry in entries:
-        yield to_json(
-            {
-                "id": entry.id,
-                "asset": entry.asset,
-                "state": entry.state,
-                "source": entry.source,
-                "family": entry.family,
-                "kind": entry.kind,
-                "since": entry.since,
-                "first_flagged": entry.first_flagged,
-                "last": entry.last,
-                "days": entry.days,
-                "muted": entry.is_muted(today),
-                "cohort": entry.cohort,
-                "common": entry.common,
-                "peak": entry.peak,
-                "severity": entry.severity,
-                "deviation": entry.deviation,
-                "spells": entry.spells,
-                "first_seen": entry.first_seen,
-                "closed": entry.closed,
-                "reopened": entry.reopened,
-                "worse": entry.worse,
-                "maintenance": entry.maintenance,
-                "acknowledged": entry.acknowledged,
-                "snoozed": entry.snoozed,
-                "labels": [{"label": one.label, "by": one.by, "at": one.at} for one in entry.labels],
-                "notes": entry.notes,
-                "merged_into": entry.merged_into,
-            },
-            inf_nan_mode="null",
-        )
+        first = {
+            "id": entry.id,
+            "asset": entry.asset,
+            "state": entry.state,
+            "muted": entry.is_muted(today),
+            "since": entry.since,
+            "last": entry.last,
+            "days": entry.days,
+        }
+        yield to_json(first)[:-1] + b"," + rest(entry, exclude=_FIRST)[1:]
 
 
 def shown(settings: Settings, text: str) -> Entry:

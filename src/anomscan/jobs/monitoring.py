@@ -149,11 +149,13 @@ def _status(counts: Counts, oldest: np.datetime64, age: np.timedelta64, limits: 
     return Status(level, f"ANOMSCAN {level.name} - {', '.join(said)} | {' '.join(measured)}")
 
 
-def metrics(settings: Settings, *, started: np.datetime64, ended: np.datetime64, code: int) -> str:
+def metrics(settings: Settings | None, *, started: np.datetime64, ended: np.datetime64, code: int) -> str:
     """What a night has come to, in the text format of Prometheus.
 
     Parameters
     ----------
+    settings
+        None where they cannot be read.
     started, ended
         datetime64[us], UTC: of the night.
     code
@@ -163,19 +165,25 @@ def metrics(settings: Settings, *, started: np.datetime64, ended: np.datetime64,
     ----------
     Prometheus, text-based exposition format, version 0.0.4.
     """
-    return "".join(f"{line}\n" for line in _metric_lines(settings, started, ended, code))
+    lines = [*_of_run(started, ended, code)]
+    if settings is not None:
+        lines += [*_of_ledger(settings, ended), *_of_store(settings)]
+    return "".join(f"{line}\n" for line in lines)
 
 
-def _metric_lines(settings: Settings, started: np.datetime64, ended: np.datetime64, code: int) -> Iterator[str]:
+def _of_run(started: np.datetime64, ended: np.datetime64, code: int) -> Iterator[str]:
     yield from _gauge("run_timestamp_seconds", "When the last night ended.", {"": _unix(ended)})
     yield from _gauge("run_duration_seconds", "How long it took.", {"": (ended - started) / np.timedelta64(1, "s")})
     yield from _gauge("run_exit_code", "Its exit code.", {"": code})
+
+
+def _of_ledger(settings: Settings, now: np.datetime64) -> Iterator[str]:
     memory = LedgerFile(settings.incidents.path)
     try:
         ledger = memory.read()
     except AnomscanError:
         return  # the exit code says that something is wrong
-    counts = Counts.of(ledger, str(ended.astype("datetime64[D]")))
+    counts = Counts.of(ledger, str(now.astype("datetime64[D]")))
     states = {_label("state", state): counts.states[state] for state in STATES}
     yield from _gauge("incidents", "Incidents of the ledger by state.", states)
     yield from _gauge("incidents_alarming", "Open incidents that nobody has acknowledged.", {"": counts.alarming})
@@ -186,17 +194,22 @@ def _metric_lines(settings: Settings, started: np.datetime64, ended: np.datetime
         for (source, detector), end in ledger.nights.items()
     }
     yield from _gauge("judged_through_timestamp_seconds", "The newest judged sample.", ends)
-    yield from _gauge("assets", "Assets in the store.", _assets(settings, [source for source, _ in ledger.nights]))
 
 
-def _assets(settings: Settings, sources: list[str]) -> dict[str, float]:
+def _of_store(settings: Settings) -> Iterator[str]:
     from anomscan.store.store import Store
 
+    assets, newest = dict[str, float](), dict[str, float]()
     try:
         store = Store.open(settings.store.path)
-        return {_label("source", source): len(store.last_timestamps(source)) for source in dict.fromkeys(sources)}
+        for source in settings.sources:
+            if ends := store.last_timestamps(source):
+                assets[_label("source", source)] = len(ends)
+                newest[_label("source", source)] = _unix(max(ends.values()))
     except AnomscanError:
-        return {}
+        pass  # what is known is told
+    yield from _gauge("assets", "Assets in the store.", assets)
+    yield from _gauge("newest_sample_timestamp_seconds", "The newest sample in the store.", newest)
 
 
 def _gauge(name: str, help_text: str, samples: Mapping[str, float]) -> Iterator[str]:

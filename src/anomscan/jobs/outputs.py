@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from anomscan.storage.durable import file_mode, output_errors, replace_file
 
 #: Of a file's name, in bytes, where the system does not say.
 _NAME_MAX = 255
+_REJECTS = re.compile(r"\.rejects(-\d{4})?\.jsonl$")
 
 
 def local_path(output: str | Path) -> Path:
@@ -181,7 +183,7 @@ def _is_in_store(path: Path, settings: Settings) -> bool:
     if not real.is_relative_to(store) or not store.is_dir():
         return False
     parts = real.relative_to(store).parts
-    return not parts or (store / parts[0] / MANIFEST).is_file() or parts[-1].endswith(".rejects.jsonl")
+    return not parts or (store / parts[0] / MANIFEST).is_file() or bool(_REJECTS.search(parts[-1]))
 
 
 def _file(path: Path) -> os.stat_result | None:

@@ -156,7 +156,7 @@ def fetch_into(
     def keep_rejects(of_store: Sequence[RejectedRow]) -> None:
         nonlocal rejects_file, new_rejects
         stream.rejects.extend(rejects.with_places(source, of_store))
-        rejects_file, new_rejects = rejects.keep_rejects(store, source.name, stream.rejects)
+        rejects_file, new_rejects = rejects.keep_rejects(store, source.name, stream.rejects, now)
 
     check_names(f"source '{source.name}'", [rejects.rejects_path(store, source.name)])
     with store.writer(source.name, source.layout, arrived_at=now, late=late, rules=rules) as writer:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from anomscan.config import Columns, FilesSource
-from anomscan.errors import InputError
+from anomscan.errors import InputError, MissingFilesError
 from anomscan.sources.base import AssetFailure, Notice, Request
 from anomscan.sources.files.naming import asset_ids, escaped, has_key, is_text, nameless
 from anomscan.sources.requests import asked
@@ -81,7 +81,7 @@ class Files:
         try:
             files, strange = _find(self._settings, self._lacks)
         except OSError as error:
-            raise InputError(f"{self._settings.path} cannot be read: {error.strerror}") from None
+            raise MissingFilesError(f"{self._settings.path} cannot be read: {error.strerror}") from None
         if files and files[0].asset is None:
             yield from self._rows(files, request, self._times())
         elif self._settings.path.is_file():
@@ -242,7 +242,7 @@ def _matching(settings: FilesSource) -> tuple[Path, list[Path]]:
             found = [child for child in found if format_of(child) != "json"]  # they describe the others
         if not found:
             wanted = [ending for ending, kind in EXTENSIONS.items() if settings.format in (None, kind)]
-            raise InputError(
+            raise MissingFilesError(
                 f"{path} contains no file to read",
                 hint=f"looked for names that end in {', '.join(wanted)}, or packed in {', '.join(PACKED)}",
             )
@@ -256,7 +256,7 @@ def _matching(settings: FilesSource) -> tuple[Path, list[Path]]:
         base, pattern = _split(path)
         found = sorted(one for one in base.glob(pattern) if one.is_file() and not one.name.startswith(_HIDDEN))
         if not found:
-            raise InputError(f"there is no file {path}")
+            raise MissingFilesError(f"there is no file {path}")
     return base, found
 
 
