@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import json
 import random
+import re
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -17,9 +21,12 @@ from anomscan.incidents.notify.outbox import post
 from anomscan.jobs import notify
 from anomscan.retrying import Clock
 from incidents.test_nights import night, scanned
+from servers import smtp
 from servers.rest_faults import Call, Impatient, Reply, serving
 
 NIGHTS = 60
+KEY = re.compile(r"[0-9a-f]{12}:[a-z]+:\d{4}-\d\d-\d\d")
+KEYS = "{% for item in digest.changes %}{% for each in item.incidents %}\n{{ each.key }}\n{% endfor %}{% endfor %}\n"
 STATES = ["new", "reopened", "worse", "closed", "ongoing", "quiet", "unknown"]
 
 
@@ -39,7 +46,7 @@ class Console:
     error = data = info
 
 
-class Receiver:
+class Taking:
     """Takes digests, and fails as it likes: before it has taken one, or after."""
 
     def __init__(self, seed: int) -> None:
@@ -49,17 +56,41 @@ class Receiver:
         self.is_up = True
         self.repeated: set[str] = set()
 
-    def __call__(self, call: Call) -> Reply:
-        keys = [each["key"] for change in json.loads(call.body)["changes"] for each in change["incidents"]]
+    def take(self, text: str) -> str:
+        """What becomes of a digest that says so: ``none`` is wrong, ``500``, ``500 late`` or ``hangs``."""
+        keys = KEY.findall(text)
         fault = self._random.choice(["none", "none", "500", "500 late", "hangs"]) if self.is_up else "500"
-        if fault == "500":
-            return Reply(500)
-        self.taken += keys
-        if fault != "none":
-            return Reply(500) if fault == "500 late" else Reply(cut=-1)
-        self.repeated |= self.acknowledged & set(keys)
-        self.acknowledged |= set(keys)
-        return Reply(204, b"")
+        if fault != "500":
+            self.taken += keys
+        if fault == "none":
+            self.repeated |= self.acknowledged & set(keys)
+            self.acknowledged |= set(keys)
+        return fault
+
+
+class Receiver(Taking):
+    """A service of HTTP."""
+
+    def __call__(self, call: Call) -> Reply:
+        replies = {"none": Reply(204, b""), "500": Reply(500), "500 late": Reply(500), "hangs": Reply(cut=-1)}
+        return replies[self.take(call.body.decode())]
+
+
+class Desk(Taking):
+    """A mail server; what comes twice is known by its id, too."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.ids: dict[str, set[str]] = {}
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        message = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        text = message.get_content()  # type: ignore[attr-defined]
+        self.ids.setdefault(str(message["Message-ID"]), set()).add(" ".join(sorted(KEY.findall(text))))
+        fault = self.take(text)
+        if fault == "hangs":
+            server.transport.abort()
+        return "250 OK" if fault == "none" else "451 not now"
 
 
 class Alerts:
@@ -101,17 +132,30 @@ def histories(seed: int) -> list[str]:
 @pytest.mark.parametrize("seed", range(6))
 def test_every_change_arrives_once_by_its_key(tmp_path, monkeypatch, seed):
     draw, clock, console = random.Random(seed), Impatient(), Console()
-    receivers = {"one": Receiver(seed), "two": Receiver(seed + 100)}
-    texts, expected, now = histories(seed), {"one": set(), "two": set()}, [1.7e9]
+    desk, chat = Desk(seed + 200), Receiver(seed + 300)
+    receivers: dict[str, Taking] = {"one": Receiver(seed), "two": Receiver(seed + 100), "desk": desk, "chat": chat}
+    texts, expected, now = histories(seed), {name: set() for name in receivers}, [1.7e9]
     lost, alerts = set(), Alerts(seed, now)
 
-    with serving(receivers["one"]) as first, serving(receivers["two"]) as second, serving(alerts) as third:
+    with (
+        serving(receivers["one"]) as first,
+        serving(receivers["two"]) as second,
+        serving(alerts) as third,
+        serving(chat) as fourth,
+        smtp.serving(desk) as port,
+    ):
+        (tmp_path / "keys.txt").write_text(KEYS)
         (tmp_path / "anomscan.toml").write_text(
             "".join(
                 f'[[notify]]\nname = "{name}"\nsink = "webhook"\nurl = "{url}"\nstates = {json.dumps(states)}\n'
                 for name, url, states in (("one", first.url, STATES), ("two", second.url, ["new", "closed"]))
             )
             + f'[[notify]]\nname = "am"\nsink = "alertmanager"\nurl = "{third.url}"\n'
+            + f'[[notify]]\nname = "desk"\nsink = "mail"\nhost = "127.0.0.1"\nport = {port}\nsecurity = "none"\n'
+            'sender = "scan@example.com"\nto = ["ops@example.com"]\n'
+            f'states = {json.dumps(STATES)}\ntemplate = "keys.txt"\n'
+            f'[[notify]]\nname = "chat"\nsink = "apprise"\nurl = "{fourth.url.replace("http", "json", 1)}"\n'
+            f'states = {json.dumps(STATES)}\ntemplate = "keys.txt"\n'
         )
         settings = load(tmp_path / "anomscan.toml", environ={}).settings
         file = LedgerFile(settings.incidents.path)
@@ -151,7 +195,8 @@ def test_every_change_arrives_once_by_its_key(tmp_path, monkeypatch, seed):
                 for change in folded.changes:
                     what = "closed" if change.what == "merged" else change.what
                     key = f"{change.id}:{what}:{night(end).end}"
-                    expected["one"].add(key)
+                    for name in ("one", "desk", "chat"):
+                        expected[name].add(key)
                     if what in ("new", "closed"):
                         expected["two"].add(key)
                 if tell() == ExitCode.DONE:
@@ -172,4 +217,6 @@ def test_every_change_arrives_once_by_its_key(tmp_path, monkeypatch, seed):
         assert receiver.acknowledged == expected[name]
         # What was answered with 2xx comes again only where the run was killed before that was written down.
         assert receiver.repeated <= lost
-    assert len(receivers["one"].taken) > len(receivers["one"].acknowledged)
+        assert len(receiver.taken) > len(receiver.acknowledged)
+    # A message that comes twice says the same.
+    assert all(len(said) == 1 for said in desk.ids.values())

@@ -9,15 +9,13 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, Session
 from pydantic import ValidationError
 
@@ -34,6 +32,7 @@ from anomscan.retrying import Clock
 from incidents.entries import entry
 from processes import PATIENCE_S
 from servers.certificates import write_certificates
+from servers.smtp import serving
 
 HIDDEN = "s3cret-that-must-not-show"
 DIGEST = Digest(
@@ -77,28 +76,6 @@ class Post:
         content = self.envelopes[-1].content
         assert isinstance(content, bytes)
         return email.message_from_bytes(content, policy=email.policy.default)  # type: ignore[return-value]
-
-
-class Server(Controller):
-    """At a port of the system's choice."""
-
-    def __init__(self, post: Post, **options: Any) -> None:
-        self._bound = socket.create_server(("127.0.0.1", 0))
-        port = self._bound.getsockname()[1]
-        super().__init__(post, hostname="127.0.0.1", port=port, ready_timeout=PATIENCE_S, **options)
-
-    def _create_server(self) -> Any:
-        return self.loop.create_server(self._factory_invoker, sock=self._bound, ssl=self.ssl_context)
-
-
-@contextmanager
-def serving(post: Post, **options: Any) -> Iterator[int]:
-    controller = Server(post, **options)
-    controller.start()
-    try:
-        yield controller.port
-    finally:
-        controller.stop()
 
 
 def route(port: int, **settings: object) -> MailRoute:
