@@ -17,10 +17,12 @@ from anomscan.backtest.rules import Rules
 from anomscan.backtest.verdicts import Verdict
 from anomscan.detectors.base import Capabilities, Scores
 from anomscan.incidents.explained import Explained
+from anomscan.incidents.gaps import gaps
 from anomscan.reports.findings import record_of
 from anomscan.reports.records import SCAN_SCHEMA
 from anomscan.reports.results import EncodedRecord
 from anomscan.telemetry.cadence import Cadence
+from anomscan.telemetry.outages import Outage, Outages
 from anomscan.telemetry.series import LongGaps, Series
 from oracles.scan import reference_scan
 
@@ -154,13 +156,20 @@ def test_one_sample_of_1970_costs_next_to_nothing():
     rules = Rules()
     first = (np.datetime64("1970-01-01", "us") - START) // np.timedelta64(15, "s")
     series = series_of([int(first), *range(3_000)], "15s")
+    service = Outage(np.datetime64("1990-01-01", "us"), np.datetime64("2000-01-01", "us"), "mothballed")
     tracemalloc.start()
     try:
         result = scanned(series, rules)
+        (gap,) = gaps(result, 3, Outages())
+        (shorter,) = gaps(result, 3, Outages({"a": (service,)}))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert peak < 2_000_000
+    assert (gap.since, gap.last) == ("1970-01-01T00:00:15Z", "2015-12-31T23:59:45Z")
+    assert gap.days == -int(first) - 1
+    # The sample that begins with the outage is the first that lies in it.
+    assert shorter.days == gap.days - 3_652 * 86_400 // 15
     assert len(result.series) < 3_001 + rules.window + rules.baseline_width
     assert len(listed(result, rules)) < 3_001 + rules.baseline_width
     counts = result.counts

@@ -16,6 +16,7 @@ from anomscan.cli.console import TerminalConsole
 from anomscan.cli.findings import show_tally
 from anomscan.detectors import cohorts as building
 from anomscan.incidents.incident import Incident, Peak
+from anomscan.jobs.job import Remedies
 from anomscan.jobs.tally import NAMED, Tally
 from anomscan.reports.records import Record, read_records
 from anomscan.reports.scores import ScoreFile
@@ -214,7 +215,7 @@ def test_a_terminal_shows_the_course_of_the_values_in_80_columns(monkeypatch, ca
     monkeypatch.setenv("TERM", "xterm")
     words = "dropped: 8 % below its peers since 2023-07-10 (29 days, 1.9 prt7 x days lost), still so"
     tally = Tally(open=[(-2.0, "S0109", words, "▇▇▆▇▇▆▇▂▁▂▁▁▂▁▁▁")])
-    show_tally(TerminalConsole(), tally)
+    show_tally(TerminalConsole(), tally, Remedies("", ""))
     screen.seek(0)
     lines = screen.read().splitlines()
     assert any("S0109  ▇▇▆▇▇▆▇▂▁▂▁▁▂▁▁▁  dropped: 8 % below" in line for line in lines) == drawn

@@ -119,6 +119,21 @@ def test_a_run_that_judged_nothing_says_why_and_fails(place):
     assert place("scan", "--all", "--window", 60, "--days", 5, "-o", "-")[0] == 0
 
 
+def test_the_remedy_is_that_of_the_detector(place):
+    place.telemetry([["a", day(n), round(0.8 + n % 7 / 100, 2), "Ok"] for n in range(90) if not 70 <= n < 80])
+    place.write(
+        "anomscan.toml", (place.folder / "anomscan.toml").read_text() + '[detectors.chart]\nkind = "control-chart"\n'
+    )
+    place.good("fetch")
+    code, _, err = place("scan", "--all", "--detector", "chart", "--to", day(40), "-o", "-")
+    assert (
+        code,
+        "a day is judged after 60 samples: fetch more history, or lower [detectors.chart] min_history" in err,
+    ) == (4, True)
+    code, _, err = place("scan", "--all", "--detector", "chart", "--from", day(72), "--to", day(75), "-o", "-")
+    assert (code, "there is no value to judge: fetch the missing samples" in err, "shingle" in err) == (4, True, False)
+
+
 def test_a_forest_is_trained_and_marks_what_it_has_seen(fetched):
     code, _, err = fetched("train", "--detector", "rcf", "--through", day(99))
     assert code == 0

@@ -57,3 +57,8 @@ def test_an_unknown_asset_and_a_file_that_is_read_are_told(stored):
     before = (stored.folder / "telemetry.csv").read_bytes()
     assert stored("store", "export", "-o", "telemetry.csv")[0] == 2
     assert (stored.folder / "telemetry.csv").read_bytes() == before
+
+
+def test_standard_output_is_not_taken_for_a_file_of_that_name(stored):
+    code, _, err = stored("store", "export", "-o", "-")
+    assert (code, "not to standard output" in err, (stored.folder / "-").exists()) == (2, True, False)

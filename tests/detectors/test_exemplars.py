@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -121,6 +123,25 @@ def test_a_frozen_sensor_is_no_exemplar_whatever_its_value(value):
     assert (found.assets, found.left) == (["calm"], [("frozen", "std of x is 0, not above 0")])
     with pytest.raises(NoExemplarsError, match="std of y is 0, not above 0"):
         choose(lambda: [both], year, shingle=7, through=None)
+
+
+def test_what_was_measured_is_frozen_though_the_view_of_it_is_not():
+    fleet = [series("calm", np.tile(CALM, 60)), series("frozen", [0.8] * 420)]
+
+    def wavy(own):
+        return replace(own, values=own.values - np.tile([[0.0], [0.01]], (210, 1)))
+
+    found = choose(lambda: [fleet], Criteria(samples=400), shingle=7, through=None, view=wavy)
+    assert (found.assets, found.left) == (["calm"], [("frozen", "std of x is 0, not above 0")])
+    np.testing.assert_array_equal(all_of(found.points), shingles(wavy(fleet[0]).values[-400:], 7))
+
+
+def test_frozen_variables_are_to_be_left_out_and_no_limit_lowered():
+    fleet = [series(name, np.stack([np.tile(CALM, 60), np.full(420, 0.5)], axis=1)) for name in "ab"]
+    with pytest.raises(NoExemplarsError, match=r"never changes.*leave it out of columns.values"):
+        choose(lambda: [fleet], Criteria(samples=400), shingle=7, through=None)
+    with pytest.raises(NoExemplarsError, match=r"lower .train. min_std"):
+        choose(lambda: [[series("a", CALM)]], Criteria(samples=5, min_std=0.05), shingle=2, through=None)
 
 
 def test_a_number_that_stands_for_a_missing_value_is_named():

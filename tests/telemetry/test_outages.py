@@ -15,6 +15,13 @@ HOUR, DAY = Cadence.parse("1h"), Cadence.parse("1D")
 BERLIN = "Europe/Berlin"
 MINUTES_OF_A_DAY = 24 * 60
 SUNDAY = 6 * MINUTES_OF_A_DAY
+OVERLAPPING = [
+    ("2026-03-05T10:00", "2026-03-08T10:00"),
+    ("2026-03-01T00:00", "2026-03-02T00:00"),
+    ("2026-03-06T00:00", "2026-03-06T01:00"),
+    ("2026-03-08T10:00", "2026-03-09T00:30"),
+    ("2026-03-19T00:00", "2027-01-01T00:00"),
+]
 
 
 def at(text: str) -> np.datetime64:
@@ -27,6 +34,8 @@ def touched(outage: Outage | WeeklyOutage, first: str, last: str, cadence: Caden
     mask = outages.mask("S1", times, cadence)
     assert mask.tolist() == [outages.reason("S1", each, cadence) is not None for each in times]
     assert not outages.mask("S2", times, cadence).any()
+    outside = [place for each in outages.outside("S1", times[0], len(times), cadence) for place in each]
+    assert outside == np.flatnonzero(~mask).tolist()
     return [cadence.text(each) for each in times[mask]]
 
 
@@ -69,6 +78,17 @@ def test_years_of_weeks_against_python(zone):
         return start <= minute < start + length
 
     assert mask.tolist() == [inside(each) for each in times.tolist()]
+
+
+def test_outages_that_overlap_leave_what_none_of_them_touches():
+    outages = Outages({"S1": tuple(Outage(at(a), at(b), "x") for a, b in OVERLAPPING)})
+    for cadence in (HOUR, DAY, Cadence.parse("7h")):
+        for shift in range(30):
+            times = np.arange(at("2026-02-28T05:00") + shift * HOUR.step, at("2026-03-20"), cadence.step)
+            outside = [place for each in outages.outside("S1", times[0], len(times), cadence) for place in each]
+            assert outside == np.flatnonzero(~outages.mask("S1", times, cadence)).tolist()
+    assert outages.outside("S2", at("2026-03-01"), 10**12, HOUR) == [range(10**12)]
+    assert outages.outside("S1", at("2026-03-01"), 0, HOUR) == []
 
 
 def test_before_service_and_after_it():

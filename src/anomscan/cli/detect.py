@@ -59,7 +59,7 @@ def detect(
     from anomscan.cli.findings import show_records, show_tally
     from anomscan.config import files_named
     from anomscan.jobs.engines import Threads
-    from anomscan.jobs.job import Job
+    from anomscan.jobs.job import Job, remedies
     from anomscan.jobs.scan import Delivery, deliver
     from anomscan.reports.records import DETECT_SCHEMA
 
@@ -80,5 +80,5 @@ def detect(
     console = session.console
     delivery = Delivery(output=output, format=format_, overwrite=overwrite, reads=files_named(loaded))
     tally = deliver(settings, job, Threads(1), console, delivery, partial(show_records, console, format_))
-    show_tally(console, tally)
+    show_tally(console, tally, remedies(settings, job))
     return tally.code()

@@ -13,6 +13,7 @@ from anomscan.telemetry.names import PREFIX
 from anomscan.wording import counted, listed
 
 if TYPE_CHECKING:
+    from anomscan.jobs.job import Remedies
     from anomscan.jobs.tally import Tally
     from anomscan.reports.results import EncodedRecord
 
@@ -29,14 +30,8 @@ def show_records(
         sys.stdout.writelines(each.line.decode() + "\n" for each in results)
 
 
-def show_tally(console: TerminalConsole, tally: Tally, *, window: int | None = None) -> None:
-    """Print a summary of a run.
-
-    Parameters
-    ----------
-    window
-        The samples that must precede a day that is judged; None for ``detect``.
-    """
+def show_tally(console: TerminalConsole, tally: Tally, remedies: Remedies) -> None:
+    """Print a summary of a run; ``remedies`` tells what to do where it judged nothing."""
     counts = [(verdict, count) for verdict, count in tally.verdicts.items() if count]
     console.table(tally.unit, ("verdict", tally.unit), [*counts, *([] if counts else [("none", 0)])], data=False)
     if tally.ranked:
@@ -76,7 +71,7 @@ def show_tally(console: TerminalConsole, tally: Tally, *, window: int | None = N
     if tally.stale:
         console.info(tally.stale)
     if tally.judged_nothing:
-        console.error(_judged_nothing(tally, window))
+        console.error(_judged_nothing(tally, remedies))
     console.info(
         f"{counted(tally.assets, 'asset')}: {tally.findings:,} with findings, {tally.failed:,} failed",
         assets=tally.assets,
@@ -86,17 +81,13 @@ def show_tally(console: TerminalConsole, tally: Tally, *, window: int | None = N
     )
 
 
-def _judged_nothing(tally: Tally, window: int | None) -> str:
+def _judged_nothing(tally: Tally, remedies: Remedies) -> str:
     """Why no day has a verdict, and what to do."""
     warming_up, no_data = tally.verdicts["warming-up"], tally.verdicts["no-data"]
     if not warming_up and not no_data:
         return f"no {tally.unit} judged: none are stored in the stretch that was asked for (see --from, --to, --days)"
     text = f"no {tally.unit} judged: {warming_up:,} warming-up, {no_data:,} without data"
-    if not warming_up:
-        return f"{text} (each shingle has a gap: fetch the missing samples, or lower [scan] shingle)"
-    if window is None:
-        return f"{text} (fetch more history: too few scores for a cut-off)"
-    return f"{text} (a day is judged after {window} samples: fetch more history, or lower [scan] window or min_scores)"
+    return f"{text} ({remedies.warming_up if warming_up else remedies.no_data})"
 
 
 def _anomalies(console: TerminalConsole, results: Iterable[EncodedRecord], unit: str) -> None:

@@ -209,7 +209,7 @@ def _scan(
     from anomscan.config import files_named
     from anomscan.incidents.ledger_file import LedgerFile
     from anomscan.jobs.engines import Threads
-    from anomscan.jobs.job import Job
+    from anomscan.jobs.job import Job, remedies
     from anomscan.jobs.scan import Delivery
     from anomscan.reports.records import SCAN_SCHEMA
 
@@ -227,7 +227,7 @@ def _scan(
         # For a scan of old data it is a remark; a night fails for it.
         console.warn(tally.stale)
         tally.stale = ""
-    show_tally(console, tally, window=settings.scan.window)
+    show_tally(console, tally, remedies(settings, job))
     return worst([*codes, _step(console, "report", partial(_report, console, loaded, results, folder / "report"))])
 
 

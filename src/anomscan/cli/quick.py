@@ -104,7 +104,7 @@ def _work(console: TerminalConsole, loaded: Loaded, folder: Path) -> tuple[ExitC
     from anomscan.cli.fetch import fetch_source
     from anomscan.cli.findings import show_tally
     from anomscan.jobs.engines import Threads
-    from anomscan.jobs.job import Job
+    from anomscan.jobs.job import Job, remedies
     from anomscan.jobs.report import write_pages
     from anomscan.jobs.scan import Delivery, deliver
     from anomscan.reports.records import SCAN_SCHEMA, read_records
@@ -115,7 +115,7 @@ def _work(console: TerminalConsole, loaded: Loaded, folder: Path) -> tuple[ExitC
     job = Job(schema=SCAN_SCHEMA, whole=False, assets=None)
     tally = deliver(settings, job, Threads(None), console, Delivery(output=str(results)), lambda records, tally: None)
     tally.stale = ""
-    show_tally(console, tally, window=settings.scan.window)
+    show_tally(console, tally, remedies(settings, job))
     index = write_pages(console, settings, read_records(results), results, folder / "report")
     return worst([fetched, tally.code(fails=False)]), index.resolve()
 

@@ -122,7 +122,7 @@ def scan(
 
     from anomscan.cli.findings import show_records, show_tally
     from anomscan.config import files_named
-    from anomscan.jobs.job import Job
+    from anomscan.jobs.job import Job, remedies
     from anomscan.jobs.scan import Delivery, deliver
     from anomscan.reports.records import SCAN_SCHEMA
 
@@ -155,7 +155,7 @@ def scan(
     console = session.console
     show = partial(show_records, console, format_)
     tally = deliver(settings, job, _engine(engine, workers, address), console, delivery, show)
-    show_tally(console, tally, window=settings.scan.window)
+    show_tally(console, tally, remedies(settings, job))
     return tally.code(fails=conditions.met(tally))
 
 

@@ -76,6 +76,8 @@ def export(
     loaded = session.load()
     settings = loaded.settings
     name, source_settings = settings.source(source)
+    if str(output) == "-":
+        raise ConfigError("store export writes a file, not to standard output", hint="name one with -o")
 
     from anomscan.config import files_named
     from anomscan.jobs.export import export as written

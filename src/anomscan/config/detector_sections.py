@@ -27,6 +27,11 @@ class DetectorSection(Section):
         """How rare false samples are by its own threshold, such as ``1/20y``; None if nobody can say."""
         return None
 
+    @property
+    def warm_up(self) -> int | None:
+        """After how many samples its own threshold judges; None where it has none, or where nobody can say."""
+        return None
+
 
 class RcfSettings(DetectorSection):
     """``[detectors.NAME]`` with ``kind = "rcf"``: the forest in this process."""
@@ -63,6 +68,11 @@ class ControlChartSettings(DetectorSection):
     def false_budget(self) -> str:
         """The budget: its threshold follows from it."""
         return self.budget
+
+    @property
+    def warm_up(self) -> int:
+        """What must lie before the first sample that is judged."""
+        return self.min_history
 
 
 class NearestSettings(DetectorSection):

@@ -8,15 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anomscan.detectors.points import beyond
-from anomscan.detectors.stretches import Fleet, StretchPoints, known, last_run
+from anomscan.detectors.stretches import Fleet, StretchPoints, View, as_it_is, known, last_run
 from anomscan.errors import NoExemplarsError
 from anomscan.telemetry.robust import MAD_TO_STD
-from anomscan.telemetry.series import LARGEST, Floats, Series
+from anomscan.telemetry.series import LARGEST, Floats
 from anomscan.wording import counted
 
 _FAR_OUT = "far from all others"
+_FROZEN = "is 0, not above"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,14 @@ class Exemplars:
     trained_through: np.datetime64
 
 
-def choose(fleet: Fleet, criteria: Criteria, *, shingle: int, through: np.datetime64 | None) -> Exemplars:
+def choose(
+    fleet: Fleet, criteria: Criteria, *, shingle: int, through: np.datetime64 | None, view: View = as_it_is
+) -> Exemplars:
     """Choose the exemplars of a fleet.
 
-    An asset is judged by its last run of ``criteria.samples`` consecutive finite samples up to ``through``. Of each no
-    more is kept than its name and what speaks for or against it: the fleet is gone through again for the points.
+    An asset is judged by its last run of ``criteria.samples`` consecutive finite samples up to ``through``, in the
+    view of the detector; but frozen is what was measured. Of each no more is kept than its name and what speaks for or
+    against it: the fleet is gone through again for the points.
 
     Raises
     ------
@@ -81,14 +86,19 @@ def choose(fleet: Fleet, criteria: Criteria, *, shingle: int, through: np.dateti
             rows = known(series, through)
             if rows:
                 last = series.timestamps[rows - 1] if last is None else max(last, series.timestamps[rows - 1])
-            stretch = last_run(series, rows, criteria.samples)
-            if stretch is not None and np.abs(stretch).max() > LARGEST:
-                left.append((series.asset, beyond(series, slice(rows))[-1]))
-                continue
-            std = None if stretch is None else _spread(stretch)
-            reason = _reason(series, rows, stretch, std, criteria)
-            if reason or stretch is None or std is None:
+            seen = view(series)
+            run = last_run(seen, rows, criteria.samples)
+            if run is None:
                 # Thousands may be left out for the same reason, which need not be stored as often.
+                left.append((series.asset, sys.intern(_too_few(rows, criteria))))
+                continue
+            stretch = seen.values[run]
+            if np.abs(stretch).max() > LARGEST:
+                left.append((series.asset, beyond(seen, slice(rows))[-1]))
+                continue
+            std = np.where(_frozen(stretch) | _frozen(series.values[run]), 0.0, _spread(stretch))
+            reason = _reason(series.variables, stretch, std, criteria)
+            if reason:
                 left.append((series.asset, sys.intern(reason)))
             else:
                 taken.append(series.asset)
@@ -99,21 +109,27 @@ def choose(fleet: Fleet, criteria: Criteria, *, shingle: int, through: np.dateti
     order = sorted(range(len(taken)), key=taken.__getitem__)
     stds = np.frombuffer(spreads).reshape(len(taken), -1)[order]
     assets = [taken[place] for place in order]
-    points = StretchPoints(fleet, assets, stds.shape[1], criteria.samples, shingle, through)
+    points = StretchPoints(fleet, view, assets, stds.shape[1], criteria.samples, shingle, through)
     return Exemplars(assets, stds, left, points, last)
 
 
 def _spread(stretch: Floats) -> Floats:
-    """(d,) float64: the std (ddof = 1) of each variable; 0 if all its values are equal, whatever the rounding."""
+    """(d,) float64: the std (ddof = 1) of each variable."""
     with np.errstate(over="ignore", invalid="ignore"):  # of values near the largest float it is infinite
-        std = stretch.std(axis=0, ddof=1)
-    return np.where(stretch.max(axis=0) == stretch.min(axis=0), 0.0, std)
+        return np.asarray(stretch.std(axis=0, ddof=1))
 
 
-def _reason(series: Series, rows: int, stretch: Floats | None, std: Floats | None, criteria: Criteria) -> str:
-    if stretch is None or std is None:
-        return f"no {criteria.samples} consecutive finite samples among its {rows}"
-    for place, (variable, spread) in enumerate(zip(series.variables, std, strict=True)):
+def _frozen(stretch: Floats) -> NDArray[np.bool_]:
+    """(d,) bool: the variables of which all values are equal; their std may be a little above 0, by rounding."""
+    return np.asarray(stretch.max(axis=0) == stretch.min(axis=0))
+
+
+def _too_few(rows: int, criteria: Criteria) -> str:
+    return f"no {criteria.samples} consecutive finite samples among its {rows}"
+
+
+def _reason(variables: Sequence[str], stretch: Floats, std: Floats, criteria: Criteria) -> str:
+    for place, (variable, spread) in enumerate(zip(variables, std, strict=True)):
         if spread <= criteria.min_std:
             return f"std of {variable} is {spread:.4g}, not above {criteria.min_std:g}"
         if spread >= criteria.max_std:
@@ -149,6 +165,11 @@ def _nobody(left: Sequence[tuple[str, str]], criteria: Criteria) -> NoExemplarsE
         return NoExemplarsError(
             f"none of {counted(len(left), 'asset')} is fit to train on; '{asset}': {reason}",
             hint="does it stand for a missing value? name it in missing of the source, and fetch again with --from",
+        )
+    if setting.endswith("min_std") and 2 * sum(_FROZEN in reason for _, reason in left) > kinds[setting]:
+        return NoExemplarsError(
+            f"none of {counted(len(left), 'asset')} is fit to train on; '{asset}': {reason}",
+            hint="a variable that never changes teaches nothing: leave it out of columns.values of the source",
         )
     verb = "raise" if setting.endswith("max_std") else "lower"
     return NoExemplarsError(

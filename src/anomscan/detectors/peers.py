@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -25,18 +25,6 @@ def against_peers(series: Series, cohorts: Cohorts, how: How) -> Series:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = own / others
     return replace(series, values=np.where(np.isfinite(ratio), ratio, np.nan))
-
-
-def fleet_against_peers(
-    stream: Callable[[], Iterable[Sequence[Series]]], cohorts: Cohorts, how: How
-) -> Callable[[], Iterator[list[Series]]]:
-    """A fleet that can be gone through again and again, each of its series against its peers."""
-
-    def viewed() -> Iterator[list[Series]]:
-        for batch in stream():
-            yield [against_peers(series, cohorts, how) for series in batch]
-
-    return viewed
 
 
 class PeerView:

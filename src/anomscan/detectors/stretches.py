@@ -14,6 +14,13 @@ from anomscan.telemetry.shingles import shingles_at
 
 #: Goes through a fleet from its beginning, in the same order each time, each asset once.
 Fleet = Callable[[], Iterable[Sequence[Series]]]
+#: The same rows with the values that a detector is given in place of those measured.
+View = Callable[[Series], Series]
+
+
+def as_it_is(series: Series) -> Series:
+    """The view of what was measured."""
+    return series
 
 
 def known(series: Series, through: np.datetime64 | None) -> int:
@@ -21,8 +28,8 @@ def known(series: Series, through: np.datetime64 | None) -> int:
     return len(series) if through is None else int(np.searchsorted(series.timestamps, through, "right"))
 
 
-def last_run(series: Series, rows: int, samples: int) -> Floats | None:
-    """(samples, d) the last consecutive finite values among the first rows; None if there are too few."""
+def last_run(series: Series, rows: int, samples: int) -> NDArray[np.intp] | None:
+    """(samples,) the last consecutive rows with finite values among the first rows; None if there are too few."""
     finite = np.flatnonzero(np.isfinite(series.values[:rows]).all(axis=1))
     if len(finite) < samples:
         return None
@@ -32,7 +39,7 @@ def last_run(series: Series, rows: int, samples: int) -> Floats | None:
     if len(ends) == 0:
         return None
     end = int(ends[-1])
-    return series.values[finite[end : end + samples]]
+    return finite[end : end + samples]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +50,8 @@ class StretchPoints:
     ----------
     fleet
         Where the exemplars are found again.
+    view
+        What the detector sees of each.
     assets
         Their ids, sorted by code point.
     variables
@@ -56,6 +65,7 @@ class StretchPoints:
     """
 
     fleet: Fleet
+    view: View
     assets: Sequence[str]
     variables: int
     samples: int
@@ -80,10 +90,11 @@ class StretchPoints:
                 start, stop = np.searchsorted(ordered, (first, first + self._each)).tolist()
                 if start == stop:
                     continue
-                stretch = last_run(series, known(series, self.through), self.samples)
-                if stretch is not None:
+                seen = self.view(series)
+                run = last_run(seen, known(seen, self.through), self.samples)
+                if run is not None:
                     ends = ordered[start:stop] - first + (self.shingle - 1)
-                    points[order[start:stop]] = shingles_at(stretch, ends, self.shingle)
+                    points[order[start:stop]] = shingles_at(seen.values[run], ends, self.shingle)
         return points
 
     @property

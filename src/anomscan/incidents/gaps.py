@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from anomscan.backtest.asset import AssetScan
 from anomscan.incidents.incident import Incident
+from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.outages import Outages
-from anomscan.telemetry.series import Instants, Series
+from anomscan.telemetry.series import Series
 
 
 def gaps(result: AssetScan, silent_after: int, outages: Outages) -> list[Incident]:
@@ -29,35 +32,54 @@ def gaps(result: AssetScan, silent_after: int, outages: Outages) -> list[Inciden
         for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
             # By the clock: of a long gap not all places have a row.
             after = series.timestamps[end] if end < len(series) else series.timestamps[-1] + step
-            if after - series.timestamps[start] >= silent_after * step:
-                times, _ = _missed(series, outages, series.timestamps[start], after)
-                if len(times) >= silent_after:
-                    found.append(_gap(series, times, silent_after, "missing", end == stop))
+            missed = _Missed.of(series, outages, series.timestamps[start], after)
+            if len(missed) >= silent_after:
+                found.append(_gap(missed, silent_after, "missing", end == stop))
     late = result.afterwards
     if late is not None and late.silent:
-        times, in_outage = _missed(series, outages, series.timestamps[-1] + step, late.ends + np.timedelta64(1, "us"))
-        if len(times) and (len(times) > silent_after or not in_outage):
-            found.append(_gap(series, times, silent_after, "silent", True))
+        missed = _Missed.of(series, outages, series.timestamps[-1] + step, late.ends + np.timedelta64(1, "us"))
+        if len(missed) and (len(missed) > silent_after or not missed.in_outage):
+            found.append(_gap(missed, silent_after, "silent", True))
     return found
 
 
-def _missed(series: Series, outages: Outages, first: np.datetime64, after: np.datetime64) -> tuple[Instants, bool]:
-    """When samples were due from a time on until another, that one left out; and whether others lie in an outage."""
-    due: Instants = np.arange(first, after, series.cadence.step)
-    mask = outages.mask(series.asset, due, series.cadence)
-    return due[~mask], bool(mask.any())
+@dataclass(frozen=True, slots=True)
+class _Missed:
+    """When samples were due that are not there, but for those in an outage."""
+
+    first: np.datetime64
+    cadence: Cadence
+    places: list[range]
+    in_outage: bool
+
+    @classmethod
+    def of(cls, series: Series, outages: Outages, first: np.datetime64, after: np.datetime64) -> _Missed:
+        """From a time on until another, that one left out."""
+        count = max(-int((first - after) // series.cadence.step), 0)
+        places = outages.outside(series.asset, first, count, series.cadence)
+        return cls(first, series.cadence, places, sum(map(len, places)) < count)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.places))
+
+    def text(self, number: int) -> str:
+        """The timestamp of one of them, counted from 0."""
+        for stretch in self.places:
+            if number < len(stretch):
+                return self.cadence.text(self.first + stretch[number] * self.cadence.step)
+            number -= len(stretch)
+        raise IndexError(number)
 
 
-def _gap(series: Series, times: Instants, silent_after: int, kind: str, is_open: bool) -> Incident:
-    text = series.cadence.text
+def _gap(missed: _Missed, silent_after: int, kind: str, is_open: bool) -> Incident:
     return Incident(
         id=None,
         kind=kind,
-        since=text(times[0]),
-        first_flagged=text(times[min(silent_after, len(times) - 1)]),
-        last=text(times[-1]),
+        since=missed.text(0),
+        first_flagged=missed.text(min(silent_after, len(missed) - 1)),
+        last=missed.text(len(missed) - 1),
         open=is_open,
-        days=len(times),
+        days=len(missed),
         peak=None,
         observed={},
         expected={},

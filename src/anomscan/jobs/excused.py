@@ -47,5 +47,5 @@ class Excused:
         if not count or record.to is None or record.asset not in self.outages.by_asset:
             return 0
         # They are its last ones.
-        times = at(record.to) - np.arange(count)[::-1] * self.cadence.step
-        return int(self.outages.mask(record.asset, times, self.cadence).sum())
+        first = at(record.to) - (count - 1) * self.cadence.step
+        return count - sum(map(len, self.outages.outside(record.asset, first, count, self.cadence)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -179,6 +179,31 @@ def rules_of(scan: ScanSettings, cadence: Cadence, detector: Capabilities, cutof
         history=detector.history,
         budget=time_of(scan.budget) / cadence.step_us,
         refractory=scan.refractory,
+    )
+
+
+class Remedies(NamedTuple):
+    """What to do where all days are warming up, and where all lack data: the reason, and the way out."""
+
+    warming_up: str
+    no_data: str
+
+
+def remedies(settings: Settings, job: Job) -> Remedies:
+    """What a detector and its rules need before they judge a day."""
+    name, chosen = settings.detector(job.detector)
+    if chosen.warm_up is not None and chosen.cutoff in (None, OWN_THRESHOLD):
+        return Remedies(
+            f"a day is judged after {chosen.warm_up} samples: fetch more history, or lower [detectors.{name}] "
+            "min_history",
+            "there is no value to judge: fetch the missing samples",
+        )
+    return Remedies(
+        "fetch more history: too few scores for a cut-off"
+        if job.whole
+        else f"a day is judged after {settings.scan.window} samples: fetch more history, or lower [scan] window or "
+        "min_scores",
+        "each shingle has a gap: fetch the missing samples, or lower [scan] shingle",
     )
 
 

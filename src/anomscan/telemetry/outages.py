@@ -95,6 +95,23 @@ class Outages:
                 found[low : np.searchsorted(timestamps, end, "left")] = True
         return found
 
+    def outside(self, asset: str, first: np.datetime64, count: int, cadence: Cadence) -> list[range]:
+        """Which of ``count`` samples in a row, the first of them at ``first``, lie in no outage.
+
+        Their places, from 0, as stretches: a row may be millions of samples long.
+        """
+        step = cadence.step
+        touched: list[tuple[int, int]] = []
+        for each in self.by_asset.get(asset, ()):
+            for start, end in each.between(first - step, first + count * step):
+                touched.append((int((start - step - first) // step) + 1, -int((first - end) // step)))
+        free, at = [], 0
+        for low, high in [*sorted(touched), (count, count)]:
+            if at < min(low, count):
+                free.append(range(at, min(low, count)))
+            at = max(at, high)
+        return free
+
     def reason(self, asset: str, timestamp: np.datetime64, cadence: Cadence) -> str | None:
         """Why a sample lies in an outage; None if it does not."""
         for each in self.by_asset.get(asset, ()):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from anomscan.config import RcfSettings as Settings
 from anomscan.detectors.base import Detector
 from anomscan.detectors.cohorts import cohorts_of
 from anomscan.detectors.exemplar_tables import show_exemplars
 from anomscan.detectors.kind import Console, Kind, TrainingRequest
-from anomscan.detectors.peers import fleet_against_peers
+from anomscan.detectors.peers import against_peers
 from anomscan.detectors.rcf.facts import load_trained
-from anomscan.detectors.stretches import Fleet
+from anomscan.detectors.stretches import View, as_it_is
 from anomscan.errors import ConfigError, ModelError, OutputError
 from anomscan.store.asset_list import members_of, read_asset_list
 from anomscan.store.store import Store
@@ -46,18 +47,19 @@ class RcfKind(Kind):
         store = Store.open(training.settings.store.path)
         layout = store.layout(source)
         snapshot = store.snapshot(source)
-        fleet: Fleet = snapshot.stream
+        view: View = as_it_is
         if settings.view == "peers":
             listed = read_asset_list(snapshot.folder) if training.settings.assets.given else None
             cohorts = cohorts_of(snapshot, members_of(listed or {}), through=training.limit)
-            fleet = fleet_against_peers(snapshot.stream, cohorts, settings.peers)
+            view = partial(against_peers, cohorts=cohorts, how=settings.peers)
         exemplars = train(
-            fleet,
+            snapshot.stream,
             layout,
             settings,
             training.settings.train,
             shingle=training.settings.scan.shingle,
             through=training.limit,
+            view=view,
         )
         show_exemplars(console, exemplars, layout)
         shingles, assets = counted(len(exemplars.points), "shingle"), counted(len(exemplars.assets), "asset")

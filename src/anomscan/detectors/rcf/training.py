@@ -9,7 +9,7 @@ from anomscan.config import RcfSettings, TrainSettings
 from anomscan.detectors.exemplars import Criteria, Exemplars, choose
 from anomscan.detectors.rcf.forest import Forest
 from anomscan.detectors.rcf.severity import Severity
-from anomscan.detectors.stretches import Fleet
+from anomscan.detectors.stretches import Fleet, View, as_it_is
 from anomscan.memory import require
 from anomscan.telemetry.cadence import instant_text
 from anomscan.telemetry.rows import Layout
@@ -27,6 +27,7 @@ def train(
     *,
     shingle: int,
     through: np.datetime64 | None,
+    view: View = as_it_is,
 ) -> Exemplars:
     """Choose exemplars, fit a forest on their shingles and save it where the settings say.
 
@@ -47,7 +48,7 @@ def train(
         If the model cannot be written; the old one stays.
     """
     limits = Criteria(criteria.samples, criteria.min_std, criteria.max_std)
-    exemplars = choose(fleet, limits, shingle=shingle, through=through)
+    exemplars = choose(fleet, limits, shingle=shingle, through=through, view=view)
     n = len(exemplars.points)
     _check_room(n, shingle * len(layout.variables), settings)
     spread = np.arange(0, n, max(-(-n // _CALIBRATION), 1)) if len(layout.variables) > 1 else np.empty(0, np.int64)
