@@ -120,6 +120,12 @@ def test_a_result_shows_itself_and_escapes_ids() -> None:
     assert "<b>p3" not in shown
 
 
+def test_a_result_of_one_asset_says_so() -> None:
+    data = telemetry()
+    one = an.scan(data[data["plant"] == "p3"], asset="plant", timestamp="day")
+    assert repr(one).startswith("<anomscan Result: 1 asset, ")
+
+
 def test_tables_of_arrow_and_an_index_of_times(found: an.Result) -> None:
     data = telemetry()
     arrow = an.scan(pa.Table.from_pandas(data), asset="plant", timestamp="day", cohort="region")

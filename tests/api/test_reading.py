@@ -86,7 +86,7 @@ def test_rows_that_cannot_be_used_are_told(tmp_path: Path) -> None:
     path = written(tmp_path, "the notebook's table")
     with path.open("a") as file:
         file.write("S001,2024-13-77,0.8,Ok\n")
-    with pytest.warns(UserWarning, match="1 rows rejected"):
+    with pytest.warns(UserWarning, match="1 row rejected"):
         an.read(path)
 
 

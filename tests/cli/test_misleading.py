@@ -66,6 +66,19 @@ def test_a_month_after_the_twelfth_is_a_day(place, pattern, text, other):
     assert f'month and day look swapped: timestamp_format = "{other}"' in err
 
 
+def test_where_a_third_of_the_rows_is_rejected_the_way_out_is_told(place):
+    rows = [["a", f"{START + n * DAY:%Y-%d-%m}", 0.8, "Ok"] for n in range(60)]
+    place.telemetry(rows)
+    code, _, err = place("fetch")
+    assert code == 4
+    assert "rejected, 36 of them new" in err
+    assert '(month and day look swapped: timestamp_format = "%Y-%d-%m") (all in' in err
+    # One odd row among many says nothing of the settings.
+    place.telemetry([["b", START + n * DAY, 0.8, "Ok"] for n in range(60)] + [["b", "2016-13-03", 0.8, "Ok"]])
+    code, _, err = place("fetch")
+    assert (code, "1 row rejected" in err, "swapped" in err) == (4, True, False)
+
+
 def test_the_history_that_a_service_is_asked_for_is_named(place):
     place.write(
         "anomscan.toml",

@@ -10,6 +10,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anomscan.wording import counted
+
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
@@ -134,7 +136,12 @@ class Result:
 
     def __repr__(self) -> str:
         judged = sum(1 for record in self.records if record.error is None)
-        return f"<anomscan Result: {judged} assets, {len(self.incidents)} incidents, {len(self.anomalies)} anomalies>"
+        counts = (
+            counted(judged, "asset"),
+            counted(len(self.incidents), "incident"),
+            counted(len(self.anomalies), "anomaly", "anomalies"),
+        )
+        return f"<anomscan Result: {', '.join(counts)}>"
 
     def _repr_html_(self) -> str:
         shown: Any = self.incidents.head(20).to_html(index=False, border=0)  # pandas escapes what it shows

@@ -15,6 +15,7 @@ from anomscan.api.quiet import Quiet
 from anomscan.detectors.rcf.forest import Forest
 from anomscan.errors import ConfigError
 from anomscan.telemetry.rows import ASSET, TIMESTAMP
+from anomscan.wording import counted
 
 if TYPE_CHECKING:
     from anomscan.config import Settings
@@ -187,4 +188,4 @@ def fetched(settings: Settings, console: Quiet) -> None:
     for failure in report.failures:
         console.warn(f"asset '{failure.asset}': {failure.error}")
     if report.rejects:
-        console.warn(f"{len(report.rejects)} rows rejected; the first: {report.rejects[0].reason}")
+        console.warn(f"{counted(len(report.rejects), 'row')} rejected; the first: {report.first_reject}")

@@ -126,7 +126,7 @@ def _show(console: TerminalConsole, name: str, report: FetchReport, cadence: Cad
     if len(report.failures) > _SHOWN:
         console.error(f"... and {counted(len(report.failures) - _SHOWN, 'more failed asset')}")
     if report.rejects:
-        text = f"the first: {report.rejects[0].reason} (all in {report.rejects_file})"
+        text = f"the first: {report.first_reject} (all in {report.rejects_file})"
         if report.new_rejects:
             console.error(f"{counted(len(report.rejects), 'row')} rejected, {report.new_rejects:,} of them new; {text}")
         else:

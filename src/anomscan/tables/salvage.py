@@ -44,10 +44,13 @@ class Reject:
         Why, one line.
     row
         What it held: the user's columns as text, None where empty.
+    hint
+        The way out, if many rows are like it.
     """
 
     reason: str
     row: Mapping[str, str | None]
+    hint: str | None = None
 
 
 def pieces_of(values: Mapping[str, Sequence[object]], columns: Columns, place: Where) -> Iterator[Piece | Reject]:
@@ -64,13 +67,14 @@ def pieces_of(values: Mapping[str, Sequence[object]], columns: Columns, place: W
         try:
             piece = from_objects(own, columns, place)
         except (RowsError, UnicodeEncodeError) as error:
+            hint = error.hint if isinstance(error, RowsError) else None
             if isinstance(error, RowsError):
                 wrong = {at: error.what(at) for at in error.rows.tolist()}
             else:
                 what = " has text that is not Unicode (half of a surrogate pair)"
                 wrong = {at: what for at in range(len(left)) if any(_is_half(given[at]) for given in own.values())}
             for at, what in wrong.items():
-                yield Reject(f"{place(left[at])}{what}", as_text(left[at]))
+                yield Reject(f"{place(left[at])}{what}", as_text(left[at]), hint)
             left = [row for at, row in enumerate(left) if at not in wrong]
         else:
             if len(left) < count:
@@ -158,7 +162,7 @@ class Salvage:
     def _converted(self, given: _Rows, *, patient: bool) -> Iterator[pa.Table | Reject]:
         """Convert rows, and then those that cannot be; without patience no more once it is hopeless."""
         waiting = given.waiting
-        reasons: dict[int, str] = {}
+        reasons: dict[int, tuple[str, str | None]] = {}
         while waiting and (patient or not self._is_hopeless):
             part = waiting.pop()
             try:
@@ -172,24 +176,26 @@ class Salvage:
                         waiting.append(part[wrong[-1] + 1 :])
                         part = part[: wrong[-1] + 1]
                     for row in wrong.tolist():
-                        reasons[int(part[row])] = f"{given.place(int(part[row]))}{error.what(row)}"
+                        reasons[int(part[row])] = f"{given.place(int(part[row]))}{error.what(row)}", error.hint
                         self._count()
                     if len(wrong) < len(part):
                         waiting.append(np.delete(part, wrong))
                 elif len(part) > 1:
                     waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
                 else:
-                    reasons[int(part[0])] = error.message
+                    reasons[int(part[0])] = error.message, error.hint
                     self._count()
             else:
                 self._used += len(part)
                 rows, impossible = self._plausible.without(rows)
                 for row, what in impossible.items():
-                    reasons[int(part[row])] = f"{given.place(int(part[row]))}, {what}"
-                    self._count(InputError(reasons[int(part[row])]))
+                    reason = f"{given.place(int(part[row]))}, {what}"
+                    reasons[int(part[row])] = reason, None
+                    self._count(InputError(reason))
                 yield rows
         for row in sorted(reasons):
-            yield Reject(reasons[row], given.content(row))
+            reason, hint = reasons[row]
+            yield Reject(reason, given.content(row), hint)
 
     def _count(self, error: InputError | None = None) -> None:
         """Count a reject; too many of them are the fetch's first error, or this one."""

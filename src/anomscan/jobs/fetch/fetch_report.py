@@ -58,6 +58,13 @@ class FetchReport:
     older: str = ""
 
     @property
+    def first_reject(self) -> str:
+        """What is wrong with the first row that cannot be used; with the way out, where a third of all are rejected."""
+        first = self.rejects[0]
+        many = 2 * len(self.rejects) > self.rows
+        return f"{first.reason} ({first.hint})" if first.hint and many else first.reason
+
+    @property
     def summary(self) -> str:
         """One line for a person."""
         text = (
