@@ -45,10 +45,12 @@ def words_of(body: bytes, secret: str = "") -> str:
 
 
 def message_of(body: Any, secret: str = "") -> str:
-    """What an object that came in place of records says is wrong; "" if it says nothing of the kind."""
-    if not isinstance(body, dict):
-        return ""
-    said = _named(body, 0)
+    """What an object or a text that came in place of records says is wrong; "" if it says nothing of the kind.
+
+    >>> message_of({"error": "unknown site"}), message_of("no data for this site"), message_of(False)
+    ('unknown site', 'no data for this site', '')
+    """
+    said = _named(body, 0) if isinstance(body, dict) else body if isinstance(body, str) else ""
     return words_of(said.encode(errors="replace"), secret) if said else ""
 
 
