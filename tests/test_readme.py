@@ -37,7 +37,20 @@ PAGES = [
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 #: Programs of others that the pages call: what they are told is not looked at.
-OTHERS = {"alert", "aws", "cd", "install", "journalctl", "podman", "runuser", "set", "systemctl", "useradd", "."}
+OTHERS = {
+    "alert",
+    "aws",
+    "cd",
+    "install",
+    "journalctl",
+    "podman",
+    "runuser",
+    "set",
+    "systemctl",
+    "useradd",
+    ".",
+    "export",
+}
 #: Blocks that other tests hold to the code, by what they begin with.
 ELSEWHERE = {
     '-found: "cutoff"': "tests/examples/test_ci.py",
