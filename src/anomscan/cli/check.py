@@ -16,22 +16,22 @@ def check(
         bool, typer.Option("--nagios", help="One line and the exit codes of Nagios' plugins: 0 to 3.")
     ] = False,
     warning: Annotated[
-        int, typer.Option("--warning", metavar="N", min=1, help="So many open incidents are a warning.")
+        int, typer.Option("--warning", metavar="N", min=1, help="A warning from this many open incidents on.")
     ] = 1,
     critical: Annotated[
-        int | None, typer.Option("--critical", metavar="N", min=1, help="So many are critical; by default never.")
+        int | None, typer.Option("--critical", metavar="N", min=1, help="Critical from this many on; by default never.")
     ] = None,
     max_age: Annotated[
         str, typer.Option("--max-age", metavar="T", help="Critical where the newest judged sample is older: 3d, 36h.")
     ] = "3d",
 ) -> int:
-    """Say how the fleet is, by the ledger.
+    """Report the state of the fleet in one line, for a monitor.
 
     Incidents that are acknowledged, snoozed or in maintenance do not count.
     """
     session = session_of(context)
     if not nagios:
-        raise ConfigError("check speaks to monitors only", hint="say which: --nagios")
+        raise ConfigError("check is for monitors only", hint="say which: --nagios")
 
     from anomscan.jobs.fetch.requests import current_time
     from anomscan.jobs.monitoring import Limits, status, unknown

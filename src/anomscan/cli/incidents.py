@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from anomscan.incidents.ledger import Entry
 
 incidents = typer.Typer(
-    help="List the incidents of the ledger, and write into it.", add_completion=False, rich_markup_mode=None
+    help="List incidents; acknowledge, snooze or label them, add notes.", add_completion=False, rich_markup_mode=None
 )
 
 #: With more incidents than these, Python's collector is told to leave them alone.
@@ -157,7 +157,7 @@ def label(
     context: typer.Context,
     incident: IdArgument,
     name: Annotated[
-        str, typer.Argument(metavar="LABEL", help="fault, false-alarm, maintenance, weather, or an own word.")
+        str, typer.Argument(metavar="LABEL", help="fault, false-alarm, maintenance, weather, or a word of your own.")
     ],
     by: ByOption = None,
     remove: Annotated[bool, typer.Option("--remove", help="Take the label away.")] = False,
@@ -176,7 +176,7 @@ def label(
 def note(
     context: typer.Context,
     incident: IdArgument,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="What there is to say.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The note.")],
     by: ByOption = None,
 ) -> int:
     """Add a note to an incident."""

@@ -21,7 +21,7 @@ def init(
     place: Annotated[
         str | None, typer.Argument(metavar="[FILE|URL]", help="Telemetry: a file, a folder, or a database's URL.")
     ] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="What is written.")] = Path(_FILE),
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The file to write.")] = Path(_FILE),
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Take the guesses without asking.")] = False,
     *,
     said: Said,
@@ -34,7 +34,7 @@ def init(
     console = session_of(context).console
     target = output.resolve()
     if target.exists():
-        raise ConfigError(f"{output} is there already", hint="name another file with -o, or edit that one")
+        raise ConfigError(f"{output} exists already", hint="name another file with -o, or edit that one")
     if place is None:
         if not console.can_ask:
             raise ConfigError("which telemetry?", hint="name a file, a folder, or a database's URL")
@@ -50,7 +50,7 @@ def init(
     text, listed = configuration_of(guess, place, target.parent, "init")
     listing = target.with_name("assets.csv")
     if listed is not None and listing.exists():
-        raise ConfigError(f"{listing} is there already", hint="the list of assets would be written there")
+        raise ConfigError(f"{listing} exists already", hint="the list of assets would be written there")
     from anomscan.storage.durable import replace_file
 
     if listed is not None:

@@ -43,7 +43,7 @@ def night(
     ] = Path("nights"),
     workers: WorkersOption = None,
     lock_timeout: Annotated[
-        float, typer.Option(metavar="S", min=0.0, help="Seconds to wait for another night that is not over.")
+        float, typer.Option(metavar="S", min=0.0, help="Seconds to wait for another night that is still running.")
     ] = 0.0,
     fail_on: Annotated[
         str | None,
@@ -54,7 +54,7 @@ def night(
     ] = False,
     prometheus: Annotated[
         Path | None,
-        typer.Option("--prometheus", metavar="FILE", help="For monitors, as [night] prometheus; ends in .prom."),
+        typer.Option("--prometheus", metavar="FILE", help="Write metrics, as [night] prometheus; ends in .prom."),
     ] = None,
 ) -> int:
     """Fetch, scan what is new since the last night, remember incidents in the ledger, report and notify.
@@ -234,7 +234,7 @@ def _scan(
 def _delivered(
     console: TerminalConsole, settings: Settings, job: Job, engine: Engine, delivery: Delivery
 ) -> tuple[Tally, ExitCode]:
-    """The results of a scan, be it that the ledger cannot be written; and what became of that."""
+    """The results of a scan, even if the ledger cannot be written; and what became of that."""
     from anomscan.jobs.scan import deliver
 
     try:

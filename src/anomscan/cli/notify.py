@@ -1,4 +1,4 @@
-"""``anomscan notify``: tell whoever is to know, and try whether they can be told."""
+"""``anomscan notify``: tell people about incidents, or send them a test."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from anomscan.cli.session import session_of
 from anomscan.errors import ExitCode
 
 notify = typer.Typer(
-    help="Tell whoever is to know of incidents, or try whether they can be told.",
+    help="Tell people about incidents, or send them a test.",
     add_completion=False,
     rich_markup_mode=None,
 )
@@ -30,7 +30,8 @@ def send(
 
 @notify.command("test")
 def test(
-    context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME", help="Of a target in [[notify]].")]
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of a target in [[notify]].")],
 ) -> int:
     """Send a test to a target, and say whether it arrived."""
     from anomscan.jobs.notify import try_out

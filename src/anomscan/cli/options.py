@@ -64,7 +64,8 @@ DetectorsOption = Annotated[
     list[str] | None, typer.Option("--detector", metavar="NAME", help="Detector to try; may be repeated.")
 ]
 ViewsOption = Annotated[
-    list[str] | None, typer.Option("--view", metavar="own|peers", help="What it sees; may be repeated.")
+    list[str] | None,
+    typer.Option("--view", metavar="own|peers", help="Compare with the own past, or with peers; may be repeated."),
 ]
 CutoffsOption = Annotated[
     list[str] | None,
@@ -77,7 +78,7 @@ CutoffsOption = Annotated[
 TrialsOption = Annotated[
     int, typer.Option(metavar="N", min=1, max=1000, help="How many made-up faults of each kind and size.")
 ]
-SeedOption = Annotated[int, typer.Option(metavar="N", min=0, help="Another one draws other places for them.")]
+SeedOption = Annotated[int, typer.Option(metavar="N", min=0, help="Another seed puts the made-up faults elsewhere.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is already published there.")]
 ThroughOption = Annotated[
     str | None,

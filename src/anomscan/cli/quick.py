@@ -28,7 +28,8 @@ def quick(
         typer.Argument(metavar="FILE|URL", help="CSV, Parquet, JSON lines, Excel; a folder; a database."),
     ],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FOLDER", help="What is made; by default FILE-anomscan.")
+        Path | None,
+        typer.Option("-o", "--output", metavar="FOLDER", help="The folder to make; by default FILE-anomscan."),
     ] = None,
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the report in a browser, on a desktop.")] = True,
     *,
@@ -75,7 +76,7 @@ def _folder(place: str, output: Path | None) -> Path:
     if output is not None:
         folder = output.resolve()
         if folder.exists():
-            raise ConfigError(f"{output} is there already", hint="name another folder with -o")
+            raise ConfigError(f"{output} exists already", hint="name another folder with -o")
         return folder
     from anomscan.guessing.places import is_database
 

@@ -32,7 +32,7 @@ def report(
     output: OutputOption = None,
     overwrite: OverwriteOption = False,
     latest: Annotated[
-        bool, typer.Option("--latest", help="Published pages: let latest/, beside their folder, lead to them.")
+        bool, typer.Option("--latest", help="Published pages: make latest/, beside their folder, lead to them.")
     ] = False,
     assets: Annotated[
         list[str] | None,

@@ -45,7 +45,9 @@ def tune(
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option("--split", metavar="D", help="First day that has no say; by default six tenths lie before it."),
+        typer.Option(
+            "--split", metavar="D", help="First day held out; by default six tenths of the history lie before it."
+        ),
     ] = None,
     trials: TrialsOption = 30,
     seed: SeedOption = 0,

@@ -1,4 +1,4 @@
-"""Incidents that are over for long: beside the ledger, a file a year in its form, which nobody reads each night."""
+"""Incidents that ended long ago: one file a year beside the ledger, in its form, not read every night."""
 
 from __future__ import annotations
 

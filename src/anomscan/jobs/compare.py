@@ -252,7 +252,7 @@ def choice_of(asked: Asked, assets: int) -> Choice:
     Raises
     ------
     ConfigError
-        If nobody looks at so few incidents.
+        If ``alerts`` is not above 0.
     """
     more = [] if asked.alerts is None else [_budget_of(asked.alerts, assets)]
     return Choice(asked.detectors, asked.views, asked.cutoffs, more)

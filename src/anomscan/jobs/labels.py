@@ -68,7 +68,7 @@ def read_labels(settings: Settings, source: str | None, origin: str) -> Known:
 
 
 def labelled(ledger: Ledger, source: str) -> list[Entry]:
-    """The incidents of a source of which people have said what they were, be it that they took it back."""
+    """The incidents of a source that people have labelled, also where they took the label back."""
     return [
         each
         for each in ledger.entries.values()

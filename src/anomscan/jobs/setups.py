@@ -324,5 +324,5 @@ class ScoredOnce:
         return [self._known[series.asset, series.laid] for series in batch]
 
     def contributions(self, series: Series, rows: NDArray[np.intp], shingle: int) -> Floats | None:
-        """See :meth:`anomscan.detectors.base.Detector.contributions`; of one variable nobody need ask."""
+        """See :meth:`anomscan.detectors.base.Detector.contributions`; None for a single variable."""
         return None if len(series.variables) == 1 else self._detector.contributions(series, rows, shingle)

@@ -1,4 +1,4 @@
-"""Files that anybody may have written: read only if they are files, and parsed so that nothing surprises later."""
+"""Files that anyone may have written: opened only if they are regular files, and parsed strictly."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 from typing import IO, Any
 
-#: Lists within lists, or objects, that whoever reads a document need be ready for.
+#: How deeply lists and objects may be nested.
 DEEPEST = 64
 
 

@@ -133,7 +133,7 @@ def _plain(incident: Incident) -> Told:
 
 
 def _of_span(record: Record, start: str, end: str) -> Incident:
-    """Anomalous days of which nobody said what they are, as records of old have them."""
+    """Anomalous days without an incident, as older records have them."""
     days = [each for each in record.anomalies if start <= each.timestamp <= end]
     since = days[0].timestamp if days else start
     last = days[-1].timestamp if days else end
