@@ -13,8 +13,8 @@ from benchmarks import fleets
 
 from anomscan.incidents.incident import Incident
 from anomscan.reports.fleet.cells import CODES
-from anomscan.reports.fleet.known import Known
-from anomscan.reports.fleet.payload import Judged
+from anomscan.reports.fleet.known import FleetFacts
+from anomscan.reports.fleet.payload import AssetVerdicts
 from anomscan.reports.html import Report
 from anomscan.reports.records import SCAN_SCHEMA, VERDICTS, Record
 from anomscan.telemetry.cadence import Cadence
@@ -44,17 +44,17 @@ def series(number: int) -> Series:
     return Series(f"asset-{number:06d}", Cadence.parse("1D"), ("prt7",), TIMES, values)
 
 
-def judged(assets: int) -> Iterator[Judged]:
+def judged(assets: int) -> Iterator[AssetVerdicts]:
     """Now and then a day is without data."""
     for number in range(assets):
         codes = np.full(fleets.DAYS, CODES["ok"], np.uint8)
         codes[number % 50 :: 50] = CODES["no-data"]
-        yield Judged(f"asset-{number:06d}", TIMES, codes)
+        yield AssetVerdicts(f"asset-{number:06d}", TIMES, codes)
 
 
 def fleet_page(browser: Chromium, assets: int) -> None:
     """The one file of a fleet."""
-    known = Known(
+    known = FleetFacts(
         begin=FIRST, every_series=lambda: map(series, range(assets)), judged=lambda: judged(assets)
     )  # fmt: skip
     report = Report(lambda asset: series(int(asset[6:])), lambda asset: None, known=known)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from anomscan.errors import InputError
 from anomscan.incidents.incident import Common, Incident
 from anomscan.incidents.ledger import Acknowledged, Label, Ledger, Note, Snoozed, id_of
-from anomscan.incidents.night import Judged, Night, Seen
+from anomscan.incidents.night import JudgedDays, Night, Seen
 from anomscan.incidents.nights import fold, rebuild
 from anomscan.telemetry.cadence import Cadence
 
@@ -51,10 +51,10 @@ def night(end: int, source: str = "fleet", detector: str = "chart") -> Night:
     return Night(source, detector, day(end), Cadence.parse("1D"), CLOSE_AFTER, np.timedelta64(REOPEN_WITHIN, "D"))
 
 
-def judged(verdicts: str, first: int = 0) -> Judged:
+def judged(verdicts: str, first: int = 0) -> JudgedDays:
     """``.`` is ok, ``x`` anomalous, a blank not judged."""
     places = [place for place, each in enumerate(verdicts) if each != " " and place >= first]
-    return Judged(
+    return JudgedDays(
         np.array([day(place) for place in places], "datetime64[us]"),
         np.array([verdicts[each] == "x" for each in places], bool),
     )

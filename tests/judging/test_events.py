@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 
 from anomscan.judging.agreement import agreement, with_common_cause
-from anomscan.judging.events import Known, caught
-from anomscan.judging.found import Found, Judged, Span, common_stretches
+from anomscan.judging.events import Labels, caught
+from anomscan.judging.found import Found, JudgedAsset, Span, common_stretches
 from anomscan.judging.intervals import bootstrap, mean, middle, ratio, wilson
 
 
-def asset(name: str, *incidents: tuple[int, int, int], watched: tuple[int, int] | None = (0, 99)) -> Judged:
+def asset(name: str, *incidents: tuple[int, int, int], watched: tuple[int, int] | None = (0, 99)) -> JudgedAsset:
     """An asset with incidents (since, first, last), a sample an instant."""
     found = tuple(Found(since, Span(first, last, "dropped")) for since, first, last in incidents)
-    return Judged(name, None if watched is None else Span(*watched), found)
+    return JudgedAsset(name, None if watched is None else Span(*watched), found)
 
 
 def test_what_meets_a_span_is_caught_with_its_delay_and_the_error_of_its_onset():
     one = asset("a", (18, 22, 30), (60, 60, 61))
-    found = caught([one], Known({"a": [Span(20, 40, "string"), Span(80, 81, "stuck")]}), step_us=1)
+    found = caught([one], Labels({"a": [Span(20, 40, "string"), Span(80, 81, "stuck")]}), step_us=1)
     assert found.met.hit.tolist() == [1.0, 0.0]
     assert (found.met.delay.tolist(), found.met.off.tolist()) == ([2.0], [2.0])
     assert found.kinds == ("string", "stuck")
@@ -27,19 +27,19 @@ def test_what_meets_a_span_is_caught_with_its_delay_and_the_error_of_its_onset()
 
 
 def test_of_two_incidents_in_a_span_the_earlier_one_counts():
-    found = caught([asset("a", (25, 25, 26), (30, 31, 32))], Known({"a": [Span(20, 40)]}), step_us=1)
+    found = caught([asset("a", (25, 25, 26), (30, 31, 32))], Labels({"a": [Span(20, 40)]}), step_us=1)
     assert (found.met.delay.tolist(), found.met.off.tolist()) == ([5.0], [5.0])
 
 
 def test_what_lasts_for_ever_catches_all_and_so_it_does_by_chance():
-    found = caught([asset("a", (0, 0, 99))], Known({"a": [Span(20, 40)]}), step_us=1)
+    found = caught([asset("a", (0, 0, 99))], Labels({"a": [Span(20, 40)]}), step_us=1)
     assert found.met.hit.tolist() == found.chance.hit.tolist() == [1.0]
     assert found.false.tolist() == [[0.0, 0.0]]
 
 
 def test_chance_is_the_share_of_places_at_which_a_span_would_be_met():
     # A span of one sample meets an incident of 25 of 100 samples at every fourth place.
-    found = caught([asset("a", (50, 50, 74))], Known({"a": [Span(3, 3)]}), step_us=1)
+    found = caught([asset("a", (50, 50, 74))], Labels({"a": [Span(3, 3)]}), step_us=1)
     assert found.met.hit.tolist() == [0.0]
     assert found.chance.hit[0] == pytest.approx(0.25, abs=0.02)
     assert found.false[0] == pytest.approx([1.0, 0.75], abs=0.02)
@@ -48,19 +48,19 @@ def test_chance_is_the_share_of_places_at_which_a_span_would_be_met():
 def test_a_span_that_leaves_the_stretch_at_its_end_comes_in_at_its_beginning():
     # Wherever ten samples lie in a ring of 100 they meet one of 10 in 19 places.
     for first in (0, 45, 90):
-        found = caught([asset("a", (first, first, first + 9))], Known({"a": [Span(50, 59)]}), step_us=1)
+        found = caught([asset("a", (first, first, first + 9))], Labels({"a": [Span(50, 59)]}), step_us=1)
         assert found.chance.hit[0] == pytest.approx(0.19, abs=0.02)
 
 
 def test_spans_outside_what_was_watched_do_not_count():
-    known = Known({"a": [Span(-50, -1), Span(200, 210)], "b": [Span(0, 5)]})
+    known = Labels({"a": [Span(-50, -1), Span(200, 210)], "b": [Span(0, 5)]})
     found = caught([asset("a", (5, 5, 6)), asset("b", watched=None)], known, step_us=1)
     assert len(found.met.hit) == 0
     assert found.false[:, 0].tolist() == [1.0, 0.0]
 
 
 def test_where_only_some_things_are_known_only_those_are_false():
-    known = Known({"a": [Span(20, 40)]}, {"a": [Span(60, 70)]}, complete=False)
+    known = Labels({"a": [Span(20, 40)]}, {"a": [Span(60, 70)]}, complete=False)
     found = caught([asset("a", (25, 25, 30), (62, 62, 62), (90, 90, 92))], known, step_us=1)
     assert found.false[0, 0] == 1
     assert np.isnan(found.false[0, 1])

@@ -14,7 +14,7 @@ import pytest
 
 from anomscan.incidents.incident import Incident
 from anomscan.reports import html
-from anomscan.reports.fleet.known import Known
+from anomscan.reports.fleet.known import FleetFacts
 from anomscan.reports.html import Report
 from anomscan.reports.records import Record
 from fleets import daily
@@ -56,7 +56,7 @@ def browser() -> Iterator[Chromium]:
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "fleet.html"
-    Report(series_of=series_of, scores_of=scores_of, known=Known(who=WHO)).file(records(), path)
+    Report(series_of=series_of, scores_of=scores_of, known=FleetFacts(who=WHO)).file(records(), path)
     return path
 
 
@@ -268,7 +268,9 @@ def test_axe_would_find_what_is_wrong(browser: Chromium, tmp_path: Path) -> None
 
 
 def test_a_folder_is_walked_from_page_to_page(browser: Chromium, tmp_path: Path) -> None:
-    written = Report(series_of=series_of, scores_of=scores_of, known=Known(who=WHO)).folder(records()[:30], tmp_path)
+    written = Report(series_of=series_of, scores_of=scores_of, known=FleetFacts(who=WHO)).folder(
+        records()[:30], tmp_path
+    )
     for width in (1366, 390):
         with look(browser, written.index, width=width):
             pass

@@ -11,7 +11,7 @@ import pytest
 
 from anomscan.incidents.incident import Incident
 from anomscan.incidents.ledger import Acknowledged, Entry, Ledger, Note, Spell
-from anomscan.reports.fleet.known import Known
+from anomscan.reports.fleet.known import FleetFacts
 from anomscan.reports.fleet.told import Memory
 from anomscan.reports.html import Report
 from anomscan.reports.records import Record
@@ -53,7 +53,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     who = {text: dict.fromkeys(("name", "cohort", "tags"), text) | {"url": text} for text in HOSTILE}
     memory = Memory.of(Ledger.of(map(remembered, places), {("fleet", "x"): "2017-01-20"}), "fleet", "x", "2017-01-20")
     path = tmp_path_factory.mktemp("page") / "fleet.html"
-    report = Report(series_of, scores_of, known=Known(memory=memory, who=who), run_facts={HOSTILE[1]: HOSTILE[1]})
+    report = Report(series_of, scores_of, known=FleetFacts(memory=memory, who=who), run_facts={HOSTILE[1]: HOSTILE[1]})
     report.file(map(hostile, places), path)
     return path
 

@@ -8,7 +8,7 @@ from anomscan.incidents.incident import Common, Incident
 from anomscan.incidents.ledger import Acknowledged, Entry, Ledger, Note, Snoozed, Spell
 from anomscan.reports.asset.embedded import Embedded, View
 from anomscan.reports.fleet.briefing import Briefing
-from anomscan.reports.fleet.cells import CODES, Cells, Stretch
+from anomscan.reports.fleet.cells import CODES, Cells, Reported
 from anomscan.reports.fleet.packing import levels
 from anomscan.reports.fleet.payload import Days, fleet_json
 from anomscan.reports.fleet.rows import Rows
@@ -140,7 +140,7 @@ def test_a_cell_never_carries_a_state_over_a_gap():
     assert (cells.count, cells.unit) == (365, "day")
     one = record("a", verdicts=dict.fromkeys(VERDICTS, 0) | {"ok": 2, "silent": 2, "no-data": 5, "warming-up": 1})
     at = np.array(["2026-03-02", "2026-03-08"], "M8[us]")
-    told = cells.verdicts(Stretch.of(one), at, np.array([CODES["ok"], CODES["anomalous"]], np.uint8))
+    told = cells.verdicts(Reported.of(one), at, np.array([CODES["ok"], CODES["anomalous"]], np.uint8))
     names = {code: name for name, code in CODES.items()} | {0: ""}
     assert [names[int(code)] for code in told[-11:]] == [
         "", "warming-up", "ok", *["no-data"] * 5, "anomalous", "silent", "silent"]  # fmt: skip
@@ -152,7 +152,7 @@ def test_of_many_samples_of_a_day_the_worst_is_told():
     codes = np.full(24, CODES["ok"], np.uint8)
     codes[3], codes[5] = CODES["anomalous"], CODES["no-data"]
     one = record("a", from_="2026-03-10T00:00:00Z", to="2026-03-10T23:00:00Z")
-    assert cells.verdicts(Stretch.of(one), at, codes)[-1] == CODES["anomalous"]
+    assert cells.verdicts(Reported.of(one), at, codes)[-1] == CODES["anomalous"]
     short = Cells.of("2026-03-10T00:00:00Z", "2026-03-10T23:00:00Z")
     assert short.step_us == 300 * 1_000_000
 

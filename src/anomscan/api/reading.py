@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from anomscan.store.store import Store
 
 
-class Known(TypedDict, total=False):
+class ReadOptions(TypedDict, total=False):
     """What need not be guessed."""
 
     layout: str
@@ -37,7 +37,7 @@ class Known(TypedDict, total=False):
     table: str
 
 
-def read(place: str | PathLike[str], *, source: str | None = None, **known: Unpack[Known]) -> pd.DataFrame:
+def read(place: str | PathLike[str], *, source: str | None = None, **known: Unpack[ReadOptions]) -> pd.DataFrame:
     """Read telemetry as a long DataFrame.
 
     Layout, columns, cadence and zone are guessed as ``anomscan quick`` does; what is not clear is an error that says
@@ -104,8 +104,8 @@ def _guessed(place: str, known: Mapping[str, Any], folder: Path) -> tuple[pd.Dat
     from anomscan.guessing.unsure import UnsureError
     from anomscan.store.store import Store
 
-    if unknown := set(known) - set(Known.__annotations__):
-        raise ConfigError(f"{min(unknown)}= is not known", hint=f"there are: {', '.join(Known.__annotations__)}")
+    if unknown := set(known) - set(ReadOptions.__annotations__):
+        raise ConfigError(f"{min(unknown)}= is not known", hint=f"there are: {', '.join(ReadOptions.__annotations__)}")
     values = known.get("values", ())
     try:
         guess = guess_of(place, Said(**{**known, "values": (values,) if isinstance(values, str) else tuple(values)}))

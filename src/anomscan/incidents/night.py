@@ -15,7 +15,7 @@ from anomscan.telemetry.cadence import Cadence
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedDays:
     """The samples of an asset that a run reported and judged.
 
     Parameters
@@ -70,7 +70,7 @@ class Seen:
 
     asset: str
     incidents: Sequence[Incident] = ()
-    judged: Judged = field(default_factory=Judged)
+    judged: JudgedDays = field(default_factory=JudgedDays)
     failed: bool = False
     cohort: str | None = None
     severities: Sequence[float | None] = ()

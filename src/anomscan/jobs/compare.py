@@ -24,8 +24,8 @@ from anomscan.jobs.scan import ScanConsole
 from anomscan.jobs.setups import Choice, CutoffChoice, Entrant, ScoredOnce, current_of, entrants
 from anomscan.jobs.views import asset_list
 from anomscan.judging.comparison import Comparison, Setup, compared
-from anomscan.judging.events import Known as Labels
-from anomscan.judging.found import Found, Judged, Span
+from anomscan.judging.events import Labels
+from anomscan.judging.found import Found, JudgedAsset, Span
 from anomscan.store.asset_list import members_of
 from anomscan.store.partitions import Cut, Partition
 from anomscan.store.snapshot import MOST_VALUES, Snapshot
@@ -73,7 +73,7 @@ class Part:
         CPU seconds by entrant, and by entrant and cut-off.
     """
 
-    judged: defaultdict[tuple[int, int], list[Judged]] = field(default_factory=lambda: defaultdict(list))
+    judged: defaultdict[tuple[int, int], list[JudgedAsset]] = field(default_factory=lambda: defaultdict(list))
     failed: defaultdict[tuple[int, int], dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     scoring_s: defaultdict[int, float] = field(default_factory=lambda: defaultdict(float))
     judging_s: defaultdict[tuple[int, int], float] = field(default_factory=lambda: defaultdict(float))
@@ -143,7 +143,7 @@ class Comparing:
         return part
 
 
-def judged(told: Explained, result: AssetScan, *, scores: bool, gaps: bool = False) -> Judged:
+def judged(told: Explained, result: AssetScan, *, scores: bool, gaps: bool = False) -> JudgedAsset:
     """What a scan found about an asset, as far as others can be held against it.
 
     Parameters
@@ -165,7 +165,7 @@ def judged(told: Explained, result: AssetScan, *, scores: bool, gaps: bool = Fal
         key=lambda each: each.flagged.start,
     )
     kept = (at[result.rows], result.score) if scores else (None, None)
-    return Judged(result.asset, watched, tuple(found), *kept)
+    return JudgedAsset(result.asset, watched, tuple(found), *kept)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomscan.judging.faults import FAULTS, Place, scatter
-from anomscan.judging.found import Judged, Span
+from anomscan.judging.found import JudgedAsset, Span
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.cohorts import Cohorts
 from anomscan.telemetry.series import Floats, Instants, Series
@@ -54,7 +54,7 @@ class Copy:
     share: float
 
 
-def calm(series: Series, before: Sequence[Judged], known: Sequence[Span]) -> NDArray[np.bool_]:
+def calm(series: Series, before: Sequence[JudgedAsset], known: Sequence[Span]) -> NDArray[np.bool_]:
     """(n,) bool: the samples that all set-ups judge, far from what they find and from what is known.
 
     Parameters

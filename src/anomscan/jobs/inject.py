@@ -24,9 +24,9 @@ from anomscan.jobs.scan import ScanConsole
 from anomscan.jobs.setups import Choice, Entrant, ScoredOnce, entrants
 from anomscan.jobs.views import asset_list
 from anomscan.judging.comparison import Comparison
-from anomscan.judging.events import Known as Labels
+from anomscan.judging.events import Labels
 from anomscan.judging.faults import FAULTS
-from anomscan.judging.found import Judged
+from anomscan.judging.found import JudgedAsset
 from anomscan.judging.injection import Sensitivity, Trial, sensitivity
 from anomscan.store.asset_list import members_of
 from anomscan.store.partitions import Partition
@@ -114,7 +114,7 @@ class Injecting:
         there = [each for each in copies if each is not None]
         return list(self._trials(series, there)), len(copies) - len(there)
 
-    def _judged(self, entrant: Entrant, batch: Sequence[Series], original: Series | None) -> list[list[Judged]]:
+    def _judged(self, entrant: Entrant, batch: Sequence[Series], original: Series | None) -> list[list[JudgedAsset]]:
         """By cut-off, what is found about some series; the copies of an asset have its peers."""
         detector, cohorts = entrant.detector, entrant.cohorts
         if original is not None and cohorts is not None:

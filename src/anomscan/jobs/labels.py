@@ -14,7 +14,7 @@ from anomscan.incidents.ledger import KNOWN_LABELS, Entry, Label, Ledger
 from anomscan.incidents.ledger_file import LedgerFile
 from anomscan.incidents.matching import at
 from anomscan.jobs.job import Job
-from anomscan.judging.events import Known
+from anomscan.judging.events import Labels
 from anomscan.judging.found import Span
 from anomscan.store.snapshot import Snapshot
 from anomscan.tables.known_spans import read_known_spans
@@ -31,7 +31,7 @@ def label_files(origin: str | None) -> list[tuple[str, Path]]:
     return [] if origin in (None, LEDGER) else [("the labels", Path(origin))]
 
 
-def read_labels(settings: Settings, source: str | None, origin: str) -> Known:
+def read_labels(settings: Settings, source: str | None, origin: str) -> Labels:
     """The known spans of the assets of a source.
 
     Parameters
@@ -60,11 +60,11 @@ def read_labels(settings: Settings, source: str | None, origin: str) -> Known:
                 "no incident of the ledger is labelled fault or false-alarm",
                 hint="label some with anomscan incidents label, or name a CSV file",
             )
-        return Known(bad, fine, complete=False)
+        return Labels(bad, fine, complete=False)
     for each in read_known_spans(Path(origin), source_settings.sample_zone):
         span = Span(int(each.start.astype(np.int64)), int(each.end.astype(np.int64)), each.label)
         (fine if each.label == _FALSE_ALARM else bad)[each.asset].append(span)
-    return Known(bad, fine)
+    return Labels(bad, fine)
 
 
 def labelled(ledger: Ledger, source: str) -> list[Entry]:

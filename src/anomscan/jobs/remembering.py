@@ -16,7 +16,7 @@ from anomscan.incidents.archive import Archive, parted
 from anomscan.incidents.ledger import STATES, Entry, Ledger
 from anomscan.incidents.ledger_file import LedgerFile
 from anomscan.incidents.matching import at
-from anomscan.incidents.night import Judged, Night, Seen
+from anomscan.incidents.night import JudgedDays, Night, Seen
 from anomscan.incidents.nights import Folded, known_ids
 from anomscan.jobs.excused import Excused
 from anomscan.jobs.job import Job
@@ -114,7 +114,7 @@ def seen_of(settings: Settings, job: Job, run: Run, ledger: Ledger, results: Ite
         yield Seen(
             result.asset,
             record.incidents,
-            Judged(days["timestamp"].view("datetime64[us]"), days["verdict"] == int(Verdict.ANOMALOUS)),
+            JudgedDays(days["timestamp"].view("datetime64[us]"), days["verdict"] == int(Verdict.ANOMALOUS)),
             failed=record.error is not None,
             cohort=result.asset.removeprefix(PREFIX) if result.asset.startswith(PREFIX) else members.get(result.asset),
             severities=_severities(record, result.severities),

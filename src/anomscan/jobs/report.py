@@ -18,7 +18,7 @@ from anomscan.wording import counted
 
 if TYPE_CHECKING:
     from anomscan.config import Settings
-    from anomscan.reports.fleet.payload import Judged
+    from anomscan.reports.fleet.payload import AssetVerdicts
     from anomscan.reports.fleet.told import Memory
     from anomscan.reports.images import ImageFormat
     from anomscan.reports.records import Record
@@ -181,7 +181,7 @@ def _memory(settings: Settings, facts: dict[str, Any]) -> Memory | None:
     return memory if memory.until is not None else None
 
 
-def _judged(results: Path | None) -> Callable[[], Iterable[Judged]] | None:
+def _judged(results: Path | None) -> Callable[[], Iterable[AssetVerdicts]] | None:
     from anomscan.reports.fleet.verdicts import verdicts_of
     from anomscan.reports.results import scores_path
 

@@ -17,8 +17,8 @@ from anomscan.telemetry.cadence import instant_text, last_instant
 
 if TYPE_CHECKING:
     from anomscan.config import Settings
-    from anomscan.reports.fleet.known import Known
-    from anomscan.reports.fleet.payload import Judged
+    from anomscan.reports.fleet.known import FleetFacts
+    from anomscan.reports.fleet.payload import AssetVerdicts
     from anomscan.reports.fleet.told import Memory
     from anomscan.telemetry.series import Series
 
@@ -79,16 +79,16 @@ class StoredValues:
             for batch in self.snapshot.stream(as_of=self.as_of):
                 yield from batch
 
-    def known(self, memory: Memory | None, judged: Callable[[], Iterable[Judged]] | None) -> Known:
+    def known(self, memory: Memory | None, judged: Callable[[], Iterable[AssetVerdicts]] | None) -> FleetFacts:
         """What is known of the fleet, with what a ledger and the scores say."""
-        from anomscan.reports.fleet.known import Known
+        from anomscan.reports.fleet.known import FleetFacts
 
         span = None if self.snapshot is None else self.snapshot.span()
         begin = None
         if span is not None and self.snapshot is not None:
             first = np.datetime64(span[0], "us")
             begin = str(first)[:10] if self.snapshot.layout.cadence.whole_days else instant_text(first)
-        return Known(memory, self.who, begin, self.every_series, judged)
+        return FleetFacts(memory, self.who, begin, self.every_series, judged)
 
 
 def _known_then(facts: Mapping[str, Any], is_revised: bool) -> np.datetime64 | None:

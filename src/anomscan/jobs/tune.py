@@ -15,8 +15,8 @@ from anomscan.jobs.inject import Injected, inject
 from anomscan.jobs.scan import ScanConsole
 from anomscan.jobs.setups import CutoffChoice
 from anomscan.judging.comparison import Row, Setup
-from anomscan.judging.events import Known as Labels
-from anomscan.judging.found import Judged, Span, common_stretches
+from anomscan.judging.events import Labels
+from anomscan.judging.found import JudgedAsset, Span, common_stretches
 from anomscan.judging.tuning import Candidate, Tuned, Worth, best_of
 from anomscan.telemetry.cadence import first_instant
 
@@ -102,7 +102,7 @@ def _during(setup: Setup, part: Span) -> Setup:
     return replace(setup, judged=[_judged(each, part) for each in setup.judged])
 
 
-def _judged(one: Judged, part: Span) -> Judged:
+def _judged(one: JudgedAsset, part: Span) -> JudgedAsset:
     if one.watched is None or not one.watched.meets(part):
         return replace(one, watched=None, found=())
     return one.within(Span(max(one.watched.start, part.start), min(one.watched.end, part.end)))

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from anomscan.judging.found import Judged
+from anomscan.judging.found import JudgedAsset
 
 #: Incidents of so large a share of a cohort, of at least so many assets, at the same time have a common cause.
 SHARE, FEWEST = 0.25, 3
 
 
-def agreement(one: Sequence[Judged], other: Sequence[Judged]) -> float:
+def agreement(one: Sequence[JudgedAsset], other: Sequence[JudgedAsset]) -> float:
     """The share of the incidents of two set-ups that meet one of the other on the same asset; NaN if there is none.
 
     Parameters
@@ -31,7 +31,7 @@ def agreement(one: Sequence[Judged], other: Sequence[Judged]) -> float:
     return met / there if there else math.nan
 
 
-def with_common_cause(assets: Sequence[Judged], cohort: Callable[[str], str | None], slack_us: int) -> int:
+def with_common_cause(assets: Sequence[JudgedAsset], cohort: Callable[[str], str | None], slack_us: int) -> int:
     """How many incidents begin when those of many others of the cohort do.
 
     Parameters

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from anomscan.judging.agreement import agreement, with_common_cause
-from anomscan.judging.events import Known, caught
-from anomscan.judging.found import Judged, Span, common_stretches
+from anomscan.judging.events import Labels, caught
+from anomscan.judging.found import JudgedAsset, Span, common_stretches
 from anomscan.judging.intervals import Interval, bootstrap, mean, middle, ratio, wilson
 from anomscan.judging.vus import chance, vus_pr
 from anomscan.telemetry.series import Floats
@@ -44,7 +44,7 @@ class Setup:
     detector: str
     view: str
     cutoff: str
-    judged: Sequence[Judged]
+    judged: Sequence[JudgedAsset]
     failed: Mapping[str, str] = field(default_factory=dict)
     samples_to_false: float | None = None
     trained_through: int | None = None
@@ -154,7 +154,7 @@ class Comparison:
 
 def compared(
     setups: Sequence[Setup],
-    known: Known | None,
+    known: Labels | None,
     step_us: int,
     cohort: Callable[[str], str | None],
     *,
@@ -213,7 +213,7 @@ class _Ground:
         (a,) float64: how long each was watched.
     """
 
-    setups: Sequence[Sequence[Judged]]
+    setups: Sequence[Sequence[JudgedAsset]]
     weeks: Floats
     step_us: int
     slack: int
@@ -227,7 +227,7 @@ class _Ground:
         return Figure(_number(ratio(cases) * assets), scaled, by_chance)
 
 
-def _within(assets: Sequence[Judged], stretches: Mapping[str, Span]) -> list[Judged]:
+def _within(assets: Sequence[JudgedAsset], stretches: Mapping[str, Span]) -> list[JudgedAsset]:
     return [each.within(stretches[each.asset]) for each in assets if each.asset in stretches]
 
 
@@ -237,7 +237,7 @@ def _why(setup: Setup) -> str:
     return "it judges no day of most assets: too little history, or nothing to compare with"
 
 
-def _row(setup: Setup, assets: Sequence[Judged], ground: _Ground) -> Row:
+def _row(setup: Setup, assets: Sequence[JudgedAsset], ground: _Ground) -> Row:
     row = Row(setup.detector, setup.view, setup.cutoff, len(setup.failed), setup.scoring_s, setup.judging_s)
     if not assets:
         return replace(row, left_out=_why(setup))
@@ -258,7 +258,7 @@ def _row(setup: Setup, assets: Sequence[Judged], ground: _Ground) -> Row:
     )
 
 
-def _against(row: Row, assets: Sequence[Judged], known: Known, ground: _Ground) -> Row:
+def _against(row: Row, assets: Sequence[JudgedAsset], known: Labels, ground: _Ground) -> Row:
     found = caught(assets, known, ground.step_us)
     events, hits = len(found.met.hit), int(found.met.hit.sum())
     of = Counter(found.kinds)
@@ -280,7 +280,7 @@ def _against(row: Row, assets: Sequence[Judged], known: Known, ground: _Ground) 
     )
 
 
-def _quality(assets: Sequence[Judged], known: Known, window: int) -> Figure:
+def _quality(assets: Sequence[JudgedAsset], known: Labels, window: int) -> Figure:
     """The mean VUS-PR of the assets that have a known bad span."""
     values, by_chance = [], []
     for each in assets:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from anomscan.judging.found import Judged, Span
+from anomscan.judging.found import JudgedAsset, Span
 from anomscan.telemetry.series import Floats
 
 #: The spans are moved by so many equal steps round the stretch to see what would be caught by chance.
@@ -15,7 +15,7 @@ _TURNS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Labels:
     """What somebody knows of assets.
 
     Parameters
@@ -78,7 +78,7 @@ class Caught:
     false: Floats
 
 
-def caught(assets: Sequence[Judged], known: Known, step_us: int) -> Caught:
+def caught(assets: Sequence[JudgedAsset], known: Labels, step_us: int) -> Caught:
     """Hold the incidents of some assets, each within what was watched of it, against what is known.
 
     Parameters
@@ -102,7 +102,7 @@ def caught(assets: Sequence[Judged], known: Known, step_us: int) -> Caught:
     return Caught(Met.joined(met), Met.joined(chance), tuple(kinds), false)
 
 
-def _false(asset: Judged, bad: Sequence[Span], known: Known, explained: float) -> tuple[float, float]:
+def _false(asset: JudgedAsset, bad: Sequence[Span], known: Labels, explained: float) -> tuple[float, float]:
     """The false incidents of an asset, and how many there would be if so many met a bad span by chance."""
     meets_none = [each.flagged for each in asset.found if not any(each.flagged.meets(span) for span in bad)]
     if known.complete:
@@ -111,7 +111,7 @@ def _false(asset: Judged, bad: Sequence[Span], known: Known, explained: float) -
     return sum(any(each.meets(span) for span in fine) for each in meets_none), np.nan
 
 
-def _met(asset: Judged, watched: Span, bad: Sequence[Span], turns: Floats, step_us: int) -> tuple[Met, float]:
+def _met(asset: JudgedAsset, watched: Span, bad: Sequence[Span], turns: Floats, step_us: int) -> tuple[Met, float]:
     """What incidents meet when the bad spans are moved on by shares of the stretch; and how many do, on the mean."""
     if not asset.found:
         return Met(np.zeros(len(bad)), np.empty(0), np.empty(0)), 0.0

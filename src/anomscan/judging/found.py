@@ -48,7 +48,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
+class JudgedAsset:
     """One asset under one set-up.
 
     Parameters
@@ -69,7 +69,7 @@ class Judged:
     timestamps: Instants | None = None
     score: Floats | None = None
 
-    def within(self, stretch: Span) -> Judged:
+    def within(self, stretch: Span) -> JudgedAsset:
         """What of it falls into a stretch."""
         timestamps, score = self.timestamps, self.score
         if timestamps is not None and score is not None:
@@ -79,7 +79,7 @@ class Judged:
         return replace(self, watched=stretch, found=found, timestamps=timestamps, score=score)
 
 
-def common_stretches(setups: Iterable[Sequence[Judged]]) -> dict[str, Span]:
+def common_stretches(setups: Iterable[Sequence[JudgedAsset]]) -> dict[str, Span]:
     """Of each asset the stretch on which every set-up judged it; assets that one of them never judged are left out."""
     shared: dict[str, Span] = {}
     for place, assets in enumerate(setups):

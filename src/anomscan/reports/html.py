@@ -16,8 +16,8 @@ from anomscan.reports.asset.embedded import Embedded
 from anomscan.reports.asset.page import AssetPage
 from anomscan.reports.chartdata import chart_data
 from anomscan.reports.fleet.cells import CODES, Cells
-from anomscan.reports.fleet.known import Known
-from anomscan.reports.fleet.payload import Days, Judged
+from anomscan.reports.fleet.known import FleetFacts
+from anomscan.reports.fleet.payload import AssetVerdicts, Days
 from anomscan.reports.fleet.rows import Row, Rows
 from anomscan.reports.folder import drafted, refuse_foreign, write
 from anomscan.reports.images import ImageFormat, chart_image, check_images
@@ -86,7 +86,7 @@ class Report:
     asset_url: str | None = None
     title: str = _TITLE
     run_facts: Mapping[str, Any] = field(default_factory=dict)
-    known: Known = field(default_factory=Known)
+    known: FleetFacts = field(default_factory=FleetFacts)
     show: Collection[str] = ()
 
     def folder(self, records: Iterable[Record], folder: Path, *, images: ImageFormat | None = None) -> ReportFiles:
@@ -228,14 +228,14 @@ class _Writing:
             if series is not None:
                 yield series
 
-    def _judged(self, ranked: Iterable[Row]) -> Iterator[Judged]:
+    def _judged(self, ranked: Iterable[Row]) -> Iterator[AssetVerdicts]:
         import numpy as np
 
         for row in ranked:
             scores = self._report.scores_of(row.asset)
             if scores is not None:
                 codes = np.array([CODES.get(verdict, 0) for verdict in scores.verdicts], np.uint8)
-                yield Judged(row.asset, scores.timestamps, codes)
+                yield AssetVerdicts(row.asset, scores.timestamps, codes)
 
 
 def _has_page(record: Record, row: Row) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from anomscan.reports.asset.coarse import coarse
 from anomscan.reports.chartdata import instant
-from anomscan.reports.fleet.cells import CODES, TELLING, Stretch
+from anomscan.reports.fleet.cells import CODES, TELLING, Reported
 from anomscan.reports.records import Record
 from anomscan.telemetry.series import Instants, Series
 
@@ -26,7 +26,7 @@ def verdict_runs(
     """
     if scores is None or record.from_ is None or record.to is None:
         return []
-    stretch = Stretch.of(record)
+    stretch = Reported.of(record)
     codes = np.array([CODES[verdict] for verdict in scores.verdicts])
     edges = np.flatnonzero((np.diff(codes) != 0) | (np.diff(scores.timestamps) > step)) + 1
     starts, stops = np.append(0, edges), np.append(edges, len(codes))

@@ -74,7 +74,7 @@ class Cells:
         """The cell of a timestamp as it is written; it may lie outside."""
         return int((int(instant(timestamp).astype(np.int64)) - self.start_us) // self.step_us)
 
-    def verdicts(self, record: Stretch, timestamps: Instants, codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def verdicts(self, record: Reported, timestamps: Instants, codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """One code a cell; nothing is carried on over what was not told.
 
         Parameters
@@ -119,7 +119,7 @@ class Cells:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Reported:
     """What was reported of an asset.
 
     Parameters
@@ -136,7 +136,7 @@ class Stretch:
     after: int
 
     @classmethod
-    def of(cls, record: Record) -> Stretch:
+    def of(cls, record: Record) -> Reported:
         """That of a record."""
         counts = record.verdicts
         return cls(

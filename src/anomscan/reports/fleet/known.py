@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from anomscan.reports.fleet.payload import Judged
+from anomscan.reports.fleet.payload import AssetVerdicts
 from anomscan.reports.fleet.told import Memory
 from anomscan.telemetry.series import Series
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class FleetFacts:
     """Whatever there is; all of it may be missing.
 
     Parameters
@@ -30,4 +30,4 @@ class Known:
     who: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     begin: str | None = None
     every_series: Callable[[], Iterable[Series]] | None = None
-    judged: Callable[[], Iterable[Judged]] | None = None
+    judged: Callable[[], Iterable[AssetVerdicts]] | None = None

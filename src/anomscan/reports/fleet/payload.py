@@ -17,7 +17,7 @@ from anomscan.reports.fleet.told import Told
 from anomscan.telemetry.series import Floats, Instants, Series
 
 
-class Judged(NamedTuple):
+class AssetVerdicts(NamedTuple):
     """The judged samples of an asset: (n,) timestamps in time order, and of each the code of its verdict."""
 
     asset: str
@@ -53,7 +53,7 @@ class Days:
         for place, row in enumerate(rows):
             self._strips[place] = runs(cells.verdicts(row.stretch, nobody, np.empty(0, np.uint8)))
 
-    def judge(self, judged: Iterable[Judged]) -> None:
+    def judge(self, judged: Iterable[AssetVerdicts]) -> None:
         """Lay down verdicts, of each asset once."""
         for asset, timestamps, codes in judged:
             place = self._places.get(asset)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from anomscan.reports.fleet.cells import Stretch
+from anomscan.reports.fleet.cells import Reported
 from anomscan.reports.fleet.told import STATES, Memory, Told, told_alone
 from anomscan.reports.records import Anomaly, Record
 from anomscan.telemetry.names import PREFIX
@@ -50,7 +50,7 @@ class Row:
     area: float
     unjudged: str
     verdicts: dict[str, int]
-    stretch: Stretch
+    stretch: Reported
 
     @property
     def state(self) -> str:
@@ -113,7 +113,7 @@ class Rows:
             sum(map(_area, record.anomalies)),
             _unjudged(record),
             record.verdicts,
-            Stretch.of(record),
+            Reported.of(record),
         )
 
 

@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 
 from anomscan.errors import InputError
 from anomscan.reports.fleet.cells import CODES, NOTHING
-from anomscan.reports.fleet.payload import Judged
+from anomscan.reports.fleet.payload import AssetVerdicts
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 _KINDS = {"asset": _TEXT, "timestamp": pa.timestamp("us"), "verdict": _TEXT}
 
 
-def verdicts_of(path: Path) -> Iterator[Judged]:
+def verdicts_of(path: Path) -> Iterator[AssetVerdicts]:
     """The judged samples of each asset, in the file's order.
 
     Raises
@@ -28,7 +28,7 @@ def verdicts_of(path: Path) -> Iterator[Judged]:
     """
     try:
         with pq.ParquetFile(path, read_dictionary=["asset", "verdict"]) as file:
-            held: list[Judged] = []
+            held: list[AssetVerdicts] = []
             for group in range(file.num_row_groups):
                 for judged in _of(file.read_row_group(group, columns=[*_KINDS])):
                     if held and held[0].asset != judged.asset:
@@ -41,7 +41,7 @@ def verdicts_of(path: Path) -> Iterator[Judged]:
         raise InputError(f"{path} cannot be read as scores: {error}", hint="run the scan again to rewrite it") from None
 
 
-def _of(table: pa.Table) -> Iterator[Judged]:
+def _of(table: pa.Table) -> Iterator[AssetVerdicts]:
     """The assets of a row group."""
     if table.num_rows == 0:
         return
@@ -57,12 +57,12 @@ def _of(table: pa.Table) -> Iterator[Judged]:
     owners, names = assets.indices.to_numpy(), assets.dictionary.to_pylist()
     edges = np.append(np.append(0, np.flatnonzero(np.diff(owners)) + 1), len(owners)).tolist()
     for start, stop in itertools.pairwise(edges):
-        yield Judged(names[owners[start]], at[start:stop], codes[start:stop])
+        yield AssetVerdicts(names[owners[start]], at[start:stop], codes[start:stop])
 
 
-def _joined(held: list[Judged]) -> Judged:
+def _joined(held: list[AssetVerdicts]) -> AssetVerdicts:
     if len(held) == 1:
         return held[0]
-    return Judged(
+    return AssetVerdicts(
         held[0].asset, np.concatenate([each.timestamps for each in held]), np.concatenate([each.codes for each in held])
     )
