@@ -18,6 +18,7 @@ from anomscan.reports.fleet.known import FleetFacts
 from anomscan.reports.html import Report
 from anomscan.reports.records import Record
 from fleets import daily
+from reports.test_drawing import amiss
 from reports.test_html import HOSTILE, failed, found, quiet, scores_of, series_of
 from servers.chromium import Chromium, Opened
 
@@ -155,6 +156,8 @@ def test_a_click_opens_an_asset_and_going_back_finds_the_table_as_it_was(browser
         shown.page.locator("#rows .row", has_text=HOSTILE[2]).first.click()
         assert shown.page.locator("#asset-view h1").text_content() == HOSTILE[2]
         assert not shown.scrolls_sideways
+        incidents = shown.page.locator("#asset-view .wide", has=shown.page.locator(".cards-on-phones"))
+        assert incidents.evaluate("(each) => each.scrollWidth <= each.clientWidth")
         shown.page.click(".back")
         shown.page.locator("#fleet-view").wait_for()
         assert (shown.page.input_value("#f-q"), shown.text("#shown")) == ("r2", "400 of 2,000 assets")
@@ -293,3 +296,19 @@ def test_a_view_that_was_left_out_for_its_size_is_told_in_words(
     with look(browser, path, asset=HOSTILE[1]) as shown:
         assert HOSTILE[1] in shown.text("#asset-view")
         assert "Its charts were left out of this file for its size." in shown.text("#asset-view")
+
+
+def test_a_page_of_very_many_anomalous_samples_opens_and_says_what_it_left_out(
+    browser: Chromium, tmp_path: Path
+) -> None:
+    record, series, scores = amiss(20_000, 4)
+    page = tmp_path / "fleet.html"
+    Report(series_of=lambda asset: series, scores_of=lambda asset: scores).file([record], page)
+    assert page.stat().st_size < 3_000_000
+    with look(browser, page, asset=record.asset) as shown:
+        view = shown.text("#asset-view")
+        assert f"200 of {len(record.incidents)} incidents are told" in view
+        assert f"marked, of {len(record.anomalies):,} in all" in view
+        assert shown.page.locator(".panel h3").all_inner_texts() == ["score and cut-off", "v0", "v1", "v2", "v3"]
+        assert shown.page.locator(".panel canvas").count() == 5
+        assert shown.faults() == []

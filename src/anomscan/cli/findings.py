@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from anomscan.reports.results import EncodedRecord
 
 _YEAR_US = 365 * 86_400_000_000
+#: Where more of what was judged is anomalous, the detector is wrong rather than the assets.
+_TOO_MANY = 0.25
 
 
 def show_records(
@@ -68,6 +70,11 @@ def show_tally(console: TerminalConsole, tally: Tally, remedies: Remedies) -> No
             f"{counted(tally.incidents, 'incident')} found; the cut-off allows for about {false} false ones",
             expected_false=round(tally.expected_false, 4),
         )
+    if (share := _anomalous_share(tally)) > _TOO_MANY:
+        console.warn(
+            f"{share:.0%} of the judged {tally.unit} are anomalous: the detector does not fit these values "
+            "(anomscan compare tells which does), or they want another cadence or another measure"
+        )
     if tally.stale:
         console.info(tally.stale)
     if tally.judged_nothing:
@@ -79,6 +86,11 @@ def show_tally(console: TerminalConsole, tally: Tally, remedies: Remedies) -> No
         failed=tally.failed,
         verdicts=dict(tally.verdicts),
     )
+
+
+def _anomalous_share(tally: Tally) -> float:
+    anomalous = tally.verdicts["anomalous"]
+    return anomalous / max(anomalous + tally.verdicts["ok"], 1)
 
 
 def _judged_nothing(tally: Tally, remedies: Remedies) -> str:

@@ -204,8 +204,7 @@ class _Drawing:
 
     def _scores(self) -> None:
         data, axes = self.data, self.score
-        for run in data.hardly_watched:
-            self._spans(axes, [run], color=palette.YELLOW, alpha=0.35, label="hardly watched")
+        self._spans(axes, data.hardly_watched, color=palette.YELLOW, alpha=0.35, label="hardly watched")
         if data.score is not None:
             self._line(axes, data.score, "score", color=palette.INK, lw=0.9)
         if data.cutoff is not None:

@@ -27,7 +27,7 @@ MOST_LISTED, MOST_NUMBERS = 1_000, 10_000
 #: Of more incidents the worst and the latest are told, as many of each; of more variables those that are most amiss.
 MOST_INCIDENTS, MOST_VARIABLES = 200, 40
 #: So many variables are told of an incident or an anomaly, and so many stretches in a sentence.
-MOST_NAMED, MOST_STRETCHES = 8, 20
+MOST_NAMED, MOST_STRETCHES = 5, 20
 _NO_VALUES = (
     "Values are missing: the store has none of this asset. "
     "The chart shows only those of the anomalies, from the record."

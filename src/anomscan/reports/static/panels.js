@@ -53,12 +53,13 @@ class Panel {
     const { colours } = paint;
     const band = [this.names.indexOf("high") + 1, this.names.indexOf("low") + 1];
     const side = { stroke: colours.soft, grid: { stroke: colours.line, width: 1 }, ticks: { stroke: colours.line, width: 1 }, font: "11px system-ui" };
+    const squeezed = this.squeezed();
     this.plot = new uPlot({
       width: this.place.clientWidth, height: panel.kind === "value" ? 190 : 160, ms: 1, padding: [8, AXIS_RIGHT, 0, 0],
       fmtDate: dateFormat,
       tzDate: (ms) => uPlot.tzDate(new Date(ms), "Etc/UTC"),
-      scales: { x: { time: true, min: axis.range[0], max: axis.range[1] }, ...this.squeezed() },
-      axes: [{ ...side, grid: { show: false } }, { ...side, size: AXIS_LEFT, values: (_, ticks) => ticks.map((tick) => numberText(tick)) }],
+      scales: { x: { time: true, min: axis.range[0], max: axis.range[1] }, ...(squeezed ? squeezed.scales : {}) },
+      axes: [{ ...side, grid: { show: false } }, { ...side, size: AXIS_LEFT, values: (_, ticks) => ticks.map((tick) => numberText(tick)), ...(squeezed ? squeezed.side : {}) }],
       cursor: { sync: { key: "anomscan" }, drag: { x: true, y: false }, points: { size: 6 } },
       legend: { live: true },
       series: [{ label: "time", value: (_, at) => (at === null || at === undefined ? "" : isoText(at, this.drawing.whole)) },
@@ -69,12 +70,16 @@ class Panel {
     }, [panel.x, ...this.names.map((name) => panel.lines[name])], this.place);
   }
 
-  // Scores many times the cut-off would flatten it: then they are drawn by their orders of magnitude.
+  // Scores many times the cut-off would flatten it: then they are drawn by their orders of magnitude, of which some are told.
   squeezed() {
     const { score, cutoff } = this.panel.lines;
     const known = (line) => (line || []).filter((value) => value !== null).sort((a, b) => a - b);
-    const cut = known(cutoff)[0];
-    return cut > 0 && known(score).at(-1) > 100 * cut ? { y: { distr: 4, asinh: cut } } : {};
+    const [cut, most] = [known(cutoff)[0], known(score).at(-1)];
+    if (!(cut > 0 && most > 100 * cut)) return null;
+    const orders = Math.log10(most / cut);
+    const ticks = Array.from({ length: 5 }, (_, i) => cut * 10 ** Math.round((i * orders) / 4));
+    return { scales: { y: { distr: 4, asinh: cut } },
+      side: { splits: () => [...new Set(ticks)], filter: (_, splits) => splits, values: (_, splits) => splits.map((tick) => numberText(tick, 1)) } };
   }
 
   series(name) {
