@@ -201,7 +201,7 @@ def rebuild(
     detector: DetectorOption = None,
     workers: WorkersOption = None,
 ) -> int:
-    """Make the ledger of a source and detector anew from a scan of all that is stored.
+    """Rebuild the ledger of a source and detector from a scan of all that is stored.
 
     Incidents keep their ids and what people wrote into them.
     """

@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM: an exception that ends the command wherever it is, and that cannot get lost on the way.
 
 Python drops what is raised while it destroys an object: a signal that comes just then would be forgotten. So the
-exception is watched: if it is gone before it has arrived, it is raised anew.
+exception is watched: if it is gone before it has arrived, it is raised again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``anomscan store``: mending the telemetry store, and taking a copy for other programs."""
+"""``anomscan store``: correct the telemetry store, or copy it for other programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ store = typer.Typer(help="Take samples out of the store, or export them.", add_c
 
 
 @store.callback()
-def mend() -> None:
+def group() -> None:
     """Take samples out of the store, or export them."""
 
 

@@ -157,9 +157,9 @@ def _nobody(left: Sequence[tuple[str, str]], criteria: Criteria) -> NoExemplarsE
     setting = max(kinds, key=lambda kind: kinds[kind])
     asset, reason = left[0]
     if not kinds[setting]:
-        mended = "name it in missing of the source, or set plausible, and fetch again with --from"
+        remedy = "name it in missing of the source, or set plausible, and fetch again with --from"
         return NoExemplarsError(
-            f"none of {counted(len(left), 'asset')} is fit to train on; '{asset}': {reason}", hint=mended
+            f"none of {counted(len(left), 'asset')} is fit to train on; '{asset}': {reason}", hint=remedy
         )
     if setting.endswith("max_std") and 2 * sum(_FAR_OUT in reason for _, reason in left) > kinds[setting]:
         return NoExemplarsError(

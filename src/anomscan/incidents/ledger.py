@@ -250,7 +250,7 @@ class Ledger:
     nights
         By source and detector, the end of the last run.
     outbox
-        What is to be told, and what was of late.
+        What is to be told, and what was recently.
     """
 
     entries: Mapping[str, Entry] = field(default_factory=dict)

@@ -151,7 +151,7 @@ class LedgerFile:
         return {(each.source, each.detector): each.end for each in nights}
 
     def _error(self, number: int, what: str) -> InputError:
-        return InputError(f"{self.path}, line {number}: {what}", hint="mend the line, or restore an earlier version")
+        return InputError(f"{self.path}, line {number}: {what}", hint="correct the line, or restore an earlier version")
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,13 +66,13 @@ def fold(ledger: Ledger, night: Night, seen: Iterable[Seen]) -> Folded:
         raise InputError(
             f"the ledger of source '{night.source}' and detector '{night.detector}' is of {before}, "
             f"and this run ends on {night.end}",
-            hint="scan without --ledger, or begin anew with anomscan incidents rebuild",
+            hint="scan without --ledger, or start over with anomscan incidents rebuild",
         )
     return _Folding(ledger, night, before is None).of(seen)
 
 
 def rebuild(ledger: Ledger, night: Night, seen: Iterable[Seen]) -> Folded:
-    """Make the ledger of a source and detector anew from a run over everything.
+    """Rebuild the ledger of a source and detector from a run over everything.
 
     Incidents that the old ledger knows keep their id, when they were first seen, and what people wrote into them. Those
     that the run does not show are dropped, unless somebody wrote into them.

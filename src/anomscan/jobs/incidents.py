@@ -1,4 +1,4 @@
-"""The use cases behind ``incidents``: look into the ledger, write into it, make it anew."""
+"""The use cases behind ``incidents``: look into the ledger, write into it, rebuild it."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def _found(file: LedgerFile, ledger: Ledger, text: str) -> Entry:
 
 
 def rebuild(settings: Settings, job: Job, engine: Engine, console: ScanConsole) -> str:
-    """Make the ledger of a source and detector anew from a scan of all that is stored; a summary in one line.
+    """Rebuild the ledger of a source and detector from a scan of all that is stored; a summary in one line.
 
     Raises
     ------

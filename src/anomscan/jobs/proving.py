@@ -163,20 +163,20 @@ def _agree(name: str, one: object, other: object, tolerance: float) -> bool:
 def _meaning(work: Work, said: Claim, found: Claim, series: Series) -> tuple[str, str]:
     """What a difference means, and what to do about it."""
     detector = work.backtest.detector
-    mend = f"nothing is written; mend detector '{detector.name}' or name another"
+    hint = f"nothing is written; fix detector '{detector.name}' or name another"
     # From all rows of the asset alone, without kept scores.
     alone, again = _recomputed(work, said, series), _recomputed(work, said, series)
     if _differences(work, alone, again):
-        return f"detector '{detector.name}' does not say the same twice", mend
+        return f"detector '{detector.name}' does not say the same twice", hint
     if _differences(work, found, alone):
-        return f"detector '{detector.name}' looks ahead: later rows have a say in it", mend
+        return f"detector '{detector.name}' looks ahead: later rows have a say in it", hint
     others = "the other assets that were scored with it have a say in it"
     if work.cache is not None and work.cache.reads:
         return (
             "a score that was kept is wrong",
             f"nothing is written; run it again with --rescore: if it fails again, {others}",
         )
-    return others, mend
+    return others, hint
 
 
 def _text(claim: Claim, names: Sequence[str]) -> str:

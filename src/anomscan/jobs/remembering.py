@@ -231,7 +231,7 @@ def _hush(
     direction: str,
     excused: Excused | None,
 ) -> None:
-    """Count anew what makes an alarm, without some incidents."""
+    """Count again what makes an alarm, without some incidents."""
     tally.most = {}
     tally.open_incidents = tally.muted_silent = 0
     if count_new:

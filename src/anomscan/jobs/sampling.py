@@ -106,7 +106,7 @@ def draw(results: Iterable[EncodedRecord], most: int, seed: int) -> list[Claim]:
 
 
 def of_few_days(claims: Sequence[Claim]) -> list[Claim]:
-    """The claims on a few of their days, far apart: the peers of each day are made anew from the whole fleet."""
+    """The claims on a few of their days, far apart: the peers of each day are computed again from the whole fleet."""
     days = sorted({claim.at for claim in claims})
     kept = {days[place * (len(days) - 1) // max(DAYS - 1, 1)] for place in range(DAYS)} if days else set()
     return [claim for claim in claims if claim.at in kept]

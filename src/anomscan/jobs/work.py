@@ -201,7 +201,7 @@ class Work:
         return series
 
     def known_by(self, at: np.datetime64) -> Work:
-        """The same work with the peers of an earlier time: their medians made anew, from rows up to then alone."""
+        """The same work with the peers of an earlier time: their medians computed again, only from rows up to then."""
         if self.cohorts is None:
             return self
         cohorts = cohorts_of(self.snapshot, self.cohorts.members, as_of=self.known.as_of, through=at)

@@ -37,7 +37,7 @@ def wilson(hits: int, of: int) -> Interval | None:
 
 
 def bootstrap(cases: Floats, statistic: Callable[[Floats], float], seed: int = 0) -> Interval | None:
-    """The interval of a statistic when the cases are drawn anew, with replacement; None of fewer than two.
+    """The interval of a statistic when the cases are drawn again, with replacement; None of fewer than two.
 
     Parameters
     ----------

@@ -92,7 +92,7 @@ class TakeOut:
 
 
 def rewritten(folder: Path, before: Manifest, *, late_us: int = 0, out: TakeOut | None = None) -> Manifest:
-    """Write all files anew, some rows apart; the manifest of them, which is not saved.
+    """Write all files again, some rows apart; the manifest of them, which is not saved.
 
     Parameters and errors are those of ``compact``.
     """

@@ -119,7 +119,7 @@ def _sort_out(
     tolerance: int,
     findings: Findings,
 ) -> None:
-    """Find the grids of some assets anew, in ``anchors``, and take the rows off them out of ``keep``."""
+    """Find the grids of some assets again, in ``anchors``, and take the rows off them out of ``keep``."""
     cadence, edges = findings.layout.cadence, incoming.edges()
     distance = f"within {tolerance / 1e6:g}s of" if tolerance else "a whole number of"
     off_counts, counts, first = [], [], None

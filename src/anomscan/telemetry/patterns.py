@@ -69,7 +69,7 @@ def written_offset(pattern: str) -> int | None:
 
 
 def check_zone(pattern: str, timezone: str | None) -> None:
-    """Refuse a pattern with the name of another zone than the source's: only that one is heeded.
+    """Refuse a pattern with the name of another zone than the source's: only that one is read.
 
     Raises
     ------

@@ -16,7 +16,7 @@ from anomscan.telemetry.series import Floats
 MOST, MOST_SQUARE = 6.0, 9.0
 #: What a shift must exceed, in scales, and the variance that a spread must exceed; see :mod:`thresholds`.
 SLACK, VARIANCE = 1.0, 2.47
-#: A sum grows no further than so many thresholds, and starts anew after so many calm samples.
+#: A sum grows no further than so many thresholds, and starts again from zero after so many calm samples.
 CAP, CALM = 1.5, 5
 #: A sample from which a sum is on its way to the threshold is not taken for normal.
 SUSPECT = 0.5

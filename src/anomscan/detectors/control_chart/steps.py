@@ -131,7 +131,7 @@ class _State:
         return repeats
 
     def restart(self, line: int) -> None:
-        """Begin one series anew."""
+        """Begin one series again."""
         for each in (self._up, self._down, self._wide):
             each[line] = 0.0
 

@@ -111,7 +111,7 @@ class Poster:
 
     def _once(self, manager: urllib3.PoolManager, url: str, body: bytes, headers: Mapping[str, str]) -> None:
         place, limit_s = shown_host(url), self._address.timeout_s
-        # The time-outs of a socket begin anew with every byte.
+        # The time-outs of a socket start again with every byte.
         cutter = threading.Timer(limit_s, self._watch.cut, (float("inf"),))
         try:
             with self._watch.until(0.0):

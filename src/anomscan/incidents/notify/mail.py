@@ -92,7 +92,7 @@ class Mail:
 
     @contextmanager
     def _limited(self) -> Iterator[_Connection]:
-        """A connection that is cut in the end: a time-out begins anew with each line that a slow server sends."""
+        """A connection that is cut in the end: a time-out starts again with each line that a slow server sends."""
         route = self._route
         with closing(socket.create_connection((route.host, route.port), route.timeout_s)) as raw:
             connection = _Connection(raw)

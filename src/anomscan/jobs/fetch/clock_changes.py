@@ -144,7 +144,7 @@ class ClockChanges:
         )
 
     def _divides_changes(self) -> bool:
-        """Whether the step divides all that clocks in the zone have been changed by, of late."""
+        """Whether the step divides all that clocks in the zone have recently been changed by."""
         if _HOUR_US % self._cadence.step_us != 0:
             return False
         seasons = np.arange("1990-01", "2038-01", 3, dtype="datetime64[M]").astype("datetime64[us]")

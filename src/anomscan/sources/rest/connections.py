@@ -38,7 +38,7 @@ _thread = threading.local()
 class Watch:
     """The calls under way: when each must be over, and the socket it waits on.
 
-    The time-outs of a socket begin anew with every byte; a service that sends one now and then would hold a call
+    The time-outs of a socket start again with every byte; a service that sends one now and then would hold a call
     for ever.
     """
 
