@@ -299,7 +299,7 @@ def test_the_list_of_assets_is_known_since_it_arrived(site):
     site.table("assets.csv", ["asset", "region"], [["S0", "R0"], ["S0", "R1"]])
     code, _, err = site("fetch")
     assert code == 2
-    assert "'S0' is there twice" in err
+    assert "'S0' appears twice" in err
     site.table("assets.csv", ["asset", "region"], [["cohort:R1", "R0"]])
     code, _, err = site("fetch")
     assert code == 2

@@ -558,7 +558,7 @@ def test_a_list_of_assets_is_asked_of_the_server(server: MariaDb) -> None:
         ("SELECT site FROM sites", "no column 'region'"),
         ("SELECT * FROM nowhere", "the query of [assets]"),
         ("SELECT * FROM sites WHERE site = :asset", "has a parameter :asset"),
-        ("SELECT * FROM sites UNION ALL SELECT * FROM sites", "is there twice"),
+        ("SELECT * FROM sites UNION ALL SELECT * FROM sites", "appears twice"),
         ("SELECT * FROM sites WHERE FALSE", "names no asset"),
     ):
         with pytest.raises(AnomscanError, match=re.escape(told)):

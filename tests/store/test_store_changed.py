@@ -113,7 +113,7 @@ def test_the_roster_and_the_rows_are_of_each_other(store):
         (unfit, lambda rows: rows.set_column(1, "samples", [[2**40] * 3])),
         (unfit, lambda rows: rows.set_column(2, "last", [[0] * 3])),
         ("its assets are not in order", lambda rows: rows.take([0, 0, 1, 2])),
-        ("it counts less than nothing", lambda rows: rows.set_column(1, "samples", [[-1] * 3])),
+        ("it has a negative count", lambda rows: rows.set_column(1, "samples", [[-1] * 3])),
         ("it has other columns than a roster", lambda rows: rows.drop_columns("last")),
     ]
     for why, change in changes:

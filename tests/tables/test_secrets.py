@@ -247,7 +247,7 @@ def test_a_secret_marked_for_deletion(aws: Any) -> None:
     aws.create_secret(Name="s", SecretString="hunter2")
     aws.delete_secret(SecretId="s")
     told = fails(ServiceError, lambda: document(f"{AWS}s?region=us-east-1"))
-    assert "cannot be given out: InvalidRequestException (is it marked for deletion" in told
+    assert "cannot be returned: InvalidRequestException (is it marked for deletion" in told
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException"])

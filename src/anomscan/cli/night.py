@@ -169,7 +169,9 @@ def _fetch(console: TerminalConsole, settings: Settings, source: str) -> ExitCod
     except MissingFilesError as error:
         if not Store.create(settings.store.path).last_timestamps(source):
             raise
-        raise ServiceError(error.message, hint="they were there before: were they moved, or is a disk away?") from None
+        raise ServiceError(
+            error.message, hint="they were there before: moved, or on a disk that is not mounted?"
+        ) from None
 
 
 def _put_away(settings: Settings, source: str, folder: Path) -> ExitCode:

@@ -47,7 +47,7 @@ def cohorts_of(
     cut = snapshot.cut(as_of=as_of)
     named = next((asset for asset in cut.assets if asset.startswith(PREFIX)), None)
     if named is not None:
-        raise InputError(f"an asset cannot be called '{named}': so are the records of cohorts", hint="rename it")
+        raise InputError(f"an asset cannot be called '{named}': records of cohorts have such names", hint="rename it")
     span = snapshot.span()
     if span is None or not len(cut):
         return Cohorts(members, {})

@@ -93,7 +93,7 @@ class Roster:
         if any(first >= second for first, second in pairwise(self.names)):
             raise ValueError("its assets are not in order")
         if len(self.names) and (self.samples.min() < 1 or self.smallest_step.min() < 0):
-            raise ValueError("it counts less than nothing")
+            raise ValueError("it has a negative count")
         buckets = np.fromiter(map(bucket_of, self.names), np.int64, len(self.names))
         samples = np.bincount(buckets, self.samples, minlength=BUCKETS)
         rows = manifest.bucket_rows()

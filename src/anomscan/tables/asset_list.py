@@ -79,9 +79,9 @@ def assets_of(rows: Iterable[tuple[str, Mapping[str, str]]], thing: str) -> dict
 
 def _check(place: str, asset: str, cells: Mapping[str, str], found: Mapping[str, object]) -> None:
     if asset.startswith(PREFIX):
-        raise InputError(f"{place}: an asset cannot be called '{asset}': so are the records of cohorts")
+        raise InputError(f"{place}: an asset cannot be called '{asset}': records of cohorts have such names")
     if asset in found:
-        raise InputError(f"{place}: asset '{asset}' is there twice", hint="an asset has one row")
+        raise InputError(f"{place}: asset '{asset}' appears twice", hint="an asset has one row")
     for name in _TIMES:
         if name in cells:
             try:

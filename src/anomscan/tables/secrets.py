@@ -120,12 +120,12 @@ def _refused(thing: str, code: str) -> ServiceError:
     if code == "ResourceNotFoundException":
         return ServiceError(f"{thing} was not found", hint="check its name and its region")
     if code in ("InvalidRequestException", "InvalidParameterException"):
-        return ServiceError(f"{thing} cannot be given out: {code}", hint="is it marked for deletion, or without value?")
+        return ServiceError(f"{thing} cannot be returned: {code}", hint="is it marked for deletion, or without value?")
     if code in _DENIED or "Token" in code or "Signature" in code:
         return ServiceError(
             f"{thing} is denied to us: {code}", hint="allow secretsmanager:GetSecretValue, and kms:Decrypt of its key"
         )
-    return ServiceError(f"{thing} cannot be had: {code}")
+    return ServiceError(f"{thing} cannot be read: {code}")
 
 
 def _text(content: bytes, place: str) -> str:

@@ -73,7 +73,7 @@ def test_the_retired_service_is_named_at_once_with_the_way_to_run_it_here(body):
         (Reply(200), "answers 200 with nothing in it"),
         (Reply(200, b'{"modelId": "m", "model'), "not a JSON object"),
         (Reply(200, b"[]"), "not a JSON object"),
-        (Reply(302, headers={"Location": "http://127.0.0.1:1/"}), "sends us elsewhere (302)"),
+        (Reply(302, headers={"Location": "http://127.0.0.1:1/"}), "redirects us (302)"),
         (Reply(409, {"code": "TooManyModels", "message": "20"}), "refuses (409, TooManyModels: 20) (delete a model"),
     ],
 )
@@ -160,7 +160,7 @@ def test_the_key_goes_to_the_service_alone(link):
         page = {"models": [], "currentCount": 0, "maxCount": 1}
         with serving(lambda call: Reply(200, page)) as service:
             page["nextLink"] = link.format(other=other.url, good=service.url.partition("//")[2])
-            with pytest.raises(ServiceError, match="sends us elsewhere"):
+            with pytest.raises(ServiceError, match="redirects us"):
                 Mvad(settings(service.url)).models()
             assert service.calls[0].headers["ocp-apim-subscription-key"] == KEY
         assert other.calls == []

@@ -153,7 +153,7 @@ def test_secrets_go_to_it_alone(settings: dict[str, object], header: str) -> Non
         replies = iter([Reply(), Reply(401, {"message": f"no {HIDDEN}"}), moved])
         with serving(lambda call: next(replies)) as service:
             send(service.url, digest(entry()), **settings)
-            for said in ("answered with status 401: no \\*\\*\\*", "sends the call on"):
+            for said in ("answered with status 401: no \\*\\*\\*", "redirects"):
                 with pytest.raises(ServiceError, match=said) as caught:
                     send(service.url, digest(entry()), **settings)
                 assert HIDDEN not in str(caught.value)

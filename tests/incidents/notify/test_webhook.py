@@ -127,7 +127,7 @@ def test_redirects_are_not_followed_and_carry_nothing(status):
         with serving(answer) as service, pytest.raises(ServiceError) as caught:
             send(service.url, token=HIDDEN, secret=HIDDEN)
     assert thief.calls == []
-    assert f"sends the call on ({status}) to {thief.url}" in str(caught.value)
+    assert f"redirects ({status}) to {thief.url}" in str(caught.value)
     assert HIDDEN not in str(caught.value)
 
 

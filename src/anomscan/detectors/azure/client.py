@@ -191,7 +191,7 @@ class Mvad:
 
     def _sleep(self, seconds: float) -> None:
         if self._closed.wait(seconds):
-            raise ServiceError(f"{self.endpoint} is asked no more: the run has ended")
+            raise ServiceError(f"no more requests to {self.endpoint}: the run has ended")
 
 
 def status_of(thing: Any) -> str:

@@ -159,7 +159,7 @@ def refusal(refused: BadResponseError, what: str, endpoint: str) -> ServiceError
         )
     if 300 <= status < 400:
         return ServiceError(
-            f"{what}: {endpoint} sends us elsewhere ({status}), and the key is not sent there",
+            f"{what}: {endpoint} redirects us ({status}), and the key is not sent there",
             hint=f"set endpoint to the service itself; {LOCALLY}",
         )
     if html:

@@ -147,7 +147,7 @@ class Poster:
         if 300 <= status < 400:
             target = shown_host(response.headers.get("Location") or "")
             raise ServiceError(
-                f"{self._address.setting}: {place} sends the call on ({status}) to {target}, which was not called",
+                f"{self._address.setting}: {place} redirects ({status}) to {target}, which was not called",
                 hint="name the address itself in url",
             )
         try:

@@ -113,7 +113,7 @@ class Http:
             if isinstance(answer, Answer):
                 return answer
             url = answer
-        raise AssetError(f"{shown_url(start)} sends the call on more than {_MOST_REDIRECTS} times")
+        raise AssetError(f"{shown_url(start)} redirects more than {_MOST_REDIRECTS} times")
 
     def _once(self, url: str, end: float, room: int, contact: Event) -> Answer | str:
         """The response, or the URL it redirects to."""
@@ -133,7 +133,7 @@ class Http:
                 target = self._judged(response, place)
                 if target is not None:
                     hint = f"it was not called, for the key would go there; see sources.{self._name}.url"
-                    return followed(target, url, f"{place} sends the call on to", hint)
+                    return followed(target, url, f"{place} redirects to", hint)
                 body = None if response.status == 204 else self._body(response, end, room, place)
                 if body == b"" and self._clock.monotonic() >= end:  # the connection was cut at the deadline
                     raise TransientError(f"{place} did not finish its answer")
