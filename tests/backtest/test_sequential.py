@@ -64,6 +64,20 @@ def test_it_is_as_by_hand(seed):
         np.testing.assert_allclose(cutoff, by_hand(scores[line], skipped[line], told[line], slow, **options), rtol=1e-9)
 
 
+@pytest.mark.parametrize("width", [1, 2, 3, 8, 9])
+@pytest.mark.parametrize("missing", [0, 1, 2, 9])
+def test_median_and_mad_are_those_of_the_scores_there_are(width, missing):
+    window = np.random.default_rng(width).normal(size=(5, width)).round(1)
+    window[:, :missing] = np.nan
+    window[3:, : missing // 2] = 0.5  # others have more of them
+    for lines in (window, window[:3], window[:0]):
+        centre, scale = median_and_mad(lines)
+        for line, got in zip(lines, zip(centre, scale, strict=True), strict=True):
+            known = line[np.isfinite(line)]
+            expected = (median_mad(known)) if len(known) else (np.nan, np.nan)
+            np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
 def test_with_all_days_it_is_the_usual_rule():
     scores = np.random.default_rng(1).normal(1, 0.1, (4, 200))
     usual = cutoffs(scores, width=WIDTH, k=K, fewest=FEWEST)

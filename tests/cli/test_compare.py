@@ -122,6 +122,29 @@ def test_each_detector_scores_once_however_many_cut_offs(fleet, monkeypatch):
     assert many[0] >= many[3]
 
 
+FOREST = """
+[train]
+samples = 150
+min_std = 0
+[detectors.forest]
+kind = "rcf"
+model = "m.forest"
+trees = 50
+sample_size = 100
+"""
+
+
+def test_a_model_is_tried_in_the_view_that_it_was_trained_on(fleet):
+    fleet.write("anomscan.toml", CONFIG + FOREST)
+    fleet.good("train", "--detector", "forest", "--through", day(160))
+    given = ("compare", "--detector", "forest", "--view", "peers", "--cutoff", "mean-std:4")
+    tried = rows_of(fleet.good(*given, "--view", "own", "--detector", "near"))
+    assert {setup[:2] for setup in tried} == {("forest", "own"), ("near", "own"), ("near", "peers")}
+    code, _, err = fleet(*given)
+    assert code == 2
+    assert "was trained on view 'own'" in err
+
+
 def test_the_verdicts_are_those_of_scan(fleet):
     fleet.good("scan", "--all", "--detector", "near", "-o", "r.jsonl", "--from", day(119))
     records = [json.loads(line) for line in (fleet.folder / "r.jsonl").read_text("utf-8").splitlines()]

@@ -128,8 +128,14 @@ def median_mad_of_all(scores: Floats, k: float) -> Cutoffs:
 
 
 def _median(window: Floats) -> Floats:
-    ordered, line = np.sort(window, axis=1), np.arange(len(window))
     count = np.isfinite(window).sum(axis=1)
+    if (half := int(count.min(initial=0)) // 2) > 0 and (count == count[0]).all():
+        # To part is quicker than to sort; the other middle one is the largest below.
+        parted = np.partition(window, half, axis=1)
+        other = parted[:, half] if count[0] % 2 else parted[:, :half].max(axis=1)
+        common: Floats = (other + parted[:, half]) / 2
+        return common
+    ordered, line = np.sort(window, axis=1), np.arange(len(window))
     low, high = ordered[line, np.maximum(count - 1, 0) // 2], ordered[line, np.minimum(count // 2, window.shape[1] - 1)]
     middle: Floats = (low + high) / 2
     return middle

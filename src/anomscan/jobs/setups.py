@@ -230,9 +230,10 @@ def _views(chosen: DetectorSettings, choice: Choice, *, others: bool) -> Sequenc
         raise ConfigError(f"there is no view '{unknown}'", hint="choose own or peers")
     if own is None:
         return ("own",)
-    if choice.views:
+    knows_one = hasattr(chosen, "model")
+    if choice.views and not (knows_one and own in choice.views):
         return tuple(dict.fromkeys(choice.views))
-    if choice.configured or hasattr(chosen, "model"):
+    if choice.configured or knows_one:
         return (own,)
     return ("own", "peers") if others else ("own",)
 
