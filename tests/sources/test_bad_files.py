@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -276,3 +277,17 @@ def test_format_says_what_a_name_does_not(tmp_path: Path, files: Files, read: An
     assert len(read(files("t.txt", columns=ONE, format="csv"))) == 1
     assert len(read(files("*.txt", columns=ONE, format="csv"))) == 1
     assert len(read(files("u.csv", columns=ONE, format="jsonl"))) == 1
+
+
+@pytest.mark.parametrize("inside", ["export 2017.csv", "a.jsonl", "a.bin", ""])
+def test_a_zip_is_read_by_the_name_of_the_file_in_it(tmp_path: Path, files: Files, read: Any, inside: str) -> None:
+    row = '{"a": "x", "t": "2017-01-01", "v": 1}\n' if inside.endswith("jsonl") else "a,t,v\nx,2017-01-01,1\n"
+    if inside:
+        with zipfile.ZipFile(tmp_path / "Download (1).zip", "w") as archive:
+            archive.writestr(inside, row)
+    else:
+        (tmp_path / "Download (1).zip").write_text("no archive")
+    if inside.endswith((".csv", ".jsonl")):
+        assert [each[0] for each in read(files("*.zip", columns=ONE))] == ["x"]
+    else:
+        assert "cannot be told from its name (set format to" in failure(files("Download (1).zip", columns=ONE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -115,6 +116,21 @@ def test_the_files_of_a_lake_are_no_table(tmp_path: Path, files: Files, mark: st
     with pytest.raises(InputError, match=rf"lake is a table in the {kind} format.*duckdb") as caught:
         list(files(path, columns=Columns(asset="a", timestamp="t", values=("v",))).fetch(Request()))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("mark", "kind"), [("_delta_log/0.json", "Delta"), ("metadata/v1.metadata.json", "Iceberg")])
+def test_a_lake_is_told_though_all_its_files_lie_below(tmp_path: Path, files: Files, mark: str, kind: str) -> None:
+    laid(tmp_path, "lake/data/day=1/b.csv", f"lake/{mark}")
+    with pytest.raises(InputError, match=rf"lake is a table in the {kind} format.*duckdb"):
+        list(files("lake", columns=NAMELESS).fetch(Request()))
+
+
+def test_of_a_folder_of_folders_the_pattern_is_told(tmp_path: Path, files: Files, read: Any) -> None:
+    laid(tmp_path, "plants/alpha/data.csv", "plants/beta/data.csv")
+    with pytest.raises(InputError, match=r"contains no file to read \(those in folders below it are") as caught:
+        list(files("plants", columns=NAMELESS).fetch(Request()))
+    (pattern,) = re.findall(r'path = "([^"]+)"', str(caught.value))
+    assert {row[0] for row in read(files(pattern, columns=NAMELESS))} == {"alpha", "beta"}
 
 
 def test_a_folder_called_metadata_is_no_lake(tmp_path: Path, files: Files, read: Any) -> None:

@@ -11,7 +11,7 @@ from anomscan.config import Columns
 from anomscan.errors import InputError
 from anomscan.tables.columns import Piece
 from anomscan.tables.dialects import Dialect
-from anomscan.tables.opening import PACKED, unpacked_name
+from anomscan.tables.opening import PACKED, member_name, unpacked_name
 from anomscan.tables.salvage import Reject
 from anomscan.tables.sniffing import Sought
 
@@ -111,7 +111,7 @@ def format_of(path: Path) -> str | None:
 
 
 def known_format(path: Path) -> str:
-    """The format that a file's name tells.
+    """The format that a file's name tells, or the name of the one file in a ``.zip``.
 
     Raises
     ------
@@ -119,6 +119,9 @@ def known_format(path: Path) -> str:
         If it tells none.
     """
     kind = format_of(path)
+    if kind is None and path.suffix.lower() == ".zip":
+        inside = format_of(Path(member_name(path)))
+        kind = inside if inside in _PACKABLE else None
     if kind is None:
         raise InputError(
             f"the format of {path} cannot be told from its name",

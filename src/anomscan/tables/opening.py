@@ -116,6 +116,23 @@ class _Bounded(io.RawIOBase):
         return count
 
 
+def member_name(path: Path) -> str:
+    """The name of the one file in a ``.zip``; "" where it cannot be read.
+
+    Raises
+    ------
+    InputError
+        If it holds more than one, or none that can be opened.
+    """
+    import zipfile
+
+    try:
+        with open_regular(path) as raw, _only_member(path, raw) as member:
+            return str(member.name)
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return ""
+
+
 def _only_member(path: Path, raw: IO[bytes]) -> Any:
     import zipfile
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,6 +28,8 @@ from anomscan.telemetry.rows import Layout
 
 #: How names begin of files that are not meant: hidden ones, and those that Excel lays beside an open workbook.
 _HIDDEN = (".", "~$")
+#: So many files and folders below a folder without files are looked at to say how they are read.
+_LOOKED_AT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,11 +244,8 @@ def _matching(settings: FilesSource) -> tuple[Path, list[Path]]:
         if settings.format is None and any(format_of(child) != "json" for child in found):
             found = [child for child in found if format_of(child) != "json"]  # they describe the others
         if not found:
-            wanted = [ending for ending, kind in EXTENSIONS.items() if settings.format in (None, kind)]
-            raise MissingFilesError(
-                f"{path} contains no file to read",
-                hint=f"looked for names that end in {', '.join(wanted)}, or packed in {', '.join(PACKED)}",
-            )
+            _refuse_lakes(path, [])
+            raise MissingFilesError(f"{path} contains no file to read", hint=_where_else(path, settings.format))
     elif path.is_file():
         base, found = path.parent, [path]
     elif path.exists():
@@ -258,6 +258,15 @@ def _matching(settings: FilesSource) -> tuple[Path, list[Path]]:
         if not found:
             raise MissingFilesError(f"there is no file {path}")
     return base, found
+
+
+def _where_else(folder: Path, kind: str | None) -> str:
+    """What to do where a folder has no file to read: those in folders below it are read by a pattern alone."""
+    for child in islice(folder.glob("*/**/*"), _LOOKED_AT):
+        if child.is_file() and format_of(child) is not None and kind in (None, format_of(child)):
+            return f'those in folders below it are read by path = "{folder}/**/*{child.suffix}"'
+    wanted = [ending for ending, each in EXTENSIONS.items() if kind in (None, each)]
+    return f"looked for names that end in {', '.join(wanted)}, or packed in {', '.join(PACKED)}"
 
 
 def _find(settings: FilesSource, lacks: Callable[[Path, str], bool]) -> tuple[list[_File], list[Path]]:
@@ -300,8 +309,8 @@ def _split(pattern: Path) -> tuple[Path, str]:
 
 def _refuse_lakes(path: Path, found: Sequence[Path]) -> None:
     """Refuse the files of a table format, in whose folders rows lie that were deleted or replaced."""
-    folders = {folder for one in found for folder in (one, *one.parents) if folder != folder.parent}
-    for folder in sorted(folders & {path, *(parent for one in found for parent in one.parents)}):
+    folders = {path, *(parent for one in found for parent in one.parents)}
+    for folder in sorted(each for each in folders if each != each.parent):
         for mark, kind, function in (("_delta_log", "Delta", "delta_scan"), ("metadata", "Iceberg", "iceberg_scan")):
             inside = folder / mark
             if inside.is_dir() and (kind == "Delta" or any(inside.glob("*.metadata.json"))):
