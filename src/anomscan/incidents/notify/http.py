@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -111,8 +112,9 @@ class Poster:
 
     def _once(self, manager: urllib3.PoolManager, url: str, body: bytes, headers: Mapping[str, str]) -> None:
         place, limit_s = shown_host(url), self._address.timeout_s
-        # The time-outs of a socket start again with every byte.
-        cutter = threading.Timer(limit_s, self._watch.cut, (float("inf"),))
+        # The time-outs of a socket start again with every byte. Only reading ends: once both ways are shut, a byte that
+        # still comes resets the connection, and the status that was received before is lost.
+        cutter = threading.Timer(limit_s, self._watch.cut, (float("inf"), socket.SHUT_RD))
         try:
             with self._watch.until(0.0):
                 cutter.start()

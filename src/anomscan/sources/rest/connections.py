@@ -65,13 +65,13 @@ class Watch:
         with self._lock:
             self._calls[me] = (self._calls[me][0], waited_on)
 
-    def cut(self, now: float) -> None:
-        """Cut the calls that should be over by now."""
+    def cut(self, now: float, how: int = socket.SHUT_RDWR) -> None:
+        """Cut the calls that should be over by now: both ways, or as ``socket.shutdown`` names it."""
         with self._lock:
             for end, waited_on in self._calls.values():
                 if end <= now and waited_on is not None:
                     with suppress(OSError):  # it is closed already
-                        waited_on.shutdown(socket.SHUT_RDWR)
+                        waited_on.shutdown(how)
 
 
 def _tell(connection: HTTPConnection) -> None:
