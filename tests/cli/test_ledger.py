@@ -296,6 +296,19 @@ def test_an_incident_is_drawn_on_a_terminal_and_nowhere_else(fleet, monkeypatch,
     assert set(lines[-1]) == {" ", mark}
 
 
+def test_an_incident_stays_beside_its_names_on_a_narrow_terminal(fleet, monkeypatch):
+    night(fleet, 145)
+    shown = entries(fleet)[0]
+    screen = Screen(io.BytesIO(), "utf-8")
+    monkeypatch.setattr("sys.stdout", screen)
+    monkeypatch.setenv("COLUMNS", "60")
+    fleet("incidents", "show", shown["id"])
+    screen.flush()
+    lines = screen.buffer.getvalue().decode().splitlines()
+    assert max(map(len, lines)) <= 60
+    assert any(line.split() == ["asset", shown["asset"]] for line in lines)
+
+
 def test_a_scan_of_one_asset_draws_its_score_on_a_terminal(fleet, monkeypatch):
     lines = drawn(monkeypatch, fleet, "ascii", "scan", "--asset", "b", "--format", "table")
     title = "score of b, the last year, days above the cut-off marked"

@@ -111,7 +111,7 @@ def show(context: typer.Context, incident: IdArgument, as_json: JsonOption = Fal
         session.console.data(json.dumps(known))
         return ExitCode.DONE
     rows = [
-        (name, each if isinstance(each, str) else json.dumps(each, ensure_ascii=False))
+        (name, tuple((each if isinstance(each, str) else json.dumps(each, ensure_ascii=False)).split()))
         for name, value in known.items()
         if value not in (None, [], {})
         for each in (value if isinstance(value, list) else [value])
