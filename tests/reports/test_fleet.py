@@ -184,7 +184,10 @@ def test_a_common_cause_says_how_far_its_assets_are_off_and_a_single_asset_needs
     common = Common("cohort:R", "2026-03-01")
     shared = [record(asset, incident(common=common, deviation={"x": off})) for asset, off in (("a", -0.2), ("b", -0.5))]
     (item,) = Briefing.of(ranked(shared), remembered=False).sections[0].items
-    assert (len(item.members), item.extent) == (2, "up to 50 % below what was expected")
+    assert (len(item.members), item.extent) == (2, "up to 50 % below expected")
+    cohort = record("cohort:R", incident(deviation={"x": -0.3}))
+    (item,) = Briefing.of(ranked([*shared, cohort]), remembered=False).sections[0].items
+    assert (len(item.members), item.row.asset, item.extent) == (2, "cohort:R", "30 % below expected")
     (alone,) = Briefing.of(ranked(shared[:1]), remembered=False).sections[0].items
     assert (alone.members, alone.row.asset) == ((), "a")
 

@@ -34,12 +34,12 @@ class Item:
 
     @property
     def extent(self) -> str:
-        """How far the assets of a common cause are off, in words; empty where nobody knows."""
+        """How far off the cohort of a common cause is, else its assets, in words; empty where nobody knows."""
+        if self.row.is_cohort and self.told.deviation is not None:
+            return _off(self.told.deviation, "expected")
         off = [told.deviation for _, told in self.members if told.deviation is not None]
-        if not off:
-            return ""
-        most = max(off, key=abs)
-        return f"up to {percent(abs(most))} % {'above' if most > 0 else 'below'} what was expected"
+        peers = any(told.incident.against_peers for _, told in self.members)
+        return f"up to {_off(max(off, key=abs), 'their peers' if peers else 'expected')}" if off else ""
 
     @property
     def cohort(self) -> str:
@@ -127,6 +127,10 @@ def lasting(told: Told, last: str | None) -> str:
     end = last if told.is_open and last is not None else told.incident.last
     whole = int((instant(end) - instant(told.incident.since)).astype("timedelta64[D]").astype(int)) + 1
     return "1 day" if whole == 1 else f"{max(whole, 0):,} days"
+
+
+def _off(deviation: float, due: str) -> str:
+    return f"{percent(abs(deviation))} % {'above' if deviation > 0 else 'below'} {due}"
 
 
 def _items(ranked: Iterable[Row], states: Sequence[str]) -> list[Item]:
