@@ -112,7 +112,7 @@ def test_signs(files: Files, parts: Parts, texts: list[str], values: list[float 
 def test_numbers_that_may_be_thousands_are_told_or_refused(files: Files, parts: Parts) -> None:
     _, said = found(files, parts, "a;t;v\nx;2017-01-01;1.234\n")
     assert said == f'delimiter = ";", decimal = ".", so that 1.234 is less than a thousand{TOLD}'
-    with pytest.raises(InputError, match=r"'1,234' is not a number \(if it is one, set decimal or thousands\)"):
+    with pytest.raises(InputError, match=r"'1,234' is not a number \(if it is one, write it as 1234[.]5; for files"):
         found(files, parts, 'a,t,v\nx,2017-01-01,"1,234"\n')
     assert found(files, parts, 'a,t,v\nx,2017-01-01,"1,234"\n', decimal=",")[0][0][2] == 1.234
     assert found(files, parts, 'a,t,v\nx,2017-01-01,"1,234"\n', thousands=",")[0][0][2] == 1234.0

@@ -137,7 +137,7 @@ def _each(texts: pa.Array, column: pa.Array, name: str, place: Where) -> pa.Arra
     if wrong.any():
         hint = "if it stands for a missing value, name it in missing"
         if re.search(r"\d[.,;' ]+\d", listed[int(np.argmax(wrong))] or ""):
-            hint = "if it is one, set decimal or thousands"
+            hint = "if it is one, write it as 1234.5; for files decimal and thousands say how it is written"
         raise RowsError.of(
             np.flatnonzero(wrong),
             lambda row: f", column '{name}': {shown(column[row])} is not a number",
