@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from anomscan.backtest.cutoff import Cutoffs, exceeds
@@ -12,6 +13,8 @@ from anomscan.telemetry.baseline import LEFT_OUT, NORMAL, UNTOLD
 from anomscan.telemetry.robust import MAD_TO_STD
 from anomscan.telemetry.series import Floats
 
+#: Scores that are worked on at once where no verdict has a say in later cut-offs.
+_NUMBERS = 32_768
 #: (a, w) scores of a window, NaN where one is missing or left out, to their centre and scale, (a,) each.
 Statistic = Callable[[Floats], tuple[Floats, Floats]]
 
@@ -84,18 +87,25 @@ def sequential(
         told = np.full(scores.shape, UNTOLD)
     kept[told == LEFT_OUT] = np.nan
     in_row = np.zeros(assets, np.int64)
-    first = lead + (width - 1 if include_newest else width)
-    for t in range(first, n):
-        window = slice(t - width + 1, t + 1) if include_newest else slice(t - width, t)
-        values = kept[:, window]
+    back = width - 1 if include_newest else width
+    first = lead + back
+    days = 1 if clean else max(_NUMBERS // max(assets * width, 1), 1)
+    windows, all_held = (
+        (sliding_window_view(each, width, axis=1) for each in (kept, finite)) if first < n else (kept, finite)
+    )
+    for t in range(first, n, days):
+        at = slice(t, min(t + days, n))
+        of = slice(at.start - back, at.stop - back)
+        values, newest = windows[:, of].reshape(-1, width), scores[:, at].ravel()
         centre, scale = statistic(values)
         equal = ~(np.fmax.reduce(values, axis=1) > np.fmin.reduce(values, axis=1))
         scale = np.where(equal, 0.0, scale)
-        held = finite[:, window].sum(axis=1)
+        held = all_held[:, of].reshape(-1, width).sum(axis=1)
         enough = (held >= fewest) & (np.isfinite(values).sum(axis=1) >= fewest_kept)
         bound = np.where(enough, np.where(equal, np.fmax.reduce(values, axis=1), centre + k * scale), np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):
-            cutoff[:, t], sigma[:, t] = bound, np.where(enough & (scale > 0), (scores[:, t] - centre) / scale, np.nan)
+            off = np.where(enough & (scale > 0), (newest - centre) / scale, np.nan)
+        cutoff[:, at], sigma[:, at] = bound.reshape(assets, -1), off.reshape(assets, -1)
         if not clean:
             continue
         flagged = exceeds(scores[:, t], bound) & ~skipped[:, t] & (told[:, t] != NORMAL)
@@ -128,14 +138,8 @@ def median_mad_of_all(scores: Floats, k: float) -> Cutoffs:
 
 
 def _median(window: Floats) -> Floats:
-    count = np.isfinite(window).sum(axis=1)
-    if (half := int(count.min(initial=0)) // 2) > 0 and (count == count[0]).all():
-        # To part is quicker than to sort; the other middle one is the largest below.
-        parted = np.partition(window, half, axis=1)
-        other = parted[:, half] if count[0] % 2 else parted[:, :half].max(axis=1)
-        common: Floats = (other + parted[:, half]) / 2
-        return common
     ordered, line = np.sort(window, axis=1), np.arange(len(window))
+    count = np.isfinite(window).sum(axis=1)
     low, high = ordered[line, np.maximum(count - 1, 0) // 2], ordered[line, np.minimum(count // 2, window.shape[1] - 1)]
     middle: Floats = (low + high) / 2
     return middle
