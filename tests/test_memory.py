@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from anomscan import memory
-from anomscan.config import RcfSettings, TrainSettings
+from anomscan.config import Columns, RcfSettings, TrainSettings
 from anomscan.detectors.rcf.training import train
 from anomscan.errors import InputError
-from fleets import daily, layout
+from anomscan.sources.sql.alchemy import Alchemy
+from anomscan.store.store import Store
+from anomscan.tables.json_lines import read_jsonl
+from fleets import daily, layout, put
 
 
 def system(root: Path, available: int, limit: str, taken: int) -> Path:
@@ -47,3 +54,40 @@ def test_a_forest_that_is_too_large_says_how_large(tmp_path, monkeypatch):
     ):
         train(lambda: iter([fleet]), layout(variables), *asked, shingle=7, through=None)
     assert not model.exists()
+
+
+def commit(folder: Path, days: int) -> None:
+    variables = ("x", "y")
+    rows = {("a", day): ([float(day), 0.0], None) for day in range(days)}
+    put(Store.create(folder), rows, days, layout(variables))
+
+
+def test_rows_of_an_asset_that_are_too_many_are_not_stored(tmp_path, monkeypatch):
+    """Neither those that come nor those that are stored already, with which they are merged."""
+    commit(tmp_path, 40)
+    monkeypatch.setattr(memory, "MOST_VALUES", 20)
+    monkeypatch.setattr(memory, "free_bytes", lambda: 10_000)
+    with pytest.raises(InputError, match=r"to write 90 samples of 2 variables takes about 1 MB of memory, and "):
+        commit(tmp_path, 50)
+    assert len(Store.open(tmp_path).read("fleet", "a")) == 40
+    monkeypatch.setattr(memory, "free_bytes", lambda: 20_000)
+    commit(tmp_path, 50)
+    assert len(Store.open(tmp_path).read("fleet", "a")) == 50
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "sql"])
+def test_rows_with_many_columns_are_read_in_smaller_pieces(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(memory, "MOST_VALUES", 40)
+    rows = [("a", f"2024-01-{day:02d}", float(day), 0.0) for day in range(1, 29)]
+    columns = Columns(asset="a", timestamp="t", values=("x", "y"))
+    if kind == "jsonl":
+        path = tmp_path / "rows.jsonl"
+        path.write_text("".join(json.dumps(dict(zip("atxy", row, strict=True))) + "\n" for row in rows))
+        pieces = list(read_jsonl(path, columns, []))
+    else:
+        with closing(sqlite3.connect(tmp_path / "rows.db")) as database, database:
+            database.execute("CREATE TABLE r (a TEXT, t TEXT, x REAL, y REAL)")
+            database.executemany("INSERT INTO r VALUES (?, ?, ?, ?)", rows)
+        with Alchemy("plant", columns, sa.make_url(f"sqlite:///{tmp_path}/rows.db")) as connection:
+            pieces = list(connection.pieces(sa.text("SELECT * FROM r"), {}, "r", bulk=True))
+    assert [len(piece.rows) for piece in pieces] == [10, 10, 8]

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from anomscan.errors import InputError
 
+#: The most values of rows that are held at a time.
+MOST_VALUES = 1 << 22
+
 
 def free_bytes(root: Path = Path("/")) -> int | None:
     """The memory that this process may still take, as far as the system and its control group tell; None if unknown.
@@ -52,6 +55,15 @@ def lacking(need: int) -> str | None:
     if free is None or need <= free:
         return None
     return f"takes about {_size(need)} of memory, and {_size(free)} are free"
+
+
+def rows_at_a_time(most: int, columns: int) -> int:
+    """So many rows, or fewer of them where they have very many columns.
+
+    >>> rows_at_a_time(16_384, 3), rows_at_a_time(16_384, 10_000)
+    (16384, 419)
+    """
+    return min(most, max(MOST_VALUES // max(columns, 1), 1))
 
 
 def _size(count: int) -> str:

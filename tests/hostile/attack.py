@@ -18,6 +18,7 @@ import random
 import resource
 import shutil
 import signal
+import sqlite3
 import sys
 import traceback
 import zipfile
@@ -32,6 +33,8 @@ import pyarrow.parquet as pq
 import mutations
 from anomscan.cli import app
 from anomscan.detectors.sagemaker import runtime
+from anomscan.incidents.archive import Archive
+from anomscan.incidents.ledger_file import LedgerFile
 from anomscan.jobs.checkpoint import Checkpoint
 from workbooks import write_xlsx
 
@@ -72,6 +75,12 @@ columns = { asset = "asset", timestamp = "day", values = ["x", "y"], tag = "tag"
 [sources.xlsx]
 kind = "files"
 path = "telemetry.xlsx"
+cadence = "1D"
+columns = { asset = "asset", timestamp = "day", values = ["x", "y"], health = "health" }
+[sources.plant]
+kind = "sql"
+url = "sqlite:///plant.db"
+query = "SELECT asset, day, x, y, health FROM samples WHERE day >= :start AND day <= :end"
 cadence = "1D"
 columns = { asset = "asset", timestamp = "day", values = ["x", "y"], health = "health" }
 {packed}[assets]
@@ -125,6 +134,8 @@ cadence = "1D"
 columns = { asset = "asset", timestamp = "day", values = ["x", "y"], health = "health" }
 """
 CONFIG = CONFIG.replace("{packed}", "".join(_PACKED.replace("{name}", name) for name in PACKINGS))
+#: The same, but a query says who the assets are.
+QUERY = CONFIG.replace('path = "assets.csv"', 'source = "plant"\nquery = "SELECT * FROM assets"')
 SCAN = ["scan", "--all", "-o", "r.jsonl"]
 CHART = ["scan", "--all", "--detector", "chart", "-o", "c.jsonl"]
 LEDGER = ["scan", "--all", "--detector", "chart", "--ledger", "-o", "l.jsonl"]
@@ -154,12 +165,15 @@ def install() -> None:
                 {"asset": asset, "day": date, "x": x, "y": rng.random(), "health": rng.choice(["Ok", "Unknown"])}
             )
     Path("anomscan.toml").write_text(CONFIG)
+    Path("query.toml").write_text(QUERY)
     _write("telemetry", rows)
     _write("scores", [{"asset": row["asset"], "timestamp": row["day"], "score": row["x"]} for row in rows])
     Path("assets.csv").write_text("asset,cohort,from,to\n" + "".join(f"{name},R1,2015-01-01,\n" for name in ASSETS))
+    Path("faults.csv").write_text("asset,from,to,label\nA2,2016-02-28,2016-03-02,fault\nB4,2016-03-01,2016-03-01,\n")
+    _fill("plant.db", rows)
     _lay_out(rows)
     _pack(Path("telemetry.csv").read_bytes())
-    for source in ("fleet", "lines", "parquet", "wide", "tags", "xlsx", *PACKINGS):
+    for source in ("fleet", "lines", "parquet", "wide", "tags", "xlsx", "plant", *PACKINGS):
         _good("fetch", "--source", source)
     Path("as-of").write_text(dt.datetime.now(dt.UTC).isoformat())
     _good("store", "drop", "--source", "lines", "--asset", "A1", "--from", "2016-02-01", "--to", "2016-02-05")
@@ -172,6 +186,9 @@ def install() -> None:
     _good(*CHART)
     Checkpoint.remove = remove
     _good(*LEDGER)
+    Archive(Path("incidents")).add(LedgerFile(Path("incidents")).read().entries.values())
+    results = [_of_schema_1(json.loads(line)) for line in Path("r.jsonl").read_text().splitlines()]
+    Path("old.jsonl").write_text("".join(json.dumps(each) + "\n" for each in results))
     Path("mvad.json").write_text('{"model_id": "7", "endpoint": "http://127.0.0.1:9"}')
     real, runtime.Runtime = runtime.Runtime, _Endpoint  # type: ignore[misc]
     _good(*("--record" if word == "--replay" else word for word in REPLAY))
@@ -192,6 +209,25 @@ class _Endpoint:
 
     def score(self, points: Sequence[np.ndarray]) -> list[np.ndarray]:
         return [table.sum(axis=1, dtype=np.float64) for table in points]
+
+
+def _of_schema_1(record: dict[str, Any]) -> dict[str, Any]:
+    """A result as the first version wrote it."""
+    later = {"expected", "band"}
+    record |= {
+        "schema": "anomscan.scan/1",
+        "anomalies": [{key: day[key] for key in day if key not in later} for day in record["anomalies"]],
+        "verdicts": {name: count for name, count in record["verdicts"].items() if name != "silent"},
+    }
+    return {key: record[key] for key in record if key != "incidents"}
+
+
+def _fill(name: str, rows: list[dict[str, Any]]) -> None:
+    with contextlib.closing(sqlite3.connect(name)) as database, database:
+        database.execute("CREATE TABLE samples (asset TEXT, day TEXT, x REAL, y REAL, health TEXT)")
+        database.executemany("INSERT INTO samples VALUES (:asset, :day, :x, :y, :health)", rows)
+        database.execute("CREATE TABLE assets (asset TEXT, cohort TEXT, 'from' TEXT, 'to' TEXT)")
+        database.executemany("INSERT INTO assets VALUES (?, 'R1', '2015-01-01', NULL)", [(name,) for name in ASSETS])
 
 
 def _lay_out(rows: list[dict[str, Any]]) -> None:
@@ -271,6 +307,12 @@ def _csv(rng: random.Random, content: bytes) -> bytes:
     return b"\n".join(lines) + b"\n"
 
 
+def _any(rng: random.Random, content: bytes) -> bytes:
+    """As suits the format."""
+    changes = {b"PAR1": mutations.table, b"PK\x03\x04": mutations.workbook, b'{"as': mutations.lines}
+    return changes.get(content[:4], _csv)(rng, content)
+
+
 KINDS = {
     "model": Kind("rcf.forest", mutations.forest, [SCAN, ["models", "list"], ["models", "show", "rcf"]], (0, 2, 4)),
     "manifest": Kind(
@@ -292,6 +334,7 @@ KINDS = {
         "anomscan-data/fleet/scores/*/*.scores", mutations.cached, [SCAN, ["scan", "--all", "--days", "1"]], (0,)
     ),
     "results": Kind("r.jsonl", mutations.lines, REPORTS),
+    "results-of-schema-1": Kind("old.jsonl", mutations.lines, _reports("old.jsonl")),
     "run-facts": Kind("r.jsonl.run.json", mutations.document, [REPORTS[0], [*SCAN, "--resume"]]),
     "scores": Kind("r.jsonl.scores.parquet", mutations.table, REPORTS[:1]),
     "recorded-csv": Kind("scores.csv", _csv, _recorded("csv"), (0, 2, 4)),
@@ -326,6 +369,23 @@ KINDS = {
         mutations.lines,
         [["incidents", "list"], ["incidents", "list", "--json"], ["report", "l.jsonl", "-o", "pages"], LEDGER],
     ),
+    "archive": Kind(
+        "incidents/archive/*.jsonl",
+        mutations.lines,
+        [["incidents", "list", "--state", "closed"], ["incidents", "list", "--json"], LEDGER],
+    ),
+    "known-spans": Kind(
+        "faults.csv",
+        _csv,
+        [["compare", "--detector", "chart", "--view", "own", "--labels", "faults.csv", "-o", "compared.jsonl"]],
+    ),
+    "database": Kind(
+        "plant.db",
+        mutations.flipped,
+        [["fetch", "--source", "plant", "--from", "2016-01-01"], ["fetch", "--config", "query.toml"]],
+        (0, 2, 4, 5),
+    ),
+    "guessed": Kind("telemetry.*", _any, [["init", "{victim}", "--yes", "-o", "guessed.toml"]]),
     "recording": Kind("recording.jsonl", mutations.lines, [REPLAY], (0, 2, 4)),
     "azure-model": Kind(
         "mvad.json",
@@ -384,7 +444,7 @@ def attack(kind: Kind, rng: random.Random, place: Path) -> list[str]:
 
 
 def _command(command: list[str], victim: Path) -> list[str]:
-    words = {"{packing}": victim.suffix[1:], "{as-of}": Path("as-of").read_text()}
+    words = {"{packing}": victim.suffix[1:], "{victim}": victim.name, "{as-of}": Path("as-of").read_text()}
     return [words.get(word, word) for word in command]
 
 

@@ -2,14 +2,13 @@
 
 import json
 import socket
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from series import NAMES, one_table, rows, stamp
-from serving import KEY, ROOT, Served, training
+from serving import KEY, PATIENCE_S, ROOT, Served, training
 from webserver import Web
 
 
@@ -271,7 +270,7 @@ def test_bodies_are_bounded(server: Served) -> None:
         f"POST {ROOT}/models HTTP/1.1\r\nHost: 127.0.0.1\r\nOcp-Apim-Subscription-Key: {KEY}\r\n"
         "Transfer-Encoding: chunked\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", server.port), 30) as raw:
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE_S) as raw:
         raw.sendall(head.encode())
         # All that may be sent, and a byte more: with nothing unread, the answer is not lost in a reset.
         raw.sendall((b"8000\r\n" + b"x" * 0x8000 + b"\r\n") * 2 + b"1\r\nx\r\n")
@@ -279,8 +278,6 @@ def test_bodies_are_bounded(server: Served) -> None:
 
 
 def test_slow_heads_are_cut_off(server: Served) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), 40) as raw:
-        began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE_S) as raw:
         raw.sendall(b"GET / HTTP/1.1\r\n")
         assert raw.recv(100) == b""
-        assert time.monotonic() - began < 25

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from azurite import node
 from series import NAMES, one_table, rows, stamp
-from serving import KEY, Served, training
+from serving import KEY, PATIENCE_S, Served, training
 from webserver import Web
 
 SCRIPT = Path(__file__).parent / "javascript" / "life.mjs"
@@ -35,7 +35,7 @@ def test_life(server: Served, page: Web, model: str) -> None:
         "last": {"variables": variables, "topContributorCount": 1},
     }
     done = subprocess.run(
-        [program, str(SCRIPT)], input=json.dumps(asked), capture_output=True, text=True, timeout=300, check=False
+        [program, str(SCRIPT)], input=json.dumps(asked), capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

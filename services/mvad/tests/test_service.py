@@ -60,7 +60,7 @@ def outcome(service: Service, key: str, meanwhile: Any) -> str:
         patch.setattr(records, "fail", fail)
         asked = BatchRequest.read({"dataSource": "table.csv", "startTime": stamp(0), "endTime": stamp(50)})
         result = service.detect_batch(key, asked)["resultId"]
-        assert done.get(timeout=60) == result
+        assert done.get(timeout=600) == result
     state, _ = service.result(result)
     return str(state["summary"]["errors"][0]["code"])
 

@@ -9,7 +9,7 @@ import pytest
 
 from anomscan_mvad import records, shapes
 from anomscan_mvad.store import Store
-from serving import serving
+from serving import PATIENCE_S, serving
 from test_shapes import MODEL, places
 
 KEY = "11111111-1111-1111-1111-111111111111"
@@ -121,7 +121,7 @@ def test_a_server_lists_what_is_good(tmp_path: Path) -> None:
     put(tmp_path, json.dumps(changed(STATE, ["info", "displayName"], "x\ud800")))
     put(tmp_path, json.dumps(changed(STATE, ["created"], "yesterday")), "22222222-2222-2222-2222-222222222222")
     with serving(tmp_path) as server:
-        assert "left out" in server.lines.get(timeout=60)
+        assert "left out" in server.lines.get(timeout=PATIENCE_S)
         status, _, listed = server.ask("GET", "/models")
         assert (status, [model["modelId"] for model in listed["models"]]) == (200, [KEY])
         assert server.ask("GET", "/models/22222222-2222-2222-2222-222222222222")[0] == 404

@@ -26,9 +26,10 @@ from anomscan.jobs.views import asset_list
 from anomscan.judging.comparison import Comparison, Setup, compared
 from anomscan.judging.events import Labels
 from anomscan.judging.found import Found, JudgedAsset, Span
+from anomscan.memory import rows_at_a_time
 from anomscan.store.asset_list import members_of
 from anomscan.store.partitions import Cut, Partition
-from anomscan.store.snapshot import MOST_VALUES, Snapshot
+from anomscan.store.snapshot import Snapshot
 from anomscan.store.store import Store
 from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.names import FLEET
@@ -267,8 +268,8 @@ def done(work: Comparing, cut: Cut, job: Job, engine: Engine, console: ScanConso
         If the store or a detector cannot be used.
     """
     whole = Part()
-    most = min(_MOST_ROWS, MOST_VALUES // len(work.snapshot.layout.variables))
-    rows = min(max(cut.rows // _PARTITIONS, _LEAST_ROWS), max(most, 1))
+    most = rows_at_a_time(_MOST_ROWS, len(work.snapshot.layout.variables))
+    rows = min(max(cut.rows // _PARTITIONS, _LEAST_ROWS), most)
     parts = cut.single() if job.assets is not None else cut.partitions(rows)
     with console.progress("comparing", len(cut)) as advance, engine:
         for partition, result in engine.map(work, parts):

@@ -31,9 +31,9 @@ from anomscan.jobs.outages import outages
 from anomscan.jobs.tally import Tally
 from anomscan.jobs.views import in_view
 from anomscan.jobs.work import Work
-from anomscan.memory import lacking
+from anomscan.memory import MOST_VALUES, lacking, rows_at_a_time
 from anomscan.store.partitions import Cut, Partition
-from anomscan.store.snapshot import MOST_VALUES, Snapshot
+from anomscan.store.snapshot import Snapshot
 from anomscan.telemetry.baseline import Baseline
 from anomscan.telemetry.cadence import instant_text
 from anomscan.wording import counted
@@ -155,7 +155,7 @@ class Run:
         if self.work.backtest.detector.capabilities.remote:
             return self.cut.partitions(MOST_ROWS)  # fewer and larger calls
         # Half as much again, so that buckets that are a little larger than others are not cut.
-        most = min(MOST_ROWS, max(MOST_VALUES // len(self.work.snapshot.layout.variables), 1))
+        most = rows_at_a_time(MOST_ROWS, len(self.work.snapshot.layout.variables))
         rows = min(max(self.cut.rows * 3 // (2 * PARTITIONS), LEAST_ROWS), most)
         partitions = self.cut.partitions(rows)
         if not self._is_nightly:

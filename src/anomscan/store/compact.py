@@ -17,7 +17,7 @@ from anomscan.store.block import Block
 from anomscan.store.manifest import DROPPED, ROSTER, SUPERSEDED, DataFile, Manifest
 from anomscan.store.part_reader import PartReader, present, read_parts
 from anomscan.store.part_writer import PartWriter
-from anomscan.store.partitions import bucket_spans
+from anomscan.store.partitions import spans_in_memory
 
 #: Rows of a compacted file, unless a single bucket has more.
 FILE_ROWS = 262_144
@@ -110,7 +110,7 @@ def rewritten(folder: Path, before: Manifest, *, late_us: int = 0, out: TakeOut 
         stack.enter_context(present(folder))
         recent = stack.enter_context(PartWriter(folder, f"recent-{sequence:06d}.parquet", before.layout))
         apart = stack.enter_context(PartWriter(folder, f"{DROPPED}/{DROPPED}-{sequence:06d}.parquet", before.layout))
-        for first, stop in bucket_spans(before.bucket_rows().tolist(), FILE_ROWS):
+        for first, stop in spans_in_memory(before.bucket_rows().tolist(), FILE_ROWS, before.layout):
             block = read_parts(readers, first, stop)
             if block is None:
                 continue

@@ -10,7 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from anomscan.memory import require, rows_at_a_time
 from anomscan.store.block import BUCKETS, bucket_of
+from anomscan.telemetry.rows import Layout
+from anomscan.wording import counted
+
+#: The memory that a value takes while rows are written, as measured: its rows are sorted, joined and divided.
+_VALUE_BYTES = 64
 
 #: An asset's place in the store's order.
 Key = tuple[int, str]
@@ -161,3 +167,30 @@ def bucket_spans(rows: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
         if held == 0:
             first = bucket
         held += count
+
+
+def spans_in_memory(rows: Sequence[int], most: int, layout: Layout) -> list[tuple[int, int]]:
+    """Divide the non-empty buckets into ranges to be written one after another.
+
+    Parameters
+    ----------
+    rows
+        Of each bucket.
+    most
+        Rows of a range, fewer where there are many variables; a bucket with more is a range of its own.
+
+    Raises
+    ------
+    InputError
+        If there is not enough memory for one of them.
+    """
+    variables = len(layout.variables)
+    most = rows_at_a_time(most, variables)
+    spans = list(bucket_spans(rows, most))
+    if (largest := max((sum(rows[first:stop]) for first, stop in spans), default=0)) > most:
+        require(
+            largest * variables * _VALUE_BYTES,
+            f"to write {largest:,} samples of {counted(variables, 'variable')}",
+            "take fewer variables, or a source for each part of the fleet or of its variables",
+        )
+    return spans

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from anomscan.errors import AnomscanError, StoreError
+from anomscan.memory import rows_at_a_time
 from anomscan.storage.places import Place
 from anomscan.store.block import BUCKETS, Block, concat, empty
 from anomscan.store.manifest import REFETCH, Manifest, load
@@ -21,10 +22,6 @@ from anomscan.telemetry.series import Series
 
 #: A file of the store on the disk: its name, its size in bytes, and its time of writing in nanoseconds.
 FileId = tuple[str, int, int]
-
-
-#: The most values of the rows that are read at a time.
-MOST_VALUES = 1 << 22
 
 
 class AwayError(Exception):
@@ -174,7 +171,7 @@ class Snapshot:
         StoreError, ServiceError
             As for ``read``.
         """
-        most_rows = min(most_rows, max(MOST_VALUES // len(self.layout.variables), 1))
+        most_rows = rows_at_a_time(most_rows, len(self.layout.variables))
         for partition in self.cut(as_of=as_of).partitions(most_rows):
             yield self.whole(partition, as_of=as_of)
 

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from anomscan.errors import AnomscanError, StoreError
+from anomscan.memory import rows_at_a_time
 from anomscan.storage import lock
 from anomscan.storage.durable import output_errors, replace_file
 from anomscan.store.block import Block, empty, from_table
@@ -34,7 +35,7 @@ from anomscan.store.manifest import LOCK, ROSTER, DataFile, Manifest, bucket_row
 from anomscan.store.merge import merge
 from anomscan.store.part_reader import PartReader, present, read_parts
 from anomscan.store.part_writer import PartWriter
-from anomscan.store.partitions import bucket_spans
+from anomscan.store.partitions import spans_in_memory
 from anomscan.store.roster import Roster
 from anomscan.store.rules import CommitRules
 from anomscan.store.spill import Spill
@@ -138,7 +139,7 @@ class StoreWriter:
             raise ValueError(f"rows of another schema than the layout's: {table.schema}")
         self._held.append(table)
         self._held_rows += len(table)
-        if self._held_rows > SPILL_ROWS:
+        if self._held_rows > rows_at_a_time(SPILL_ROWS, len(self._layout.variables)):
             with output_errors(self._folder):
                 self._spill.add(self._held_block())
 
@@ -230,7 +231,7 @@ class StoreWriter:
         later = {variable for part in stored for variable in part.absent} | set(self._manifest.later)
         added = np.array([variable in later for variable in self._layout.variables])
         rows = np.where(spill.bucket_rows > 0, spill.bucket_rows + bucket_rows(files), 0)
-        spans = list(bucket_spans(rows.tolist(), SPILL_ROWS))
+        spans = spans_in_memory(rows.tolist(), SPILL_ROWS, self._layout)
 
         places = {name: place for place, name in enumerate(roster.names)}
         for (first, stop), fetched in zip(spans, spill.blocks(spans), strict=True):

@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from anomscan.errors import InputError
+from anomscan.memory import rows_at_a_time
 from anomscan.tables.columns import Piece
 from anomscan.tables.dialects import Dialect, cleaned
 from anomscan.tables.salvage import Reject
@@ -91,6 +92,7 @@ def odd_rows(
     width, places = len(header), [header.index(name) for name in wanted]
     usable: list[list[str]] = []
     lines: list[int] = []
+    most = rows_at_a_time(_ODD_ROWS, len(wanted))
     for line, row, last in _numbered(path, dialect):
         if len(row) == width or not any(cell.strip(_NOTHING) for cell in row):
             continue
@@ -103,7 +105,7 @@ def odd_rows(
         else:
             texts = [row[place] if place < len(row) else None for place in places]
             yield Reject(fault, dict(zip(wanted, texts, strict=True)))
-        if len(usable) == _ODD_ROWS:
+        if len(usable) == most:
             yield _odd_piece(path, dialect, wanted, usable, lines)
             usable, lines = [], []
     if usable:

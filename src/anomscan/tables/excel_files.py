@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from anomscan.config import Columns
 from anomscan.errors import InputError, MissingExtraError
-from anomscan.memory import free_bytes
+from anomscan.memory import free_bytes, rows_at_a_time
 from anomscan.storage.untrusted import check_regular
 from anomscan.tables.columns import Piece, check_columns, needed
 from anomscan.tables.dialects import USUAL, Dialect
@@ -102,7 +102,8 @@ def read_excel(path: Path, columns: Columns, notices: list[str], dialect: Dialec
         at = wanted.index(columns.timestamp)
         if dialect.units_row:
             next(table, None)
-        while part := list(islice(table, _BATCH_ROWS)):
+        rows_a_piece = rows_at_a_time(_BATCH_ROWS, len(wanted))
+        while part := list(islice(table, rows_a_piece)):
             # Timestamps that are text, and those that are dates of Excel's.
             told: tuple[list[_Cells], list[_Cells]] = ([], [])
             numbers: tuple[list[int], list[int]] = ([], [])

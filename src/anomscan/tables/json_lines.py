@@ -11,6 +11,7 @@ from typing import Any
 
 from anomscan.config import Columns
 from anomscan.errors import InputError
+from anomscan.memory import rows_at_a_time
 from anomscan.storage.untrusted import unique
 from anomscan.tables.columns import Piece, check_columns, needed
 from anomscan.tables.dialects import USUAL, Dialect
@@ -74,6 +75,7 @@ def pieces_in(
     """
     wanted = needed(columns)
     unseen = set(wanted)
+    most = rows_at_a_time(_BATCH_ROWS, len(wanted))
     keys: dict[str, None] = {}
     objects: list[dict[str, Any]] = []
     numbers = array("q")
@@ -93,7 +95,7 @@ def pieces_in(
             unseen.difference_update(row)
         objects.append(row)
         numbers.append(number)
-        if len(objects) == _BATCH_ROWS:
+        if len(objects) == most:
             check_columns(
                 [columns.timestamp] if columns.asset is None else [columns.asset, columns.timestamp],
                 list(keys),

@@ -12,12 +12,11 @@ import sqlalchemy as sa
 
 from anomscan.config import Columns
 from anomscan.errors import ConfigError, InputError, ServiceError
+from anomscan.memory import rows_at_a_time
 from anomscan.sources.sql.address import shown, without_password
 from anomscan.sources.sql.rows import ROWS, as_text, place_of_row
 from anomscan.tables.columns import Piece, check_columns, needed
 from anomscan.tables.salvage import Reject, pieces_of
-
-_STREAMED = {"stream_results": True, "max_row_buffer": ROWS}
 
 
 class Alchemy:
@@ -103,15 +102,17 @@ class Alchemy:
             The connection is lost.
         """
         wanted = needed(self._columns)
+        rows = rows_at_a_time(ROWS, len(wanted))
+        streamed = {"stream_results": True, "max_row_buffer": rows}
         row = 0
         with (
             self._translated(thing),
-            self._connection.execute(statement, dict(parameters), execution_options=_STREAMED) as result,
+            self._connection.execute(statement, dict(parameters), execution_options=streamed) as result,
         ):
             if not result.returns_rows:
                 raise InputError(f"{thing} gives no rows back", hint="it must be a SELECT")
             check_columns(wanted, list(result.keys()), thing)
-            for part in result.columns(*wanted).partitions(ROWS):
+            for part in result.columns(*wanted).partitions(rows):
                 values = dict(zip(wanted, zip(*part, strict=True), strict=True))
                 yield from pieces_of(values, self._columns, partial(place_of_row, thing, row))
                 row += len(part)

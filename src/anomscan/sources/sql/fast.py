@@ -24,6 +24,7 @@ import sqlalchemy as sa
 from pymysql.constants import FIELD_TYPE as KIND
 
 from anomscan.config import Columns
+from anomscan.memory import rows_at_a_time
 
 _ROWS = 32 << 10
 _WHOLE = {KIND.TINY, KIND.SHORT, KIND.LONG, KIND.INT24, KIND.LONGLONG, KIND.YEAR}
@@ -127,7 +128,8 @@ def batches(address: str, query: str, wanted: Sequence[str], timeout_s: float) -
     BrokenOffError
         After it, or if the server was silent.
     """
-    order = {"url": address, "query": query, "columns": list(wanted), "rows": _ROWS, "timeout_s": timeout_s}
+    rows = rows_at_a_time(_ROWS, len(wanted))
+    order = {"url": address, "query": query, "columns": list(wanted), "rows": rows, "timeout_s": timeout_s}
     order["first"] = IN_UTC
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "anomscan.sources.sql.fast_reader"],

@@ -21,6 +21,7 @@ from sqlalchemy.dialects.mysql.pymysql import MySQLDialect_pymysql
 
 from anomscan.config import SqlSource
 from anomscan.errors import AnomscanError, ConfigError, InputError, ServiceError
+from anomscan.memory import rows_at_a_time
 from anomscan.sources.sql import fast, tls
 from anomscan.sources.sql.address import shown, without_password
 from anomscan.sources.sql.rows import ROWS, as_text, place_of_row
@@ -206,7 +207,7 @@ class MySql:
                 description = _checked(cursor.description, wanted, thing)
                 at = {name: itemgetter(place) for place, (name, *_) in enumerate(description)}
                 kinds = {name: kind for name, kind, *_ in description}
-                while part := cursor.fetchmany(ROWS):
+                while part := cursor.fetchmany(rows_at_a_time(ROWS, len(wanted))):
                     place = partial(place_of_row, thing, row)
                     values = {
                         name: _plain(list(map(at[name], part)), kinds[name], exact=name not in columns.values)
