@@ -6,6 +6,8 @@ import re
 import warnings
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import anomscan as an
@@ -108,3 +110,11 @@ def test_what_is_guessed_is_read(tmp_path: Path, export: Export) -> None:
     assert sum(int(match[1]) for match in told) == REJECTED.get(export.name, 0)
     assert data["asset"].nunique() == found.assets
     assert set(found.variables) <= set(data.columns)
+
+
+def test_columns_of_parquet_with_one_name_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "twice.parquet"
+    column = pa.array(["2024-01-01", "2024-01-02"])
+    pq.write_table(pa.Table.from_arrays([column, column, column], ["t", "x", "x"]), path)
+    with pytest.raises(InputError, match=r"twice\.parquet has several columns called 'x'"):
+        sample_of_files(path, Said())

@@ -101,16 +101,20 @@ def _names(rows: Sequence[Sequence[str]], place: str) -> list[str]:
     at = header_in(rows)
     if at is None:
         raise InputError(f"{place}: no row with the names of the columns was found", hint="write one before the data")
-    counts = Counter(name for name in rows[at] if name)
-    twice = [name for name, count in counts.items() if count > 1]
-    if twice:
-        raise InputError(f"{place} has several columns called '{twice[0]}'", hint="give each a name of its own")
-    names = list(counts)
+    names = _distinct([name for name in rows[at] if name], place)
     below = [row[0] for row in rows[at + 1 :] if any(row)]
     if rows[at][0] == "" and below and all(map(is_time, below)):
         names.insert(0, "")  # an index of times, as pandas writes it
     if len(names) < 2:
         raise InputError(f"{place} has {len(names)} columns; a time and a value are needed")
+    return names
+
+
+def _distinct(names: list[str], place: str) -> list[str]:
+    """The names, if none comes twice."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(f"{place} has several columns called '{twice[0]}'", hint="give each a name of its own")
     return names
 
 
@@ -160,7 +164,7 @@ def _cell(cell: Any) -> Any:
 def _parquet(path: Path, said: Said) -> Sample:
     from anomscan.tables.parquet_files import columns_in, read_parquet
 
-    names = columns_in(path)
+    names = _distinct(columns_in(path), str(path))
     if len(names) < 2:
         raise InputError(f"{path} has {len(names)} columns; a time and a value are needed")
     batches, count = [], 0
