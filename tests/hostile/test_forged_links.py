@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
-from anomscan.config import AzureSettings
+from anomscan.config import AlertmanagerRoute, AppriseRoute, AzureSettings, WebhookRoute
 from anomscan.detectors.azure.client import Mvad
-from anomscan.errors import AnomscanError
+from anomscan.errors import AnomscanError, ServiceError
+from anomscan.incidents.notify.digest import Digest, Told, items
+from anomscan.incidents.notify.registry import opened
 from anomscan.origins import origin_of
 from anomscan.sources.base import Request
 from anomscan.sources.rest.source import Rest
+from incidents.entries import entry
 from servers.rest_client import GOOD, KEY, clock_of, fetch, settings_of, take
 from servers.rest_faults import Impatient, Reply, serving
 
@@ -110,6 +113,31 @@ def test_of_azure(way: str) -> None:
         assert got_key(service.calls)
         assert len(service.calls) >= COUNT
         assert not got_key(other.calls)
+
+
+@pytest.mark.parametrize("way", ["webhook", "alertmanager", "apprise"])
+def test_of_notifications(way: str) -> None:
+    links: list[str] = []
+
+    def answer(call: Any) -> Reply:
+        return Reply(302 + 5 * (len(service.calls) % 2), b"", {"Location": header(links[len(service.calls) - 1])})
+
+    with serving(lambda call: Reply()) as other, serving(answer) as service:
+        links += forged(way, other.url, service.url)
+        if way == "webhook":
+            route: Any = WebhookRoute(name="n", sink="webhook", url=service.url, token=KEY)
+        elif way == "alertmanager":
+            route = AlertmanagerRoute(name="n", sink="alertmanager", url=service.url, token=KEY)
+        else:
+            url = service.url.replace("http://", "json://")
+            route = AppriseRoute(name="n", sink="apprise", url=f"{url}/{KEY}?redirect=yes")
+        night = Digest("n", "2026-03-10T03:15:00Z", {}, items([Told(entry(), "new", "one:new:1")]))
+        for _ in range(COUNT):
+            with pytest.raises(ServiceError):
+                opened(route, clock_of(Impatient())).send(night)
+        assert got_key(service.calls)
+        assert len(service.calls) == COUNT
+        assert other.calls == []
 
 
 @pytest.mark.parametrize("what", ["rest", "azure"])
