@@ -13,11 +13,11 @@ from anomscan.jobs.tally import SPANS, Tally
 from anomscan.reports.records import SCAN_SCHEMA, VERDICTS, Record
 
 
-@pytest.mark.parametrize(("anomalous", "warned"), [(26, True), (25, False)])
+@pytest.mark.parametrize(("anomalous", "assets", "warned"), [(26, 1, True), (25, 1, False), (26, 4, False)])
 def test_where_much_is_anomalous_the_detector_is_called_in_question(
-    capsys: pytest.CaptureFixture[str], anomalous: int, *, warned: bool
+    capsys: pytest.CaptureFixture[str], anomalous: int, assets: int, *, warned: bool
 ) -> None:
-    tally = Tally(assets=1, verdicts=Counter({"anomalous": anomalous, "ok": 100 - anomalous, "warming-up": 900}))
+    tally = Tally(assets=assets, verdicts=Counter({"anomalous": anomalous, "ok": 100 - anomalous, "warming-up": 900}))
     show_tally(TerminalConsole(), tally, Remedies("", ""))
     assert ("26% of the judged days are anomalous" in " ".join(capsys.readouterr().err.split())) == warned
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _YEAR_US = 365 * 86_400_000_000
 #: Where more of what was judged is anomalous, the detector is wrong rather than the assets.
 _TOO_MANY = 0.25
+#: With fewer judged samples an asset, a storm or one bad asset is as likely.
+_FEWEST = 30
 
 
 def show_records(
@@ -89,8 +91,10 @@ def show_tally(console: TerminalConsole, tally: Tally, remedies: Remedies) -> No
 
 
 def _anomalous_share(tally: Tally) -> float:
+    """The share of the judged samples that are anomalous; 0 where so few of each asset tell nothing of the detector."""
     anomalous = tally.verdicts["anomalous"]
-    return anomalous / max(anomalous + tally.verdicts["ok"], 1)
+    judged = anomalous + tally.verdicts["ok"]
+    return anomalous / judged if judged >= max(_FEWEST * tally.assets, 1) else 0.0
 
 
 def _judged_nothing(tally: Tally, remedies: Remedies) -> str:
