@@ -35,6 +35,8 @@ INPUTS = [
     "anomscan-data/fleet/roster/new.jsonl",
     "folder/one.csv",
     "pattern/x/one.csv",
+    "incidents/ledger.jsonl",
+    "incidents/archive/2023.jsonl",
 ]
 MORE = """
 [sources.site]
@@ -73,9 +75,16 @@ def ready(fetched):
     fetched.good("scan", "--all", "-o", "results.jsonl")
     settings = (fetched.folder / "anomscan.toml").read_text()
     fetched.write("anomscan.toml", settings + MORE)
-    for folder in ("folder", "pattern/x", "models", "anomscan-data"):
+    for folder in ("folder", "pattern/x", "models", "anomscan-data", "incidents/archive"):
         (fetched.folder / folder).mkdir(parents=True, exist_ok=True)
-    for name in (".env", "key.txt", "folder/one.csv", "pattern/x/one.csv", "models/rcf.forest"):
+    for name in (
+        ".env",
+        "key.txt",
+        "folder/one.csv",
+        "pattern/x/one.csv",
+        "incidents/archive/2023.jsonl",
+        "models/rcf.forest",
+    ):
         fetched.write(name, "" if name == ".env" else "precious")
     with closing(sqlite3.connect(fetched.folder / "site.db")) as database, database:
         database.execute("CREATE TABLE t (a)")

@@ -67,7 +67,7 @@ def refuse_inputs(option: str, writes: Sequence[Path], settings: Settings, reads
     writes
         All files and folders that will be written.
     settings
-        Of the run: the store, and the files of its sources.
+        Of the run: the store, the ledger, and the files of its sources.
     reads
         What else is read: what each file is, and its path.
 
@@ -76,7 +76,7 @@ def refuse_inputs(option: str, writes: Sequence[Path], settings: Settings, reads
     ConfigError
         It would.
     """
-    named = {os.path.realpath(path): what for what, path in reads}
+    named = {os.path.realpath(path): what for what, path in (*reads, *_ledger_files(settings))}
     if any(path.is_file() for path in writes):
         named |= {os.path.realpath(path): what for what, path in _source_files(settings)}
     known = {(found.st_dev, found.st_ino): what for path, what in named.items() if (found := _file(Path(path)))}
@@ -171,6 +171,12 @@ def _source_files(settings: Settings) -> Iterator[tuple[str, Path]]:
             except (InputError, OSError):  # nothing is there, or nothing that can be read
                 continue
             yield from ((f"a file of source '{name}'", path) for path in found)
+
+
+def _ledger_files(settings: Settings) -> Iterator[tuple[str, Path]]:
+    folder = settings.incidents.path
+    for path in (folder / "ledger.jsonl", *folder.glob("archive/*.jsonl")):
+        yield "the ledger of incidents", path
 
 
 def _is_in_store(path: Path, settings: Settings) -> bool:
