@@ -125,7 +125,8 @@ class MariaDb:
                 self._process = subprocess.Popen(
                     [
                         *(server, "--no-defaults", f"--datadir={self.folder / 'data'}", f"--socket={self.socket}"),
-                        *(f"--port={self.port}", "--bind-address=127.0.0.1", "--skip-log-bin", "--skip-name-resolve"),
+                        *(f"--port={self.port}", f"--bind-address={','.join(_addresses())}", "--skip-log-bin"),
+                        "--skip-name-resolve",
                         # Where it is shared, a server that starts removes the temporary tables of the others.
                         f"--tmpdir={self.folder}",
                         *("--innodb-flush-log-at-trx-commit=0", "--local-infile=1"),
@@ -162,6 +163,18 @@ def _program(name: str) -> str:
     if found is None:
         raise RuntimeError(f"{name} is not installed; as root: {INSTALL}")
     return found
+
+
+def _addresses() -> list[str]:
+    """127.0.0.1, and ::1 where that is an address of localhost, too: connectorx tries only the first of a name."""
+    found = {str(info[4][0]) for info in socket.getaddrinfo("localhost", None, type=socket.SOCK_STREAM)}
+    if "::1" in found:
+        try:
+            with socket.socket(socket.AF_INET6) as probe:
+                probe.bind(("::1", 0))
+        except OSError:
+            found.discard("::1")
+    return sorted({"127.0.0.1"} | found & {"::1"})
 
 
 def _free_port() -> int:

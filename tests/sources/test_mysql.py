@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import sqlalchemy as sa
 
 from anomscan.config import AssetColumns, Columns, SqlSource
 from anomscan.errors import AnomscanError, ConfigError, InputError, ServiceError
@@ -24,6 +25,7 @@ from anomscan.jobs.fetch.fetching import fetch_into
 from anomscan.sources.base import Request, Source
 from anomscan.sources.registry import build
 from anomscan.sources.sql.asset_query import read_asset_query
+from anomscan.sources.sql.fast import address
 from anomscan.sources.sql.mysql import _is_local
 from anomscan.store.store import Store
 from processes import wait_until
@@ -421,6 +423,19 @@ def test_a_fast_path_that_does_not_start_is_noticed(make: Make, monkeypatch: pyt
     assert sum(map(len, tables)) == 2 * len(AWKWARD) + 1
     assert "was read without the fast path, which failed: " in notices[0].text
     assert "s3cret" not in notices[0].text
+
+
+@pytest.mark.parametrize(
+    ("mode", "reached", "host"),
+    [
+        ("require", "127.0.0.1", "127.0.0.1"),
+        ("verify-ca", "::1", "[::1]"),
+        ("verify-identity", "127.0.0.1", "localhost"),
+    ],
+)
+def test_the_fast_path_goes_where_the_server_was_reached(mode: str, reached: str, host: str) -> None:
+    url = address(sa.make_url("mysql+pymysql://reader:pw@localhost/d"), mode, None, reached)
+    assert url.startswith(f"mysql://reader:pw@{host}:3306/d?")
 
 
 def test_without_the_extra_the_slow_path_is_taken(

@@ -97,15 +97,23 @@ def is_exact(description: Sequence[tuple[Any, ...]], columns: Columns) -> bool:
     )
 
 
-def address(url: sa.URL, mode: str, ca: Path | None) -> str:
-    """The URL as connectorx reads it: with the password, and with TLS as in ``tls``."""
+def address(url: sa.URL, mode: str, ca: Path | None, reached: str) -> str:
+    """The URL as connectorx reads it: with the password, and with TLS as in ``tls``.
+
+    Parameters
+    ----------
+    reached
+        The IP address at which the server answers. connectorx tries only the first address of a name, which may be
+        ``::1`` for ``localhost``; so it is given this one, unless the certificate has to be that of the name.
+    """
     # Without prefer_socket it would leave the host named for a socket of this machine.
     query = {"prefer_socket": "false"}
     if mode in _MODES:
         query["ssl-mode"] = _MODES[mode]
     if ca is not None:
         query["ssl-ca"] = str(ca)
-    plain = url.set(drivername="mysql", query=query, port=url.port or 3306)
+    host = url.host if mode == "verify-identity" else reached
+    plain = url.set(drivername="mysql", host=host, query=query, port=url.port or 3306)
     return plain.render_as_string(hide_password=False)
 
 

@@ -183,7 +183,8 @@ class MySql:
     def _fast_pieces(self, query: str, thing: str, *, instants: bool) -> Iterator[Piece]:
         wanted = needed(self._settings.columns)
         mode = "require" if self._settings.tls == "prefer" and self.cipher else self._settings.tls
-        address = fast.address(self._url, mode, self._settings.ca)
+        reached = self._connection._sock.getpeername()[0]
+        address = fast.address(self._url, mode, self._settings.ca, reached)
         row = 0
         try:
             for batch in fast.batches(address, query, wanted, self._settings.read_timeout_s):
