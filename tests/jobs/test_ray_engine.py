@@ -373,10 +373,11 @@ def test_the_units_of_a_node_that_goes_down_are_done_by_others(cluster: RayClust
     ]
 
 
-def test_a_node_with_another_anomscan_is_found_before_work_starts(cluster: RayCluster, tmp_path: Path) -> None:
+def test_a_node_with_another_anomscan_is_found_before_work_starts(tmp_path: Path) -> None:
     (tmp_path / "anomscan").mkdir()
     (tmp_path / "anomscan" / "__init__.py").write_text('__version__ = "0.0.9"\n')
-    cluster.join("127.0.0.3", {"PYTHONPATH": str(tmp_path)})
-    [line] = _said(cluster.address, 1, cluster.environment, code=2)
+    with RayCluster() as cluster:  # one of its own: the node would stay in the others' way
+        cluster.join("127.0.0.3", {"PYTHONPATH": str(tmp_path)})
+        [line] = _said(cluster.address, 1, cluster.environment, code=2)
     assert line.startswith("ConfigError node 127.0.0.3 of the Ray cluster at ")
     assert " has anomscan 0.0.9 and anomscan's source " in line
