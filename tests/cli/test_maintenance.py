@@ -102,6 +102,25 @@ def test_a_retired_asset_is_not_silent(fleet):
     assert incidents(records["b"]) == [("pattern", day(104), day(104))]
 
 
+def test_what_was_wrong_with_a_retired_asset_is_over(fleet):
+    def state() -> list[tuple[str, str | None]]:
+        listed = json.loads(fleet.good("incidents", "list", "--json"))
+        return [(each["state"], each["maintenance"]) for each in listed]
+
+    fleet.planned("", "asset,retired", f"b,{day(105)}", "c,")
+    scanned(fleet, 105)
+    assert state() == [("new", None)]
+    for _ in range(2):
+        scanned(fleet, 106, "--from", day(105))
+        assert state() == [("closed", None)]
+    scanned(fleet, 125, "--from", day(106))
+    assert state() == [("closed", None)]
+    # It goes on after all: what is judged now says so.
+    fleet.planned("", "asset,retired", "b,", "c,")
+    scanned(fleet, 126, "--from", day(104))
+    assert state() == [("closed", None)]
+
+
 def test_maintenance_leaves_a_clean_baseline(fleet):
     fleet.scores(
         [

@@ -66,6 +66,8 @@ class Seen:
         For each incident, the largest severity of its days reported; empty where the detector has none.
     maintenance
         Why it is in a planned outage at the run's end; None if it is not.
+    retired
+        Whether nothing is expected of it any more at the run's end: what was wrong with it is over.
     """
 
     asset: str
@@ -75,6 +77,7 @@ class Seen:
     cohort: str | None = None
     severities: Sequence[float | None] = ()
     maintenance: str | None = None
+    retired: bool = False
 
 
 @dataclass(frozen=True, slots=True)

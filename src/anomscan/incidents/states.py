@@ -32,6 +32,8 @@ class States:
 
     def opened(self, seen: Seen, entry: Entry, *, was_closed: bool) -> Entry:
         """An entry that the run shows as open."""
+        if seen.retired:
+            return self.closed(entry)
         end, silent = self.night.end, entry.family == SILENCE
         newest = _newest(self.night, seen)
         judged = entry.judged if silent or newest is None else max(newest, entry.judged or newest)
@@ -55,6 +57,8 @@ class States:
         """An entry whose newest spell a run does not show: over, unless it was not judged or that may not be yet."""
         if not entry.is_open:
             return entry
+        if seen.retired:
+            return self.closed(entry)
         if seen.failed:
             return replace(entry, state="unknown")
         if entry.family == SILENCE:

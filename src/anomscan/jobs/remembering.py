@@ -101,6 +101,10 @@ def seen_of(settings: Settings, job: Job, run: Run, ledger: Ledger, results: Ite
     members = members_of(asset_list(settings, run.work.snapshot, job.known(settings))) or {}
     known = {each.asset for each in ledger.entries.values()}
     excused, cadence = run.work.excused, run.work.snapshot.layout.cadence
+    expected = run.work.backtest.expectations
+    retired = (
+        set() if expected is None else {each for each, last in expected.retired.items() if last < expected.run_end}
+    )
     for result in results:
         if result.asset not in known and _NO_INCIDENTS in result.line:
             yield Seen(result.asset)
@@ -119,6 +123,7 @@ def seen_of(settings: Settings, job: Job, run: Run, ledger: Ledger, results: Ite
             cohort=result.asset.removeprefix(PREFIX) if result.asset.startswith(PREFIX) else members.get(result.asset),
             severities=_severities(record, result.severities),
             maintenance=None if excused is None else excused.now(result.asset),
+            retired=result.asset in retired,
         )
 
 
