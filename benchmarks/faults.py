@@ -1,4 +1,5 @@
-"""Fleets with known faults: what is found with the settings that ``init`` writes, and by a forest against peers.
+"""Fleets with known faults: what is found with the settings that ``init`` writes, and by a forest against peers, set as
+docs/how-to/fleet.md tells.
 
 The fleets, and how a scan of one is scored, are read in place from the folder that ANOMSCAN_BENCH names (by default
 ../shared/bench), where there is one.
@@ -29,6 +30,7 @@ view = "peers"
 
 [scan]
 baseline_days = "clean"
+sigma = 5
 """
 #: By set-up and profile: the fewest faults found and the most false incidents, as means over the seeds.
 MARKS = {

@@ -42,3 +42,27 @@ def test_peers_tell_more_closely_what_was_due():
     peers, own = expected(fleet[:1], normal, cohorts)[0], expected(fleet[:1], normal, None)[0]
     assert np.nanmedian(peers.scale) < np.nanmedian(own.scale) / 4
     assert np.nanmax(np.abs(peers.expected[60:] - fleet[0].values[60:])) < 0.06
+
+
+def test_by_ratio_what_was_due_grows_with_the_peers():
+    random = np.random.default_rng(2)
+    weather = np.exp(random.normal(0, 0.4, 300))
+    fleet = [daily(str(k), size * weather * random.normal(1, 0.01, 300)) for k, size in enumerate([9, 1, 2, 3, 4, 5])]
+    normal = [np.ones(300, bool)]
+    cohorts = Cohorts(None, {"fleet": middles_of(fleet)}, how="ratio")
+    (told,) = expected(fleet[:1], normal, cohorts)
+    late = slice(60, None)
+    off = fleet[0].values[late] / told.expected[late] - 1
+    assert np.abs(off).max() < 0.06
+    inside = (fleet[0].values >= told.low)[late] & (fleet[0].values <= told.high)[late]
+    assert 0.8 < inside.mean() < 0.97
+
+
+def test_by_ratio_nothing_follows_from_peers_at_zero():
+    fleet = [daily(str(k), np.where(np.arange(200) % 4 == 0, 0.0, 1.0 + k)) for k in range(6)]
+    cohorts = Cohorts(None, {"fleet": middles_of(fleet)}, how="ratio")
+    (told,) = expected(fleet[:1], [np.ones(200, bool)], cohorts)
+    (own,) = expected(fleet[:1], [np.ones(200, bool)], None)
+    zero = np.arange(200) % 4 == 0
+    np.testing.assert_array_equal(told.expected[zero], own.expected[zero])
+    np.testing.assert_allclose(told.expected[~zero][60:], 1.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from anomscan.explain.kinds import kind_of
+from anomscan.explain.kinds import fewest_equal, kind_of
 from anomscan.explain.onset import equal_since, onset
 
 
@@ -71,3 +71,15 @@ def test_missing_samples_are_passed_over():
 def test_kinds(values, deviation, kind):
     flagged = np.ones(len(values), bool)
     assert kind_of(np.array(values, float), np.array(deviation, float), flagged) == kind
+
+
+def test_whole_numbers_that_repeat_by_chance_are_not_stuck():
+    degrees = np.random.default_rng(4).normal(31, 1, 400).round()
+    equal = fewest_equal(degrees)
+    assert 8 <= equal <= 12
+    values, flagged = np.array([33.0] * (equal - 1) + [34.0]), np.ones(equal, bool)
+    assert kind_of(values, np.full(equal, 9.0), flagged, equal) == "raised"
+    assert kind_of(values, np.full(equal, 9.0), flagged) == "stuck"
+    assert kind_of(np.full(equal, 33.0), np.full(equal, 9.0), flagged, equal) == "stuck"
+    assert fewest_equal(np.full(400, 31.0)) > 300
+    assert fewest_equal(np.array([])) == 5

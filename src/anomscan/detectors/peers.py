@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anomscan.detectors.base import Capabilities, Detector, Scores, has_peers
 from anomscan.errors import AnomscanError
-from anomscan.telemetry.cohorts import Cohorts
+from anomscan.telemetry.cohorts import Cohorts, How
 from anomscan.telemetry.series import Floats, Series
-
-How = Literal["difference", "ratio"]
 
 
 def against_peers(series: Series, cohorts: Cohorts, how: How) -> Series:

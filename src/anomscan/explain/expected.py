@@ -15,7 +15,7 @@ from anomscan.detectors.control_chart.settings import Settings
 from anomscan.detectors.control_chart.thresholds import Thresholds
 from anomscan.telemetry.baseline import stitched
 from anomscan.telemetry.cadence import Cadence
-from anomscan.telemetry.cohorts import Cohorts
+from anomscan.telemetry.cohorts import Cohorts, How
 from anomscan.telemetry.series import Floats, Series
 
 #: The middle 90 % of normally distributed values lie within so many standard deviations.
@@ -61,7 +61,8 @@ def expected(batch: Sequence[Series], normal: Sequence[NDArray[np.bool_]], cohor
     """What is expected of each series of a batch on its samples, by what was normal before.
 
     Where the peers of a sample are known, and for long enough, the expected value is theirs and the usual difference to
-    them; else it is that of the own past. What is expected of a sample follows from it and earlier ones alone.
+    them, or theirs times the usual ratio; else it is that of the own past. What is expected of a sample follows from it
+    and earlier ones alone.
 
     Parameters
     ----------
@@ -75,11 +76,11 @@ def expected(batch: Sequence[Series], normal: Sequence[NDArray[np.bool_]], cohor
     if not batch:
         return []
     none = [np.zeros(series.values.shape) for series in batch]
-    own = _against(batch, normal, none)
+    own = _against(batch, normal, none, "difference")
     if cohorts is None:
         return own
     medians = [cohorts.others(series) for series in batch]
-    against = _against(batch, normal, medians)
+    against = _against(batch, normal, medians, cohorts.how)
     return [
         Expected(
             **{
@@ -92,17 +93,28 @@ def expected(batch: Sequence[Series], normal: Sequence[NDArray[np.bool_]], cohor
 
 
 def _against(
-    batch: Sequence[Series], normal: Sequence[NDArray[np.bool_]], references: Sequence[Floats]
+    batch: Sequence[Series], normal: Sequence[NDArray[np.bool_]], references: Sequence[Floats], how: How
 ) -> list[Expected]:
-    """What is expected by the usual difference to a reference, (n, d) for each series; NaN where that is not known."""
+    """What is expected by how values usually lie to a reference, (n, d) for each series; NaN where that is unknown."""
     cadence = batch[0].cadence
-    differences = [series.measured().values - reference for series, reference in zip(batch, references, strict=True)]
-    lines = Lines.of(batch, differences, differences, normal)
+    compared = []
+    for series, reference in zip(batch, references, strict=True):
+        values = series.measured().values
+        if how == "ratio":
+            compared.append(np.divide(values, reference, out=np.full(values.shape, np.nan), where=reference != 0))
+        else:
+            compared.append(values - reference)
+    lines = Lines.of(batch, compared, compared, normal)
     settings = Settings(_ANY, memory(cadence), FEWEST, None, Season.of(cadence).fewest)
     charted = lines.charted(settings, lines.usable)
     found = []
     for place, (series, reference) in enumerate(zip(batch, references, strict=True)):
         own = lines.at(place, len(series))
-        middle, one = charted.level[own].T + reference, charted.scale[own].T
+        middle, one = charted.level[own].T, charted.scale[own].T
+        if how == "ratio":
+            unit = np.where(reference != 0, reference, np.nan)
+            middle, one = middle * unit, one * np.abs(unit)
+        else:
+            middle = middle + reference
         found.append(Expected(middle, middle - BAND * one, middle + BAND * one, one))
     return found

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from anomscan.explain.expected import BAND
 from anomscan.telemetry.series import Floats
 
-#: So many equal values in a row, other than zero, are stuck.
-EQUAL = 5
+#: So many equal values in a row, other than zero, are stuck; and more where that is likelier than this by chance.
+EQUAL, CHANCE = 5, 1e-4
+#: So many samples that do not repeat themselves are taken for granted.
+_PRIOR = 10.0
 #: A drift takes so many samples, and its last third lies so many times further off than its first.
 DRIFT, GROWTH = 14, 1.8
 #: So much of an incident lies on one side of the expected values, unless it is noise.
 ONE_SIDED = 0.75
 
 
-def kind_of(values: Floats, deviation: Floats, flagged: NDArray[np.bool_]) -> str:
+def fewest_equal(past: Floats) -> int:
+    """So many equal values in a row are stuck, after such a past: whole numbers repeat themselves by chance.
+
+    Parameters
+    ----------
+    past
+        (n,) float64: what was measured before; NaN where nothing was.
+
+    >>> fewest_equal(np.array([0.81, 0.83, 0.8])), fewest_equal(np.array([31.0, 31.0, 30.0, 31.0] * 9))
+    (5, 11)
+    """
+    known = past[np.isfinite(past)]
+    share = ((known[1:] == known[:-1]).sum() + 0.5) / (len(known) + _PRIOR)
+    return max(EQUAL, 1 + math.ceil(math.log(CHANCE) / math.log(min(share, 0.99))))
+
+
+def kind_of(values: Floats, deviation: Floats, flagged: NDArray[np.bool_], equal: int = EQUAL) -> str:
     """The kind, the first that holds: stuck, zero, noisy, drifting, dropped or raised, else pattern.
 
     Parameters
@@ -26,11 +46,13 @@ def kind_of(values: Floats, deviation: Floats, flagged: NDArray[np.bool_]) -> st
         expected value in scales; NaN where there is none.
     flagged
         (n,) bool: the anomalous ones.
+    equal
+        So many equal values in a row are stuck.
     """
     known = np.isfinite(values)
-    if known.any() and _longest_run(values[known]) >= EQUAL and not (values[known] == 0).all():
+    if known.any() and _longest_run(values[known]) >= equal and not (values[known] == 0).all():
         run = values[known]
-        if _longest_run(run[run != 0]) >= EQUAL:
+        if _longest_run(run[run != 0]) >= equal:
             return "stuck"
     if (known & flagged).any() and (values[known & flagged] == 0).mean() >= 0.5:
         return "zero"

@@ -30,7 +30,9 @@ class Choice:
     scan: Mapping[str, object] = field(default_factory=dict)
 
 
-def choice_of(assets: int, variables: int, samples: int, step_us: int, said: str | None = None) -> Choice:
+def choice_of(
+    assets: int, variables: int, samples: int, step_us: int, said: str | None = None, *, sizes: bool = False
+) -> Choice:
     """What suits so many assets of so many variables.
 
     Parameters
@@ -39,11 +41,17 @@ def choice_of(assets: int, variables: int, samples: int, step_us: int, said: str
         Of an asset, as a rule.
     said
         The kind that the user wants.
+    sizes
+        Whether the assets differ in size, so that they are compared by their ratio.
     """
     kind = said or ("control-chart" if assets >= FLEET else "nearest")
     if kind == "control-chart":
         why = f"{assets} assets, each against the others" if assets >= FLEET else "asked for"
-        return Choice(kind, why, {"min_history": max(10, samples // 2)} if samples < 120 else {})
+        settings: dict[str, object] = {"min_history": max(10, samples // 2)} if samples < 120 else {}
+        if assets >= FLEET and sizes:
+            why += ", by their ratio, as they differ in size"
+            settings["peers"] = "ratio"
+        return Choice(kind, why, settings)
     if kind == "rcf":
         return Choice(kind, "asked for", scan={"cutoff": "rank", "budget": _budget(366, step_us)})
     why = f"{variables} variables, each on its own scale" if variables > 1 else "one asset, against its own past"

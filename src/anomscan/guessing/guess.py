@@ -14,6 +14,7 @@ from anomscan.guessing.columns import Roles, refuse_other_signs, roles_of
 from anomscan.guessing.detector import Choice, choice_of
 from anomscan.guessing.said import Said
 from anomscan.guessing.sample import Sample
+from anomscan.guessing.sizes import differ_in_size
 from anomscan.guessing.unsure import UnsureError
 from anomscan.guessing.words import names_sum
 from anomscan.telemetry.cadence import Cadence
@@ -122,7 +123,8 @@ def guess(sample: Sample, said: Said) -> Guess:
         assets = sample.files
     samples = len(np.unique(roles.stamps.moments[~np.isnat(roles.stamps.moments)]))
     variables = 1 if roles.layout == "wide" else len(roles.values)
-    choice = choice_of(assets, variables, samples, step.us, said.detector)
+    sizes = differ_in_size(sample, roles)
+    choice = choice_of(assets, variables, samples, step.us, said.detector, sizes=sizes)
     return Guess(
         sample, roles, step, zone, why, choice, assets, samples, _missing(sample, roles), _cohorts(sample, roles)
     )

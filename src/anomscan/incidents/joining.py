@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from anomscan.backtest.asset import AssetScan
 from anomscan.backtest.verdicts import Verdict
 from anomscan.explain.expected import BAND, Expected
-from anomscan.explain.kinds import kind_of
+from anomscan.explain.kinds import fewest_equal, kind_of
 from anomscan.explain.onset import equal_since, onset
 from anomscan.incidents.gaps import gaps
 from anomscan.incidents.incident import Common, Incident, Peak
@@ -25,7 +25,7 @@ Direction = Literal["both", "low", "high"]
 _INSIDE = 3
 #: An incident that deviates so many times as much as that of its cohort is not a part of it.
 _LARGER = 1.5
-#: So many repetitions of a value before a flagged sample belong to what is wrong with it.
+#: So many repetitions of a value before a flagged sample belong to what is wrong with it, unless chance repeats more.
 _STUCK = 3
 #: What has the wrong side.
 _LEFT_OUT: dict[Direction, tuple[str, ...]] = {
@@ -193,7 +193,8 @@ def _incident(
     # What is before belongs to another incident.
     since = free + onset(towards[free:], first - free, rules.shingle)
     stuck = equal_since(series.values[:, main], first)
-    if first - stuck >= _STUCK:
+    equal = fewest_equal(series.values[:stuck, main])
+    if first - stuck >= max(_STUCK, equal - 2):
         since = max(stuck, free)
     stretch = slice(since, last + 1)
     flagged = np.zeros(len(series), bool)
@@ -215,7 +216,7 @@ def _incident(
     order = np.argsort(-shares, kind="stable")
     return Incident(
         id=None,
-        kind=kind_of(series.values[stretch, main], deviation[stretch, main], flagged[stretch]),
+        kind=kind_of(series.values[stretch, main], deviation[stretch, main], flagged[stretch], equal),
         since=text(series.timestamps[since]),
         first_flagged=text(series.timestamps[first]),
         last=text(series.timestamps[last]),

@@ -22,6 +22,8 @@ _VERBS = {
     "raised": "rose",
     "pattern": "was unusual",
 }
+#: Kinds of which it says little how far off their mean is, and those that lose nothing by which one could tell them.
+_NO_EXTENT, _NO_LOSS = ("noisy", "stuck"), ("noisy", "stuck", "pattern")
 
 
 def in_words(incident: Incident) -> str:
@@ -36,12 +38,13 @@ def in_words(incident: Incident) -> str:
         off = incident.deviation.get(variable, math.nan)
         if len(incident.variables) > 1:
             text += f" in {variable}"
-        if math.isfinite(off) and incident.kind not in ("noisy", "stuck"):
+        # What is at zero is not above anything, even where the peers are at -1.
+        if math.isfinite(off) and incident.kind not in _NO_EXTENT and not (incident.kind == "zero" and off > 0):
             due = "its peers" if incident.against_peers else "expected"
             extent = f"{percent(abs(off))} % {'below' if off < 0 else 'above'} {due} "
         loss = incident.loss.get(variable, math.nan)
-        if math.isfinite(loss) and loss > 0 and off < 0:
-            lost = f", {loss:.2g} {variable} x {unit if incident.days > 1 else unit + 's'} lost"
+        if math.isfinite(loss) and loss > 0 and off < 0 and incident.kind not in _NO_LOSS:
+            lost = f", {_short(loss)} {variable} x {unit if incident.days > 1 else unit + 's'} lost"
     when = f"since {incident.since}" if incident.open else f"{incident.since} to {incident.last}"
     if incident.since == incident.last and not incident.open:
         when = f"on {incident.since}"
@@ -50,13 +53,17 @@ def in_words(incident: Incident) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in per cent: of two digits, and without an exponent where it is large.
+    """A share in per cent.
 
     >>> percent(0.0734), percent(41.96), percent(1e12)
     ('7.3', '4,196', '1e+14')
     """
-    hundredth = share * 100
-    return f"{hundredth:,.0f}" if 100 <= hundredth < 1e6 else f"{hundredth:.2g}"
+    return _short(share * 100)
+
+
+def _short(number: float) -> str:
+    """Of two digits, and without an exponent where it is large."""
+    return f"{number:,.0f}" if 99.5 <= number < 1e6 else f"{number:.2g}"
 
 
 def of_entry(entry: Entry) -> str:

@@ -128,7 +128,13 @@ class PeersOfOne(Cohorts):
     def of(cls, cohorts: Cohorts, series: Series) -> PeersOfOne:
         """Those of a series."""
         return cls(
-            cohorts.members, cohorts.middles, cohorts.shared, series.asset, series.timestamps, cohorts.others(series)
+            cohorts.members,
+            cohorts.middles,
+            cohorts.shared,
+            cohorts.how,
+            series.asset,
+            series.timestamps,
+            cohorts.others(series),
         )
 
     def cohort(self, asset: str) -> str | None:

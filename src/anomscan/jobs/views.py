@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from anomscan.config import Settings
@@ -102,6 +103,7 @@ def in_view(
     if cohorts is None:
         members = members_of(asset_list(settings, snapshot, known))
         cohorts = cohorts_of(snapshot, members, as_of=known.as_of, through=known.through)
+    cohorts = replace(cohorts, how=chosen.peers)
     if has_peers(detector):
         return detector.with_cohorts(cohorts), cohorts
     return PeerView(detector, cohorts, chosen.peers), cohorts

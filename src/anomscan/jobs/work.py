@@ -205,6 +205,7 @@ class Work:
         if self.cohorts is None:
             return self
         cohorts = cohorts_of(self.snapshot, self.cohorts.members, as_of=self.known.as_of, through=at)
+        cohorts = replace(cohorts, how=self.cohorts.how)
         detector = with_cohorts(self.backtest.detector, cohorts)
         return replace(self, backtest=replace(self.backtest, detector=detector), cohorts=cohorts)
 

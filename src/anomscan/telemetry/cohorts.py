@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from anomscan.telemetry.cadence import Cadence
 from anomscan.telemetry.names import FLEET, PREFIX
 from anomscan.telemetry.series import Floats, Instants, Series
 
+How = Literal["difference", "ratio"]
 #: With fewer others their median says nothing.
 FEWEST_OTHERS = 3
 
@@ -109,11 +111,14 @@ class Cohorts:
         Cohort -> its middles.
     shared
         Cohort -> what share of the variation of its members it shares, 0 to 1.
+    how
+        A member is compared with the others.
     """
 
     members: Mapping[str, str] | None
     middles: Mapping[str, Middles]
     shared: Mapping[str, float] = field(default_factory=dict)
+    how: How = "difference"
 
     def cohort(self, asset: str) -> str | None:
         """The cohort of an asset; None if nothing says so."""

@@ -191,10 +191,10 @@ def fleet(n=500, members=6, seed=3):
     return {f"S{k}": 0.8 + weather + random.normal(0, 0.01, n) for k in range(members)}
 
 
-def with_peers(values, view):
+def with_peers(values, view, **settings):
     series = [daily(asset, each) for asset, each in values.items()]
     cohorts = Cohorts(None, {"fleet": middles_of(series)})
-    detector = chart_of(view=view).with_cohorts(cohorts)
+    detector = chart_of(view=view, **settings).with_cohorts(cohorts)
     return dict(zip(values, detector.score(series, 1), strict=True))
 
 
@@ -208,6 +208,13 @@ def test_peers_show_what_the_weather_hides(view):
     assert not (found["S1"].score > 1).any()
     (alone,) = chart_of().score([daily("S2", values["S2"])], 1)
     assert not (alone.score > 1).any()
+
+
+@pytest.mark.parametrize("unit", [2.0**-20, 1.0, 2.0**20])
+def test_by_ratio_auto_chooses_alike_in_any_unit(unit):
+    found = with_peers({asset: unit * each for asset, each in fleet().items()}, "auto", peers="ratio")
+    assert (found["S2"].columns["peers"][70:] == 1).all()
+    assert not (found["S2"].score > 1).any()
 
 
 def test_without_three_others_auto_looks_at_the_own_past_and_peers_at_nothing():

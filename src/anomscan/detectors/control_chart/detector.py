@@ -167,7 +167,7 @@ class ControlChart:
             return np.zeros(len(series.variables), bool)
         if self.config.view == "peers":
             return np.ones(len(series.variables), bool)
-        return _tell_more(series.values, view.values, self.config.min_history)
+        return _tell_more(series.values, view.values, self.config.min_history, relative=self.config.peers == "ratio")
 
     def _charted(
         self, batch: Sequence[Series], viewed: Sequence[Series], told: Sequence[Told]
@@ -204,13 +204,21 @@ def check(config: Config) -> None:
     parse_duration(config.forget_after)
 
 
-def _tell_more(own: Floats, against: Floats, fewest: int) -> NDArray[np.bool_]:
-    """(d,) bool: whether the first samples scatter less against the peers than by themselves."""
+def _tell_more(own: Floats, against: Floats, fewest: int, *, relative: bool) -> NDArray[np.bool_]:
+    """(d,) bool: whether the first samples scatter less against the peers than by themselves.
+
+    Parameters
+    ----------
+    relative
+        By the share of their level: ratios have no unit.
+    """
     more = np.zeros(own.shape[1], bool)
     for variable in range(own.shape[1]):
         both = np.flatnonzero(np.isfinite(own[:, variable]) & np.isfinite(against[:, variable]))[:fewest]
         if len(both) == fewest:
-            more[variable] = _scatter(against[both, variable]) < _scatter(own[both, variable])
+            alone, compared = own[both, variable], against[both, variable]
+            level, usual = (abs(np.median(alone)), abs(np.median(compared))) if relative else (1.0, 1.0)
+            more[variable] = _scatter(compared) * level < _scatter(alone) * usual
     return more
 
 
