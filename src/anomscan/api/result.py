@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anomscan.errors import InputError
 from anomscan.wording import counted
 
 if TYPE_CHECKING:
@@ -105,20 +106,44 @@ class Result:
 
         return pd.read_parquet(f"{self.path}.scores.parquet")
 
-    def plot(self, asset: str) -> go.Figure:
-        """The values of an asset with what was expected, and its score with the cut-off.
+    @cached_property
+    def spans(self) -> pd.DataFrame:
+        """One row a span, the anomalous samples and the shingles they are the ends of: asset, first, last."""
+        import pandas as pd
+
+        rows = [(record.asset, *span) for record in self.records for span in record.spans]
+        found = pd.DataFrame(rows, columns=["asset", "first", "last"])
+        for name in ("first", "last"):
+            found[name] = pd.to_datetime(found[name], utc=True).dt.tz_localize(None)
+        return found
+
+    def plot(self, asset: str | None = None, *, together: bool = False) -> go.Figure:
+        """The values of an asset with what was expected, its score with the cut-off, and the severity if there is one.
+
+        Parameters
+        ----------
+        asset
+            May be left out where the run has one.
+        together
+            Draw all variables in one panel, which suits those of one scale.
 
         Raises
         ------
         InputError
-            If the run has no such asset.
+            If the run has no such asset, or several and none is named.
         """
         from anomscan.api.figure import figure_of
         from anomscan.store.store import Store
 
+        if asset is None:
+            if len(self.records) != 1:
+                raise InputError(f"the run has {counted(len(self.records), 'asset')}", hint="name the one to draw")
+            asset = self.records[0].asset
         series = Store.open(self._settings.store.path).read("fleet", asset)
         incidents = self.incidents[self.incidents["asset"] == asset]
-        return figure_of(series, self.scores[self.scores["asset"] == asset], incidents)
+        anomalies = [each for record in self.records if record.asset == asset for each in record.anomalies]
+        scores = self.scores[self.scores["asset"] == asset]
+        return figure_of(series, scores, incidents, anomalies, together=together)
 
     def report(self, path: str | Path) -> Path:
         """Write the report's pages: one file where the name ends in ``.html``, else a folder. Returns the page.
