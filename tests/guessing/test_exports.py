@@ -106,7 +106,7 @@ def test_what_is_guessed_is_read(tmp_path: Path, export: Export) -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         data = an.read(path)
-    told = [match for each in caught if (match := re.match(r"(\d+) rows rejected", str(each.message)))]
+    told = [match for each in caught if (match := re.match(r"(\d+) rows? rejected", str(each.message)))]
     assert sum(int(match[1]) for match in told) == REJECTED.get(export.name, 0)
     assert data["asset"].nunique() == found.assets
     assert set(found.variables) <= set(data.columns)
