@@ -30,7 +30,7 @@ RIGHT = {
     "sagemaker/nyc_taxi.csv": {"values": ("value",), "cadence": "30min", "asset": None, "zone": "UTC"},
     "sagemaker/printed_scores.csv": {"asset": "source", "values": ("value", "score"), "cadence": "30min"},
     "azure/sample_data_5_3000.csv": "--layout",
-    "azure/multivariate_sample_data_5_3000.zip": "cannot be told",
+    "azure/multivariate_sample_data_5_3000.zip": "holds 5 files, not one",
 }  # fmt: skip
 
 
