@@ -111,6 +111,13 @@ def test_an_asset_is_a_figure_and_a_run_a_report(found: an.Result, tmp_path: Pat
     assert page.stat().st_size > 10_000
     with pytest.raises(an.AnomscanError, match="nowhere"):
         found.plot("nowhere")
+    with pytest.raises(an.AnomscanError, match="name the one to draw"):
+        found.plot()
+
+
+def test_spans_are_those_of_the_records(found: an.Result) -> None:
+    told = [(record.asset, *span) for record in found.records for span in record.spans]
+    assert [tuple(map(str, row)) for row in found.spans.astype(str).to_numpy()] == told != []
 
 
 def test_a_result_shows_itself_and_escapes_ids() -> None:
