@@ -111,6 +111,7 @@ def test_wind_turbines(anomscan: Path, tmp_path: Path) -> None:
     assert worst["variables"][0]["variable"] == "gear_oil_temp"
 
 
+@pytest.mark.slow
 def test_disks(anomscan: Path, tmp_path: Path) -> None:
     random = np.random.default_rng(3)
     models = {f"Z{drive:03d}": "ST4000" if drive < 8 else "HGST" for drive in range(16)}

@@ -169,6 +169,7 @@ def check_pip(arguments: list[str]) -> None:
         assert set(extras.split(",")) <= set(PROJECT["project"]["optional-dependencies"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", SHELL, ids=str)
 def test_commands_exist_with_their_options(block):
     if elsewhere(block):
@@ -216,6 +217,7 @@ def options_of(command) -> Iterator[str]:
         yield from options_of(command.get_command(None, name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_options_named_in_the_prose_exist(page):
     named = set(re.findall(r"`(--[a-z-]+)", page.read_text("utf-8")))
@@ -296,6 +298,7 @@ def alerting(crontab: str) -> str:
     return 'alert() { echo "alert $1"; }\n' + line
 
 
+@pytest.mark.slow
 def test_a_forest_of_several_variables_runs_as_the_page_has_it(shell, tmp_path):
     settings = next(block for block in BLOCKS if block.page == "docs/how-to/azure.md" and block.language == "toml")
     (steps,) = under("docs/how-to/azure.md", "Without any service")

@@ -67,6 +67,7 @@ kind = "{kind}"
     return (folder / "r.jsonl").read_text("utf-8").splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "variables", "settings"),
     [
@@ -191,6 +192,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
         _ = an.nothing  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["README.md", "docs/how-to/python.md"])
 def test_what_the_pages_show_runs(tmp_path: Path, page: str) -> None:
     text = (Path(__file__).parents[2] / page).read_text("utf-8")

@@ -92,6 +92,7 @@ def histories(draw):
     return places, empty, rules
 
 
+@pytest.mark.slow
 @given(histories(), st.booleans(), st.data())
 @settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_said_of_a_long_gap_is_what_the_whole_calendar_says(history, whole, data):
@@ -118,6 +119,7 @@ def test_what_is_said_of_a_long_gap_is_what_the_whole_calendar_says(history, who
     assert len(short.series) <= sum(1 + rules.window + rules.baseline_width for _ in places)
 
 
+@pytest.mark.slow
 @given(histories())
 @settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_said_of_a_long_gap_is_what_the_rules_say(history):

@@ -52,6 +52,7 @@ def histories(draw):
     return scores, {"width": width, "include_newest": draw(st.booleans()), "fewest": draw(st.integers(2, 5)), "k": 4.0}
 
 
+@pytest.mark.slow
 @given(histories())
 @settings(max_examples=400)
 @example((np.array([1e12, 1.0, 2.0, 1.0, NAN, 2.0]), {"width": 3, "include_newest": True, "fewest": 2, "k": 4.0}))
@@ -77,6 +78,7 @@ def test_cut_offs_are_those_of_exact_arithmetic(history):
             assert sigma == pytest.approx((scores[t] - (exact - 4 * std)) / std, rel=1e-9, abs=16 * EPS * largest / std)
 
 
+@pytest.mark.slow
 @given(histories(), st.data())
 @settings(max_examples=200)
 def test_what_comes_later_and_who_else_is_there_change_no_bit(history, data):
@@ -92,6 +94,7 @@ def test_what_comes_later_and_who_else_is_there_change_no_bit(history, data):
         np.testing.assert_array_equal(together.sigma[0, :cut], together.sigma[1, :cut])
 
 
+@pytest.mark.slow
 @given(histories(), st.integers(0, 5))
 @settings(max_examples=200)
 def test_a_history_cut_off_by_whole_windows_changes_no_bit(history, windows):
@@ -124,6 +127,7 @@ def test_a_level_shared_by_all_scores_costs_no_precision(level):
     )
 
 
+@pytest.mark.slow
 def test_a_spike_of_a_million_std_is_forgotten_with_its_window():
     rng = np.random.default_rng(2)
     scores = 1.0 + 1e-3 * rng.normal(size=(1, 1096))

@@ -151,3 +151,10 @@ def nightly(place):
 
     place.until = until
     return place
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole commands are slow, all together: what is quick tests their parts."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.slow)

@@ -62,6 +62,7 @@ def written(value: Any) -> str:
     return value if isinstance(value, Raw) else json.dumps(value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", WRONG)
 def test_every_key_with_every_kind_of_value(tmp_path, value):
     path, refused = tmp_path / "anomscan.toml", 0

@@ -229,6 +229,7 @@ def detector(request, tmp_path, loopback):
         yield SageMakerDetector("endpoint", settings, scorer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clause", CONTRACT)
 def test_detectors_keep_to_the_contract(detector, clause):
     clause(detector)

@@ -29,6 +29,7 @@ def outputs(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[An
     return [cell.outputs[-1]["data"] if cell.outputs else {} for cell in code]
 
 
+@pytest.mark.slow
 def test_a_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, incidents, chart = outputs("machine.ipynb", tmp_path, monkeypatch)
     assert "vibration" in incidents["text/html"]
@@ -39,6 +40,7 @@ def test_a_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert marked["vibration, anomalous"] >= 10
 
 
+@pytest.mark.slow
 def test_a_fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, spans, chart = outputs("fleet.ipynb", tmp_path, monkeypatch)
     assert "2017-06-04" in spans["text/html"]  # the outage of 10 June, with the six days before it

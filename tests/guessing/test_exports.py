@@ -65,6 +65,7 @@ def test_there_are_thirty_and_more() -> None:
     assert len({export.name for export in ALL}) == len(ALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("export", ALL, ids=lambda export: export.name)
 def test_is_right_or_asks(tmp_path: Path, export: Export) -> None:
     path = tmp_path / f"export{export.suffix}"
@@ -93,6 +94,7 @@ REJECTED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "export",
     [each for each in ALL if not isinstance(each.right, str)],

@@ -60,6 +60,7 @@ def got_key(calls: Iterable[Any]) -> bool:
     return any(KEY in call.target or KEY in str(call.headers) for call in calls)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["next", "Link", "redirect", "assets", "assets-redirect"])
 def test_of_rest(way: str) -> None:
     links: list[str] = []
@@ -115,6 +116,7 @@ def test_of_azure(way: str) -> None:
         assert not got_key(other.calls)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["webhook", "alertmanager", "apprise"])
 def test_of_notifications(way: str) -> None:
     links: list[str] = []

@@ -279,6 +279,7 @@ def test_many_nights_give_the_ledger_of_one_run_over_everything(fleet, nights):
     assert [each[:2] for each in compared(ledger)] == [each[:2] for each in compared(once.ledger)]
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(histories, looked, st.data())
 def test_an_incident_has_one_id_for_its_life_whatever_comes_late_or_is_revised(history, nights, data):

@@ -136,6 +136,7 @@ def test_many_partitions_are_merged_a_few_at_a_time(path: Path, monkeypatch: pyt
     assert not path.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
 def test_torn_missing_or_flipped_it_costs_its_partition_alone(path: Path, suffix: str) -> None:
     two = checkpoint_of(path, 2)

@@ -129,6 +129,7 @@ def histories(seed: int) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_every_change_arrives_once_by_its_key(tmp_path, monkeypatch, seed):
     draw, clock, console = random.Random(seed), Impatient(), Console()

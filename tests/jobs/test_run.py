@@ -145,6 +145,7 @@ def test_a_unit_that_ends_its_workers_is_halved_until_one_asset_is_to_blame(plac
     assert set(engine.done.values()) == {1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_broken_off_and_resumed_nothing_is_missing_doubled_or_done_again(place: Place, seed: int) -> None:
     rng = random.Random(seed)
@@ -247,6 +248,7 @@ def test_partitions_are_read_here_for_workers_that_do_not_see_the_store(
     check(*place.results(place.run(), Blind(deadly)), place.results(place.run())[0], deadly)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", [Shaky, Blind])
 def test_a_fleet_that_is_cut_anew_loses_no_scores(
     place: Place, monkeypatch: pytest.MonkeyPatch, engine: type[Shaky]
@@ -263,6 +265,7 @@ def test_a_fleet_that_is_cut_anew_loses_no_scores(
     assert place.results(place.run(rescore=True), engine()) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", [Shaky, Blind])
 @pytest.mark.parametrize("deadly", [frozenset(), frozenset(ASSETS[7:9])])
 def test_nights_are_the_same_wherever_they_are_done(

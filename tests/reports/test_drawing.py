@@ -199,6 +199,7 @@ def amiss(rows: int, variables: int, *, schema: str = SCAN_SCHEMA) -> tuple[Reco
     return Record(schema, "pump", "chart", text[0], text[-1], spans, anomalies, counts, None, incidents), whole, table
 
 
+@pytest.mark.slow
 def test_a_page_is_as_small_whatever_the_number_of_samples_anomalies_incidents_and_variables():
     sizes = {}
     for rows, variables in ((9_000, 7), (40_000, 7), (9_000, 60)):

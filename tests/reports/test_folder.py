@@ -67,6 +67,7 @@ class Killed(BaseException):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("can_exchange", "step"), [(can, step) for can in (True, False) for step in range(4 + (not can))]
 )

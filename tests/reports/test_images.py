@@ -98,6 +98,7 @@ def test_any_text_stays_text(nasty: str) -> None:
     assert sum(plain in text for text in found) >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", ["svg", "png"])
 def test_the_same_chart_gives_the_same_bytes_whatever_was_drawn_before(format_: str) -> None:
     first = chart_image(fleet_asset(), format_)
@@ -153,6 +154,7 @@ def test_a_long_curve_is_thinned_and_keeps_its_spikes() -> None:
     assert len(svg) < 200_000
 
 
+@pytest.mark.slow
 def test_an_image_is_as_small_whatever_the_number_of_anomalies_and_spans() -> None:
     sizes = []
     for rows in (10_000, 40_000):

@@ -21,6 +21,7 @@ FULL = replace(
 )
 
 
+@pytest.mark.slow
 @given(records)
 def test_a_record_reads_back_as_it_was(record: Record) -> None:
     line = record_line(record)

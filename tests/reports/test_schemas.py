@@ -184,6 +184,7 @@ def test_a_run_with_all_facts_that_may_be_left_out(tmp_path, monkeypatch):
         RECORD.validate(line)
 
 
+@pytest.mark.slow
 def test_set_ups_side_by_side_and_what_they_catch(tmp_path, monkeypatch, capsys):
     from anomscan.cli.app import run
 

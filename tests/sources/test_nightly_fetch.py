@@ -85,6 +85,7 @@ def content(store, as_of=None):
     return known
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_thirty_nights_are_one_run_and_each_night_is_remembered(tmp_path, seed):
     database = Database(tmp_path / "t.db", seed)
@@ -107,6 +108,7 @@ def test_thirty_nights_are_one_run_and_each_night_is_remembered(tmp_path, seed):
     assert [asset for asset, _ in report.silent] == ["dies"]
 
 
+@pytest.mark.slow
 def test_a_query_without_asset_says_what_it_could_not_ask_for(tmp_path):
     database = Database(tmp_path / "t.db", 0)
     origin = source(database.path, WITHOUT_ASSET)

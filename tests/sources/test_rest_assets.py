@@ -138,6 +138,7 @@ def test_pages_are_too_large_together() -> None:
     assert "larger than max_response_mb" in failures["a"]
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb_is_not_unpacked() -> None:
     packed = io.BytesIO()
     with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=9) as out:

@@ -85,6 +85,7 @@ FORGED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["query", "header", "bearer"])
 @pytest.mark.parametrize("way", ["next", "Link", "redirect", "assets"])
 def test_no_link_takes_the_key_to_another_host(how: str, way: str) -> None:
@@ -116,6 +117,7 @@ def test_no_link_takes_the_key_to_another_host(how: str, way: str) -> None:
         assert {number for number in links if any(f"/{number}" in target for target in asked)} == set(links)
 
 
+@pytest.mark.slow
 def test_a_link_that_is_followed_leads_where_the_connection_goes() -> None:
     random_ = random.Random(5)
     pieces = [

@@ -37,6 +37,7 @@ def limited(most: timedelta, refusal: Reply, step: timedelta) -> Any:
     return answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refusal", TOO_LONG)
 @pytest.mark.parametrize(("cadence", "step"), [("1D", timedelta(days=1)), ("6h", timedelta(hours=6))])
 @pytest.mark.parametrize("start", [None, "2024-01-01", "2022-03-01"])

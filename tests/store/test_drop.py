@@ -38,6 +38,7 @@ def drop(store: Store, assets: Any, first: int, last: int, now: int) -> Any:
     return store.drop("fleet", assets=assets, start=day(first), end=day(last), now=day(now), late=LATE)
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(st.lists(samples | drops, min_size=1, max_size=6), st.data())
 def test_the_store_is_as_if_the_samples_had_never_come(history: list[Any], data: st.DataObject) -> None:

@@ -70,6 +70,7 @@ def held(store: Store, as_of: int | None = None) -> dict[str, dict[int, Content]
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(nights, st.sampled_from(["reject", "first", "last", "mean"]), st.sampled_from([0, 2, 5, 60]), st.data())
 def test_each_asset_is_settled_as_if_it_were_alone(

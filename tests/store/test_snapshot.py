@@ -51,6 +51,7 @@ def read_by_partitions(snapshot: Snapshot, most_rows: int, **options: object) ->
     return contents(snapshot.read(partition, as_of=as_of) for partition in partitions)
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(histories, st.sampled_from([1, 3, 10, 1000]), st.one_of(st.none(), st.integers(-1, 6)))
 def test_partitions_hold_what_reading_one_asset_gives(
@@ -142,6 +143,7 @@ def fleet_of(assets: int, night: int) -> Rows:
     return {(f"asset {n}", day): ([n + day + night / 10], "ok") for n in range(assets) for day in range(5 + night)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first_reads_before", [True, False])
 def test_later_commits_and_compactions_do_not_touch_it(tmp_path: Path, first_reads_before: bool) -> None:
     store = Store.create(tmp_path)

@@ -148,6 +148,7 @@ def test_streaming_gives_each_asset_once_in_bounded_chunks(store: Store, commit:
     assert max(sum(map(len, chunk)) for chunk in chunks) <= 12
 
 
+@pytest.mark.slow
 def test_large_fleets_read_one_asset_by_row_group(
     store: Store, commit: Commit, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -102,6 +103,7 @@ def streamed(chunks: Iterable[list[Series]]) -> dict[str, list[tuple[int, int, C
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(commits)
 def test_the_store_is_a_dict_of_revisions(history: list[tuple[int, dict[Key, Content], bool]]) -> None:
@@ -140,6 +142,7 @@ def check(store: Store, model: Model) -> None:
         assert found == model.read(2).get(asset, [])
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(commits)
 def test_what_was_known_then_stays_so(history: list[tuple[int, dict[Key, Content], bool]]) -> None:

@@ -214,6 +214,7 @@ def aws(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         client.delete_secret(SecretId=found["Name"], ForceDeleteWithoutRecovery=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["SecretString", "SecretBinary", "base64"])
 def test_json_as_text_and_as_bytes(aws: Any, kind: str) -> None:
     text = json.dumps(FIELDS).encode()
@@ -250,6 +251,7 @@ def test_a_secret_marked_for_deletion(aws: Any) -> None:
     assert "cannot be returned: InvalidRequestException (is it marked for deletion" in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException"])
 def test_a_secret_denied_to_us(
     code: str, monkeypatch: pytest.MonkeyPatch, aws: Any, refusing: Callable[..., str]

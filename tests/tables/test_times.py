@@ -334,6 +334,7 @@ def test_reading_leaves_pandas_out() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pattern", ["%d.%m.%Y %H:%M", "%Y%m%d%H%M%S", "[%d] %m\\%Y", "%H:%M %d-%m-%Y", "%Y/%m/%d %H:%M:%S.%f"]
 )

@@ -37,6 +37,7 @@ def scored(values, **settings):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(native() is None, reason="no compiler: there is no kernel to compare")
 @pytest.mark.parametrize("seed", range(20))
 def test_the_kernel_gives_the_bits_of_numpy(seed):

@@ -48,6 +48,7 @@ def check_trees(forest):
     np.testing.assert_array_equal(nodes.low[leaves], nodes.high[leaves])
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(fitted())
 def test_any_forest_is_sound_and_its_attribution_sums_to_its_score(case):
@@ -62,6 +63,7 @@ def test_any_forest_is_sound_and_its_attribution_sums_to_its_score(case):
     np.testing.assert_allclose(shares.sum(axis=1), scores, rtol=1e-12)
 
 
+@pytest.mark.slow
 @given(fitted(), st.randoms())
 def test_a_point_scores_the_same_whatever_the_batch(case, random):
     forest, _, queries = case
@@ -75,6 +77,7 @@ def test_a_point_scores_the_same_whatever_the_batch(case, random):
         np.testing.assert_array_equal(forest.attribution(queries[i : i + 1])[0], shares[i])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dimension", [1, 7, 30])
 def test_large_batches_and_threads_change_no_bit(dimension):
     rng = np.random.default_rng(dimension)

@@ -41,6 +41,7 @@ def check_alike(points, queries, **asked):
         assert np.isfinite(got).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dimension", [1, 2, 3, 4, 5, 7, 8, 11, 14, 16, 28, 50, 101, 300])
 def test_no_bit_differs_at_any_dimension(dimension):
     rng = np.random.default_rng(dimension)
@@ -59,6 +60,7 @@ def test_no_bit_differs_at_the_ends_of_what_the_service_allows(trees, sample_siz
     check_alike(points, np.concatenate([points[:99], 2 * points[:100]]), trees=trees, sample_size=sample_size, seed=1)
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(st.data())
 def test_no_bit_differs_for_any_points(data):

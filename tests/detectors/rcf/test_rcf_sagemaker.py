@@ -30,6 +30,7 @@ def read(name):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["andrewrhoden", "incognitoCodes", "vishnumram1234"])
 def test_printed_scores(source):
     taxi = column(read("nyc_taxi.csv"), "value")[:, np.newaxis]

@@ -48,6 +48,7 @@ def scan(*more):
     return run(["scan", "--all", "-o", "found.jsonl", *more])
 
 
+@pytest.mark.slow
 def test_a_proof_is_recorded_and_replayed_with_the_scan(place, loopback, capsys):
     assert scan("--record", "short.jsonl") == 0
     assert scan("--record", "tape.jsonl", "--prove") == 0

@@ -66,6 +66,7 @@ def test_an_own_template_makes_another_text_in_which_ids_are_escaped(tmp_path: P
     assert body(digest("<S1>"), template=tmp_path / "chat.md")["message"] == "1 new: `\u2039S1\u203a`"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asset", HOSTILE)
 def test_hostile_ids_are_text_in_what_apprise_makes_of_it(asset: str) -> None:
     tags = re.compile(r"<[^>]*>")

@@ -102,6 +102,7 @@ def test_one_that_hangs_after_accepting_is_left_in_time():
     assert json.loads(service.calls[0].body) == DIGEST.as_json()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reply", [Reply(drip_s=0.001), Reply(pause_s=600.0, body=b"x")])
 def test_an_answer_of_2xx_counts_though_its_end_never_comes(reply):
     with serving(lambda call: reply) as service:
