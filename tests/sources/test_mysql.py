@@ -26,7 +26,7 @@ from anomscan.sources.base import Request, Source
 from anomscan.sources.registry import build
 from anomscan.sources.sql.asset_query import read_asset_query
 from anomscan.sources.sql.fast import address
-from anomscan.sources.sql.mysql import _is_local
+from anomscan.sources.sql.mysql import MySql, _is_local
 from anomscan.store.store import Store
 from processes import wait_until
 from servers.mariadb import MariaDb
@@ -431,11 +431,21 @@ def test_a_fast_path_that_does_not_start_is_noticed(make: Make, monkeypatch: pyt
         ("require", "127.0.0.1", "127.0.0.1"),
         ("verify-ca", "::1", "[::1]"),
         ("verify-identity", "127.0.0.1", "localhost"),
+        ("require", None, "localhost"),
     ],
 )
-def test_the_fast_path_goes_where_the_server_was_reached(mode: str, reached: str, host: str) -> None:
+def test_the_fast_path_goes_where_the_server_was_reached(mode: str, reached: str | None, host: str) -> None:
     url = address(sa.make_url("mysql+pymysql://reader:pw@localhost/d"), mode, None, reached)
     assert url.startswith(f"mysql://reader:pw@{host}:3306/d?")
+
+
+def test_a_connection_that_was_lost_has_no_address_and_is_no_bug(server: MariaDb) -> None:
+    url = sa.make_url(server.url(user="reader:s3cret%40%2F%3A"))
+    settings = SqlSource(kind="sql", url=str(url), query=SIMPLE, cadence="1D", columns=COLUMNS)
+    with MySql("fleet", settings, url.set(drivername="mysql+pymysql")) as connection:
+        assert connection._reached() in ("127.0.0.1", "::1")
+        connection.close()
+        assert connection._reached() is None
 
 
 def test_without_the_extra_the_slow_path_is_taken(

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from anomscan.reports.records import Anomaly
 
 
-#: The usual number of variables that an anomaly is told with.
+#: So many of the variables that contribute most to an anomaly are marked.
 _MOST = 3
+_MARK = {"mode": "markers", "marker": {"color": "black", "size": 5}, "showlegend": False}
 
 
 def figure_of(
@@ -61,9 +62,6 @@ def figure_of(
         figure.add_vrect(x0=since, x1=last, fillcolor="orange", opacity=0.2, line_width=0)
     figure.update_layout(title=series.asset, height=180 * len(panels) + 120)
     return figure
-
-
-_MARK = {"mode": "markers", "marker": {"color": "black", "size": 5}, "showlegend": False}
 
 
 def _plain(timestamp: str) -> str:

@@ -97,14 +97,15 @@ def is_exact(description: Sequence[tuple[Any, ...]], columns: Columns) -> bool:
     )
 
 
-def address(url: sa.URL, mode: str, ca: Path | None, reached: str) -> str:
+def address(url: sa.URL, mode: str, ca: Path | None, reached: str | None) -> str:
     """The URL as connectorx reads it: with the password, and with TLS as in ``tls``.
 
     Parameters
     ----------
     reached
         The IP address at which the server answers. connectorx tries only the first address of a name, which may be
-        ``::1`` for ``localhost``; so it is given this one, unless the certificate has to be that of the name.
+        ``::1`` for ``localhost``; so it is given this one, unless the certificate has to be that of the name. None if
+        it is not known.
     """
     # Without prefer_socket it would leave the host named for a socket of this machine.
     query = {"prefer_socket": "false"}
@@ -112,7 +113,7 @@ def address(url: sa.URL, mode: str, ca: Path | None, reached: str) -> str:
         query["ssl-mode"] = _MODES[mode]
     if ca is not None:
         query["ssl-ca"] = str(ca)
-    host = url.host if mode == "verify-identity" else reached
+    host = url.host if mode == "verify-identity" or reached is None else reached
     plain = url.set(drivername="mysql", host=host, query=query, port=url.port or 3306)
     return plain.render_as_string(hide_password=False)
 

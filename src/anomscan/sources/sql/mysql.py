@@ -180,11 +180,18 @@ class MySql:
         place = rows.schema.get_field_index(name)
         return replace(piece, rows=rows.set_column(place, name, column), typed_times=True)
 
+    def _reached(self) -> str | None:
+        """The IP address of the server; None if the connection was lost meanwhile, as the next one will tell."""
+        try:
+            found = str(self._connection._sock.getpeername()[0])
+        except (AttributeError, OSError):
+            return None
+        return None if "%" in found else found  # a URL has no place for the interface of a link-local address
+
     def _fast_pieces(self, query: str, thing: str, *, instants: bool) -> Iterator[Piece]:
         wanted = needed(self._settings.columns)
         mode = "require" if self._settings.tls == "prefer" and self.cipher else self._settings.tls
-        reached = self._connection._sock.getpeername()[0]
-        address = fast.address(self._url, mode, self._settings.ca, reached)
+        address = fast.address(self._url, mode, self._settings.ca, self._reached())
         row = 0
         try:
             for batch in fast.batches(address, query, wanted, self._settings.read_timeout_s):
